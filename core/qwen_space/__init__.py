@@ -1,0 +1,69 @@
+"""A client of Gradio chat apps, the Qwen2.5 Hugging Face Spaces above all.
+
+`SpaceClient` is where to begin; chat models over it are in `langchain_qwen_space` and
+`llama_index_qwen_space`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qwen_space._version import __version__
+from qwen_space.config import SpaceConfig, Timeouts
+from qwen_space.errors import (
+    AuthenticationError,
+    EndpointError,
+    JobError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceError,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
+    StreamInterruptedError,
+    TransportError,
+)
+from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
+
+if TYPE_CHECKING:
+    from qwen_space.client import SpaceClient
+
+__all__ = [
+    "AuthenticationError",
+    "Completed",
+    "EndpointError",
+    "Event",
+    "JobError",
+    "Notice",
+    "ProtocolError",
+    "QueueFullError",
+    "Queued",
+    "QuotaError",
+    "QwenSpaceError",
+    "Rewritten",
+    "SpaceClient",
+    "SpaceConfig",
+    "SpaceError",
+    "SpaceStatusError",
+    "SpaceTimeoutError",
+    "SpaceUnavailableError",
+    "SpaceUnreachableError",
+    "Started",
+    "StreamInterruptedError",
+    "TextDelta",
+    "Timeouts",
+    "TransportError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the client when it is first asked for, as aiohttp takes a fifth of a second."""
+    if name == "SpaceClient":
+        from qwen_space.client import SpaceClient
+
+        return SpaceClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,123 @@
+"""Where a Space is, how it is asked, and how long to wait for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = ["DEFAULT_MODEL", "DEFAULT_SPACE", "SpaceConfig", "Timeouts"]
+
+DEFAULT_SPACE = "Qwen/Qwen2.5"
+DEFAULT_MODEL = "qwen-2.5"
+
+_SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
+_HUB_PAGE = re.compile(r"https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[^/?#]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How many seconds to wait; None waits for ever.
+
+    Attributes:
+        connect: For a connection.
+        first_token: For the first text once the app works on the job. Waiting in the queue does
+            not count, and heartbeats do not help.
+        silence: For the next byte of any kind. Gradio sends a heartbeat every 15 seconds.
+        total: For the whole reply, the queue included.
+    """
+
+    connect: float | None = 10.0
+    first_token: float | None = 120.0
+    silence: float | None = 60.0
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if value is not None and not value > 0:
+                raise ValueError(
+                    f"Timeouts({limit.name}={value!r}): seconds above 0, or None for no limit."
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceConfig:
+    """How to reach and to use one Space.
+
+    Attributes:
+        space: A Hugging Face id (`owner/name`), or the URL of a Gradio app, with or without a path.
+        model: Which of the app's models answers: `qwen-2.5` for its default, a size (`7B`), or a
+            full name (`Qwen2.5-7B-Instruct`).
+        hf_token: A Hugging Face token; it is sent to the Space's own address only.
+        proxy: The URL of an HTTP proxy for all requests; SOCKS with a session of your own.
+        timeouts: How long to wait.
+        max_retries: How often a step that cannot have run the prompt is tried again.
+        system_prompt: The system prompt of calls that bring none; None is the Space's own.
+        history: "split" renders earlier turns into the prompt; "native" gives them to the app's
+            own history input.
+        endpoint: The api name of the function to call, when discovery should not choose.
+        inputs: Values for further inputs of the app, by parameter name or label.
+        headers: Headers to add, or to put in place of ours.
+
+    Raises:
+        ValueError: A value cannot be right.
+    """
+
+    space: str = DEFAULT_SPACE
+    model: str = DEFAULT_MODEL
+    hf_token: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)  # may hold a password
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    max_retries: int = 2
+    system_prompt: str | None = None
+    history: Literal["split", "native"] = "split"
+    endpoint: str | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
+
+    def __post_init__(self) -> None:
+        space_url(self.space)
+        if self.max_retries < 0:
+            raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
+        if self.history not in {"split", "native"}:
+            raise ValueError(f'history={self.history!r}: "split" or "native".')
+        if not self.model:
+            raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
+        if self.proxy is not None and urlsplit(self.proxy).scheme not in {"http", "https"}:
+            raise ValueError(
+                "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
+                "SpaceClient a session whose connector speaks SOCKS."
+            )
+
+    @property
+    def url(self) -> str:
+        """The app's address, without a slash at its end."""
+        return space_url(self.space)
+
+
+def space_url(space: str) -> str:
+    """Return the address of a Space's app.
+
+    A Space's host is its id in lower case with each character that a host name cannot have
+    as a hyphen, which the Hugging Face client also assumes.
+
+    Raises:
+        ValueError: It is neither an `owner/name` id nor an http(s) URL.
+    """
+    space = space.strip()
+    if page := _HUB_PAGE.match(space):
+        space = page[1]
+    if _SPACE_ID.fullmatch(space):
+        return f"https://{re.sub(r'[^a-z0-9]+', '-', space.lower()).strip('-')}.hf.space"
+    parts = urlsplit(space)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(
+            f"space={space!r} is neither a Space's id such as {DEFAULT_SPACE!r} "
+            "nor a URL such as 'http://127.0.0.1:7860'."
+        )
+    if parts.username or parts.password:
+        raise ValueError("space must not hold a password: it would show up in logs.")
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))

@@ -1,0 +1,244 @@
+"""The errors, in a tree that goes by whose fault it is.
+
+    QwenSpaceError
+    ├── TransportError    never became a conversation, or stopped being one
+    │   ├── SpaceStatusError
+    │   ├── SpaceUnreachableError
+    │   ├── SpaceTimeoutError
+    │   └── StreamInterruptedError
+    ├── ProtocolError     answered, but not in the protocol
+    └── SpaceError        the Space says that it failed
+        ├── JobError
+        ├── QueueFullError
+        ├── QuotaError
+        ├── AuthenticationError
+        ├── SpaceUnavailableError
+        └── EndpointError
+
+Every error can be pickled, and says what to do next. `text` holds what had arrived of the
+reply before it failed. None is a `RuntimeError`: frameworks take those for faults of the event
+loop. Misuse, such as an empty prompt, stays `ValueError`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationError",
+    "EndpointError",
+    "JobError",
+    "ProtocolError",
+    "QueueFullError",
+    "QuotaError",
+    "QwenSpaceError",
+    "SpaceError",
+    "SpaceStatusError",
+    "SpaceTimeoutError",
+    "SpaceUnavailableError",
+    "SpaceUnreachableError",
+    "StreamInterruptedError",
+    "TransportError",
+]
+
+
+class QwenSpaceError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        text: What had arrived of the reply when it failed; empty if nothing had.
+    """
+
+    text: str = ""
+
+
+class TransportError(QwenSpaceError):
+    """The request never became a conversation, or the conversation broke off."""
+
+
+class SpaceStatusError(TransportError):
+    """The Space answered a request with an HTTP status other than 2xx.
+
+    Attributes:
+        status: The HTTP status.
+        url: What was asked for, without credentials.
+        body: The start of the answer's body.
+    """
+
+    def __init__(self, status: int, url: str, body: str = "") -> None:
+        super().__init__(status, url, body)  # as given, so that the error survives pickling
+        self.status = status
+        self.url = url
+        self.body = body
+
+    @property
+    def status_code(self) -> int:
+        """The same as `status`, under the name that other clients use."""
+        return self.status
+
+    def __str__(self) -> str:
+        said = f": {self.body[:200]!r}" if self.body else ""
+        return f"{self.url} answered HTTP {self.status}{said}. {_advice(self.status)}"
+
+
+def _advice(status: int) -> str:
+    if status == 429:
+        return "The rate limit is reached (too many requests): wait, then try again."
+    if status >= 500:
+        return "The Space has a problem of its own: open its page to see, then try again."
+    if 300 <= status < 400:
+        return "The Space has moved: give the new address as space."
+    return "Check that space is the address of a Gradio app."
+
+
+class SpaceUnreachableError(TransportError, ConnectionError):
+    """No connection to the Space could be made.
+
+    Attributes:
+        url: The Space's address.
+        reason: What the operating system, or the proxy, said.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, reason)
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"Cannot reach {self.url}: {self.reason}. "
+            "Check the address, the network and the proxy, and that the app is running."
+        )
+
+
+class SpaceTimeoutError(TransportError, TimeoutError):
+    """A time limit passed.
+
+    Attributes:
+        limit: The field of `Timeouts` that passed: "connect", "first_token", "silence" or "total".
+        seconds: What it was set to.
+    """
+
+    def __init__(self, limit: str, seconds: float) -> None:
+        super().__init__(limit, seconds)
+        self.limit = limit
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        happened = {
+            "connect": "No connection was made",
+            "first_token": "The Space started the job, but sent no text",
+            "silence": "Nothing came from the Space, not even a sign of life,",
+            "total": "The reply was not complete",
+        }.get(self.limit, "The Space did not answer")
+        return (
+            f"{happened} within {self.seconds:g} seconds. "
+            f"If that is to be expected, raise Timeouts({self.limit}=...)."
+        )
+
+
+class StreamInterruptedError(TransportError, ConnectionError):
+    """The stream ended before the reply was complete; `text` holds what had arrived.
+
+    Attributes:
+        reason: How it ended.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(text, reason)
+        self.text = text
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"The stream broke off after {len(self.text)} characters: {self.reason}. "
+            "A Gradio stream cannot be resumed: send the prompt again if it may run twice."
+        )
+
+
+class ProtocolError(QwenSpaceError):
+    """The server answered, but not in Gradio's protocol."""
+
+
+class SpaceError(QwenSpaceError):
+    """The Space says that it failed, or cannot serve the request."""
+
+
+class JobError(SpaceError):
+    """The app failed while it worked on the reply; `text` holds what had arrived.
+
+    Attributes:
+        reason: The app's own message; None when the app keeps it to itself, which is
+            Gradio's default (`show_error=False`).
+        title: The message's heading, if it has one.
+    """
+
+    def __init__(self, reason: str | None, title: str | None = None) -> None:
+        super().__init__(reason, title)
+        self.reason = reason
+        self.title = title
+
+    def __str__(self) -> str:
+        if self.reason is None:
+            return (
+                "The app failed and does not say why (Gradio hides errors unless the app sets "
+                "show_error). Try again; if it stays, try a shorter prompt, or the Space's page."
+            )
+        heading = f"{self.title}: " if self.title and self.title != "Error" else ""
+        return f"The app failed: {heading}{self.reason}"
+
+
+class QueueFullError(SpaceError):
+    """The Space's queue is full."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.detail.rstrip('.')}. Too many requests wait for this Space: try again later."
+
+
+class QuotaError(SpaceError):
+    """A rate limit, or the quota of GPU time, is used up."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return (
+            f"{self.detail.rstrip('. ')}. This is a rate limit (HTTP 429, or GPU quota): wait, "
+            "or give an hf_token with a quota of its own."
+        )
+
+
+class AuthenticationError(SpaceError):
+    """The Space wants a token, or does not take the one that it was given."""
+
+    def __init__(self, url: str, detail: str) -> None:
+        super().__init__(url, detail)
+        self.url = url
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url} refused access: {self.detail}. Give an hf_token that may use this Space."
+        )
+
+
+class SpaceUnavailableError(SpaceError):
+    """The Space is paused, asleep, building, broken or gone."""
+
+    def __init__(self, url: str, detail: str) -> None:
+        super().__init__(url, detail)
+        self.url = url
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return (
+            f"{self.url} is not available: {self.detail}. Open its page to wake it or to see why; "
+            "a duplicate of the Space, or `qwen-space serve`, can stand in for it."
+        )
+
+
+class EndpointError(SpaceError):
+    """The app has no endpoint that fits a chat, or several and no way to choose."""

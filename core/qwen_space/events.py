@@ -1,0 +1,125 @@
+"""What a caller gets while a reply is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Completed", "Event", "Notice", "Queued", "Rewritten", "Started", "TextDelta"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The job waits in the Space's queue.
+
+    Attributes:
+        rank: How many jobs are in front of it; 0 is next.
+        queue_size: How many jobs wait, this one included.
+        eta: The server's guess of the wait in seconds, or None.
+    """
+
+    rank: int | None
+    queue_size: int | None
+    eta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The app works on the job.
+
+    Attributes:
+        eta: The server's guess of the time to the end in seconds, or None.
+    """
+
+    eta: float | None
+
+
+class TextDelta:
+    """A piece of the reply, as the app yielded it.
+
+    `text` is put together when it is asked for, so that a long reply does not cost its length
+    for every piece.
+
+    Attributes:
+        delta: The new text.
+    """
+
+    __slots__ = ("_count", "_pieces", "delta")
+
+    delta: str
+
+    def __init__(self, delta: str, pieces: list[str] | None = None) -> None:
+        self.delta = delta
+        self._pieces = [delta] if pieces is None else pieces
+        self._count = len(self._pieces)
+
+    @property
+    def text(self) -> str:
+        """All text so far, `delta` included."""
+        return "".join(self._pieces[: self._count])
+
+    def __repr__(self) -> str:
+        return f"TextDelta(delta={self.delta!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TextDelta):
+            return NotImplemented
+        return self.delta == other.delta and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash((TextDelta, self.delta))
+
+    def __reduce__(self) -> tuple[type[TextDelta], tuple[str, list[str]]]:
+        return (TextDelta, (self.delta, self._pieces[: self._count]))
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """The app changed text that was already handed out, in more than its white space.
+
+    Deltas cannot take anything back. Whoever shows the reply replaces all of it by `text`, and
+    goes on with the deltas that follow.
+
+    Attributes:
+        text: All text so far.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the app, or this client, wants people to know.
+
+    Attributes:
+        message: The sentence.
+        level: "info", "warning", "success" or "error".
+        title: Its heading, or None.
+    """
+
+    message: str
+    level: str = "info"
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The reply is complete. Always the last event, and always there unless an error was raised.
+
+    Attributes:
+        text: The whole reply, as the server ended on it. It equals the concatenated deltas,
+            unless the app rewrote something (`Rewritten`) or Gradio put back white space that
+            it had cleaned away in between.
+        duration: Seconds from the request to the end.
+        event_id: The job's name on the server.
+        finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did.
+        model: What the app was asked to run, such as "72B"; None if it has no choice.
+    """
+
+    text: str
+    duration: float
+    event_id: str | None = None
+    finish_reason: str = "stop"
+    model: str | None = None
+
+
+Event = Queued | Started | TextDelta | Rewritten | Notice | Completed

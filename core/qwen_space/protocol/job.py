@@ -1,0 +1,231 @@
+"""One job: messages in, events out, from the queue to the end of the reply."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import re
+from typing import Any
+
+from qwen_space.errors import (
+    JobError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    StreamInterruptedError,
+)
+from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.protocol.diff import apply_edits, is_edits
+from qwen_space.protocol.messages import (
+    CloseStream,
+    Estimation,
+    Log,
+    Message,
+    ProcessCompleted,
+    ProcessGenerating,
+    ProcessStarts,
+    QueueFull,
+    UnexpectedError,
+)
+from qwen_space.text import ReplyText, find_reply
+
+__all__ = ["Job", "JobState"]
+
+JobEvent = Queued | Started | TextDelta | Rewritten | Notice
+
+_FULL_VALUES = frozenset({"sse", "sse_v1"})
+_QUOTA = re.compile(r"GPU quota|GPU limit|rate.?limit|too many requests", re.IGNORECASE)
+
+
+class JobState(enum.Enum):
+    """How far the job is."""
+
+    JOINED = enum.auto()
+    QUEUED = enum.auto()
+    RUNNING = enum.auto()
+    COMPLETED = enum.auto()
+    FAILED = enum.auto()
+
+
+class Job:
+    """Follows one job through the messages of its session's stream.
+
+    Args:
+        event_id: The job's name, from the answer to the join. Messages of other jobs are
+            passed over.
+        output: The position of the chat component among the function's outputs.
+        protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
+            after the first come as edits; where the name is not known, they are told by
+            their looks.
+    """
+
+    def __init__(self, event_id: str | None, output: int, protocol: str | None = None) -> None:
+        self.state = JobState.JOINED
+        self.event_id = event_id
+        self._output = output
+        self._protocol = protocol
+        self._reply = ReplyText()
+        self._value: Any = None
+        self._has_value = False
+        self._path: list[Any] | None = None  # to the string in the value that grows
+        self._appended: list[str] = []  # there, and not yet part of `_value`
+
+    @property
+    def text(self) -> str:
+        """The reply so far; the whole reply when the job is completed."""
+        return self._reply.text
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has ended, well or not."""
+        return self.state in {JobState.COMPLETED, JobState.FAILED}
+
+    def receive(self, message: Message) -> list[JobEvent]:
+        """Take the stream's next message and return what it means for the caller.
+
+        Raises:
+            JobError: The app failed.
+            QuotaError: The app says that a quota is used up.
+            QueueFullError: The queue takes no more jobs.
+            StreamInterruptedError: The server gives up the stream.
+            ProtocolError: The message does not fit what came before.
+        """
+        if self.done or self._is_of_another(message):
+            return []
+        try:
+            return self._receive(message)
+        except QwenSpaceError as exc:
+            self.state = JobState.FAILED
+            exc.text = self.text
+            raise
+
+    def end(self) -> None:
+        """Take the end of the stream.
+
+        Raises:
+            StreamInterruptedError: The reply is not complete.
+        """
+        if not self.done:
+            self.state = JobState.FAILED
+            raise StreamInterruptedError(self.text, "the server closed it")
+
+    def _is_of_another(self, message: Message) -> bool:
+        event_id = getattr(message, "event_id", None)
+        return event_id is not None and self.event_id is not None and event_id != self.event_id
+
+    def _receive(self, message: Message) -> list[JobEvent]:
+        match message:
+            case ProcessGenerating():
+                self.state = JobState.RUNNING
+                return self._generating(message)
+            case Estimation():
+                self.state = JobState.QUEUED
+                return [Queued(message.rank, message.queue_size, message.rank_eta)]
+            case ProcessStarts():
+                self.state = JobState.RUNNING
+                return [Started(message.eta)]
+            case Log():
+                return [Notice(message.log, message.level, message.title)]
+            case ProcessCompleted():
+                return self._completed(message)
+            case QueueFull():
+                raise QueueFullError("The queue is full")
+            case UnexpectedError():
+                raise StreamInterruptedError(self.text, message.message or "an unexpected error")
+            case CloseStream():
+                self.end()
+        return []
+
+    def _generating(self, message: ProcessGenerating) -> list[JobEvent]:
+        item = self._item(message.data)
+        if not self._has_value or not self._is_update(item):
+            return self._set(item)
+        if not item:
+            return []
+        if len(item) == 1 and (piece := self._appended_piece(item[0])) is not None:
+            self._appended.append(piece)
+            return _some(self._reply.append(piece))
+        return self._set(apply_edits(self._flushed(), item))
+
+    def _item(self, data: list[Any]) -> Any:
+        """Return what the message says of the chat component."""
+        if len(data) <= self._output:
+            raise ProtocolError(
+                f"The app has {len(data)} outputs, so no chat at position {self._output}. "
+                "Name the right endpoint."
+            )
+        return data[self._output]
+
+    def _is_update(self, item: Any) -> bool:
+        """Whether the item holds edits, and not a whole value."""
+        if self._protocol is None:
+            return item == [] or is_edits(item)
+        if self._protocol in _FULL_VALUES:
+            return False
+        if not isinstance(item, list):
+            raise ProtocolError(f"Expected edits, got {item!r:.200}")
+        return True
+
+    def _appended_piece(self, edit: Any) -> str | None:
+        """Return what the edit appends to the reply's text, if that is all it does."""
+        if (
+            isinstance(edit, list)
+            and len(edit) == 3
+            and edit[0] == "append"
+            and edit[1] == self._path
+            and isinstance(edit[2], str)
+        ):
+            return edit[2]
+        return None
+
+    def _flushed(self) -> Any:
+        """Return the value with all that was appended to the reply's text."""
+        if self._appended:
+            edit = ["append", self._path, "".join(self._appended)]
+            self._value = apply_edits(self._value, [edit])
+            self._appended = []
+        return self._value
+
+    def _set(self, value: Any) -> list[JobEvent]:
+        """Take the chat component's whole value."""
+        self._value, self._has_value, self._appended = value, True, []
+        reply = find_reply(value)
+        if reply is None:
+            self._path = None
+            return []
+        self._path = reply.path
+        return _some(self._reply.become(reply.text))
+
+    def _completed(self, message: ProcessCompleted) -> list[JobEvent]:
+        if not message.success:
+            raise _failure(message)
+        if message.data is None:
+            raise JobError("The job was cancelled on the server.")
+        value = self._item(message.data)
+        # An app that yields nothing ends with null; one that yields a no-op update, without a
+        # value: both leave the reply as it was.
+        events = [] if value is None else self._set(value)
+        self.state = JobState.COMPLETED
+        return events
+
+
+def _some(event: TextDelta | Rewritten | None) -> list[JobEvent]:
+    return [] if event is None else [event]
+
+
+def _failure(message: ProcessCompleted) -> JobError | QuotaError:
+    # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
+    reason = None if message.error in {None, "None"} else _unquoted(str(message.error))
+    if _QUOTA.search(f"{message.title} {reason}"):
+        return QuotaError(reason or str(message.title))
+    return JobError(reason, message.title)
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        try:
+            return str(ast.literal_eval(text))
+        except (ValueError, SyntaxError):
+            return text
+    return text

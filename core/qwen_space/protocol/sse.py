@@ -1,0 +1,116 @@
+"""Server-Sent Events: bytes to events, however the bytes were cut.
+
+The grammar is that of the HTML standard, section 9.2.6 "Interpreting an event stream".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qwen_space.errors import ProtocolError
+
+__all__ = ["SSEDecoder", "ServerSentEvent"]
+
+# Gradio sends the whole conversation in one line, twice in each reply.
+DEFAULT_MAX_EVENT_SIZE = 256 * 2**20
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of the stream.
+
+    Attributes:
+        data: The event's `data` lines, joined by newlines.
+        event: Its type; "message" when the stream names none.
+    """
+
+    data: str
+    event: str = "message"
+
+
+class SSEDecoder:
+    """Turns the bytes of a `text/event-stream` body into events.
+
+    Lines end in LF, CR LF or CR, and a line may be as long as `max_event_size`. An event that
+    the stream leaves unfinished is never delivered, as the standard wants it.
+
+    Args:
+        max_event_size: The most bytes that one event may take.
+    """
+
+    def __init__(self, max_event_size: int = DEFAULT_MAX_EVENT_SIZE) -> None:
+        self._max_event_size = max_event_size
+        self._rest = bytearray()  # of a line whose end has not come
+        self._data: list[bytes] = []
+        self._size = 0  # of `_data`
+        self._event = ""
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes of the body and return the events that they complete.
+
+        Raises:
+            ProtocolError: An event is larger than allowed, or is not UTF-8.
+        """
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._normalised(chunk)
+        if b"\n" not in chunk:
+            self._rest += chunk
+            self._check_size(len(self._rest))
+            return []
+        if self._rest:
+            chunk = bytes(self._rest) + chunk
+        *lines, rest = chunk.split(b"\n")
+        self._rest = bytearray(rest)
+        events = [event for line in lines if (event := self._line(line)) is not None]
+        self._check_size(len(rest))
+        return events
+
+    def _normalised(self, chunk: bytes) -> bytes:
+        """Return `chunk` with each line end as LF; the LF of a CR LF may come a chunk later."""
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _line(self, line: bytes) -> ServerSentEvent | None:
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            return self._dispatch()
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._check_size(len(value))
+            self._data.append(value)
+            self._size += len(value)
+        elif field == b"event":
+            self._event = _decoded(value)
+        return None  # comments, `id`, `retry` and unknown fields mean nothing to Gradio
+
+    def _dispatch(self) -> ServerSentEvent | None:
+        data, event = self._data, self._event
+        self._data, self._event, self._size = [], "", 0
+        if not data:
+            return None
+        return ServerSentEvent(_decoded(b"\n".join(data)), event or "message")
+
+    def _check_size(self, more: int) -> None:
+        if self._size + more > self._max_event_size:
+            raise ProtocolError(
+                f"An event of the stream is larger than {self._max_event_size} bytes; "
+                "raise max_event_size if that is to be expected."
+            )
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError as exc:
+        raise ProtocolError(f"The stream is not UTF-8: {exc}") from exc

@@ -1,0 +1,72 @@
+"""One Space, for callers who live in any thread and any event loop."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qwen_space import sync
+from qwen_space.config import SpaceConfig
+from qwen_space.errors import SpaceStatusError
+from qwen_space.events import Completed, Event
+
+if TYPE_CHECKING:
+    from qwen_space.chat import Turn
+    from qwen_space.profiles import Endpoint
+
+__all__ = ["Space"]
+
+
+class Space:
+    """What a chat model of a framework stands on.
+
+    It holds nothing that belongs to a loop, a thread or a process: each call opens a connection
+    of its own and closes it. So it works from everywhere, and can be copied and pickled. What
+    the app's `/config` said is remembered from call to call.
+
+    Args:
+        config: How to reach and to use the Space.
+    """
+
+    def __init__(self, config: SpaceConfig) -> None:
+        self.config = config
+        self._endpoint: Endpoint | None = None
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        chat: Sequence[Turn],
+        *,
+        model: str | None = None,
+        stop: Sequence[str] = (),
+        inputs: Mapping[str, Any] | None = None,
+    ) -> AsyncGenerator[AsyncIterator[Event], None]:
+        """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
+        from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
+
+        client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
+        async with client:
+            try:
+                async with client.stream_chat(
+                    chat, model=model, stop=stop, inputs=inputs
+                ) as events:
+                    self._endpoint = client.found
+                    yield events
+            except SpaceStatusError:
+                self._endpoint = None  # the app may have been deployed anew: look again
+                raise
+
+    def iterate(self, chat: Sequence[Turn], **options: Any) -> Generator[Event, None, None]:
+        """Do as `stream`, for blocking callers; nothing happens before the first `next`."""
+        return sync.iterate(lambda: self.stream(chat, **options))
+
+    async def acomplete(self, chat: Sequence[Turn], **options: Any) -> Completed:
+        """Ask with a chat and return the whole reply; options are those of `stream`."""
+        from qwen_space.client import last
+
+        return await last(self.stream(chat, **options))
+
+    def complete(self, chat: Sequence[Turn], **options: Any) -> Completed:
+        """Do as `acomplete`, for blocking callers."""
+        return sync.run(lambda: self.acomplete(chat, **options))

@@ -1,0 +1,163 @@
+"""The one bridge from blocking callers to asynchronous code.
+
+A daemon thread runs an event loop for the whole process. It works inside a running loop, as in
+a notebook, from any number of threads, and again in the child of a fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+__all__ = ["iterate", "run"]
+
+T = TypeVar("T")
+
+_UNWIND = 5.0  # seconds that a stream may take to close
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in the bridge's loop and return what it returns.
+
+    Args:
+        work: Makes the coroutine.
+
+    Raises:
+        RuntimeError: The caller is the bridge's own loop, which would wait for itself.
+    """
+    bridge = _bridge()
+    bridge.refuse_own_thread()
+    future = asyncio.run_coroutine_threadsafe(work(), bridge.loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()  # on Ctrl-C; it does nothing to one that has ended
+        raise
+
+
+def iterate(
+    stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]],
+) -> Generator[T, None, None]:
+    """Yield what an asynchronous stream yields, each item as soon as it is there.
+
+    The stream is entered, read and left in one task of the bridge's loop. It is entered when
+    the first item is asked for, and left when the generator ends, is closed or is dropped. It
+    is not held back: what the caller has not asked for yet waits in memory.
+
+    Args:
+        stream: Makes the asynchronous context manager that gives the iterator.
+    """
+    bridge = _bridge()
+    bridge.refuse_own_thread()
+    items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+    unwound = threading.Event()
+
+    async def pump() -> None:
+        end = _End()
+        try:
+            async with stream() as iterator:
+                async for item in iterator:
+                    items.put(item)
+        except BaseException as exc:
+            end = _End(exc)
+            if isinstance(exc, asyncio.CancelledError):
+                raise
+        finally:
+            unwound.set()
+            items.put(end)
+
+    future = asyncio.run_coroutine_threadsafe(pump(), bridge.loop)
+    try:
+        while not isinstance(item := items.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        future.cancel()
+        if not bridge.is_own_thread():  # where the garbage collector may have brought us
+            unwound.wait(_UNWIND)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a stream, in place of an item."""
+
+    error: BaseException | None = None
+
+
+class _Bridge:
+    """A thread that runs an event loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="qwen_space", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def is_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def refuse_own_thread(self) -> None:
+        if self.is_own_thread():
+            raise RuntimeError(
+                "A blocking call from inside qwen_space's own event loop would wait for itself: "
+                "use the asynchronous form."
+            )
+
+    def close(self) -> None:
+        """Cancel what still runs, and end the thread."""
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).result(_UNWIND)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(_UNWIND)
+        if not self._thread.is_alive():
+            self.loop.close()
+
+    async def _cancel_all(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.loop.shutdown_asyncgens()
+
+
+class _Process:
+    """The bridge of this process, if one was needed yet."""
+
+    bridge: _Bridge | None = None
+    lock = threading.Lock()
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget the parent's bridge: its thread does not live in the child of a fork."""
+        cls.bridge = None
+        cls.lock = threading.Lock()
+
+    @classmethod
+    def close(cls) -> None:
+        if cls.bridge is not None:
+            bridge, cls.bridge = cls.bridge, None
+            bridge.close()
+
+
+def _bridge() -> _Bridge:
+    with _Process.lock:
+        if _Process.bridge is None:
+            _Process.bridge = _Bridge()
+        return _Process.bridge
+
+
+atexit.register(_Process.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Process.forget)

@@ -1,0 +1,198 @@
+"""A chat component's value to text, and what of a text is new.
+
+The shapes are those that Gradio's and ModelScope's chat components have had:
+
+    "text"                                            Textbox, ChatInterface
+    [["user", "bot"], ...]                            gr.Chatbot, pairs
+    [[{"text": "user"}, {"text": "bot"}], ...]        modelscope_studio's Chatbot
+    [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
+    [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
+    {"__type__": "update", "value": any of these}     what gr.update gives
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from qwen_space.errors import ProtocolError
+from qwen_space.events import Rewritten, TextDelta
+
+__all__ = ["Reply", "ReplyText", "find_reply"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The last reply in a chat component's value.
+
+    Attributes:
+        text: Its text; several parts are joined by a blank line.
+        path: The keys and indices that lead to the string which grows while the reply is
+            written, or None when there is no such string yet.
+    """
+
+    text: str
+    path: list[Any] | None
+
+
+def find_reply(value: Any) -> Reply | None:
+    """Return the last reply in a chat component's value.
+
+    Thoughts, which are rows with a title in their metadata, and files are left out.
+
+    Returns:
+        The reply; None when the value is an update that leaves everything as it was.
+
+    Raises:
+        ProtocolError: The value has none of the known shapes.
+    """
+    prefix: list[Any] = []
+    while isinstance(value, dict) and value.get("__type__") == "update":
+        if "value" not in value:
+            return None
+        value = value["value"]
+        prefix.append("value")
+    parts = list(_rows(value, prefix))
+    if not parts:
+        return Reply("", None)
+    return Reply("\n\n".join(text for _, text in parts), parts[-1][0])
+
+
+_Part = tuple[list[Any], str]
+
+
+def _rows(value: Any, path: list[Any]) -> Iterator[_Part]:
+    """Yield the parts of the reply, whatever the component."""
+    if not isinstance(value, list):
+        yield from _content(value, path)
+    elif value and isinstance(value[-1], list):
+        if len(value[-1]) != 2:
+            raise ProtocolError(f"A row of the chat is no pair: {value[-1]!r:.200}")
+        yield from _content(value[-1][1], [*path, len(value) - 1, 1])
+    elif value:
+        yield from _messages(value, path)
+
+
+def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part]:
+    """Yield the parts of the assistant's messages after the user's last one."""
+    start = len(rows)
+    while start and _role(rows[start - 1]) != "user":
+        start -= 1
+    for index in range(start, len(rows)):
+        row = rows[index]
+        if _role(row) == "assistant" and not _is_thought(row):
+            yield from _content(row.get("content"), [*path, index, "content"])
+
+
+def _role(row: Any) -> Any:
+    if not isinstance(row, dict) or "role" not in row:
+        raise ProtocolError(f"A row of the chat has no role: {row!r:.200}")
+    return row["role"]
+
+
+def _is_thought(row: dict[str, Any]) -> bool:
+    metadata = row.get("metadata")
+    return isinstance(metadata, dict) and bool(metadata.get("title"))
+
+
+def _content(content: Any, path: list[Any]) -> Iterator[_Part]:
+    """Yield the texts in a message's content: a string, a dict with a text, or a list of them."""
+    if isinstance(content, str):
+        yield path, content
+    elif isinstance(content, list):
+        for index, part in enumerate(content):
+            yield from _content(part, [*path, index])
+    elif isinstance(content, dict):
+        for key in ("text", "content"):
+            if isinstance(content.get(key), (str, list)):
+                yield from _content(content[key], [*path, key])
+                break
+    elif content is not None:
+        raise ProtocolError(f"No text can be found in the chat's value: {content!r:.200}")
+
+
+class ReplyText:
+    """The text of one reply: what the server holds, and what of it was handed out.
+
+    Gradio cleans a text's indentation each time that the app yields (`inspect.cleandoc`), so
+    white space which was sent already may change later. As nothing can be taken back, what
+    counts is the text without its white space: while that only grows, the deltas go on after
+    the same count of characters.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []  # the text that the server holds
+        self._sent: list[str] = []  # the deltas
+
+    @property
+    def text(self) -> str:
+        """The text that the server holds."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]  # a new list: the deltas share the old one
+        return self._pieces[0] if self._pieces else ""
+
+    def append(self, piece: str) -> TextDelta | None:
+        """Take a piece that was added at the end."""
+        if not piece:
+            return None
+        self._pieces.append(piece)
+        self._sent.append(piece)
+        return TextDelta(piece, self._pieces)
+
+    def become(self, text: str) -> TextDelta | Rewritten | None:
+        """Take a whole new text, and return what it means for whoever got the old one."""
+        old = self.text
+        self._pieces = [text] if text else []
+        if text.startswith(old):
+            new = text[len(old) :]
+        else:
+            resume = self._resume(old, text)
+            if resume is None:
+                self._sent = [text]
+                return Rewritten(text)
+            new = text[resume:]
+        if not new:
+            return None
+        self._sent.append(new)
+        return TextDelta(new, self._pieces)
+
+    def _resume(self, old: str, new: str) -> int | None:
+        """Return where in `new` the part starts that was not handed out with `old`.
+
+        None when that cannot be said, as more than white space has changed.
+        """
+        start = _common_prefix(old, new)
+        rest = "".join(old[start:].split())
+        position = start
+        for char in rest:
+            while position < len(new) and new[position].isspace():
+                position += 1
+            if position == len(new) or new[position] != char:
+                return None
+            position += 1
+        if not rest:  # `old` ends within white space: step back to where that began
+            position = len(new[:position].rstrip())
+        return position + _common_prefix(self._sent_tail(), new[position:])
+
+    def _sent_tail(self) -> str:
+        """Return the white space at the end of what was handed out."""
+        tail = ""
+        for piece in reversed(self._sent):
+            kept = piece.rstrip()
+            tail = piece[len(kept) :] + tail
+            if kept:
+                break
+        return tail
+
+
+def _common_prefix(one: str, other: str) -> int:
+    """Return how many characters the two have in common at their start."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # by halves, as comparing slices is quicker than comparing characters
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
