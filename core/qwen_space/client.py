@@ -10,6 +10,7 @@ import logging
 import random
 import time
 import uuid
+import warnings
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -20,7 +21,7 @@ from collections.abc import (
     Sequence,
 )
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -49,9 +50,9 @@ from qwen_space.protocol.sse import SSEDecoder
 from qwen_space.stop import StopScanner
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-__all__ = ["SpaceClient", "last"]
+__all__ = ["CallOptions", "SpaceClient", "last"]
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,22 @@ _KEEP_ALIVE = 3.0
 _MOST_OF_AN_ERROR = 64 * 2**10
 
 _EVENT_STREAM = "text/event-stream"
+
+
+class CallOptions(TypedDict, total=False):
+    """What one call may ask for, on top of what the client was made with.
+
+    Attributes:
+        model: In place of the client's model.
+        stop: Texts before the first of which the reply ends.
+        inputs: Values for further inputs of the app, by parameter name or label.
+        sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
+    """
+
+    model: str | None
+    stop: Sequence[str]
+    inputs: Mapping[str, Any] | None
+    sampling: Mapping[str, float] | None
 
 
 class SpaceClient:
@@ -163,13 +180,7 @@ class SpaceClient:
     # Asking
 
     def stream(
-        self,
-        prompt: str,
-        *,
-        system: str | None = None,
-        model: str | None = None,
-        stop: Sequence[str] = (),
-        inputs: Mapping[str, Any] | None = None,
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
     ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Ask, and stream the events of the reply.
 
@@ -179,9 +190,7 @@ class SpaceClient:
         Args:
             prompt: What to answer.
             system: The system prompt; None is the client's, or else the Space's own.
-            model: In place of the client's.
-            stop: Texts before the first of which the reply ends.
-            inputs: Values for further inputs of the app, on top of the client's.
+            **options: See `CallOptions`.
 
         Returns:
             A context manager that gives an iterator of events; the last is `Completed`.
@@ -192,37 +201,23 @@ class SpaceClient:
                 error's `text` is what had arrived of the reply.
         """
         chat = [] if system is None else [Turn("system", system)]
-        return self._stream([*chat, Turn("user", check_prompt(prompt))], model, stop, inputs)
+        return self._stream([*chat, Turn("user", check_prompt(prompt))], options)
 
     async def complete(
-        self,
-        prompt: str,
-        *,
-        system: str | None = None,
-        model: str | None = None,
-        stop: Sequence[str] = (),
-        inputs: Mapping[str, Any] | None = None,
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
     ) -> Completed:
         """Ask, and return the whole reply; arguments and errors are those of `stream`."""
-        events = self.stream(prompt, system=system, model=model, stop=stop, inputs=inputs)
-        return await last(events)
+        return await last(self.stream(prompt, system=system, **options))
 
     def stream_chat(
-        self,
-        messages: Sequence[Mapping[str, Any] | Turn],
-        *,
-        model: str | None = None,
-        stop: Sequence[str] = (),
-        inputs: Mapping[str, Any] | None = None,
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
     ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Ask with the messages of a chat, and stream the events of the reply.
 
         Args:
             messages: `{"role": ..., "content": ...}` each, or `Turn`. All system messages
                 together are the system prompt; what becomes of the others is said by `history`.
-            model: As for `stream`.
-            stop: As for `stream`.
-            inputs: As for `stream`.
+            **options: See `CallOptions`.
 
         Returns:
             A context manager that gives an iterator of events; the last is `Completed`.
@@ -233,18 +228,13 @@ class SpaceClient:
         """
         chat = [each if isinstance(each, Turn) else turns([each])[0] for each in messages]
         split(chat)  # raises what is wrong with it here, and not where the block is entered
-        return self._stream(chat, model, stop, inputs)
+        return self._stream(chat, options)
 
     async def chat(
-        self,
-        messages: Sequence[Mapping[str, Any] | Turn],
-        *,
-        model: str | None = None,
-        stop: Sequence[str] = (),
-        inputs: Mapping[str, Any] | None = None,
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
     ) -> Completed:
         """Ask with a chat, and return the whole reply; arguments are those of `stream_chat`."""
-        return await last(self.stream_chat(messages, model=model, stop=stop, inputs=inputs))
+        return await last(self.stream_chat(messages, **options))
 
     async def endpoint(self) -> Endpoint:
         """Return the app's function that answers, found in its `/config` once.
@@ -268,35 +258,30 @@ class SpaceClient:
 
     @contextlib.asynccontextmanager
     async def _stream(
-        self,
-        chat: Sequence[Turn],
-        model: str | None,
-        stop: Sequence[str],
-        inputs: Mapping[str, Any] | None,
+        self, chat: Sequence[Turn], options: CallOptions
     ) -> AsyncGenerator[AsyncIterator[Event], None]:
+        stop = options.get("stop") or ()
         scanner = StopScanner(stop)
         clock = _Clock(self.config.timeouts)
         if self._endpoint is None:
             self._endpoint = await self._discover(clock)
         endpoint = self._endpoint
-        choice = endpoint.choose_model(model or self.config.model)
-        data = self._data(endpoint, chat, choice, inputs)
+        choice = endpoint.choose_model(options.get("model") or self.config.model)
+        data = self._data(endpoint, chat, choice, options)
         response, event_id = await self._open(endpoint, data, clock)
         job = Job(event_id, endpoint.output, endpoint.protocol)
         reply = _Reply(response, job, clock, None if choice is None else str(choice))
         events = reply.events()
+        stopped = reply.until_stop(events, scanner)
         try:
-            yield reply.until_stop(events, scanner) if stop else events
+            yield stopped if stop else events
         finally:
             response.close()  # at once, and without awaiting: works in a cancelled task too
+            await stopped.aclose()
             await events.aclose()
 
     def _data(
-        self,
-        endpoint: Endpoint,
-        chat: Sequence[Turn],
-        model: Any,
-        inputs: Mapping[str, Any] | None,
+        self, endpoint: Endpoint, chat: Sequence[Turn], model: Any, options: CallOptions
     ) -> list[Any]:
         """Return the function's arguments for a chat."""
         if self.config.system_prompt is not None and not any(turn.is_system for turn in chat):
@@ -305,13 +290,25 @@ class SpaceClient:
         history: list[Any] = []
         if self.config.history == "native" and endpoint.takes("history"):
             parts, history = endpoint.with_history(chat) or (parts, [])
+        sampling = {**self.config.sampling, **(options.get("sampling") or {})}
+        inputs = {**self.config.inputs, **(options.get("inputs") or {})}
         return endpoint.data(
             parts.prompt,
             DEFAULT_SYSTEM_PROMPT if parts.system is None else parts.system,
             model=model,
             history=history,
-            inputs={**self.config.inputs, **(inputs or {})},
+            inputs={**self._fitting(endpoint, sampling), **inputs},
         )
+
+    def _fitting(self, endpoint: Endpoint, sampling: Mapping[str, float]) -> dict[str, Any]:
+        fitting = endpoint.fitting(sampling)
+        if len(fitting) < len(sampling):
+            warnings.warn(
+                f"{self.config.url} has no input for some of {', '.join(sampling)} (it has for: "
+                f"{', '.join(fitting) or 'none'}); there the app keeps its own values.",
+                stacklevel=2,
+            )
+        return fitting
 
     async def _discover(self, clock: _Clock) -> Endpoint:
         """Find the function in `/config`; the public Space's where that does not help."""

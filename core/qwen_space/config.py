@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_SPACE", "SpaceConfig", "Timeouts"]
+__all__ = ["DEFAULT_MODEL", "DEFAULT_SPACE", "SpaceConfig", "Timeouts", "is_hugging_face"]
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
@@ -60,6 +60,8 @@ class SpaceConfig:
             own history input.
         endpoint: The api name of the function to call, when discovery should not choose.
         inputs: Values for further inputs of the app, by parameter name or label.
+        sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
+            a warning says so where it has none.
         headers: Headers to add, or to put in place of ours.
 
     Raises:
@@ -76,6 +78,7 @@ class SpaceConfig:
     history: Literal["split", "native"] = "split"
     endpoint: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
 
     def __post_init__(self) -> None:
@@ -96,6 +99,12 @@ class SpaceConfig:
     def url(self) -> str:
         """The app's address, without a slash at its end."""
         return space_url(self.space)
+
+
+def is_hugging_face(url: str) -> bool:
+    """Whether an address is one that a Hugging Face token may go to without being asked."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" and (parts.hostname or "").endswith(".hf.space")
 
 
 def space_url(space: str) -> str:

@@ -81,6 +81,23 @@ class Endpoint:
         parts = split([*(turn for turn in chat if turn.is_system), *last])
         return parts, [row for pair in earlier for row in _history_rows(pair, shape)]
 
+    def fitting(self, sampling: Mapping[str, float]) -> dict[str, Any]:
+        """Return those of some sampling parameters that the function has an input for.
+
+        Args:
+            sampling: `temperature`, `top_p` and `max_tokens`.
+
+        Returns:
+            The values by the names of the inputs.
+        """
+        names = {_bare_name(each.name): each.name for each in self.inputs if each.role is None}
+        return {
+            names[alias]: value
+            for wanted, value in sampling.items()
+            for alias in _SAMPLING.get(wanted, (wanted,))
+            if alias in names
+        }
+
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
 
@@ -141,6 +158,12 @@ class Endpoint:
                 f"Its further inputs are: {', '.join(further) or 'none'}."
             )
         return data
+
+
+_SAMPLING = {
+    "max_tokens": ("max_tokens", "max_new_tokens", "max_output_tokens", "max_length"),
+    "top_p": ("top_p", "top_p_nucleus_sampling"),
+}
 
 
 def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:

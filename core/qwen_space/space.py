@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from typing import TYPE_CHECKING
 
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
@@ -12,7 +12,10 @@ from qwen_space.errors import SpaceStatusError
 from qwen_space.events import Completed, Event
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from qwen_space.chat import Turn
+    from qwen_space.client import CallOptions
     from qwen_space.profiles import Endpoint
 
 __all__ = ["Space"]
@@ -35,12 +38,7 @@ class Space:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self,
-        chat: Sequence[Turn],
-        *,
-        model: str | None = None,
-        stop: Sequence[str] = (),
-        inputs: Mapping[str, Any] | None = None,
+        self, chat: Sequence[Turn], **options: Unpack[CallOptions]
     ) -> AsyncGenerator[AsyncIterator[Event], None]:
         """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
         from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
@@ -48,25 +46,25 @@ class Space:
         client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
         async with client:
             try:
-                async with client.stream_chat(
-                    chat, model=model, stop=stop, inputs=inputs
-                ) as events:
+                async with client.stream_chat(chat, **options) as events:
                     self._endpoint = client.found
                     yield events
             except SpaceStatusError:
                 self._endpoint = None  # the app may have been deployed anew: look again
                 raise
 
-    def iterate(self, chat: Sequence[Turn], **options: Any) -> Generator[Event, None, None]:
+    def iterate(
+        self, chat: Sequence[Turn], **options: Unpack[CallOptions]
+    ) -> Generator[Event, None, None]:
         """Do as `stream`, for blocking callers; nothing happens before the first `next`."""
         return sync.iterate(lambda: self.stream(chat, **options))
 
-    async def acomplete(self, chat: Sequence[Turn], **options: Any) -> Completed:
+    async def acomplete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
         """Ask with a chat and return the whole reply; options are those of `stream`."""
         from qwen_space.client import last
 
         return await last(self.stream(chat, **options))
 
-    def complete(self, chat: Sequence[Turn], **options: Any) -> Completed:
+    def complete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
         """Do as `acomplete`, for blocking callers."""
         return sync.run(lambda: self.acomplete(chat, **options))

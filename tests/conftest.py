@@ -1,0 +1,92 @@
+"""What the tests share: one local Space for all of them, answering by script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from qwen_space.local import LocalSpace, ScriptedEngine
+
+
+@dataclass
+class ScriptedSpace:
+    """A local Space whose next replies a test writes down.
+
+    Attributes:
+        url: Where it answers.
+        engine: What answers; set its `reply`, `delay` or `gate`.
+        joins: The bodies that were posted to `/queue/join`, in order.
+        headers: The headers of all requests, in order, with names in lower case.
+    """
+
+    url: str
+    engine: ScriptedEngine
+    joins: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def reset(self) -> None:
+        self.engine.reply = ["Hello", " ", "there", "."]
+        self.engine.delay = 0.0
+        self.engine.gate = None
+        self.engine.requests.clear()
+        self.engine.finished = self.engine.failed = self.engine.cancelled = 0
+        self.joins.clear()
+        self.paths.clear()
+        self.headers.clear()
+
+
+class Recorder:
+    """ASGI middleware that writes down what the app is asked."""
+
+    def __init__(self) -> None:
+        self.space: ScriptedSpace | None = None
+
+    def __call__(self, app: Any) -> Any:
+        async def recording(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http" or self.space is None:
+                await app(scope, receive, send)
+                return
+            self.space.paths.append(scope["path"])
+            headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            self.space.headers.append(headers)
+            body = bytearray()
+
+            async def tee() -> Any:
+                message = await receive()
+                body.extend(message.get("body", b""))
+                if message["type"] == "http.request" and not message.get("more_body"):
+                    self._note(scope["path"], bytes(body))
+                return message
+
+            await app(scope, tee, send)
+
+        return recording
+
+    def _note(self, path: str, body: bytes) -> None:
+        if path.endswith("/queue/join") and self.space is not None:
+            self.space.joins.append(json.loads(body))
+
+
+@pytest.fixture(scope="session")
+def _running_space() -> Iterator[ScriptedSpace]:
+    recorder = Recorder()
+    engine = ScriptedEngine([])
+    with LocalSpace(engine, middleware=[recorder]) as running:
+        recorder.space = ScriptedSpace(running.url, engine)
+        yield recorder.space
+
+
+@pytest.fixture
+def space(_running_space: ScriptedSpace) -> Iterator[ScriptedSpace]:
+    """A Space that answers "Hello there." until a test sets `space.engine.reply`.
+
+    A stream that a test leaves open fails that test.
+    """
+    _running_space.reset()
+    yield _running_space
+    _running_space.engine.wait_idle()

@@ -1,0 +1,618 @@
+"""ChatQwenSpace against the local Space: every way to call it gives the same text."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableParallel
+
+from langchain_qwen_space import ChatQwenSpace
+from qwen_space import EndpointError, JobError, SpaceUnreachableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import ScriptedSpace
+
+PIECES = [
+    pytest.param(["Hello", " ", "there", "."], id="words"),
+    pytest.param(["a", "a", "a"], id="repeated"),
+    pytest.param(["[1]", "[1]", '["append", [0], "x"]'], id="look-like-edits"),
+    pytest.param(["你好", "，", "世界", "🙂👩‍👩‍👧"], id="chinese-and-emoji"),
+    pytest.param(["a\u2028b", "\u2029", "\x85c"], id="line-separators"),
+    pytest.param(["", "a", "", "b", ""], id="empty-pieces"),
+    pytest.param(["one\n", "\n", "two"], id="newlines"),
+    pytest.param([f"{number} " for number in range(300)] + ["."], id="many"),
+]
+
+
+def fold(chunks: list[AIMessageChunk]) -> AIMessageChunk:
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return whole
+
+
+@pytest.fixture
+def model(space: ScriptedSpace) -> ChatQwenSpace:
+    return ChatQwenSpace(space=space.url)
+
+
+# Text
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+async def test_invoke_and_the_folded_streams_agree_to_the_letter(
+    space: ScriptedSpace, model: ChatQwenSpace, pieces: list[str]
+) -> None:
+    space.engine.reply = pieces
+
+    whole = [
+        await asyncio.to_thread(model.invoke, "Hi"),
+        await model.ainvoke("Hi"),
+        fold(await asyncio.to_thread(lambda: list(model.stream("Hi")))),
+        fold([chunk async for chunk in model.astream("Hi")]),
+    ]
+
+    assert [message.content for message in whole] == ["".join(pieces)] * 4
+    for message in whole:
+        assert message.response_metadata["finish_reason"] == "stop"
+        assert message.response_metadata["model_name"] == "72B"
+        assert message.response_metadata["model_provider"] == "qwen-space"
+
+
+async def test_each_piece_is_a_chunk_and_the_last_chunk_says_that_it_is(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = ["one ", "two ", "two ", "three"]
+    space.engine.delay = 0.02
+
+    chunks = [chunk async for chunk in model.astream("Hi")]
+
+    assert [chunk.content for chunk in chunks] == ["one ", "two ", "two ", "three", ""]
+    assert [chunk.chunk_position for chunk in chunks] == [None] * 4 + ["last"]
+    assert [bool(chunk.response_metadata) for chunk in chunks] == [False] * 4 + [True]
+
+
+def test_a_chunk_is_there_before_the_next_piece_is_made(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.gate = gate = threading.Semaphore(1)
+    space.engine.reply = ["one", "two"]
+    stream = model.stream("Hi")
+
+    first = next(stream)
+    gate.release()
+    rest = "".join(chunk.text for chunk in stream)
+
+    assert (first.text, rest) == ("one", "two")
+
+
+async def test_an_empty_reply_is_an_empty_message(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = []
+
+    chunks = [chunk async for chunk in model.astream("Hi")]
+
+    assert (await model.ainvoke("Hi")).content == ""
+    assert [chunk.content for chunk in chunks] == [""]
+
+
+async def test_text_that_the_app_indents_later_is_whole_in_the_metadata(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    # Gradio takes the common indentation away until a line without one comes.
+    space.engine.reply = ["List:\n", "   - a", "\n   - b", "\nend"]
+    space.engine.delay = 0.02
+
+    streamed = fold([chunk async for chunk in model.astream("Hi")])
+    invoked = await model.ainvoke("Hi")
+
+    assert invoked.content == "List:\n   - a\n   - b\nend"
+    assert "".join(streamed.content.split()) == "".join(invoked.content.split())
+    assert streamed.response_metadata["final_text"] == invoked.content
+
+
+# What reaches the Space
+
+
+def test_messages_reach_the_space_as_system_prompt_and_prompt(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    model.invoke(
+        [
+            SystemMessage("Be brief."),
+            HumanMessage("Hi"),
+            AIMessage("Hello", tool_calls=[{"name": "add", "args": {"a": 1}, "id": "1"}]),
+            ToolMessage("2", tool_call_id="1"),
+            ChatMessage("And?", role="critic"),
+            SystemMessage([{"type": "text", "text": "Be kind."}]),
+        ]
+    )
+
+    prompt, history, system, size = space.joins[0]["data"]
+    assert system == "Be brief.\nBe kind."
+    assert prompt == (
+        'User: Hi\nAssistant: Hello\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n'
+        "</tool_call>\nTool: 2\nCritic: And?\nAssistant:"
+    )
+    assert (history, size) == ([], "72B")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kwargs", "messages", "data"),
+    [
+        pytest.param({}, {}, "Hi", ["Hi", [], "DEFAULT", "72B"], id="defaults"),
+        pytest.param({"model": "7B"}, {}, "Hi", ["Hi", [], "DEFAULT", "7B"], id="size"),
+        pytest.param(
+            {"model": "Qwen2.5-14B-Instruct"}, {}, "Hi", ["Hi", [], "DEFAULT", "14B"], id="name"
+        ),
+        pytest.param({}, {"model": "3B"}, "Hi", ["Hi", [], "DEFAULT", "3B"], id="of-the-call"),
+        pytest.param({"system_prompt": "S"}, {}, "Hi", ["Hi", [], "S", "72B"], id="system-prompt"),
+        pytest.param(
+            {"system_prompt": "S"},
+            {},
+            [("system", "T"), ("human", "Hi")],
+            ["Hi", [], "T", "72B"],
+            id="system-message-wins",
+        ),
+        pytest.param(
+            {"history": "native"},
+            {},
+            [("human", "a"), ("ai", "b"), ("human", "c")],
+            [
+                "c",
+                [
+                    {"role": "user", "content": [{"type": "text", "text": "a"}]},
+                    {"role": "assistant", "content": [{"type": "text", "text": "b"}]},
+                ],
+                "DEFAULT",
+                "72B",
+            ],
+            id="native-history",
+        ),
+    ],
+)
+def test_the_data_that_is_sent(
+    space: ScriptedSpace, arguments: Any, kwargs: Any, messages: Any, data: list[Any]
+) -> None:
+    ChatQwenSpace(space=space.url, **arguments).invoke(messages, **kwargs)
+
+    default = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    assert space.joins[0]["data"] == [default if each == "DEFAULT" else each for each in data]
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        pytest.param([{"type": "image", "url": "http://x/y.png"}], "image", id="image"),
+        pytest.param(
+            [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "u"}}],
+            "image_url",
+            id="image-url",
+        ),
+        pytest.param([{"type": "file", "base64": "", "mime_type": "a/b"}], "file", id="file"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_its_name(
+    space: ScriptedSpace, model: ChatQwenSpace, content: list[Any], named: str
+) -> None:
+    with pytest.raises(ValueError, match=f"'{named}'.*text only"):
+        model.invoke([HumanMessage(content)])
+
+    assert space.joins == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        pytest.param("", "prompt is empty", id="empty"),
+        pytest.param("  \n", "prompt is empty", id="white-space"),
+        pytest.param([], "no messages", id="no-messages"),
+        pytest.param([RemoveMessage(id="1")], "type 'remove'", id="no-chat-message"),
+    ],
+)
+def test_a_bad_prompt_is_refused_before_anything_is_sent(
+    space: ScriptedSpace, model: ChatQwenSpace, messages: Any, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        model.invoke(messages)
+
+    assert space.joins == []
+
+
+def test_an_argument_that_a_space_has_no_use_for_is_named_in_the_log(
+    model: ChatQwenSpace, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        model.invoke("Hi", frequency_penalty=1)
+
+    assert "frequency_penalty" in caplog.text
+
+
+def test_sampling_that_the_app_has_no_input_for_is_warned_of(space: ScriptedSpace) -> None:
+    model = ChatQwenSpace(space=space.url, temperature=0.2)
+
+    with pytest.warns(UserWarning, match="no input for some of temperature"):
+        model.invoke("Hi")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param({"temprature": 1}, "Did you mean 'temperature'", id="misspelt"),
+        pytest.param({"space": "not a space"}, "not a space", id="space"),
+        pytest.param({"max_retries": -1}, "max_retries=-1", id="max-retries"),
+        pytest.param({"model": ""}, "model is empty", id="model"),
+        pytest.param({"history": "none"}, "history", id="history"),
+        pytest.param({"timeout": 0}, "timeout", id="timeout"),
+        pytest.param({"proxy": "socks5://127.0.0.1:1"}, "SOCKS", id="proxy"),
+    ],
+)
+def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ChatQwenSpace(**arguments)
+
+
+def test_a_size_that_the_space_has_not_is_refused_with_those_it_has(space: ScriptedSpace) -> None:
+    with pytest.raises(ValueError, match=r"'99B' is not offered.*72B, 32B"):
+        ChatQwenSpace(space=space.url, model="99B").invoke("Hi")
+
+    assert space.joins == []
+
+
+def test_timeout_limits_the_first_token_and_silence() -> None:
+    model = ChatQwenSpace(timeout=5)
+
+    limits = model._config().timeouts
+
+    assert (limits.connect, limits.first_token, limits.silence, limits.total) == (10, 5, 5, None)
+
+
+# The token
+
+
+@pytest.mark.parametrize(
+    ("space_", "explicit", "sent"),
+    [
+        pytest.param("Qwen/Qwen2.5", None, "hf_env", id="environment-to-hugging-face"),
+        pytest.param("http://127.0.0.1:7860", None, None, id="environment-to-nobody-else"),
+        pytest.param("https://hf.space.evil.example", None, None, id="look-alike"),
+        pytest.param("http://127.0.0.1:7860", "hf_mine", "hf_mine", id="explicit"),
+    ],
+)
+def test_a_token_of_the_environment_goes_to_hugging_face_only(
+    monkeypatch: pytest.MonkeyPatch, space_: str, explicit: str | None, sent: str | None
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_env")
+    arguments = {} if explicit is None else {"hf_token": explicit}
+
+    model = ChatQwenSpace(space=space_, **arguments)
+
+    assert model._config().hf_token == sent
+
+
+def test_an_explicit_token_reaches_the_space_in_its_own_header(space: ScriptedSpace) -> None:
+    ChatQwenSpace(space=space.url, hf_token="hf_mine").invoke("Hi")
+
+    assert {each.get("x-hf-authorization") for each in space.headers} == {"Bearer hf_mine"}
+
+
+# Stop
+
+
+@pytest.mark.parametrize("of_the_call", [True, False], ids=["call", "constructor"])
+async def test_a_stop_sequence_across_pieces_ends_the_reply_and_the_job(
+    space: ScriptedSpace, of_the_call: bool
+) -> None:
+    space.engine.reply = ["one E", "N", "D two", " three", " four"]
+    space.engine.gate = threading.Semaphore(3)  # what follows the sequence is never made
+    constructor, call = ({}, {"stop": ["END"]}) if of_the_call else ({"stop": ["END"]}, {})
+    model = ChatQwenSpace(space=space.url, **constructor)
+
+    streamed = fold([chunk async for chunk in model.astream("Hi", **call)])
+
+    assert streamed.content == "one "
+    assert streamed.response_metadata["finish_reason"] == "stop_sequence"
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.cancelled == 1)
+
+
+async def test_the_stop_of_a_call_wins_and_every_way_of_calling_agrees(
+    space: ScriptedSpace,
+) -> None:
+    space.engine.reply = ["a b ", "c d"]
+    model = ChatQwenSpace(space=space.url, stop=["b"])
+
+    texts = [
+        (await asyncio.to_thread(model.invoke, "Hi", stop=["c"])).text,
+        (await model.ainvoke("Hi", stop=["c"])).text,
+        "".join(
+            chunk.text for chunk in await asyncio.to_thread(list, model.stream("Hi", stop=["c"]))
+        ),
+        "".join([chunk.text async for chunk in model.astream("Hi", stop=["c"])]),
+    ]
+
+    assert texts == ["a b "] * 4
+
+
+# Callbacks and traces
+
+
+class Tokens(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        self.tokens.append(token)
+
+
+class AsyncTokens(AsyncCallbackHandler):
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    async def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        self.tokens.append(token)
+
+
+def test_a_callback_sees_each_token_once_and_before_the_caller(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = ["one ", "two"]
+    space.engine.delay = 0.02
+    handler = Tokens()
+    seen = []
+
+    for _ in model.stream("Hi", config={"callbacks": [handler]}):
+        seen.append(len(handler.tokens))
+
+    assert "".join(handler.tokens) == "one two"
+    assert seen == [1, 2, 3]
+
+
+async def test_an_async_callback_sees_each_token_once(model: ChatQwenSpace) -> None:
+    handler = AsyncTokens()
+
+    async for _ in model.astream("Hi", config={"callbacks": [handler]}):
+        pass
+
+    assert "".join(handler.tokens) == "Hello there."
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_streaming_makes_invoke_tell_the_callbacks(
+    space: ScriptedSpace, streaming: bool
+) -> None:
+    handler = Tokens()
+    model = ChatQwenSpace(space=space.url, streaming=streaming, callbacks=[handler])
+
+    answer = await model.ainvoke("Hi")
+
+    assert answer.text == "Hello there."
+    assert "".join(handler.tokens) == ("Hello there." if streaming else "")
+
+
+async def test_events_have_each_token_once(model: ChatQwenSpace) -> None:
+    chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | model | StrOutputParser()
+
+    events = [event async for event in chain.astream_events({"question": "Hi"}, version="v2")]
+
+    streamed = [
+        event["data"]["chunk"].text for event in events if event["event"] == "on_chat_model_stream"
+    ]
+    assert "".join(streamed) == "Hello there."
+
+
+def test_langsmith_learns_provider_model_and_stop(model: ChatQwenSpace) -> None:
+    params = model._get_ls_params(stop=["x"], model="7B", temperature=0.5)
+
+    assert params["ls_provider"] == "qwen-space"
+    assert params["ls_model_name"] == "7B"
+    assert params["ls_temperature"] == 0.5
+    assert params["ls_stop"] == ["x"]
+    assert model._llm_type == "chat-qwen-space"
+
+
+# In chains
+
+
+async def test_a_chain_streams_through_to_its_end(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    prompt = ChatPromptTemplate.from_messages([("system", "Be {how}."), ("human", "{question}")])
+    chain = prompt | model | StrOutputParser()
+
+    pieces = [piece async for piece in chain.astream({"how": "brief", "question": "Hi"})]
+
+    assert "".join(pieces) == "Hello there."
+    assert space.joins[0]["data"][:3] == ["Hi", [], "Be brief."]
+
+
+def test_parallel_branches_batches_and_fallbacks_work(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = lambda messages: [messages[-1]["content"].upper()]
+    gone = ChatQwenSpace(space="http://127.0.0.1:9", max_retries=0)
+    text = model | StrOutputParser()
+
+    parallel = RunnableParallel(one=text, other=text).invoke("a")
+    batch = model.batch(["a", "b", "c", "d"], config={"max_concurrency": 2})
+    fallback = gone.with_fallbacks([model]).invoke("b")
+
+    assert parallel == {"one": "A", "other": "A"}
+    assert [each.text for each in batch] == ["A", "B", "C", "D"]
+    assert fallback.text == "B"
+
+
+# Faults
+
+
+async def test_an_app_that_fails_half_way_is_an_error_with_the_text_so_far(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = ["one ", "two ", ValueError("the app broke")]
+    calls: list[Callable[[], Any]] = [
+        lambda: asyncio.to_thread(model.invoke, "Hi"),
+        lambda: model.ainvoke("Hi"),
+        lambda: asyncio.to_thread(lambda: list(model.stream("Hi"))),
+    ]
+
+    for call in calls:
+        with pytest.raises(JobError, match="the app broke") as caught:
+            await call()
+        assert caught.value.text == "one two "
+    with pytest.raises(JobError, match="the app broke"):
+        _ = [chunk async for chunk in model.astream("Hi")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        pytest.param({"space": "http://127.0.0.1:9", "max_retries": 0}, SpaceUnreachableError),
+        pytest.param({"endpoint": "nope"}, EndpointError),
+    ],
+    ids=["unreachable", "endpoint"],
+)
+def test_a_space_that_cannot_answer_is_a_typed_error(
+    space: ScriptedSpace, arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    model = ChatQwenSpace(**{"space": space.url, **arguments})
+
+    with pytest.raises(error):
+        model.invoke("Hi")
+
+
+# Leaving early
+
+
+@pytest.fixture
+def endless(space: ScriptedSpace) -> ScriptedSpace:
+    space.engine.reply = ["piece "] * 1000
+    space.engine.gate = threading.Semaphore(2)
+    return space
+
+
+def stopped(space: ScriptedSpace) -> None:
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+def test_closing_a_sync_stream_stops_the_job(endless: ScriptedSpace, model: ChatQwenSpace) -> None:
+    stream = model.stream("Hi")
+    next(stream)
+
+    stream.close()
+
+    stopped(endless)
+
+
+async def test_closing_an_async_stream_stops_the_job(
+    endless: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    stream = model.astream("Hi")
+    await anext(stream)
+
+    await stream.aclose()
+
+    await asyncio.to_thread(stopped, endless)
+
+
+async def test_breaking_out_of_an_async_stream_stops_the_job(
+    endless: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    async for _ in model.astream("Hi"):
+        break
+
+    await asyncio.to_thread(stopped, endless)
+
+
+async def test_cancelling_a_task_stops_the_job(
+    endless: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in model.astream("Hi"):
+            begun.set()
+
+    task = asyncio.create_task(read())
+    await begun.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.to_thread(stopped, endless)
+
+
+# Loops, threads, imports
+
+
+async def test_blocking_calls_work_inside_a_running_loop(model: ChatQwenSpace) -> None:
+    assert model.invoke("Hi").text == "Hello there."
+    assert "".join(chunk.text for chunk in model.stream("Hi")) == "Hello there."
+
+
+def test_one_model_works_in_one_loop_after_the_other(model: ChatQwenSpace) -> None:
+    async def both() -> tuple[str, str]:
+        streamed = "".join([chunk.text async for chunk in model.astream("Hi")])
+        return (await model.ainvoke("Hi")).text, streamed
+
+    answers = [asyncio.run(both()) for _ in range(5)]
+
+    assert answers == [("Hello there.", "Hello there.")] * 5
+
+
+def test_one_model_works_from_many_threads(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    space.engine.reply = lambda messages: [messages[-1]["content"], "!"]
+    prompts = [f"question {number}" for number in range(20)]
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda prompt: model.invoke(prompt).text, prompts))
+
+    assert answers == [f"{prompt}!" for prompt in prompts]
+
+
+def test_the_apps_config_is_read_once(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    for _ in range(3):
+        model.invoke("Hi")
+
+    assert space.paths.count("/config") == 1
+
+
+def test_a_changed_field_takes_effect(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    model.invoke("Hi")
+    model.model = "7B"
+
+    model.invoke("Hi")
+
+    assert [join["data"][3] for join in space.joins] == ["72B", "7B"]
+
+
+def test_importing_the_package_imports_neither_aiohttp_nor_llama_index_nor_gradio() -> None:
+    script = (
+        "import langchain_qwen_space, sys\n"
+        "langchain_qwen_space.ChatQwenSpace()\n"
+        "print([name for name in ('aiohttp', 'llama_index', 'gradio') if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
