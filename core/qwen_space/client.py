@@ -557,11 +557,16 @@ class _Reply:
                 self._patience -= time.monotonic() - start
 
     def _watch(self, event: Event) -> None:
+        """Set the patience that the event calls for, and log what is no text."""
         match event:
-            case Queued() | TextDelta() | Rewritten():
+            case TextDelta() | Rewritten():
+                self._patience = None
+                return
+            case Queued():
                 self._patience = None
             case Started():
                 self._patience = self._clock.timeouts.first_token
+        logger.info("%s", event, extra={"space_event": event})
 
 
 async def last(stream: contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:

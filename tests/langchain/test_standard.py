@@ -30,7 +30,7 @@ class TestUnit(ChatModelUnitTests):
         raises=ValueError,
         strict=True,
         reason="load() admits only classes that langchain-core lists in load/mapping.py; "
-        "the round trip is in test_serialisation.py"
+        "the round trip is in test_serialisation.py",
     )
     def test_serdes(self, model: BaseChatModel, snapshot: Any) -> None:
         super().test_serdes(model, snapshot)

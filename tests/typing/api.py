@@ -1,0 +1,29 @@
+"""Our types as a caller sees them; read by the type checkers, never run."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from langchain_qwen_space import ChatQwenSpace
+from qwen_space import Completed, Event, SpaceClient, TextDelta, Timeouts
+
+
+async def core() -> None:
+    async with SpaceClient("Qwen/Qwen2.5", timeouts=Timeouts(total=60)) as client:
+        assert_type(client, SpaceClient)
+        async with client.stream("Hello", system="Be brief.", stop=["END"], model="7B") as events:
+            async for event in events:
+                assert_type(event, Event)
+                if isinstance(event, TextDelta):
+                    assert_type(event.delta, str)
+        assert_type(await client.complete("Hello"), Completed)
+        assert_type(await client.chat([{"role": "user", "content": "Hello"}]), Completed)
+
+
+async def langchain() -> None:
+    model = ChatQwenSpace(space="http://127.0.0.1:7860", model="7B", temperature=0.2)
+    assert_type(model.invoke("Hello"), AIMessage)
+    async for chunk in model.astream("Hello"):
+        assert_type(chunk, AIMessageChunk)
