@@ -120,7 +120,7 @@ def turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
 
 
 def _turn(message: Mapping[str, Any]) -> Turn:
-    role = message.get("role")
+    role = message.get("role") if isinstance(message, Mapping) else None
     if not isinstance(role, str) or not role:
         raise ValueError(f'A message has no role: {message!r:.200}; give {{"role", "content"}}.')
     content = message.get("content")
@@ -139,8 +139,8 @@ def part_text(part: Any) -> str:
     if isinstance(part, str):
         return part
     kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    if kind == "text" and isinstance(part["text"], str):
-        return part["text"]
+    if kind == "text" and isinstance(text := part.get("text"), str):
+        return text
     raise ValueError(
         f"A Space takes text only, so a part of type {kind!r} cannot be sent: leave it out."
     )

@@ -54,7 +54,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.add_argument("--space", metavar="URL", help="ask this Space instead of a local one")
     demo.add_argument("--keep", action="store_true", help="leave the local Space running")
     demo.add_argument("--port", type=int, default=0, help="of the local Space (default: any)")
-    _add_engine_options(demo)
+    _add_engine_options(demo, max_tokens=200)
     demo.set_defaults(run=_demo)
 
 
@@ -62,11 +62,11 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     serve = commands.add_parser("serve", help="run a Space of your own, with a page to chat on")
     serve.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
     serve.add_argument("--port", type=int, default=7860, help="0 is any (default: %(default)s)")
-    _add_engine_options(serve)
+    _add_engine_options(serve, max_tokens=2048)
     serve.set_defaults(run=_serve)
 
 
-def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+def _add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> None:
     engine = parser.add_argument_group("the model behind the local Space")
     engine.add_argument("--small", action="store_true", help="SmolLM2-135M: quick, knows little")
     engine.add_argument(
@@ -79,6 +79,13 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
     )
     engine.add_argument(
         "--context", type=int, default=4096, metavar="TOKENS", help="(default: %(default)s)"
+    )
+    engine.add_argument(
+        "--max-tokens",
+        type=int,
+        default=max_tokens,
+        metavar="TOKENS",
+        help="where a reply is cut (default: %(default)s)",
     )
     engine.add_argument("--temperature", type=float, default=0.7, help="(default: %(default)s)")
 
@@ -114,6 +121,7 @@ def _local_space(options: argparse.Namespace, host: str) -> LocalSpace:
         base_url=options.base_url,
         api_key=os.environ.get("OPENAI_API_KEY"),  # not an option: it would show in `ps`
         context=options.context,
+        max_tokens=options.max_tokens,
         temperature=options.temperature,
     )
     return LocalSpace(engine, host=host, port=options.port)

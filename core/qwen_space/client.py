@@ -438,7 +438,9 @@ class SpaceClient:
         if self.config.hf_token is not None:
             # The front of Hugging Face takes this one away, so that the app never sees it.
             headers["X-HF-Authorization"] = f"Bearer {self.config.hf_token}"
-        return {**headers, **self.config.headers}
+        replaced = {name.lower() for name in self.config.headers}
+        kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
+        return {**kept, **self.config.headers}
 
     async def _retrying(
         self, step: Callable[[], Awaitable[T]], again: Callable[[QwenSpaceError], bool]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -94,6 +95,17 @@ class SpaceConfig:
                 "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
                 "SpaceClient a session whose connector speaks SOCKS."
             )
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        """Return what is pickled: all but the token, which is not to lie in files and caches."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return partial(type(self), **{**values, "hf_token": None}), ()
+
+    def __copy__(self) -> SpaceConfig:
+        return self  # frozen; made by way of pickling, a copy would be without the token
+
+    def __deepcopy__(self, memo: object) -> SpaceConfig:
+        return self
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ from qwen_space.errors import EndpointError, ProtocolError
 __all__ = ["QWEN_2_5", "Endpoint", "Input", "find_endpoint"]
 
 Role = Literal["prompt", "history", "system", "model"]
-Shape = Literal["pairs", "messages", "parts"]
+Shape = Literal["pairs", "messages", "parts", "multimodal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class Input:
         default: The component's value in the app.
         choices: The values that it offers; None when it takes any.
         shape: How a history wants its turns: "pairs" of strings, "messages" with a string as
-            content, or "parts", messages with a list as content.
+            content, or "parts", messages with a list as content. "multimodal" is a prompt
+            that can come with files.
     """
 
     role: Role | None
@@ -115,7 +116,7 @@ class Endpoint:
             if model == choice or wanted == _bare_model(str(choice)):
                 return choice
         if wanted in _DEFAULT_MODELS:
-            return given.default if given.default is not None else choices[0]
+            return given.default if given.default is not None else next(iter(choices), None)
         offered = ", ".join(str(choice) for choice in choices)
         raise ValueError(
             f"model={model!r} is not offered by this Space; it offers: {offered}. "
@@ -147,7 +148,9 @@ class Endpoint:
         named = {_bare_name(name): value for name, value in (inputs or {}).items()}
         data = []
         for each in self.inputs:
-            if each.role is not None:
+            if each.shape == "multimodal" and each.role == "prompt":
+                data.append({"text": prompt, "files": []})
+            elif each.role is not None:
                 data.append(values[each.role])
             else:
                 data.append(named.pop(_bare_name(each.name), each.default))
@@ -232,6 +235,12 @@ def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
         raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
 
 
+def _is_public(function: Mapping[str, Any]) -> bool:
+    """Whether a function is part of the app's documented API (`show_api` until Gradio 5)."""
+    visible = function.get("api_visibility", "public") == "public"
+    return visible and function.get("show_api") is not False
+
+
 class _App:
     """An app's `/config`, read."""
 
@@ -280,13 +289,17 @@ class _App:
             )
         return first
 
-    def _rank(self, function: Mapping[str, Any]) -> tuple[bool, bool, int]:
-        """Return how well a function fits; less is better."""
+    def _rank(self, function: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
+        """Return how well a function fits; less is better.
+
+        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
+        from the session's state, which only the step before them fills.
+        """
         shows_chat = any(self._type(each) in _CHATS for each in function["outputs"])
         name = function.get("api_name")
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
         streams = bool((function.get("types") or {}).get("generator"))
-        return not shows_chat, not streams, known
+        return not _is_public(function), not shows_chat, not streams, known
 
     def _endpoint(self, index: int, function: Mapping[str, Any]) -> Endpoint | None:
         """Return the function as an endpoint; None when it is no chat."""
@@ -362,6 +375,8 @@ class _App:
         )
 
     def _shape(self, component: Any) -> Shape:
+        if self._type(component) == "multimodaltextbox":
+            return "multimodal"
         if self._type(component) != "chatbot":
             return "pairs"
         if self.version.split(".")[0] in {"4", "5"}:

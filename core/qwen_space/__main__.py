@@ -1,0 +1,7 @@
+"""`python -m qwen_space` does what `qwen-space` does."""
+
+import sys
+
+from qwen_space.cli import main
+
+sys.exit(main())
