@@ -20,7 +20,7 @@ from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, mo
 from typing_extensions import Self
 
 from langchain_qwen_space.messages import turns
-from qwen_space import __version__
+from qwen_space import __version__, tokens
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, is_hugging_face
 from qwen_space.events import Completed, Event, Notice, Rewritten, TextDelta
 from qwen_space.space import Space
@@ -319,6 +319,22 @@ class ChatQwenSpace(BaseChatModel):
         params["ls_provider"] = "qwen-space"
         params["ls_model_name"] = kwargs.get("model") or self.model
         return params
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """Return Qwen2.5's tokens of a text.
+
+        Raises:
+            ImportError: The extra `tokens` is not installed.
+        """
+        return self.custom_get_token_ids(text) if self.custom_get_token_ids else tokens.encode(text)
+
+    def get_num_tokens(self, text: str) -> int:
+        """Return how many tokens a text has: exactly with the extra `tokens`, else an estimate."""
+        return (
+            len(self.custom_get_token_ids(text))
+            if self.custom_get_token_ids
+            else tokens.count(text)
+        )
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -20,6 +20,7 @@ from langchain_core.messages import (
     RemoveMessage,
     SystemMessage,
     ToolMessage,
+    trim_messages,
 )
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -614,3 +615,17 @@ def test_importing_the_package_imports_neither_aiohttp_nor_llama_index_nor_gradi
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+# Tokens
+
+
+def test_messages_are_counted_and_trimmed_offline() -> None:
+    model = ChatQwenSpace()
+    messages = [HumanMessage("one two three"), AIMessage("four five"), HumanMessage("six")]
+
+    kept = trim_messages(messages, max_tokens=8, token_counter=model, strategy="last")
+
+    assert model.get_num_tokens("Hello, 你好") == 4
+    assert model.get_token_ids("Hello") == [9707]
+    assert kept == messages[1:]
