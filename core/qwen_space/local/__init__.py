@@ -1,0 +1,37 @@
+"""A Space of one's own: a real Gradio app on this machine, with a model behind it.
+
+Importing this is cheap. Gradio and the engines are imported when something starts, and what is
+missing says so then: `pip install "qwen-space[local]"`.
+"""
+
+from __future__ import annotations
+
+from qwen_space.local.choose import engine_for
+from qwen_space.local.completions import OpenAIEngine
+from qwen_space.local.engine import Engine
+from qwen_space.local.errors import (
+    EngineError,
+    LocalSpaceError,
+    MissingExtraError,
+    StartError,
+    WeightsError,
+)
+from qwen_space.local.llama import LlamaEngine
+from qwen_space.local.scripted import ScriptedEngine
+from qwen_space.local.space import LocalSpace
+from qwen_space.local.weights import find_weights
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "LlamaEngine",
+    "LocalSpace",
+    "LocalSpaceError",
+    "MissingExtraError",
+    "OpenAIEngine",
+    "ScriptedEngine",
+    "StartError",
+    "WeightsError",
+    "engine_for",
+    "find_weights",
+]

@@ -1,0 +1,57 @@
+"""What can go wrong on this side of the wire, before or behind the app."""
+
+from __future__ import annotations
+
+from qwen_space.errors import QwenSpaceError
+
+__all__ = ["EngineError", "LocalSpaceError", "MissingExtraError", "StartError", "WeightsError"]
+
+
+class LocalSpaceError(QwenSpaceError):
+    """Base of the errors of a Space of one's own."""
+
+
+class StartError(LocalSpaceError):
+    """The Space, or the engine behind it, could not be started."""
+
+
+class EngineError(LocalSpaceError):
+    """The engine could not answer; the message is what the page and the client are shown."""
+
+
+class MissingExtraError(LocalSpaceError, ImportError):
+    """A package of the extra `local` is not installed.
+
+    Attributes:
+        package: The import that failed.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)
+        self.package = package
+
+    def __str__(self) -> str:
+        return (
+            f"A Space of one's own needs {self.package}, which is not installed. "
+            'Install it with: pip install "qwen-space[local]"'
+        )
+
+
+class WeightsError(LocalSpaceError):
+    """No model could be had.
+
+    Attributes:
+        tried: Each source and why it failed, in the order in which they were tried.
+    """
+
+    def __init__(self, tried: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(tried)
+        self.tried = tried
+
+    def __str__(self) -> str:
+        attempts = "".join(f"\n  - {source}: {reason}" for source, reason in self.tried)
+        return (
+            f"No model could be had. Tried:{attempts}\n"
+            "Check the network, or give a model: `--model PATH` for a GGUF file on this machine, "
+            "`--base-url URL` for a server that speaks OpenAI's chat completions, such as Ollama."
+        )

@@ -1,0 +1,171 @@
+"""A Space of one's own: a real Gradio app on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from qwen_space.local.errors import StartError
+from qwen_space.local.extra import require
+from qwen_space.local.replies import ASGIApp, Replies
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from qwen_space.local.engine import Engine
+    from qwen_space.local.serving import ServerThread, Site
+
+__all__ = ["LocalSpace"]
+
+SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
+
+# Gradio keeps what it builds in globals of its module.
+_building = threading.Lock()
+
+
+class LocalSpace:
+    """A real Gradio app with the public Space's contract, served from a thread.
+
+    A context manager: inside the block the app answers at `url`; after it the thread, the
+    sockets and the streams that were still open are gone. Several may run at once, and one may
+    be started again. No request leaves the machine.
+
+    Args:
+        engine: What answers. It is started and closed with the Space.
+        host: The address to listen on. Anything but loopback is open to the network.
+        port: The port to listen on; 0 takes a free one.
+        sizes: The model sizes that the page offers, the default first. They are all answered by
+            the same engine.
+        concurrency: How many replies run at once; as many as the engine has slots if None. More
+            wait in the queue.
+        middleware: Functions that put an ASGI app around the given one, the first outermost.
+
+    Attributes:
+        engine: The engine that was given.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        sizes: Sequence[str] = SIZES,
+        concurrency: int | None = None,
+        middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+    ) -> None:
+        self.engine = engine
+        self._host = host
+        self._port = self._bound = port
+        self._sizes = tuple(sizes)
+        self._concurrency = concurrency
+        self._middleware = tuple(middleware)
+        self._running: ServerThread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the app answers, without a slash at the end.
+
+        Raises:
+            RuntimeError: The Space does not run.
+        """
+        if self._running is None:
+            raise RuntimeError("The Space does not run: use it as a context manager, or start() it")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._bound}"
+
+    def start(self) -> Self:
+        """Start the engine and the app; return when the app answers.
+
+        Raises:
+            MissingExtraError: Gradio is not installed.
+            StartError: The address cannot be had, or the app does not start.
+        """
+        if self._running is not None:
+            raise RuntimeError("The Space runs already")
+        require("gradio")
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(_listen(self._host, self._port))
+            self.engine.start()
+            undo.callback(self.engine.close)
+            self._bound = listener.getsockname()[1]
+            self._running = self._serve(listener)
+            undo.pop_all()
+        return self
+
+    def _serve(self, listener: socket.socket) -> ServerThread:
+        from qwen_space.local.serving import ServerThread  # imports uvicorn
+
+        return ServerThread(self._site, listener)
+
+    def _site(self) -> Site:
+        from qwen_space.local.app import build, mount, shut  # imports Gradio
+        from qwen_space.local.serving import Site
+
+        replies = Replies()
+        with _building:
+            blocks = build(
+                self.engine, replies, self._sizes, self._concurrency or self.engine.slots
+            )
+            app = replies.watch(mount(blocks))
+        for wrap in reversed(self._middleware):
+            app = wrap(app)
+        return Site(app, stopping=partial(shut, blocks))
+
+    def close(self) -> None:
+        """Stop the app, cutting the streams that are open, and then the engine."""
+        if self._running is None:
+            return
+        running, self._running = self._running, None
+        try:
+            running.stop()
+        finally:
+            self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Not socket.create_server: it leaves the protocol at 0, for which asyncio does not turn off
+    # Nagle's algorithm, and then each small answer takes 40 ms longer.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+    except (OSError, OverflowError) as exc:
+        listener.close()
+        raise StartError(
+            f"Cannot listen on {host} port {port}: {getattr(exc, 'strerror', None) or exc}. "
+            "Choose another port, or 0 for any that is free."
+        ) from exc
+    return listener

@@ -1,0 +1,271 @@
+"""The engine that speaks OpenAI's chat completions: a small server stands for the model's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from qwen_space.local import EngineError, LlamaEngine, MissingExtraError, OpenAIEngine, engine_for
+from qwen_space.local.errors import StartError
+
+MESSAGES = [{"role": "user", "content": "Hi"}]
+
+
+@dataclass
+class Server:
+    """Answers as it is told to, and remembers what it was asked."""
+
+    url: str = ""
+    status: int = 200
+    error: Any = None
+    pieces: list[str | None] = field(default_factory=lambda: ["Hel", None, "", "lo"])
+    asked: list[Any] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+
+    async def models(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": [{"id": "first"}, {"id": "second"}]})
+
+    async def chat(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(await request.json())
+        self.keys.append(request.headers.get("Authorization"))
+        if self.status != 200:
+            return web.json_response({"error": self.error}, status=self.status)
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        for piece in self.pieces:
+            chunk = {"choices": [{"index": 0, "delta": {"content": piece}}]}
+            await answer.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        await answer.write(b'data: {"choices": []}\n\n')
+        if self.error is not None:
+            await answer.write(f"data: {json.dumps({'error': self.error})}\n\n".encode())
+        await answer.write(b"data: [DONE]\n\n")
+        return answer
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    server = Server()
+    app = web.Application()
+    app.router.add_get("/v1/models", server.models)
+    app.router.add_post("/v1/chat/completions", server.chat)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0]
+    server.url = f"http://{host}:{port}"
+    yield server
+    await runner.cleanup()
+
+
+async def test_each_piece_of_text_is_yielded(server: Server) -> None:
+    engine = OpenAIEngine(server.url, "first")
+
+    pieces = [piece async for piece in engine.stream(MESSAGES)]
+
+    assert pieces == ["Hel", "lo"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({}, {"temperature": 0.7}),
+        ({"temperature": 0.0, "max_tokens": 9}, {"temperature": 0.0, "max_tokens": 9}),
+    ],
+)
+async def test_the_options_are_sent(
+    server: Server, options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    engine = OpenAIEngine(server.url, "first", **options)
+
+    _ = [piece async for piece in engine.stream(MESSAGES)]
+
+    assert server.asked == [{"messages": MESSAGES, "model": "first", "stream": True, **sent}]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [(None, "Bearer none"), ("secret", "Bearer secret")], ids=["none", "own"]
+)
+async def test_only_a_key_that_was_given_is_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch, given: str | None, sent: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
+    engine = OpenAIEngine(server.url, "first", given)
+
+    _ = [piece async for piece in engine.stream(MESSAGES)]
+
+    assert server.keys == [sent]
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://a:1", "http://a:1/v1"),
+        ("http://a:1/", "http://a:1/v1"),
+        ("http://a:1/v1/", "http://a:1/v1"),
+        ("http://a:1/other", "http://a:1/other"),
+    ],
+)
+def test_an_address_without_a_path_is_completed(given: str, used: str) -> None:
+    assert OpenAIEngine(given).base_url == used
+
+
+CURE = "Clear the chat or shorten the message, or serve the model with a larger context."
+ERRORS = [
+    pytest.param(
+        400,
+        {
+            "code": 400,
+            "message": "request (9031 tokens) exceeds the available context size (2048 tokens)",
+            "type": "exceed_context_size_error",
+            "n_prompt_tokens": 9031,
+            "n_ctx": 2048,
+        },
+        "The conversation of 9031 tokens does not fit into the 2048 tokens that the model can "
+        f"read. {CURE}",
+        id="context-llama-cpp",
+    ),
+    pytest.param(
+        400,
+        {"message": "request (9030 tokens) exceeds the available context size"},
+        f"The conversation of 9030 tokens does not fit into the model's context. {CURE}",
+        id="context-without-limit",
+    ),
+    pytest.param(
+        400,
+        {
+            "message": "This model's maximum context length is 4096 tokens. However, you "
+            "requested 5000 tokens",
+            "code": "context_length_exceeded",
+        },
+        "The conversation of 5000 tokens does not fit into the 4096 tokens that the model can "
+        f"read. {CURE}",
+        id="context-vllm",
+    ),
+    pytest.param(
+        500,
+        {"message": "Context size has been exceeded."},
+        "The conversation does not fit into the model's context. (Context size has been "
+        f"exceeded.) {CURE}",
+        id="context-without-figures",
+    ),
+    pytest.param(
+        401,
+        {"message": "Invalid API Key", "type": "authentication_error", "code": 401},
+        "The model's server at URL refused the key: Invalid API Key. Give its api_key.",
+        id="key",
+    ),
+    pytest.param(
+        503,
+        {"message": "Loading model", "type": "unavailable_error", "code": 503},
+        "The model is not ready: Loading model. Try again in a moment.",
+        id="loading",
+    ),
+    pytest.param(
+        500,
+        {"message": "It broke."},
+        "The model's server failed: InternalServerError: It broke",
+        id="any",
+    ),
+    pytest.param(
+        200,
+        {"message": "Context size has been exceeded."},
+        "The conversation does not fit into the model's context. (Context size has been "
+        f"exceeded.) {CURE}",
+        id="in-the-stream",
+    ),
+]
+
+
+@pytest.mark.parametrize(("status", "error", "sentence"), ERRORS)
+async def test_an_error_of_the_server_is_a_sentence(
+    server: Server, status: int, error: Any, sentence: str
+) -> None:
+    server.status, server.error = status, error
+    engine = OpenAIEngine(server.url, "first")
+
+    with pytest.raises(EngineError) as caught:
+        _ = [piece async for piece in engine.stream(MESSAGES)]
+
+    assert str(caught.value) == sentence.replace("URL", engine.base_url)
+
+
+async def test_a_server_that_is_away_is_a_sentence() -> None:
+    engine = OpenAIEngine("http://127.0.0.1:9", "first")
+
+    with pytest.raises(EngineError, match=r"at http://127\.0\.0\.1:9/v1 cannot be reached"):
+        _ = [piece async for piece in engine.stream(MESSAGES)]
+
+
+def test_a_server_that_is_away_is_seen_at_the_start() -> None:
+    with pytest.raises(EngineError, match="cannot be reached"):
+        OpenAIEngine("http://127.0.0.1:9").start()
+
+
+async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
+    import asyncio
+
+    engine = OpenAIEngine(server.url)
+
+    await asyncio.to_thread(engine.start)
+
+    assert engine.name == f"first at {server.url}/v1"
+    _ = [piece async for piece in engine.stream(MESSAGES)]
+    assert server.asked[0]["model"] == "first"
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openai", None)
+
+    with pytest.raises(MissingExtraError, match=r'pip install "qwen-space\[local\]"') as caught:
+        OpenAIEngine("http://127.0.0.1:9").start()
+
+    assert isinstance(caught.value, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("filename", "title"),
+    [
+        ("Qwen2.5-Coder-1.5B-Instruct-Q4_K_M.gguf", "Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)"),
+        ("SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct (Q4_1)"),
+        ("qwen2.5-0.5b-instruct-fp16.gguf", "qwen2.5-0.5b-instruct-fp16"),
+        ("model-bf16.gguf", "model (BF16)"),
+    ],
+)
+def test_the_name_of_a_file_says_what_it_is(filename: str, title: str) -> None:
+    assert LlamaEngine(filename).name == f"{title} on this machine"
+
+
+def test_a_file_that_is_not_there_is_seen_at_the_start() -> None:
+    with pytest.raises(StartError, match=r"no model file none\.gguf"):
+        LlamaEngine("none.gguf").start()
+
+
+def test_a_file_that_is_no_model_is_seen_at_the_start(tmp_path: Any) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF" + bytes(100))
+
+    with pytest.raises(StartError, match=r"llama\.cpp cannot load"):
+        LlamaEngine(path).start()
+
+
+def test_a_base_url_makes_an_engine_of_a_server() -> None:
+    engine = engine_for("m", base_url="http://127.0.0.1:9", slots=7)
+
+    assert isinstance(engine, OpenAIEngine)
+    assert (engine.name, engine.slots) == ("m at http://127.0.0.1:9/v1", 7)
+
+
+def test_a_path_makes_an_engine_of_a_file(tmp_path: Any) -> None:
+    path = tmp_path / "model.gguf"
+    path.touch()
+
+    engine = engine_for(str(path))
+
+    assert isinstance(engine, LlamaEngine)
+    assert (engine.path, engine.slots) == (path, 2)

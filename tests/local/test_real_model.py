@@ -1,0 +1,79 @@
+"""From end to end: a real model, from the package index, answers on the real app."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import aiohttp
+import pytest
+
+from qwen_space.local import LlamaEngine, LocalSpace, find_weights
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[LocalSpace]:
+    # One slot: a reply that goes on for nobody would keep the next one waiting.
+    engine = LlamaEngine(
+        find_weights(small=True, progress=False), context=1024, slots=1, temperature=0
+    )
+    with LocalSpace(engine) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(space: LocalSpace) -> Any:
+    async with aiohttp.ClientSession(space.url) as session:
+        yield session
+
+
+async def answer(http: aiohttp.ClientSession, prompt: str) -> AsyncGenerator[Any, None]:
+    """Ask, and yield the stream's messages; closing this drops the stream."""
+    session = uuid.uuid4().hex
+    body = {"data": [prompt, [], "", "72B"], "fn_index": 3, "session_hash": session}
+    async with http.post("/gradio_api/queue/join", json=body):
+        pass
+    async with http.get(f"/gradio_api/queue/data?session_hash={session}") as stream:
+        async for line in stream.content:
+            if line.strip():
+                yield json.loads(line.removeprefix(b"data:"))
+
+
+async def pieces(http: aiohttp.ClientSession, prompt: str, limit: int) -> int:
+    """Ask, and drop the stream after `limit` pieces; return how many came."""
+    count = 0
+    async with aclosing(answer(http, prompt)) as messages:
+        async for message in messages:
+            count += message["msg"] == "process_generating"
+            if count == limit:
+                break
+    return count
+
+
+async def test_a_real_model_streams(http: aiohttp.ClientSession) -> None:
+    messages = [message async for message in answer(http, "Count to ten.")]
+
+    completed = messages[-2]
+    assert completed["success"]
+    assert completed["output"]["data"][1][-1]["content"][0]["text"].strip()
+    assert sum(message["msg"] == "process_generating" for message in messages) > 3
+
+
+async def test_a_dropped_stream_stops_the_model(http: aiohttp.ClientSession) -> None:
+    dropped = await pieces(http, "Write a very long story about the sea.", 5)
+
+    # All its tokens would take far longer than this.
+    following = await asyncio.wait_for(pieces(http, "Say hello.", 1), 5)
+
+    assert (dropped, following) == (5, 1)
+
+
+async def test_a_conversation_that_is_too_long_is_explained(http: aiohttp.ClientSession) -> None:
+    messages = [message async for message in answer(http, "word " * 3000)]
+
+    assert not messages[-2]["success"]
+    assert "tokens does not fit into the 1024 tokens" in messages[-2]["output"]["error"]
