@@ -22,7 +22,7 @@ from typing_extensions import Self
 from langchain_qwen_space.messages import turns
 from qwen_space import __version__, tokens
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, is_hugging_face
-from qwen_space.events import Completed, Event, Notice, Rewritten, TextDelta
+from qwen_space.events import Completed, Event, TextDelta
 from qwen_space.space import Space
 
 __all__ = ["ChatQwenSpace"]
@@ -380,10 +380,6 @@ class _Chunks:
                 return ChatGenerationChunk(message=AIMessageChunk(content=event.delta))
             case Completed():
                 return self._last(event)
-            case Rewritten():
-                logger.warning("The app rewrote text that was streamed already: see `final_text`")
-            case Notice(level="warning" | "error"):
-                logger.warning("The app says: %s", event.message)
         return None
 
     def _last(self, completed: Completed) -> ChatGenerationChunk:

@@ -42,7 +42,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
-from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.profiles import QWEN_2_5, Endpoint, find_endpoint
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import parse_message
@@ -561,14 +561,21 @@ class _Reply:
     def _watch(self, event: Event) -> None:
         """Set the patience that the event calls for, and log what is no text."""
         match event:
-            case TextDelta() | Rewritten():
+            case TextDelta():
                 self._patience = None
-                return
+            case Rewritten():
+                self._patience = None
+                logger.warning("The app changed text that was streamed already")
+            case Notice(level="warning" | "error"):
+                logger.warning("The app says: %s", event.message, extra={"space_event": event})
             case Queued():
                 self._patience = None
+                logger.info("Queued: %s in front", event.rank, extra={"space_event": event})
             case Started():
                 self._patience = self._clock.timeouts.first_token
-        logger.info("%s", event, extra={"space_event": event})
+                logger.info("Started", extra={"space_event": event})
+            case Notice():
+                logger.info("The app says: %s", event.message, extra={"space_event": event})
 
 
 async def last(stream: contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:

@@ -336,9 +336,9 @@ class _App:
         """Return what the inputs at some positions are to a chat."""
         roles: dict[int, Role] = {}
         texts = [position for position, each in enumerate(ids) if self._type(each) in _TEXTS]
-        if not texts:
+        prompt = next((each for each in texts if not self._is_system(ids[each])), None)
+        if prompt is None:
             return roles
-        prompt = next((each for each in texts if not self._is_system(ids[each])), texts[0])
         roles[prompt] = "prompt"
         for position, each in enumerate(ids):
             kind = self._type(each)

@@ -46,9 +46,15 @@ class StopScanner:
         return self.feed(text)
 
     def cut(self, text: str) -> str | None:
-        """Return `text` up to the first stop sequence in it; None when there is none."""
-        found = [at for sequence in self._stop if (at := text.find(sequence)) >= 0]
-        return text[: min(found)] if found else None
+        """Return `text` up to the first stop sequence in it; None when there is none.
+
+        The first is the one that is complete first, so that the pieces' borders do not matter
+        where sequences overlap.
+        """
+        found = [
+            (at + len(sequence), at) for sequence in self._stop if (at := text.find(sequence)) >= 0
+        ]
+        return text[: min(found)[1]] if found else None
 
     def flush(self) -> str:
         """Return what was held back, as nothing follows."""

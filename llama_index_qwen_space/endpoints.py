@@ -1,0 +1,103 @@
+"""An LLM's endpoints: one LlamaIndex event each, and streams that close when they are left.
+
+LlamaIndex's decorators announce a call, take a slot of the rate limiter and put a generator of
+their own around a stream. That generator never closes the one inside it, which then stays open
+for as long as a handler keeps the exception that ended it, `LlamaDebugHandler` for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, TypeVar, cast
+
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
+
+__all__ = ["astreamed", "chat", "completion", "streamed"]
+
+T = TypeVar("T")
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def chat(endpoint: Endpoint) -> Endpoint:
+    """Announce each call as a chat."""
+    return cast("Endpoint", llm_chat_callback()(endpoint))
+
+
+def completion(endpoint: Endpoint) -> Endpoint:
+    """Announce each call as a completion."""
+    return cast("Endpoint", llm_completion_callback()(endpoint))
+
+
+def streamed(announce: Callable[[Endpoint], Endpoint]) -> Callable[[Endpoint], Endpoint]:
+    """Announce each call, and close the stream in the moment in which it is left.
+
+    Args:
+        announce: `chat` or `completion`.
+
+    Returns:
+        A decorator for a function that returns a generator.
+    """
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+            opened: list[Generator[Any, None, None]] = []
+
+            def source(*args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+                opened.append(endpoint(*args, **kwargs))
+                return opened[0]
+
+            return _closing(_announced(announce, source)(self, *args, **kwargs), opened[0])
+
+        return _named_as(endpoint, call)
+
+    return decorate
+
+
+def astreamed(announce: Callable[[Endpoint], Endpoint]) -> Callable[[Endpoint], Endpoint]:
+    """Do as `streamed`, for a coroutine function that returns an asynchronous generator."""
+
+    def decorate(endpoint: Endpoint) -> Endpoint:
+        async def call(self: Any, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+            opened: list[AsyncGenerator[Any, None]] = []
+
+            async def source(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+                opened.append(await endpoint(*args, **kwargs))
+                return opened[0]
+
+            return _aclosing(await _announced(announce, source)(self, *args, **kwargs), opened[0])
+
+        return _named_as(endpoint, call)
+
+    return decorate
+
+
+def _announced(announce: Callable[[Any], Any], source: Callable[..., Any]) -> Callable[..., Any]:
+    return cast("Callable[..., Any]", announce(source))
+
+
+def _named_as(endpoint: Endpoint, call: Callable[..., Any]) -> Endpoint:
+    """Give `call` the name and the docstring of `endpoint`.
+
+    Not its signature: a span would hold the arguments against that, and raise another error
+    than LlamaIndex's decorators do when there is no prompt.
+    """
+    functools.update_wrapper(call, endpoint)
+    del call.__wrapped__  # type: ignore[attr-defined]
+    return cast("Endpoint", call)
+
+
+def _closing(
+    announced: Generator[T, None, None], source: Generator[T, None, None]
+) -> Generator[T, None, None]:
+    with contextlib.closing(source), contextlib.closing(announced):
+        yield from announced
+
+
+async def _aclosing(
+    announced: AsyncGenerator[T, None], source: AsyncGenerator[T, None]
+) -> AsyncGenerator[T, None]:
+    async with contextlib.aclosing(source), contextlib.aclosing(announced):
+        async for item in announced:
+            yield item

@@ -1,0 +1,29 @@
+"""What is taken from the environment when a constructor is not told."""
+
+from __future__ import annotations
+
+import os
+
+from qwen_space.config import DEFAULT_SPACE, is_hugging_face
+
+__all__ = ["default_space", "token_for"]
+
+
+def default_space() -> str:
+    """Return the Space that `QWEN_SPACE_URL` names, or the public one."""
+    return os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE
+
+
+def token_for(url: str, given: str | None) -> str | None:
+    """Return the token to send to a Space, or None.
+
+    A token that was given goes to whatever Space it was given with. The one in `HF_TOKEN` was
+    put there for Hugging Face, so no other host gets it.
+
+    Args:
+        url: The Space's address.
+        given: The token that the caller gave; an empty one says that none is to be sent.
+    """
+    if given is not None:
+        return given or None
+    return (os.environ.get("HF_TOKEN") or None) if is_hugging_face(url) else None

@@ -1,0 +1,380 @@
+"""The LLM."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+import re
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+)
+from llama_index.core.llms.custom import CustomLLM
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+
+from llama_index_qwen_space import endpoints
+from llama_index_qwen_space.environment import default_space, token_for
+from llama_index_qwen_space.messages import turns
+from llama_index_qwen_space.replies import Piece, Reply, chat_response, completion_response
+from qwen_space.chat import Turn
+from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, space_url
+from qwen_space.space import Space
+from qwen_space.stop import StopScanner
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from qwen_space.client import CallOptions
+
+__all__ = ["QwenSpace"]
+
+logger = logging.getLogger(__name__)
+
+Response = TypeVar("Response", ChatResponse, CompletionResponse)
+
+_SAMPLING = ("temperature", "max_tokens")
+
+_SECRETS: Mapping[str, Any] = {"hf_token": None, "proxy": None, "headers": {}}  # when left out
+
+
+class QwenSpace(CustomLLM):
+    """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as an LLM.
+
+    No key and no account are needed. One object works from any thread and any event loop, one
+    loop after the other, and can be copied and pickled; nothing connects before the first call.
+
+    All system messages of a call, joined by a newline, are the system prompt; a call without
+    one has `system_prompt`, wherever it comes from (a query engine, an agent, or your own code).
+    `messages_to_prompt` is not used, as the Space takes messages.
+
+    Every chunk of a stream has the text so far and, as its delta, exactly what is new. A last
+    chunk with nothing new has the server's final text and `raw`: the job's `model`, `event_id`,
+    `finish_reason` ("stop" or "stop_sequence") and `duration` in seconds. An app that changes
+    text which was streamed already makes a chunk with an empty delta and the new text. Closing
+    a stream stops the job on the server; so does cancelling the task that reads it.
+
+    Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature` and `max_tokens`,
+    in place of the LLM's own; others are ignored, as LlamaIndex has some for other providers.
+
+    Examples:
+        ```python
+        from llama_index.core import Settings
+        from llama_index_qwen_space import QwenSpace
+
+        llm = QwenSpace()  # the public Space; or QwenSpace(space="http://127.0.0.1:7860")
+        print(llm.complete("What is a Space?"))
+        Settings.llm = llm
+        ```
+
+    Raises:
+        ValueError: An argument is unknown or cannot be right; or, when the LLM is called, a
+            message holds something else than text, or the Space does not offer the model.
+        qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
+            the error's `text` is what had arrived of the reply.
+    """
+
+    space: str = Field(
+        default_factory=default_space,
+        description="A Space's id (owner/name), or the URL of a Gradio app. "
+        "From QWEN_SPACE_URL if set.",
+    )
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        description="qwen-2.5 for the Space's default, a size (7B), or a full name "
+        "(Qwen2.5-7B-Instruct).",
+    )
+    hf_token: str | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="A Hugging Face token for this Space. Without one, HF_TOKEN is sent to "
+        "Spaces on Hugging Face, and to no other host.",
+    )
+    proxy: str | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="The URL of an HTTP proxy for all requests.",
+    )
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait.")
+    max_retries: int = Field(
+        default=2, description="How often a step that cannot have run the prompt is tried again."
+    )
+    history: Literal["split", "native"] = Field(
+        default="split",
+        description="Earlier turns: split renders them into the prompt, native fills the app's "
+        "own history.",
+    )
+    endpoint: str | None = Field(
+        default=None,
+        description="The api name of the app's function, when discovery should not choose.",
+    )
+    inputs: dict[str, Any] = Field(
+        default_factory=dict, description="Values for further inputs of the app, by label."
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        exclude=True,
+        repr=False,
+        description="Headers to add to all requests, or to put in place of ours.",
+    )
+    temperature: float | None = Field(
+        default=None,
+        description="Goes to the app's input of that name; a warning says so where it has none.",
+    )
+    max_tokens: int | None = Field(default=None, gt=0, description="As temperature; in tokens.")
+    stop: list[str] | None = Field(
+        default=None, description="Texts before the first of which a reply ends."
+    )
+    context_window: int = Field(
+        default=32768, gt=0, description="How many tokens prompt and reply may have together."
+    )
+    num_output: int = Field(
+        default=1024,
+        gt=0,
+        description="How many tokens of it prompts leave for the reply; max_tokens if set.",
+    )
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may hold the token
+
+    _space: Space | None = PrivateAttr(default=None)
+
+    # Construction
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = {name: value for name, value in values.items() if name != "class_name"}
+        for name in values.keys() - cls.model_fields.keys():
+            near = difflib.get_close_matches(name, cls.model_fields, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(cls.model_fields)}"
+            raise ValueError(f"{cls.__name__} has no argument {name!r}. {hint}")
+        return values
+
+    @model_validator(mode="after")
+    def _check_early(self) -> Self:
+        self._config()
+        StopScanner(self.stop or ())
+        return self
+
+    def _config(self) -> SpaceConfig:
+        return SpaceConfig(
+            space=self.space,
+            model=self.model,
+            hf_token=token_for(space_url(self.space), self.hf_token),
+            proxy=self.proxy,
+            timeouts=self.timeouts,
+            max_retries=self.max_retries,
+            system_prompt=self.system_prompt,
+            history=self.history,
+            endpoint=self.endpoint,
+            inputs=self.inputs,
+            sampling=_given({name: getattr(self, name) for name in _SAMPLING}),
+            headers=self.headers,
+        )
+
+    def _open_space(self) -> Space:
+        """Return the Space, made anew when a field has changed since."""
+        config = self._config()
+        space = self._space
+        if space is None or space.config != config:
+            self._space = space = Space(config)
+        return space
+
+    # What LlamaIndex wants to know
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name by which the class is known in serialised form."""
+        return "QwenSpaceLLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What the model can do, as far as it is known without asking the Space."""
+        return LLMMetadata(
+            context_window=self.context_window,
+            num_output=self.max_tokens or self.num_output,
+            is_chat_model=True,
+            is_function_calling_model=False,
+            model_name=_full_name(self.model, self.space),
+            system_role=MessageRole.SYSTEM,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what events tell about the LLM; there is no secret in it."""
+        return {
+            "class_name": self.class_name(),
+            **self.metadata.model_dump(),
+            "model": self.model,
+            **_given({name: getattr(self, name) for name in _SAMPLING}),
+        }
+
+    # The eight endpoints. None calls another, for that would announce and count a call twice.
+
+    @endpoints.chat
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a chat."""
+        completed = self._open_space().complete(turns(messages), **self._options(kwargs))
+        return chat_response(Piece.whole(completed))
+
+    @endpoints.chat
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a chat."""
+        completed = await self._open_space().acomplete(turns(messages), **self._options(kwargs))
+        return chat_response(Piece.whole(completed))
+
+    @endpoints.streamed(endpoints.chat)
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
+        return self._stream(turns(messages), kwargs, chat_response)
+
+    @endpoints.astreamed(endpoints.chat)
+    async def astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
+        return self._astream(turns(messages), kwargs, chat_response)
+
+    @endpoints.completion
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        """Answer a prompt, as the message of a user."""
+        chat = self._asked(prompt, formatted=formatted)
+        completed = self._open_space().complete(chat, **self._options(kwargs))
+        return completion_response(Piece.whole(completed))
+
+    @endpoints.completion
+    async def acomplete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponse:
+        """Answer a prompt, as the message of a user."""
+        chat = self._asked(prompt, formatted=formatted)
+        completed = await self._open_space().acomplete(chat, **self._options(kwargs))
+        return completion_response(Piece.whole(completed))
+
+    @endpoints.streamed(endpoints.completion)
+    def stream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponseGen:
+        """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
+        return self._stream(self._asked(prompt, formatted=formatted), kwargs, completion_response)
+
+    @endpoints.astreamed(endpoints.completion)
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponseAsyncGen:
+        """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
+        return self._astream(self._asked(prompt, formatted=formatted), kwargs, completion_response)
+
+    # Asking
+
+    def _asked(self, prompt: str, *, formatted: bool) -> list[Turn]:
+        if not formatted and self.completion_to_prompt is not None:
+            prompt = self.completion_to_prompt(prompt)
+        return [Turn("user", prompt)]
+
+    def _options(self, kwargs: Mapping[str, Any]) -> CallOptions:
+        """Return what a call asks for."""
+        rest = dict(kwargs)
+        options: CallOptions = {
+            "model": rest.pop("model", None),
+            "stop": self._stop(rest.pop("stop", None)),
+            "inputs": rest.pop("inputs", None),
+            "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
+        }
+        if rest:
+            logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
+        return options
+
+    def _stop(self, wanted: str | Sequence[str] | None) -> Sequence[str]:
+        if isinstance(wanted, str):
+            return [wanted]
+        return (self.stop or ()) if wanted is None else wanted
+
+    def _stream(
+        self,
+        chat: Sequence[Turn],
+        kwargs: Mapping[str, Any],
+        response: Callable[[Piece], Response],
+    ) -> Generator[Response, None, None]:
+        reply = Reply()
+        with contextlib.closing(
+            self._open_space().iterate(chat, **self._options(kwargs))
+        ) as events:
+            for event in events:
+                if (piece := reply.take(event)) is not None:
+                    yield response(piece)
+
+    async def _astream(
+        self,
+        chat: Sequence[Turn],
+        kwargs: Mapping[str, Any],
+        response: Callable[[Piece], Response],
+    ) -> AsyncGenerator[Response, None]:
+        reply = Reply()
+        async with self._open_space().stream(chat, **self._options(kwargs)) as events:
+            async for event in events:
+                if (piece := reply.take(event)) is not None:
+                    yield response(piece)
+
+    # Copies
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return what is pickled: all but the secrets, and what cannot be pickled."""
+        # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
+        copy = self.model_copy()
+        copy._space = None  # noqa: SLF001 - its own
+        secrets = [name for name in _SECRETS if self._is_secret(name)]
+        copy.__dict__.update({name: _SECRETS[name] for name in secrets})
+        if secrets:
+            logger.warning("not pickled, so give it again: %s", ", ".join(secrets))
+        return super(QwenSpace, copy).__getstate__()
+
+    def _is_secret(self, name: str) -> bool:
+        """Whether a field holds something that must not be written down."""
+        value = getattr(self, name)
+        return urlsplit(value).password is not None if name == "proxy" and value else bool(value)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy with the same callback manager and the same rate limiter.
+
+        A limiter that was copied would double what it limits, and holds a lock.
+        """
+        memo = {} if memo is None else memo
+        limiter = getattr(self, "rate_limiter", None)  # early 0.14 versions have none
+        memo.update({id(each): each for each in (self.callback_manager, limiter)})
+        return super().__deepcopy__(memo)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _full_name(model: str, space: str) -> str:
+    """Return a model's full name where it is known; what was asked for otherwise."""
+    if re.fullmatch(r"\d+(\.\d+)?B", model, re.IGNORECASE):
+        return f"Qwen2.5-{model.upper()}-Instruct"
+    public = space_url(space) == space_url(DEFAULT_SPACE)
+    return "Qwen2.5-72B-Instruct" if public and model in {DEFAULT_MODEL, "qwen-qwen2-5"} else model

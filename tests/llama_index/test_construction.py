@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import pickle
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
+from llama_index.core.llms import LLM, CustomLLM
+
+from llama_index_qwen_space import QwenSpace
+from llama_index_qwen_space.environment import token_for
+from qwen_space import Timeouts
+
+TOKEN = "hf_verysecret"
+SECRETS: dict[str, Any] = {
+    "hf_token": TOKEN,
+    "proxy": "http://user:verysecret@proxy.invalid:3128",
+    "headers": {"x-key": "verysecret"},
+}
+
+
+def shouted(prompt: str) -> str:
+    return prompt.upper()
+
+
+# Fields
+
+
+def test_it_is_a_custom_llm() -> None:
+    assert issubclass(QwenSpace, CustomLLM)
+    assert QwenSpace.class_name() == "QwenSpaceLLM"
+
+
+def test_it_needs_no_argument() -> None:
+    llm = QwenSpace()
+
+    assert (llm.space, llm.model) == ("Qwen/Qwen2.5", "qwen-2.5")
+
+
+WRONG = [
+    pytest.param({"temprature": 3}, "'temprature'. Did you mean 'temperature'", id="misspelt"),
+    pytest.param({"zzz": 3}, "no argument 'zzz'. Known: .*system_prompt", id="unknown"),
+    pytest.param({"space": "nowhere"}, "neither a Space's id", id="space"),
+    pytest.param({"model": ""}, "model is empty", id="model"),
+    pytest.param({"max_retries": -1}, "max_retries=-1", id="max_retries"),
+    pytest.param({"history": "long"}, "'split' or 'native'", id="history"),
+    pytest.param({"proxy": "socks5://h"}, "SOCKS", id="proxy"),
+    pytest.param({"stop": [""]}, "stop sequence is empty", id="stop"),
+    pytest.param({"timeouts": {"connect": -1}}, "seconds above 0", id="timeouts"),
+    pytest.param({"context_window": 0}, "greater than 0", id="context_window"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG)
+def test_what_cannot_be_right_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words) as caught:
+        QwenSpace(**{"hf_token": TOKEN, **arguments})
+
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_field_that_is_changed_counts_from_the_next_call_on(space: Any) -> None:
+    llm = QwenSpace(space=space.url)
+    llm.complete("Hi")
+
+    llm.model = "7B"
+    llm.system_prompt = "Be brief."
+    llm.complete("Hi")
+
+    assert space.joins[1]["data"] == ["Hi", [], "Be brief.", "7B"]
+
+
+METADATA = [
+    pytest.param({}, "Qwen2.5-72B-Instruct", id="the-public-space"),
+    pytest.param({"model": "qwen-qwen2-5"}, "Qwen2.5-72B-Instruct", id="its-other-name"),
+    pytest.param({"model": "1.5b"}, "Qwen2.5-1.5B-Instruct", id="size"),
+    pytest.param({"model": "Qwen2.5-7B-Instruct"}, "Qwen2.5-7B-Instruct", id="name"),
+    pytest.param({"space": "http://127.0.0.1:1"}, "qwen-2.5", id="another-space"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "name"), METADATA)
+def test_metadata_is_known_without_asking(arguments: dict[str, Any], name: str) -> None:
+    metadata = QwenSpace(**arguments).metadata
+
+    assert metadata.model_name == name
+    assert metadata.is_chat_model
+    assert not metadata.is_function_calling_model
+    assert metadata.system_role is MessageRole.SYSTEM
+    assert metadata.context_window == 32768
+
+
+def test_the_room_for_a_reply_is_max_tokens_if_set() -> None:
+    assert QwenSpace().metadata.num_output == 1024
+    assert QwenSpace(max_tokens=77).metadata.num_output == 77
+
+
+# The environment
+
+
+def test_the_space_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_SPACE_URL", "http://127.0.0.1:7861")
+
+    assert QwenSpace().space == "http://127.0.0.1:7861"
+    assert QwenSpace(space="a/b").space == "a/b"
+
+
+TOKENS = [
+    pytest.param("https://qwen-qwen2-5.hf.space", None, "env", id="hugging-face"),
+    pytest.param("http://qwen-qwen2-5.hf.space", None, None, id="unencrypted"),
+    pytest.param("https://hf.space.example.com", None, None, id="looks-alike"),
+    pytest.param("http://127.0.0.1:7860", None, None, id="elsewhere"),
+    pytest.param("http://127.0.0.1:7860", "mine", "mine", id="given"),
+    pytest.param("https://qwen-qwen2-5.hf.space", "mine", "mine", id="given-wins"),
+    pytest.param("https://qwen-qwen2-5.hf.space", "", None, id="given-as-none"),
+]
+
+
+@pytest.mark.parametrize(("url", "given", "expected"), TOKENS)
+def test_a_token_of_the_environment_goes_to_hugging_face_only(
+    monkeypatch: pytest.MonkeyPatch, url: str, given: str | None, expected: str | None
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "env")
+
+    assert token_for(url, given) == expected
+
+
+@pytest.mark.parametrize("given", [None, TOKEN])
+def test_only_a_given_token_reaches_a_space_that_is_not_on_hugging_face(
+    monkeypatch: pytest.MonkeyPatch, space: Any, given: str | None
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")
+
+    QwenSpace(space=space.url, hf_token=given).complete("Hi")
+
+    sent = json.dumps(space.headers)
+    assert "hf_environment" not in sent
+    assert (TOKEN in sent) == (given is not None)
+
+
+# Secrets
+
+
+def test_no_secret_is_in_what_can_be_read_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    llm = QwenSpace(space="http://127.0.0.1:1", **SECRETS)
+    config = llm._open_space().config
+
+    readings = [
+        repr(llm),
+        str(llm),
+        str(llm.to_dict()),
+        llm.to_json(),
+        str(llm.to_payload()),
+        str(pickle.dumps(llm)),
+        repr(config),
+    ]
+
+    assert all("verysecret" not in reading for reading in readings)
+    assert "give it again: hf_token, proxy, headers" in caplog.text
+    assert "verysecret" not in caplog.text
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_complete", "astream_chat"])
+async def test_no_secret_is_in_an_event(ask: Any, space: Any, books: Any, endpoint: str) -> None:
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    llm = books.keep(QwenSpace(space=space.url, hf_token=TOKEN, headers={"x-key": "verysecret"}))
+    llm.callback_manager = CallbackManager([debug])
+
+    await ask(llm, endpoint)
+
+    assert books.events
+    assert "verysecret" not in "".join(event.model_dump_json() for event in books.events)
+    assert "verysecret" not in str(debug.get_llm_inputs_outputs())
+    assert "verysecret" in str(space.headers)
+
+
+# Copies
+
+
+def test_a_dict_makes_the_same_llm_again() -> None:
+    llm = QwenSpace(
+        space="http://127.0.0.1:1",
+        model="7B",
+        system_prompt="Be brief.",
+        timeouts=Timeouts(first_token=3),
+        stop=["x"],
+        inputs={"top_p": 0.5},
+    )
+
+    again = QwenSpace.from_dict(json.loads(llm.to_json()))
+
+    assert again.to_dict() == llm.to_dict()
+    assert again.timeouts == Timeouts(first_token=3)
+
+
+def copied(llm: QwenSpace) -> QwenSpace:
+    return copy.deepcopy(llm)
+
+
+def pickled(llm: QwenSpace) -> QwenSpace:
+    again = pickle.loads(pickle.dumps(llm))
+    assert isinstance(again, QwenSpace)
+    return again
+
+
+@pytest.mark.parametrize("made_again", [copied, pickled, QwenSpace.model_copy])
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+def test_a_copy_answers(space: Any, made_again: Any, used: bool) -> None:
+    llm = QwenSpace(space=space.url, system_prompt="Be brief.", completion_to_prompt=shouted)
+    if used:
+        llm.complete("Hi")
+
+    again = made_again(llm)
+
+    assert again.complete("Hi").text == "Hello there."
+    assert space.joins[-1]["data"][:3] == ["HI", [], "Be brief."]
+
+
+def test_a_deep_copy_keeps_secrets_and_shares_what_counts() -> None:
+    llm = QwenSpace(
+        rate_limiter=threading.Lock(),  # stands for a limiter, which has one
+        callback_manager=CallbackManager([LlamaDebugHandler()]),
+        **SECRETS,
+    )
+
+    again = copy.deepcopy(llm)
+
+    assert (again.hf_token, again.proxy, again.headers) == tuple(SECRETS.values())
+    assert again.headers is not llm.headers
+    assert again.rate_limiter is llm.rate_limiter
+    assert again.callback_manager is llm.callback_manager
+
+
+def test_pickling_leaves_the_object_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+    limiter = threading.Lock()  # stands for a limiter, which has one
+    llm = QwenSpace(rate_limiter=limiter, **SECRETS)
+
+    pickle.dumps(llm)
+
+    assert llm.rate_limiter is limiter
+    assert llm.hf_token == TOKEN
+
+
+def test_a_proxy_without_a_password_is_pickled(caplog: pytest.LogCaptureFixture) -> None:
+    llm = pickled(QwenSpace(proxy="http://127.0.0.1:3128"))
+
+    assert llm.proxy == "http://127.0.0.1:3128"
+    assert caplog.records == []
+
+
+def test_a_pickled_llm_takes_the_token_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "env")
+    llm = pickled(QwenSpace(hf_token=TOKEN))
+
+    assert llm._config().hf_token == "env"
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_it_may_stand_in_a_field_of_a_model(space: Any) -> None:
+    from pydantic import BaseModel, ConfigDict
+
+    class Holder(BaseModel):
+        model_config = ConfigDict(arbitrary_types_allowed=True)
+        llm: LLM
+
+    llm = QwenSpace(space=space.url)
+
+    assert Holder(llm=llm).llm is llm
+    assert llm.chat([ChatMessage("Hi")]).message.content == "Hello there."
+
+
+def test_importing_it_imports_no_client_and_no_other_framework() -> None:
+    code = (
+        "import sys, llama_index_qwen_space as package; package.QwenSpace().metadata; "
+        "names = {name.partition('.')[0] for name in sys.modules}; "
+        "print(sorted(names & {'aiohttp', 'gradio', 'langchain', 'langchain_core', "
+        "'langchain_qwen_space', 'openai'}))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]", done.stderr

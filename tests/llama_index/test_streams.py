@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
+
+from llama_index_qwen_space import QwenSpace
+from llama_index_qwen_space.replies import Piece, Reply
+from qwen_space import Completed, JobError, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import Event
+from qwen_space.space import Space
+
+SYNC = ["stream_chat", "stream_complete"]
+ASYNC = ["astream_chat", "astream_complete"]
+
+RAW = {"model": None, "event_id": None, "finish_reason": "stop", "duration": 1.0}
+
+
+def given(endpoint: str) -> Any:
+    return [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
+
+
+def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
+    handler = LlamaDebugHandler(print_trace_on_end=False)
+    llm.callback_manager = CallbackManager([handler])
+    return handler
+
+
+# Events to pieces
+
+REPLIES = [
+    pytest.param(
+        [TextDelta("a", ["a"]), TextDelta("b", ["a", "b"]), Completed("ab", 1.0)],
+        [Piece("a", "a"), Piece("ab", "b"), Piece("ab", "", RAW)],
+        id="deltas",
+    ),
+    pytest.param([Completed("", 1.0)], [Piece("", "", RAW)], id="empty"),
+    pytest.param(
+        [Queued(1, 2, 3.0), Started(None), Notice("x"), TextDelta("a"), Completed("a", 1.0)],
+        [Piece("a", "a"), Piece("a", "", RAW)],
+        id="the-queue-is-no-text",
+    ),
+    pytest.param(
+        [TextDelta("ab"), Rewritten("Ax"), TextDelta("c", ["Ax", "c"]), Completed("Axc", 1.0)],
+        [Piece("ab", "ab"), Piece("Ax", ""), Piece("Axc", "c"), Piece("Axc", "", RAW)],
+        id="rewritten",
+    ),
+    pytest.param(
+        [TextDelta("a"), Completed("ab", 1.0)],
+        [Piece("a", "a"), Piece("ab", "b", RAW)],
+        id="the-rest-comes-last",
+    ),
+    pytest.param(
+        [TextDelta("a\nb"), Completed("a\n  b", 1.0)],
+        [Piece("a\nb", "a\nb"), Piece("a\n  b", "", RAW)],
+        id="white-space-put-back",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "pieces"), REPLIES)
+def test_events_become_pieces(events: list[Event], pieces: list[Piece]) -> None:
+    reply = Reply()
+
+    assert [piece for event in events if (piece := reply.take(event))] == pieces
+
+
+# Each piece at once
+
+
+@pytest.mark.parametrize("endpoint", SYNC)
+def test_each_piece_is_there_before_the_next_is_made(
+    space: Any, llm: QwenSpace, held: Any, endpoint: str
+) -> None:
+    gate = held(0)
+    stream = getattr(llm, endpoint)(given(endpoint))
+
+    deltas = []
+    for _ in range(4):
+        gate.release()
+        deltas.append(next(stream).delta)
+    assert deltas == ["Hello", " ", "there", "."]
+    assert [chunk.delta for chunk in stream] == [""]
+
+
+@pytest.mark.parametrize("endpoint", ASYNC)
+async def test_each_piece_is_there_before_the_next_is_made_async(
+    space: Any, llm: QwenSpace, held: Any, endpoint: str
+) -> None:
+    gate = held(0)
+    stream = await getattr(llm, endpoint)(given(endpoint))
+
+    deltas = []
+    for _ in range(4):
+        gate.release()
+        deltas.append((await anext(stream)).delta)
+    assert deltas == ["Hello", " ", "there", "."]
+    assert [chunk.delta async for chunk in stream] == [""]
+
+
+async def test_nothing_is_sent_before_the_first_piece_is_asked_for(
+    space: Any, llm: QwenSpace
+) -> None:
+    streams = [llm.stream_complete("Hi"), llm.stream_chat([ChatMessage("Hi")])]
+    for stream in streams:
+        stream.close()
+    async_streams = [
+        await llm.astream_complete("Hi"),
+        await llm.astream_chat([ChatMessage("Hi")]),
+    ]
+    for async_stream in async_streams:
+        await async_stream.aclose()
+
+    assert space.paths == []
+
+
+async def test_an_asynchronous_call_leaves_the_loop_free(
+    space: Any, llm: QwenSpace, held: Any
+) -> None:
+    gate = held(0)
+
+    async def later() -> None:
+        for _ in range(20):
+            gate.release()
+
+    replies = await asyncio.gather(*(llm.acomplete("Hi") for _ in range(5)), later())
+
+    assert [reply.text for reply in replies[:5]] == ["Hello there."] * 5
+
+
+# Leaving a stream
+
+
+@pytest.mark.parametrize("endpoint", SYNC)
+def test_closing_a_stream_stops_the_job_though_a_handler_keeps_the_exception(
+    space: Any, llm: QwenSpace, held: Any, endpoint: str
+) -> None:
+    handler = keeping_exceptions(llm)
+    held(1)
+    stream = getattr(llm, endpoint)(given(endpoint))
+    next(stream)
+
+    gc.disable()  # so that it is not the garbage collector that closes
+    try:
+        stream.close()
+        space.engine.wait_until(lambda engine: engine.cancelled == 1)
+    finally:
+        gc.enable()
+
+    [(_, end)] = handler.get_event_pairs(CBEventType.LLM)
+    assert isinstance(end.payload["exception"], GeneratorExit)
+
+
+def dropped(stream: Any) -> None:
+    for _ in stream:
+        break
+
+
+@pytest.mark.parametrize("endpoint", SYNC)
+def test_dropping_a_stream_stops_the_job(
+    space: Any, llm: QwenSpace, held: Any, endpoint: str
+) -> None:
+    held(1)
+
+    dropped(getattr(llm, endpoint)(given(endpoint)))
+
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+class Watched(Space):
+    """A Space that counts its open streams."""
+
+    open = 0
+
+    @contextlib.asynccontextmanager
+    async def stream(self, *args: Any, **options: Any) -> Any:
+        type(self).open += 1
+        try:
+            async with super().stream(*args, **options) as events:
+                yield events
+        finally:
+            type(self).open -= 1
+
+
+@pytest.fixture
+def watched(llm: QwenSpace) -> type[Watched]:
+    Watched.open = 0
+    llm._space = Watched(llm._config())
+    return Watched
+
+
+@pytest.mark.parametrize("endpoint", ASYNC)
+async def test_aclose_returns_when_the_connection_is_closed(
+    space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
+) -> None:
+    keeping_exceptions(llm)
+    held(1)
+    stream = await getattr(llm, endpoint)(given(endpoint))
+    async for _ in stream:
+        break
+    assert watched.open == 1
+
+    await stream.aclose()
+
+    assert watched.open == 0
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+@pytest.mark.parametrize("endpoint", [*ASYNC, "achat", "acomplete"])
+async def test_cancelling_the_task_stops_the_job(
+    space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
+) -> None:
+    keeping_exceptions(llm)
+    held(1)
+
+    async def read() -> None:
+        result = await getattr(llm, endpoint)(given(endpoint))
+        if "stream" in endpoint:
+            async for _ in result:
+                pass
+
+    task = asyncio.create_task(read())
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.running == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert watched.open == 0
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+async def test_a_handler_that_raises_does_not_keep_the_stream_open(
+    space: Any, llm: QwenSpace, held: Any, watched: type[Watched]
+) -> None:
+    handler = keeping_exceptions(llm)
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ValueError("over budget")
+
+    handler.on_event_end = refuse  # type: ignore[method-assign]
+    held(1)
+    stream = await llm.astream_complete("Hi")
+    await anext(stream)
+
+    with pytest.raises(ValueError, match="over budget"):
+        await stream.aclose()
+
+    assert watched.open == 0
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+@pytest.mark.parametrize("endpoint", ASYNC)
+async def test_an_error_in_the_middle_comes_after_the_pieces(
+    space: Any, llm: QwenSpace, books: Any, endpoint: str
+) -> None:
+    space.engine.reply = ["Hel", ValueError("no luck")]
+    stream = await getattr(books.keep(llm), endpoint)(given(endpoint))
+
+    assert (await anext(stream)).delta == "Hel"
+    with pytest.raises(JobError, match="no luck"):
+        await anext(stream)
+
+    assert len(books.named("ExceptionEvent")) == 1
+
+
+# Threads and loops
+
+
+def in_a_thread(work: Callable[[], Any]) -> Any:
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    thread.join(20)
+    [result] = results
+    return result
+
+
+def test_a_stream_may_be_read_in_another_thread(llm: QwenSpace) -> None:
+    stream = llm.stream_complete("Hi")
+    first = next(stream)
+
+    rest = in_a_thread(lambda: list(stream))
+
+    assert first.delta + "".join(chunk.delta for chunk in rest) == "Hello there."
+
+
+def test_several_threads_use_one_llm(llm: QwenSpace) -> None:
+    texts: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: texts.append(llm.complete("Hi").text)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert texts == ["Hello there."] * 4
+
+
+def test_one_llm_works_in_one_loop_after_the_other(llm: QwenSpace) -> None:
+    async def both() -> str:
+        stream = await llm.astream_chat([ChatMessage("Hi")])
+        return [chunk async for chunk in stream][-1].message.content + (
+            await llm.acomplete("Hi")
+        ).text
+
+    texts = [asyncio.run(both()) for _ in range(5)]
+
+    assert texts == ["Hello there.Hello there."] * 5
+
+
+async def test_two_streams_run_side_by_side_in_one_loop(llm: QwenSpace) -> None:
+    first, second = [await llm.astream_complete("Hi") for _ in range(2)]
+
+    deltas = [((await anext(first)).delta, (await anext(second)).delta) for _ in range(5)]
+
+    assert deltas == [(piece, piece) for piece in ["Hello", " ", "there", ".", ""]]
+
+
+async def test_a_blocking_call_works_inside_a_running_loop(llm: QwenSpace) -> None:
+    assert llm.complete("Hi").text == "Hello there."
+    assert [chunk.text for chunk in llm.stream_complete("Hi")][-1] == "Hello there."
