@@ -109,6 +109,7 @@ def _demo(options: argparse.Namespace) -> None:
         if options.keep:
             print(f"\nThe Space goes on at {space.url} (Ctrl-C stops it)", flush=True)
             threading.Event().wait()
+    print("\nThe Space has stopped. --keep leaves it running, to chat on its page.")
 
 
 def _local_space(options: argparse.Namespace, host: str) -> LocalSpace:
