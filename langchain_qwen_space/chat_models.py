@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -19,6 +20,7 @@ from langchain_core.utils import from_env, secret_from_env
 from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
 from typing_extensions import Self
 
+from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import turns
 from qwen_space import __version__, tokens
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, is_hugging_face
@@ -79,7 +81,8 @@ class ChatQwenSpace(BaseChatModel):
         ValueError: An argument is unknown or cannot be right; or, when the model is called, a
             message holds something else than text, or the Space does not offer the model.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
-            the error's `text` is what had arrived of the reply.
+            the error's `text` is what had arrived of the reply. Each is one of LangChain's own
+            errors too, such as `ModelRateLimitError` (see `langchain_qwen_space.errors`).
     """
 
     space: str = Field(
@@ -223,7 +226,9 @@ class ChatQwenSpace(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         space, options = self._request(stop, kwargs)
-        return self._result(space.complete(turns(messages), **options), options)
+        with typed():
+            completed = space.complete(turns(messages), **options)
+        return self._result(completed, options)
 
     async def _agenerate(
         self,
@@ -233,7 +238,9 @@ class ChatQwenSpace(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         space, options = self._request(stop, kwargs)
-        return self._result(await space.acomplete(turns(messages), **options), options)
+        with typed():
+            completed = await space.acomplete(turns(messages), **options)
+        return self._result(completed, options)
 
     def _stream(
         self,
@@ -244,11 +251,12 @@ class ChatQwenSpace(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         space, options = self._request(stop, kwargs)
         chunks = _Chunks(self, options)
-        for event in space.iterate(turns(messages), **options):
-            if (chunk := chunks.of(event)) is not None:
-                if run_manager is not None:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        with typed(), contextlib.closing(space.iterate(turns(messages), **options)) as events:
+            for event in events:
+                if (chunk := chunks.of(event)) is not None:
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     async def _astream(
         self,
@@ -259,12 +267,13 @@ class ChatQwenSpace(BaseChatModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         space, options = self._request(stop, kwargs)
         chunks = _Chunks(self, options)
-        async with space.stream(turns(messages), **options) as events:
-            async for event in events:
-                if (chunk := chunks.of(event)) is not None:
-                    if run_manager is not None:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+        with typed():
+            async with space.stream(turns(messages), **options) as events:
+                async for event in events:
+                    if (chunk := chunks.of(event)) is not None:
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
     def _request(
         self, stop: list[str] | None, kwargs: Mapping[str, Any]

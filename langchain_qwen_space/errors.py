@@ -1,0 +1,111 @@
+"""Our errors, as LangChain's own typed errors too.
+
+Whoever catches `qwen_space.QuotaError` catches these, and so does LangChain's middleware, which
+asks LangChain's classes whether another try makes sense (`is_retryable`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from langchain_core import exceptions as langchain
+from langchain_core.exceptions import ModelError
+
+from qwen_space import errors as core
+
+__all__ = [
+    "AuthenticationError",
+    "EndpointError",
+    "JobError",
+    "ProtocolError",
+    "QueueFullError",
+    "QuotaError",
+    "SpaceStatusError",
+    "SpaceTimeoutError",
+    "SpaceUnavailableError",
+    "SpaceUnreachableError",
+    "StreamInterruptedError",
+    "typed",
+]
+
+
+class AuthenticationError(core.AuthenticationError, langchain.ModelAuthenticationError):
+    """The Space wants a token, or does not take the one that it was given."""
+
+
+class EndpointError(core.EndpointError, langchain.ModelNotFoundError):
+    """The app has no endpoint that fits a chat, or several and no way to choose."""
+
+
+class JobError(core.JobError, langchain.ModelAPIError):
+    """The app failed while it worked on the reply."""
+
+
+class ProtocolError(core.ProtocolError, ModelError):
+    """The server answered, but not in Gradio's protocol."""
+
+
+class QueueFullError(core.QueueFullError, langchain.ModelRateLimitError):
+    """The Space's queue is full."""
+
+
+class QuotaError(core.QuotaError, langchain.ModelRateLimitError):
+    """A rate limit, or the quota of GPU time, is used up."""
+
+
+class SpaceStatusError(core.SpaceStatusError, ModelError):
+    """The Space answered a request with an HTTP status other than 2xx."""
+
+    @property
+    def is_retryable(self) -> bool:  # type: ignore[override]  # of this status, not of the class
+        """Whether it is the server's own failure, which may pass."""
+        return self.status >= 500
+
+
+class SpaceTimeoutError(core.SpaceTimeoutError, langchain.ModelTimeoutError):
+    """A time limit passed."""
+
+
+class SpaceUnavailableError(core.SpaceUnavailableError, langchain.ModelAPIError):
+    """The Space is paused, asleep, building, broken or gone."""
+
+
+class SpaceUnreachableError(core.SpaceUnreachableError, langchain.ModelConnectionError):
+    """No connection to the Space could be made."""
+
+
+class StreamInterruptedError(core.StreamInterruptedError, langchain.ModelConnectionError):
+    """The stream ended before the reply was complete."""
+
+
+_TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
+    kind.__mro__[1]: kind
+    for kind in (
+        AuthenticationError,
+        EndpointError,
+        JobError,
+        ProtocolError,
+        QueueFullError,
+        QuotaError,
+        SpaceStatusError,
+        SpaceTimeoutError,
+        SpaceUnavailableError,
+        SpaceUnreachableError,
+        StreamInterruptedError,
+    )
+}
+
+
+@contextlib.contextmanager
+def typed() -> Iterator[None]:
+    """Raise an error of the core as LangChain's, with all that it says."""
+    try:
+        yield
+    except core.QwenSpaceError as exc:
+        kind = _TYPED.get(type(exc))
+        if kind is None:
+            raise
+        error = kind(*exc.args)
+        error.text = exc.text
+        raise error.with_traceback(exc.__traceback__) from exc.__cause__

@@ -1,0 +1,72 @@
+"""A chat app for any Gradio from 4.0 on. Run by `test_matrix.py` with the Python of a release.
+
+The prompt is a JSON list of the pieces to answer with; `python app.py PORT FLAVOUR`, where the
+flavour is one of "pairs", "messages" and "interface".
+"""
+
+import json
+import sys
+import time
+
+import gradio as gr
+
+MAJOR = int(gr.__version__.split(".")[0])
+
+
+def pieces(query):
+    for piece in json.loads(query):
+        if piece == "RAISE":
+            raise gr.Error("planned failure")
+        time.sleep(0.03)
+        yield piece
+
+
+def row(flavour, query, text):
+    if flavour == "pairs":
+        return [[query, text]]
+    return [{"role": "user", "content": query}, {"role": "assistant", "content": text}]
+
+
+def blocks(flavour):
+    # From Gradio 6 on a chat consists of messages, and has no type.
+    kind = {"type": "messages"} if flavour == "messages" and MAJOR < 6 else {}
+    with gr.Blocks() as app:
+        system = gr.Textbox(label="System", value="You are a helpful assistant.")
+        size = gr.Radio(["72B", "7B"], value="72B", label="Qwen2.5")
+        chat = gr.Chatbot(label="Qwen", **kind)
+        query = gr.Textbox(label="Input")
+        send = gr.Button("Send")
+
+        def model_chat(query, history, system, size):
+            gr.Info("answering")
+            text = ""
+            for piece in pieces(query):
+                text += piece
+                yield "", list(history or []) + row(flavour, query, text), system
+
+        send.click(
+            model_chat, [query, chat, system, size], [query, chat, system], api_name="model_chat"
+        )
+    return app
+
+
+def interface():
+    def respond(message, history, system_message, temperature):
+        text = ""
+        for piece in pieces(message):
+            text += piece
+            yield text
+
+    return gr.ChatInterface(
+        respond,
+        additional_inputs=[
+            gr.Textbox(value="You are a friendly chatbot.", label="System message"),
+            gr.Slider(0, 2, value=0.7, label="Temperature"),
+        ],
+    )
+
+
+if __name__ == "__main__":
+    port, flavour = int(sys.argv[1]), sys.argv[2]
+    app = interface() if flavour == "interface" else blocks(flavour)
+    app.queue().launch(server_name="127.0.0.1", server_port=port, quiet=True)
