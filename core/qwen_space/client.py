@@ -472,7 +472,7 @@ class _Clock:
         total = self.timeouts.total
         return aiohttp.ClientTimeout(
             total=None if total is None else max(total - self.elapsed, 0.001),
-            sock_connect=self.timeouts.connect,
+            connect=self.timeouts.connect,  # with the look-up of the name and TLS
             sock_read=self.timeouts.silence,
         )
 
@@ -602,7 +602,7 @@ def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
         raise SpaceTimeoutError("total", timeouts.total or 0) from exc
     except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as exc:
         raise SpaceUnreachableError(url, str(exc)) from exc
-    except aiohttp.InvalidURL as exc:
+    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
         raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
         raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc

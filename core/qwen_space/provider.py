@@ -25,7 +25,7 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
     working = True
     supports_stream = True
     supports_system_message = True
-    supports_message_history = True
+    supports_message_history = False  # earlier turns become lines of the prompt
     default_model = "qwen-qwen2-5"
     model_aliases: ClassVar[dict[str, str]] = {"qwen-2.5": default_model}
     models: ClassVar[list[str]] = [default_model, *(_SIZES or ())]
@@ -60,8 +60,8 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
         """
         from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
 
-        async with SpaceClient(cls.url, model=model or cls.default_model, proxy=proxy) as client:
-            async with client.stream_chat(messages) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        yield event.delta
+        client = SpaceClient(cls.url, model=model or cls.default_model, proxy=proxy)
+        async with client, client.stream_chat(messages) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    yield event.delta

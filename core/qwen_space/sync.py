@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures
 import contextlib
 import os
 import queue
@@ -117,7 +118,10 @@ class _Bridge:
 
     def close(self) -> None:
         """Cancel what still runs, and end the thread."""
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+        # Until Python 3.10 these two are not asyncio's, nor the built-in ones.
+        with contextlib.suppress(
+            concurrent.futures.CancelledError, concurrent.futures.TimeoutError
+        ):
             asyncio.run_coroutine_threadsafe(self._cancel_all(), self.loop).result(_UNWIND)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_UNWIND)

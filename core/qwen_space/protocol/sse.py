@@ -5,6 +5,7 @@ The grammar is that of the HTML standard, section 9.2.6 "Interpreting an event s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qwen_space.errors import ProtocolError
@@ -49,8 +50,11 @@ class SSEDecoder:
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes of the body and return the events that they complete.
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Take the next bytes of the body and yield the events that they complete.
+
+        To be read to its end before the next bytes are fed. Events that stand before an error
+        in the same bytes are yielded before it is raised.
 
         Raises:
             ProtocolError: An event is larger than allowed, or is not UTF-8.
@@ -60,14 +64,15 @@ class SSEDecoder:
         if b"\n" not in chunk:
             self._rest += chunk
             self._check_size(len(self._rest))
-            return []
+            return
         if self._rest:
             chunk = bytes(self._rest) + chunk
         *lines, rest = chunk.split(b"\n")
         self._rest = bytearray(rest)
-        events = [event for line in lines if (event := self._line(line)) is not None]
+        for line in lines:
+            if (event := self._line(line)) is not None:
+                yield event
         self._check_size(len(rest))
-        return events
 
     def _normalised(self, chunk: bytes) -> bytes:
         """Return `chunk` with each line end as LF; the LF of a CR LF may come a chunk later."""

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
+from typing import Any
+
+import pytest
+
+from qwen_space.client import SpaceClient
+from qwen_space.config import SpaceConfig, Timeouts, space_url
+from qwen_space.space import Space
+
+TOKEN = "hf_very_secret"
+
+
+@pytest.mark.parametrize(
+    ("space", "url"),
+    [
+        ("Qwen/Qwen2.5", "https://qwen-qwen2-5.hf.space"),
+        (" Qwen/Qwen2.5\n", "https://qwen-qwen2-5.hf.space"),
+        ("Qwen/Qwen2.5-72B-Instruct", "https://qwen-qwen2-5-72b-instruct.hf.space"),
+        ("some_one/my_chat.app", "https://some-one-my-chat-app.hf.space"),
+        ("owner/name-", "https://owner-name.hf.space"),
+        ("https://huggingface.co/spaces/Qwen/Qwen2.5", "https://qwen-qwen2-5.hf.space"),
+        ("https://huggingface.co/spaces/Qwen/Qwen2.5/tree/main", "https://qwen-qwen2-5.hf.space"),
+        ("http://www.huggingface.co/spaces/a/b?x=1", "https://a-b.hf.space"),
+        ("https://qwen-qwen2-5.hf.space", "https://qwen-qwen2-5.hf.space"),
+        ("https://qwen-qwen2-5.hf.space/", "https://qwen-qwen2-5.hf.space"),
+        ("http://127.0.0.1:7860", "http://127.0.0.1:7860"),
+        ("http://127.0.0.1:7860/", "http://127.0.0.1:7860"),
+        ("http://[::1]:7860", "http://[::1]:7860"),
+        ("https://example.org/apps/chat", "https://example.org/apps/chat"),
+        ("https://example.org/apps/chat//", "https://example.org/apps/chat"),
+        ("https://example.org/chat?__theme=dark#top", "https://example.org/chat"),
+        ("HTTP://localhost:7860", "http://localhost:7860"),
+    ],
+)
+def test_a_space_has_an_address(space: str, url: str) -> None:
+    assert space_url(space) == url
+    assert SpaceConfig(space=space).url == url
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        "",
+        " ",
+        "Qwen",
+        "/Qwen2.5",
+        "Qwen/",
+        "a/b/c",
+        "a b/c",
+        "127.0.0.1:7860",
+        "localhost:7860/chat",
+        "ftp://example.org",
+        "file:///etc/passwd",
+        "http://",
+        "https:///chat",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_address_is_a_misuse(space: str) -> None:
+    with pytest.raises(ValueError, match=r"neither a Space's id|Invalid IPv6"):
+        SpaceConfig(space=space)
+
+
+@pytest.mark.parametrize("space", ["http://user:pw@example.org", "https://hf_token@example.org"])
+def test_a_password_in_the_address_is_a_misuse_that_is_not_repeated(space: str) -> None:
+    with pytest.raises(ValueError, match="must not hold a password") as caught:
+        SpaceConfig(space=space)
+
+    assert "pw" not in str(caught.value).replace("password", "")
+    assert "hf_token" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"max_retries": -1}, "max_retries=-1"),
+        ({"history": "both"}, "history='both'"),
+        ({"model": ""}, "model is empty"),
+        ({"proxy": "socks5://127.0.0.1:1080"}, "proxy must be a URL"),
+        ({"proxy": "127.0.0.1:3128"}, "proxy must be a URL"),
+    ],
+)
+@pytest.mark.parametrize("make", [SpaceConfig, SpaceClient])
+def test_a_bad_value_is_a_misuse(make: Any, value: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make(**value)
+
+
+def test_a_proxy_s_password_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="proxy must be") as caught:
+        SpaceConfig(proxy="socks5://user:secret@127.0.0.1:1080")
+
+    assert "secret" not in str(caught.value)
+
+
+LIMITS = [each.name for each in fields(Timeouts)]
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("seconds", [0, -1, 0.0, float("nan")])
+def test_a_time_limit_is_above_zero(limit: str, seconds: float) -> None:
+    with pytest.raises(ValueError, match=rf"Timeouts\({limit}="):
+        Timeouts(**{limit: seconds})
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("seconds", [None, 0.1, 1, float("inf")])
+def test_none_is_no_limit(limit: str, seconds: float | None) -> None:
+    assert getattr(Timeouts(**{limit: seconds}), limit) == seconds
+
+
+def test_a_reply_may_take_as_long_as_it_likes_by_default() -> None:
+    assert Timeouts().total is None
+
+
+SECRETS = SpaceConfig(
+    hf_token=TOKEN,
+    proxy="http://user:proxy_secret@127.0.0.1:3128",
+    headers={"Cookie": "cookie_secret"},
+)
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [SECRETS, Space(SECRETS), SpaceClient.from_config(SECRETS)],
+    ids=lambda holder: type(holder).__name__,
+)
+def test_no_secret_is_in_a_repr(holder: object) -> None:
+    assert "secret" not in repr(holder)
+    assert "secret" not in str(holder)
+    assert "secret" not in f"{holder}"
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_holds_everything_but_the_token(protocol: int) -> None:
+    pickled = pickle.dumps(SECRETS, protocol)
+
+    assert TOKEN.encode() not in pickled
+    assert pickle.loads(pickled) == replace(SECRETS, hf_token=None)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_holds_the_token_too(copied: Any) -> None:
+    assert copied(SECRETS) == SECRETS
+    assert copied(SECRETS).hf_token == TOKEN
+
+
+def test_a_configuration_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        SECRETS.space = "a/b"  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        Timeouts().total = 1.0  # type: ignore[misc]

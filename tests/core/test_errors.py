@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+import qwen_space
+from qwen_space import errors
+from qwen_space.errors import (
+    AuthenticationError,
+    EndpointError,
+    JobError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceError,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
+    StreamInterruptedError,
+    TransportError,
+)
+
+URL = "https://a-b.hf.space"
+
+# Each with what happened and what to do, in its own words.
+ERRORS = [
+    (SpaceStatusError(404, URL, "<html>"), f"{URL} answered HTTP 404", "Check that space is"),
+    (SpaceStatusError(418, URL), f"{URL} answered HTTP 418.", "Check that space is"),
+    (SpaceStatusError(302, URL, "moved to /x"), "moved to /x", "give the new address"),
+    (SpaceStatusError(429, URL), "rate limit", "wait, then try again"),
+    (SpaceStatusError(500, URL), "problem of its own", "open its page"),
+    (SpaceUnreachableError(URL, "refused"), f"Cannot reach {URL}: refused", "Check the address"),
+    (SpaceTimeoutError("connect", 10.0), "within 10 seconds", "raise Timeouts(connect=...)"),
+    (SpaceTimeoutError("first_token", 0.5), "0.5 seconds", "raise Timeouts(first_token=...)"),
+    (SpaceTimeoutError("silence", 60.0), "sign of life", "raise Timeouts(silence=...)"),
+    (SpaceTimeoutError("total", 300.0), "not complete", "raise Timeouts(total=...)"),
+    (StreamInterruptedError("ab", "cut"), "after 2 characters: cut", "send the prompt again"),
+    (JobError(None), "does not say why", "Try again"),
+    (JobError("why"), "The app failed", "why"),
+    (JobError("why", "Quota"), "The app failed", "Quota: why"),
+    (JobError("why", "Error"), "The app failed", ": why"),
+    (QueueFullError("Queue is full. "), "Queue is full", "try again later"),
+    (QuotaError("Used up. "), "Used up. This is a rate limit", "give an hf_token"),
+    (AuthenticationError(URL, "no"), f"{URL} refused access: no", "Give an hf_token"),
+    (SpaceUnavailableError(URL, "paused"), f"{URL} is not available: paused", "qwen-space serve"),
+    (EndpointError("None fits. Name one as endpoint."), "None fits", "Name one"),
+    (ProtocolError("No JSON."), "No JSON", "No JSON"),
+]
+EACH = [
+    pytest.param(error, id=f"{type(error).__name__}-{i}") for i, (error, *_) in enumerate(ERRORS)
+]
+
+
+@pytest.mark.parametrize(
+    "copied", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy]
+)
+@pytest.mark.parametrize("error", EACH)
+def test_an_error_survives_being_copied_and_pickled(error: QwenSpaceError, copied: object) -> None:
+    error = copy.copy(error)
+    error.text = "so far"
+
+    twin = copied(error)  # type: ignore[operator]
+
+    assert type(twin) is type(error)
+    assert twin.args == error.args
+    assert vars(twin) == vars(error)
+    assert str(twin) == str(error)
+    assert twin.text == "so far"
+
+
+@pytest.mark.parametrize(("error", "happened", "remedy"), ERRORS)
+def test_an_error_says_what_happened_and_what_to_do(
+    error: QwenSpaceError, happened: str, remedy: str
+) -> None:
+    assert happened in str(error)
+    assert remedy in str(error)
+    assert ".." not in str(error).replace("=...", "")
+
+
+@pytest.mark.parametrize("error", EACH)
+def test_no_error_is_a_runtime_error(error: QwenSpaceError) -> None:
+    assert isinstance(error, QwenSpaceError)
+    assert not isinstance(error, (RuntimeError, ValueError))
+    assert error.text == ("ab" if isinstance(error, StreamInterruptedError) else "")
+
+
+def test_every_error_is_in_these_tables() -> None:
+    public = {getattr(errors, name) for name in errors.__all__}
+    leaves = {each for each in public if not each.__subclasses__()}
+
+    assert {type(error) for error, *_ in ERRORS} == leaves
+
+
+def test_every_error_can_be_imported_from_the_package() -> None:
+    assert set(errors.__all__) <= set(qwen_space.__all__)
+    assert all(getattr(qwen_space, name) is getattr(errors, name) for name in errors.__all__)
+
+
+@pytest.mark.parametrize(
+    ("error", "bases"),
+    [
+        (SpaceStatusError, {TransportError}),
+        (SpaceUnreachableError, {TransportError, ConnectionError, OSError}),
+        (SpaceTimeoutError, {TransportError, TimeoutError, OSError}),
+        (StreamInterruptedError, {TransportError, ConnectionError, OSError}),
+        (ProtocolError, set()),
+        (JobError, {SpaceError}),
+        (QueueFullError, {SpaceError}),
+        (QuotaError, {SpaceError}),
+        (AuthenticationError, {SpaceError}),
+        (SpaceUnavailableError, {SpaceError}),
+        (EndpointError, {SpaceError}),
+        (TransportError, set()),
+        (SpaceError, set()),
+    ],
+)
+def test_the_tree_is_as_drawn(error: type[QwenSpaceError], bases: set[type]) -> None:
+    common = {QwenSpaceError, Exception, BaseException, object}
+
+    assert set(error.__mro__) - {error} - common == bases
+    assert QwenSpaceError in error.__mro__
+
+
+def test_a_status_goes_by_two_names() -> None:
+    error = SpaceStatusError(404, URL)
+
+    assert error.status_code == error.status == 404
+
+
+def test_a_long_body_is_cut_in_the_sentence_only() -> None:
+    error = SpaceStatusError(404, URL, "x" * 1000)
+
+    assert len(str(error)) < 400
+    assert error.body == "x" * 1000

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from qwen_space.events import Completed, Notice, Queued, Rewritten, Started, TextDelta
+
+EVENTS = [
+    Queued(1, 2, 3.5),
+    Queued(None, None, None),
+    Started(None),
+    TextDelta("b", ["a", "b"]),
+    Rewritten("x"),
+    Notice("line"),
+    Notice("line", "warning", "Warning"),
+    Completed("x", 1.5, "e1", "stop_sequence", "72B"),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=repr)
+@pytest.mark.parametrize(
+    "copied", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy]
+)
+def test_an_event_is_equal_to_its_copy(event: Any, copied: Any) -> None:
+    twin = copied(event)
+
+    assert twin == event
+    assert hash(twin) == hash(event)
+    assert repr(twin) == repr(event)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=repr)
+def test_an_event_is_equal_to_no_other(event: Any) -> None:
+    assert [each for each in EVENTS if each == event] == [event]
+    assert event != "x"
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=repr)
+def test_an_event_has_no_room_for_more(event: Any) -> None:
+    with pytest.raises((AttributeError, TypeError)):
+        event.more = 1
+
+
+def test_a_delta_s_text_is_all_text_so_far_however_much_follows() -> None:
+    pieces: list[str] = []
+    deltas = []
+
+    for piece in ["a", "b", "", "c"]:
+        pieces.append(piece)
+        deltas.append(TextDelta(piece, pieces))
+
+    assert [delta.delta for delta in deltas] == ["a", "b", "", "c"]
+    assert [delta.text for delta in deltas] == ["a", "ab", "ab", "abc"]
+
+
+def test_a_delta_alone_is_its_text() -> None:
+    assert TextDelta("a").text == "a"
+
+
+def test_deltas_are_equal_by_their_text_whatever_its_pieces() -> None:
+    assert TextDelta("b", ["a", "b"]) != TextDelta("b")
+    assert TextDelta("c", ["a", "b", "c"]) == TextDelta("c", ["ab", "c"])
+
+
+def test_a_pickled_delta_holds_no_later_text() -> None:
+    pieces = ["a"]
+    delta = TextDelta("a", pieces)
+    pieces.append("secret")
+
+    assert b"secret" not in pickle.dumps(delta)

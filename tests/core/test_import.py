@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import qwen_space
+
+HEAVY = ["aiohttp", "gradio", "langchain_core", "llama_index", "pydantic", "rich", "openai"]
+
+
+def modules_after(script: str) -> set[str]:
+    script += "\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import qwen_space",
+        "import qwen_space.space",
+        "import qwen_space.provider",
+        "from qwen_space import SpaceConfig; SpaceConfig()",
+    ],
+)
+def test_importing_is_cheap(script: str) -> None:
+    assert modules_after(script).isdisjoint(HEAVY)
+
+
+def test_the_client_needs_nothing_but_aiohttp() -> None:
+    loaded = modules_after("from qwen_space import SpaceClient")
+
+    assert loaded & set(HEAVY) == {"aiohttp"}
+
+
+@pytest.mark.parametrize("module", ["sse", "messages", "diff", "job"])
+def test_the_protocol_is_without_io(module: str) -> None:
+    loaded = modules_after(f"import qwen_space.protocol.{module}")
+
+    assert loaded.isdisjoint({"asyncio", "socket", "aiohttp", "random", "ssl"})
+
+
+def test_what_is_public_is_there_and_sorted() -> None:
+    assert qwen_space.__all__ == sorted(qwen_space.__all__)
+    assert all(hasattr(qwen_space, name) for name in qwen_space.__all__)
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        _ = qwen_space.nope
