@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import ssl
+import time
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from qwen_space import (
     QueueFullError,
     QuotaError,
     QwenSpaceError,
+    Rewritten,
     SpaceClient,
     SpaceStatusError,
     SpaceTimeoutError,
@@ -323,6 +325,79 @@ async def test_messages_may_share_a_chunk_or_be_cut_anywhere() -> None:
         assert said(got) == "🙂你"
 
 
+def log(line: str, level: str) -> dict[str, Any]:
+    return {"msg": "log", "event_id": EVENT_ID, "log": line, "level": level}
+
+
+async def test_what_is_no_text_is_logged_with_its_event(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "qwen_space")
+    data = streaming(
+        estimation(2),
+        starts(),
+        log("a line", "info"),
+        log("a warning", "warning"),
+        generating("one"),
+        completed("other"),
+    )
+
+    async with ScriptedServer(config=GRADIO, data=data) as server:
+        got = await ask(server)
+
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("INFO", "Queued: 2 in front"),
+        ("INFO", "Started"),
+        ("INFO", "The app says: a line"),
+        ("WARNING", "The app says: a warning"),
+        ("WARNING", "The app changed text that was streamed already"),
+    ]
+    assert [vars(each).get("space_event") for each in caplog.records[:4]] == got[:4]
+
+
+# Stop sequences where the app rewrites
+
+
+def replace(text: str) -> dict[str, Any]:
+    message = append("")
+    message["output"]["data"][1] = [["replace", [0, 1, "text"], text]]
+    return message
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param(
+            [generating("one"), replace("two, ST"), append("OP three")],
+            [TextDelta("one"), Rewritten("two, "), "two, "],
+            id="rewritten",
+        ),
+        pytest.param(
+            [generating("one"), replace("two STOP three")],
+            [TextDelta("one"), Rewritten("two "), "two "],
+            id="rewritten-with-the-stop",
+        ),
+        pytest.param(
+            [generating("aST\nOP"), completed("aSTOP b")],
+            [TextDelta("aST\nOP"), TextDelta(" b", ["aST\nOP", " b"]), "a"],
+            id="only-in-the-final-text",
+        ),
+    ],
+)
+async def test_a_stop_sequence_ends_a_text_that_is_rewritten(
+    messages: list[Any], expected: list[Any]
+) -> None:
+    server = ScriptedServer(data=streaming(*messages, then="hang"))
+
+    async with (
+        server,
+        SpaceClient(server.url) as client,
+        client.stream("Hi", stop=["STOP"]) as events,
+    ):
+        *got, done = [event async for event in events]
+
+    assert [*got, done.text] == expected
+    assert done.finish_reason == "stop_sequence"
+
+
 # Time limits
 
 
@@ -443,6 +518,23 @@ async def test_a_total_limit_holds_for_everything(first: list[Any]) -> None:
     assert isinstance(error, SpaceTimeoutError)
     assert (error.limit, error.seconds) == ("total", 0.3)
     assert error.text == said(events)
+
+
+async def test_a_total_limit_counts_from_the_first_request() -> None:
+    async def slow(exchange: Exchange) -> None:
+        await asyncio.sleep(0.4)
+        await GRADIO(exchange)
+
+    async def never_done(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await beating(exchange)
+
+    async with ScriptedServer(config=slow, data=never_done) as server:
+        start = time.monotonic()
+        (error,) = await ask(server, Timeouts(total=0.6))
+
+    assert isinstance(error, SpaceTimeoutError)
+    assert 0.6 <= time.monotonic() - start < 0.95
 
 
 async def test_a_connection_that_is_not_made_is_a_limit_of_its_own() -> None:

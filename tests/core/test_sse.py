@@ -90,6 +90,18 @@ def test_an_event_is_there_with_its_last_cr_whatever_comes_next() -> None:
     assert list(decoder.feed(b"\ndata: b\n\n")) == [SSE("b")]
 
 
+def test_a_chunk_of_nothing_between_cr_and_lf_changes_nothing() -> None:
+    decoder = SSEDecoder()
+
+    events = [
+        event
+        for chunk in (b"data: a\r", b"", b"\ndata: b\r\n\r\n")
+        for event in decoder.feed(chunk)
+    ]
+
+    assert events == [SSE("a\nb")]
+
+
 @pytest.mark.parametrize(
     "body",
     [

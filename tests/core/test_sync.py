@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -186,3 +188,35 @@ def test_a_bridge_that_is_closed_cancels_what_runs_and_ends_its_thread() -> None
     assert future.cancelled()
     assert bridge.loop.is_closed()
     assert not bridge._thread.is_alive()
+
+
+EXIT = """
+import asyncio, contextlib
+from qwen_space import sync
+
+@contextlib.asynccontextmanager
+async def stream():
+    async def items():
+        yield 1
+        await asyncio.Event().wait()
+    try:
+        yield items()
+    finally:
+        print("left")
+
+iterator = sync.iterate(stream)
+print(next(iterator))
+sync.kept = iterator
+"""
+
+
+def test_a_stream_that_is_open_at_the_interpreter_s_exit_is_left() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", EXIT],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\nleft\n", "")

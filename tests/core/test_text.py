@@ -163,6 +163,12 @@ REWRITES = [
     pytest.param("a\n", "a\n\nb", TextDelta("\nb", ["a\n\nb"]), id="newline-comes"),
     pytest.param("a \n", "a\nb", TextDelta("\nb", ["a\nb"]), id="another-white-space-at-the-end"),
     pytest.param("a\n", "ab", TextDelta("b", ["ab"]), id="trailing-newline-taken-back"),
+    pytest.param(
+        "a\n- b\n",
+        "a\n  - b\n  - c",
+        TextDelta("  - c", ["a\n  - b\n  - c"]),
+        id="no-newline-twice",
+    ),
     pytest.param("  a", "ab", TextDelta("b", ["ab"]), id="leading-space-taken-back"),
     pytest.param(" ", "a", TextDelta("a", ["a"]), id="only-space-before"),
     pytest.param("a b", "a", Rewritten("a"), id="shorter"),
@@ -219,6 +225,15 @@ def test_the_text_of_an_event_stays_as_it_was() -> None:
         "abc",
         "abcd",
     ]
+
+
+def test_the_text_of_the_first_event_stays_too() -> None:
+    reply = ReplyText()
+
+    first = reply.append("a")
+    reply.become("ab")
+
+    assert first == TextDelta("a")
 
 
 def test_an_empty_piece_is_no_event() -> None:
