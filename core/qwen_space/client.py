@@ -1,14 +1,11 @@
-"""The asynchronous client: the one module that awaits the network."""
+"""The asynchronous client of one Space."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
-import json
 import logging
 import random
-import time
 import uuid
 import warnings
 from collections.abc import (
@@ -16,25 +13,17 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Iterator,
     Mapping,
     Sequence,
 )
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
-from urllib.parse import urlsplit
 
-import aiohttp
-
-from qwen_space._version import __version__
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn, check_prompt, split, turns
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts
 from qwen_space.errors import (
-    AuthenticationError,
     EndpointError,
     ProtocolError,
-    QueueFullError,
-    QuotaError,
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
@@ -42,14 +31,16 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
-from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import Completed, Event
 from qwen_space.profiles import QWEN_2_5, Endpoint, find_endpoint
 from qwen_space.protocol.job import Job
-from qwen_space.protocol.messages import parse_message
-from qwen_space.protocol.sse import SSEDecoder
+from qwen_space.protocol.join import Join
+from qwen_space.reply import Reply
 from qwen_space.stop import StopScanner
+from qwen_space.transport import Body, Clock, Transport
 
 if TYPE_CHECKING:
+    import aiohttp
     from typing_extensions import Self, Unpack
 
 __all__ = ["CallOptions", "SpaceClient", "last"]
@@ -57,14 +48,6 @@ __all__ = ["CallOptions", "SpaceClient", "last"]
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-# Gradio's server closes idle connections after 5 seconds. A join that is sent on such a one is
-# lost, and must not be repeated; so none is kept that long.
-_KEEP_ALIVE = 3.0
-
-_MOST_OF_AN_ERROR = 64 * 2**10
-
-_EVENT_STREAM = "text/event-stream"
 
 
 class CallOptions(TypedDict, total=False):
@@ -138,8 +121,7 @@ class SpaceClient:
             inputs=inputs or {},
             headers=headers or {},
         )
-        self._session = session
-        self._owns_session = session is None
+        self._transport = Transport(self.config, session)
         self._endpoint: Endpoint | None = None
         self._no_config: QwenSpaceError | None = None  # why `/config` did not help
 
@@ -152,8 +134,9 @@ class SpaceClient:
         endpoint: Endpoint | None = None,
     ) -> SpaceClient:
         """Return a client of what `config` describes, with the endpoint if it is known already."""
-        client = cls(session=session)
+        client = cls()
         client.config = config
+        client._transport = Transport(config, session)
         client._endpoint = endpoint
         return client
 
@@ -173,9 +156,7 @@ class SpaceClient:
 
     async def close(self) -> None:
         """Close the connections. The client opens new ones if it is used again."""
-        if self._owns_session and self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        await self._transport.close()
 
     # Asking
 
@@ -246,7 +227,7 @@ class SpaceClient:
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
         if self._endpoint is None:
-            self._endpoint = await self._discover(_Clock(self.config.timeouts))
+            self._endpoint = await self._discover(Clock(self.config.timeouts))
         return self._endpoint
 
     @property
@@ -262,21 +243,37 @@ class SpaceClient:
     ) -> AsyncGenerator[AsyncIterator[Event], None]:
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
-        clock = _Clock(self.config.timeouts)
+        clock = Clock(self.config.timeouts)
         if self._endpoint is None:
             self._endpoint = await self._discover(clock)
         endpoint = self._endpoint
         choice = endpoint.choose_model(options.get("model") or self.config.model)
         data = self._data(endpoint, chat, choice, options)
-        response, event_id = await self._open(endpoint, data, clock)
+        join = Join(
+            f"{self.config.url}{endpoint.prefix}/queue",
+            endpoint.fn_index,
+            endpoint.trigger_id,
+            data,
+            uuid.uuid4().hex,
+        )
+
+        async def send_data(event_id: str | None) -> None:
+            await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
+
+        try:
+            open_ = self._open_oldest if endpoint.protocol == "sse" else self._open
+            body, event_id = await open_(join, clock)
+        except (SpaceStatusError, ProtocolError) as exc:
+            raise self._not_gradio(exc) from exc
         job = Job(event_id, endpoint.output, endpoint.protocol)
-        reply = _Reply(response, job, clock, None if choice is None else str(choice))
+        model = None if choice is None else str(choice)
+        reply = Reply(body, job, clock, model, send_data)
         events = reply.events()
         stopped = reply.until_stop(events, scanner)
         try:
             yield stopped if stop else events
         finally:
-            response.close()  # at once, and without awaiting: works in a cancelled task too
+            body.close()
             await stopped.aclose()
             await events.aclose()
 
@@ -310,12 +307,12 @@ class SpaceClient:
             )
         return fitting
 
-    async def _discover(self, clock: _Clock) -> Endpoint:
+    async def _discover(self, clock: Clock) -> Endpoint:
         """Find the function in `/config`; the public Space's where that does not help."""
         url = f"{self.config.url}/config"
 
         async def get() -> Any:
-            return await self._json("GET", url, clock)
+            return await self._transport.json("GET", url, clock)
 
         try:
             config = await self._retrying(get, _is_passing)
@@ -330,41 +327,34 @@ class SpaceClient:
         self._no_config = None
         return find_endpoint(config, self.config.endpoint)
 
-    async def _open(
-        self, endpoint: Endpoint, data: list[Any], clock: _Clock
-    ) -> tuple[aiohttp.ClientResponse, str | None]:
-        """Join the queue and open the session's stream."""
-        session_hash = uuid.uuid4().hex  # a used one can bring edits to an older value
-        queue = f"{self.config.url}{endpoint.prefix}/queue"
-        join = {
-            "data": data,
-            "event_data": None,
-            "fn_index": endpoint.fn_index,
-            "trigger_id": endpoint.trigger_id,
-            "session_hash": session_hash,
-        }
+    async def _open(self, join: Join, clock: Clock) -> tuple[Body, str | None]:
+        """Join the queue and open the session's stream; return it and the job's name."""
 
-        async def post() -> str | None:
-            return _event_id(await self._json("POST", f"{queue}/join", clock, join))
+        async def post() -> str:
+            return _event_id(await self._transport.json("POST", join.join_url, clock, join.body))
 
-        stream_url = f"{queue}/data?session_hash={session_hash}"
         try:
             event_id = await self._retrying(post, _was_never_sent)
-            logger.debug("joined %s as %s", queue, event_id)
-            return await self._send("GET", stream_url, clock, accept=_EVENT_STREAM), event_id
-        except (SpaceStatusError, ProtocolError) as exc:
-            raise self._not_gradio(exc) from exc
+            logger.debug("joined %s as %s", join.queue, event_id)
+            return await self._opened(join.stream_url, clock), event_id
         except (StreamInterruptedError, SpaceTimeoutError, asyncio.CancelledError):
             # Whether the job was accepted is not known: opening its stream and closing it again
             # cancels it if it was.
-            await asyncio.shield(self._abandon(stream_url))
+            await asyncio.shield(self._abandon(join))
             raise
 
-    async def _abandon(self, stream_url: str) -> None:
-        clock = _Clock(Timeouts(connect=2.0, silence=2.0, total=2.0))
+    async def _open_oldest(self, join: Join, clock: Clock) -> tuple[Body, str | None]:
+        """Open the stream that is the join, as Gradio 4.0 to 4.8 want it."""
+        return await self._opened(join.joining_stream_url, clock), None
+
+    async def _opened(self, url: str, clock: Clock) -> Body:
+        return await self._retrying(lambda: self._transport.stream(url, clock), _was_never_sent)
+
+    async def _abandon(self, join: Join) -> None:
+        clock = Clock(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
-            (await self._send("GET", stream_url, clock, accept=_EVENT_STREAM)).close()
+            (await self._transport.stream(join.stream_url, clock)).close()
 
     def _not_gradio(self, exc: SpaceStatusError | ProtocolError) -> QwenSpaceError:
         """Return the error of a join that failed, in view of what `/config` said."""
@@ -374,73 +364,6 @@ class SpaceClient:
             f"{self.config.url} does not look like a Gradio app. /config: {self._no_config} "
             f"/queue/join: {exc}"
         )
-
-    async def _json(self, method: str, url: str, clock: _Clock, body: Any = None) -> Any:
-        """Send a request and return the JSON of its answer."""
-        response = await self._send(method, url, clock, body)
-        with _translated(url, clock.timeouts):
-            async with response:
-                text = await response.text(errors="replace")
-        try:
-            return json.loads(text)
-        except ValueError as exc:
-            raise ProtocolError(f"{url} did not answer with JSON: {text[:200]!r}") from exc
-
-    async def _send(
-        self,
-        method: str,
-        url: str,
-        clock: _Clock,
-        body: Any = None,
-        *,
-        accept: str = "application/json",
-    ) -> aiohttp.ClientResponse:
-        """Send a request and return its response, whose status is 200; the caller closes it.
-
-        Redirects are not followed: they could lead the prompt or the token elsewhere.
-        """
-        headers = self._headers(accept)
-        data = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        with _translated(url, clock.timeouts):
-            response = await self._opened_session().request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                proxy=self.config.proxy,
-                timeout=clock.limits(),
-                allow_redirects=False,
-            )
-            if response.status != 200:
-                async with response:
-                    raise await _refusal(response)
-        return response
-
-    def _opened_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
-                cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
-            )
-        return self._session
-
-    def _headers(self, accept: str) -> dict[str, str]:
-        parts = urlsplit(self.config.url)
-        headers = {
-            "Accept": accept,
-            "Origin": f"{parts.scheme}://{parts.netloc}",
-            "Referer": f"{self.config.url}/",
-            "User-Agent": f"qwen-space/{__version__}",
-        }
-        if self.config.hf_token is not None:
-            # The front of Hugging Face takes this one away, so that the app never sees it.
-            headers["X-HF-Authorization"] = f"Bearer {self.config.hf_token}"
-        replaced = {name.lower() for name in self.config.headers}
-        kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
-        return {**kept, **self.config.headers}
 
     async def _retrying(
         self, step: Callable[[], Awaitable[T]], again: Callable[[QwenSpaceError], bool]
@@ -457,127 +380,6 @@ class SpaceClient:
         return await step()
 
 
-class _Clock:
-    """The time that one reply takes, and the limits of each of its requests."""
-
-    def __init__(self, timeouts: Timeouts) -> None:
-        self.timeouts = timeouts
-        self._start = time.monotonic()
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._start
-
-    def limits(self) -> aiohttp.ClientTimeout:
-        total = self.timeouts.total
-        return aiohttp.ClientTimeout(
-            total=None if total is None else max(total - self.elapsed, 0.001),
-            connect=self.timeouts.connect,  # with the look-up of the name and TLS
-            sock_read=self.timeouts.silence,
-        )
-
-
-class _Reply:
-    """One reply while it is read."""
-
-    def __init__(
-        self, response: aiohttp.ClientResponse, job: Job, clock: _Clock, model: str | None
-    ) -> None:
-        self._response = response
-        self._job = job
-        self._clock = clock
-        self._model = model
-        self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
-
-    async def events(self) -> AsyncGenerator[Event, None]:
-        job, decoder = self._job, SSEDecoder()
-        try:
-            while chunk := await self._read():
-                for sse in decoder.feed(chunk):
-                    message = parse_message(sse.data)
-                    if message is None:
-                        continue
-                    for event in job.receive(message):
-                        self._watch(event)
-                        yield event
-                    if job.done:
-                        yield self._completed(job.text, "stop")
-                        return
-            job.end()
-        except QwenSpaceError as exc:
-            exc.text = job.text
-            raise
-
-    async def until_stop(
-        self, events: AsyncIterator[Event], scanner: StopScanner
-    ) -> AsyncGenerator[Event, None]:
-        """Pass events on up to the first stop sequence in the text, and end the reply there."""
-        sent: list[str] = []
-        async for event in events:
-            match event:
-                case TextDelta():
-                    if text := scanner.feed(event.delta):
-                        sent.append(text)
-                        yield TextDelta(text, sent)
-                case Rewritten():
-                    sent = [scanner.restart(event.text)]
-                    yield Rewritten(sent[0])
-                case Completed():
-                    if text := scanner.flush():
-                        sent.append(text)
-                        yield TextDelta(text, sent)
-                    final = scanner.cut(event.text)
-                    yield event if final is None else self._completed(final, "stop_sequence")
-                case _:
-                    yield event
-            if scanner.hit:
-                yield self._completed("".join(sent), "stop_sequence")
-                return
-
-    def _completed(self, text: str, finish_reason: str) -> Completed:
-        return Completed(text, self._clock.elapsed, self._job.event_id, finish_reason, self._model)
-
-    async def _read(self) -> bytes:
-        """Return the next bytes; none at the end.
-
-        The first token's limit counts the time spent here, so that a caller who takes time
-        over an event does not lose what arrived meanwhile.
-        """
-        reader = self._response.content
-        with _translated(str(self._response.url), self._clock.timeouts):
-            if self._patience is None:
-                return await reader.readany()
-            start = time.monotonic()
-            late = SpaceTimeoutError("first_token", self._clock.timeouts.first_token or 0)
-            timer = asyncio.get_running_loop().call_later(
-                self._patience, reader.set_exception, late
-            )
-            try:
-                return await reader.readany()
-            finally:
-                timer.cancel()
-                self._patience -= time.monotonic() - start
-
-    def _watch(self, event: Event) -> None:
-        """Set the patience that the event calls for, and log what is no text."""
-        match event:
-            case TextDelta():
-                self._patience = None
-            case Rewritten():
-                self._patience = None
-                logger.warning("The app changed text that was streamed already")
-            case Notice(level="warning" | "error"):
-                logger.warning("The app says: %s", event.message, extra={"space_event": event})
-            case Queued():
-                self._patience = None
-                logger.info("Queued: %s in front", event.rank, extra={"space_event": event})
-            case Started():
-                self._patience = self._clock.timeouts.first_token
-                logger.info("Started", extra={"space_event": event})
-            case Notice():
-                logger.info("The app says: %s", event.message, extra={"space_event": event})
-
-
 async def last(stream: contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:
     """Read a stream to its end and return the whole reply."""
     async with stream as events:
@@ -587,60 +389,7 @@ async def last(stream: contextlib.AbstractAsyncContextManager[AsyncIterator[Even
     raise AssertionError("a stream ended without Completed and without an error")
 
 
-@contextlib.contextmanager
-def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
-    """Turn aiohttp's errors into ours. This is the only place that does."""
-    try:
-        yield
-    except aiohttp.ConnectionTimeoutError as exc:
-        raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
-    except aiohttp.ServerTimeoutError as exc:
-        raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
-    except asyncio.TimeoutError as exc:
-        if isinstance(exc, QwenSpaceError):
-            raise
-        raise SpaceTimeoutError("total", timeouts.total or 0) from exc
-    except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as exc:
-        raise SpaceUnreachableError(url, str(exc)) from exc
-    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
-        raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
-    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
-        raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
-    except aiohttp.ClientError as exc:
-        raise ProtocolError(f"{url} does not speak HTTP as it should: {exc}") from exc
-
-
-async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
-    """Return the error that a status other than 200 means."""
-    url, status = str(response.url.with_query(None)), response.status
-    start = await response.content.read(_MOST_OF_AN_ERROR)
-    body = start.decode(errors="replace").strip()
-    detail = _detail(body)
-    if 300 <= status < 400:
-        return SpaceStatusError(status, url, f"moved to {response.headers.get('Location')}")
-    if status in {401, 403}:
-        return AuthenticationError(url, detail or f"HTTP {status}")
-    if status == 429:
-        return QuotaError(detail or "Too many requests")
-    if status == 503 and detail is not None:
-        return QueueFullError(detail) if "full" in detail else SpaceUnavailableError(url, detail)
-    if status in {502, 503, 504}:
-        return SpaceUnavailableError(url, f"HTTP {status}: {body[:200]}")
-    return SpaceStatusError(status, url, detail or body)
-
-
-def _detail(body: str) -> str | None:
-    """Return the sentence in one of Gradio's own error bodies; None for any other body."""
-    try:
-        detail = json.loads(body).get("detail")
-    except (ValueError, AttributeError):
-        return None
-    if isinstance(detail, dict):
-        detail = detail.get("error")
-    return None if detail is None else str(detail)
-
-
-def _event_id(answer: Any) -> str | None:
+def _event_id(answer: Any) -> str:
     event_id = answer.get("event_id") if isinstance(answer, dict) else None
     if not isinstance(event_id, str):
         raise ProtocolError(f"The join was answered without an event_id: {answer!r:.200}")

@@ -79,7 +79,8 @@ class Endpoint:
         earlier, prompt = found
         shape = next(each.shape for each in self.inputs if each.role == "history")
         last = [Turn("user", prompt)]
-        parts = split([*(turn for turn in chat if turn.is_system), *last])
+        system = [turn for turn in chat if turn.is_system]
+        parts = split([*system, *last], system_apart=self.takes("system"))
         return parts, [row for pair in earlier for row in _history_rows(pair, shape)]
 
     def fitting(self, sampling: Mapping[str, float]) -> dict[str, Any]:

@@ -554,7 +554,7 @@ async def test_a_client_s_own_session_is_closed(
 ) -> None:
     async with SpaceClient(space.url) as client:
         await client.complete("Hi")
-        session = client._session
+        session = client._transport._session
         assert session is not None
 
     del client
@@ -578,7 +578,7 @@ async def test_a_closed_client_opens_again(space: Any) -> None:
 async def test_nothing_connects_before_the_first_call(space: Any) -> None:
     async with SpaceClient(space.url) as client:
         client.stream("Hi")
-        assert client._session is None
+        assert client._transport._session is None
 
     assert space.paths == []
 

@@ -34,7 +34,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.client import _translated
+from qwen_space.transport import _translated
 from tests.scripted_server import (
     EVENT_ID,
     Exchange,

@@ -512,13 +512,21 @@ CHAT = [Turn("user", "A"), Turn("assistant", "B"), Turn("user", "C")]
     ],
 )
 def test_earlier_turns_take_the_shape_of_the_app_s_history(shape: Any, history: Any) -> None:
-    endpoint = Endpoint(
-        None, 0, None, (Input("prompt", "p"), Input("history", "h", shape=shape)), 0
-    )
+    inputs = (Input("prompt", "p"), Input("history", "h", shape=shape), Input("system", "s"))
+    endpoint = Endpoint(None, 0, None, inputs, 0)
 
     assert endpoint.with_history(CHAT) == (Split(None, "C"), history)
     assert endpoint.with_history([Turn("system", "S"), *CHAT]) == (Split("S", "C"), history)
     assert endpoint.with_history(CHAT[:2]) is None
+
+
+def test_a_system_prompt_that_the_app_has_no_input_for_goes_into_the_prompt() -> None:
+    endpoint = Endpoint(None, 0, None, (Input("prompt", "p"), Input("history", "h")), 0)
+
+    parts, history = endpoint.with_history([Turn("system", "S"), *CHAT]) or (None, None)
+
+    assert parts == Split(None, "System: S\nUser: C\nAssistant:")
+    assert history == [["A", "B"]]
 
 
 def tell(message: Any, history: Any, system: str = "", temperature: float = 0.0) -> Iterator[str]:

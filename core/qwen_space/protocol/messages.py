@@ -22,6 +22,7 @@ __all__ = [
     "ProcessGenerating",
     "ProcessStarts",
     "QueueFull",
+    "SendData",
     "UnexpectedError",
     "parse_message",
 ]
@@ -92,6 +93,13 @@ class QueueFull:
 
 
 @dataclass(frozen=True, slots=True)
+class SendData:
+    """The queue wants the function's arguments now (protocol `sse`)."""
+
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CloseStream:
     """Nothing more will come (protocol `sse_v3`)."""
 
@@ -105,6 +113,7 @@ Message = (
     | UnexpectedError
     | Heartbeat
     | QueueFull
+    | SendData
     | CloseStream
 )
 
@@ -191,6 +200,7 @@ _PARSERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "unexpected_error": lambda raw: UnexpectedError(str(raw.get("message", ""))),
     "heartbeat": lambda raw: Heartbeat(),
     "queue_full": lambda raw: QueueFull(),
+    "send_data": lambda raw: SendData(_event_id(raw)),
     "close_stream": lambda raw: CloseStream(),
 }
 

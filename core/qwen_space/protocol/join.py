@@ -1,0 +1,71 @@
+"""What is sent to a queue.
+
+Source: `gradio/routes.py` and `gradio_client/utils.py`. Until Gradio 4.8 (protocol `sse`) the join
+is itself the stream, and the arguments are posted when the queue asks for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+__all__ = ["Join"]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """One request to a queue.
+
+    Attributes:
+        queue: The address of the queue, without a slash at its end.
+        fn_index: The function's number.
+        trigger_id: The component that starts it on the page, or None.
+        data: The function's arguments.
+        session_hash: The session, fresh for each request: a used one can bring edits to an
+            older value.
+    """
+
+    queue: str
+    fn_index: int
+    trigger_id: int | None
+    data: list[Any]
+    session_hash: str
+
+    @property
+    def join_url(self) -> str:
+        """Where `body` is posted."""
+        return f"{self.queue}/join"
+
+    @property
+    def stream_url(self) -> str:
+        """Where the session's stream is read."""
+        return f"{self.queue}/data?{urlencode({'session_hash': self.session_hash})}"
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The request."""
+        return {
+            "data": self.data,
+            "event_data": None,
+            "fn_index": self.fn_index,
+            "trigger_id": self.trigger_id,
+            "session_hash": self.session_hash,
+        }
+
+    # Protocol `sse`
+
+    @property
+    def joining_stream_url(self) -> str:
+        """What joins and is the stream at once."""
+        query = {"fn_index": self.fn_index, "session_hash": self.session_hash}
+        return f"{self.queue}/join?{urlencode(query)}"
+
+    @property
+    def data_url(self) -> str:
+        """Where `answer` is posted when the stream asks for the arguments."""
+        return f"{self.queue}/data"
+
+    def answer(self, event_id: str | None) -> dict[str, Any]:
+        """Return what the stream asks for."""
+        return {**self.body, "event_id": event_id}

@@ -1,0 +1,135 @@
+"""One reply: from the stream's bytes to events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+from qwen_space.errors import QwenSpaceError
+from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.protocol.job import Job
+from qwen_space.protocol.messages import SendData, parse_message
+from qwen_space.protocol.sse import SSEDecoder
+from qwen_space.stop import StopScanner
+from qwen_space.transport import Body, Clock
+
+__all__ = ["Reply"]
+
+logger = logging.getLogger("qwen_space.client")
+
+
+class Reply:
+    """One reply while it is read.
+
+    Args:
+        body: The session's stream.
+        job: The job that the stream tells of.
+        clock: The time limits.
+        model: What the app was asked to run.
+        send_data: Sends the function's arguments when the queue asks for them, as that of
+            protocol `sse` does.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        job: Job,
+        clock: Clock,
+        model: str | None,
+        send_data: Callable[[str | None], Awaitable[None]],
+    ) -> None:
+        self._body = body
+        self._job = job
+        self._clock = clock
+        self._model = model
+        self._send_data = send_data
+        self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of the reply; the last is `Completed`.
+
+        Raises:
+            QwenSpaceError: The reply does not come to its end; `text` is what had arrived.
+        """
+        job, decoder = self._job, SSEDecoder()
+        try:
+            while chunk := await self._read():
+                for sse in decoder.feed(chunk):
+                    message = parse_message(sse.data)
+                    if message is None:
+                        continue
+                    if isinstance(message, SendData):
+                        await self._send_data(message.event_id)
+                    for event in job.receive(message):
+                        self._watch(event)
+                        yield event
+                    if job.done:
+                        yield self._completed(job.text, "stop")
+                        return
+            job.end()
+        except QwenSpaceError as exc:
+            exc.text = job.text
+            raise
+
+    async def until_stop(
+        self, events: AsyncIterator[Event], scanner: StopScanner
+    ) -> AsyncGenerator[Event, None]:
+        """Pass events on up to the first stop sequence in the text, and end the reply there."""
+        sent: list[str] = []
+        async for event in events:
+            match event:
+                case TextDelta():
+                    if text := scanner.feed(event.delta):
+                        sent.append(text)
+                        yield TextDelta(text, sent)
+                case Rewritten():
+                    sent = [scanner.restart(event.text)]
+                    yield Rewritten(sent[0])
+                case Completed():
+                    if text := scanner.flush():
+                        sent.append(text)
+                        yield TextDelta(text, sent)
+                    final = scanner.cut(event.text)
+                    yield event if final is None else self._completed(final, "stop_sequence")
+                case _:
+                    yield event
+            if scanner.hit:
+                yield self._completed("".join(sent), "stop_sequence")
+                return
+
+    def _completed(self, text: str, finish_reason: str) -> Completed:
+        return Completed(text, self._clock.elapsed, self._job.event_id, finish_reason, self._model)
+
+    async def _read(self) -> bytes:
+        """Return the next bytes; none at the end.
+
+        The first token's limit counts the time spent here, so that a caller who takes time
+        over an event does not lose what arrived meanwhile.
+        """
+        if self._patience is None:
+            return await self._body.read()
+        start = time.monotonic()
+        try:
+            return await self._body.read(self._patience)
+        finally:
+            self._patience -= time.monotonic() - start
+
+    def _watch(self, event: Event) -> None:
+        """Set the patience that the event calls for, and log what is no text."""
+        match event:
+            case TextDelta():
+                self._patience = None
+            case Rewritten():
+                self._patience = None
+                logger.warning("The app changed text that was streamed already")
+            case Notice(level="warning" | "error"):
+                logger.warning("The app says: %s", event.message, extra={"space_event": event})
+            case Queued():
+                self._patience = None
+                logger.info("Queued: %s in front", event.rank, extra={"space_event": event})
+            case Started():
+                self._patience = self._clock.timeouts.first_token
+                logger.info("Started", extra={"space_event": event})
+            case Notice():
+                logger.info("The app says: %s", event.message, extra={"space_event": event})

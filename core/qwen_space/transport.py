@@ -1,0 +1,242 @@
+"""Requests to a Space: the one module that knows aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from qwen_space._version import __version__
+from qwen_space.config import SpaceConfig, Timeouts
+from qwen_space.errors import (
+    AuthenticationError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
+    StreamInterruptedError,
+)
+
+__all__ = ["Body", "Clock", "Transport"]
+
+# Gradio's server closes idle connections after 5 seconds. A join that is sent on such a one is
+# lost, and must not be repeated; so none is kept that long.
+_KEEP_ALIVE = 3.0
+
+_MOST_OF_AN_ERROR = 64 * 2**10  # bytes
+
+
+class Clock:
+    """The time that one reply takes, and the limits of each of its requests."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        self._start = time.monotonic()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def limits(self) -> aiohttp.ClientTimeout:
+        """Return the limits of the next request."""
+        total = self.timeouts.total
+        return aiohttp.ClientTimeout(
+            total=None if total is None else max(total - self.elapsed, 0.001),
+            connect=self.timeouts.connect,  # with the look-up of the name and TLS
+            sock_read=self.timeouts.silence,
+        )
+
+
+class Transport:
+    """Sends requests to one Space, and turns aiohttp's errors and bad statuses into ours.
+
+    Redirects are not followed: they could lead the prompt or the token elsewhere.
+
+    Args:
+        config: Where the Space is, and what goes into the headers.
+        session: A session to use; None makes one, which `close` then closes.
+    """
+
+    def __init__(self, config: SpaceConfig, session: aiohttp.ClientSession | None = None) -> None:
+        self._config = config
+        self._session = session
+        self._owns_session = session is None
+
+    async def close(self) -> None:
+        """Close the connections. New ones are opened if it is used again."""
+        if self._owns_session and self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def json(self, method: str, url: str, clock: Clock, body: Any = None) -> Any:
+        """Send a request and return the JSON of its answer.
+
+        Raises:
+            ProtocolError: The answer is not JSON.
+            QwenSpaceError: There is no answer, or it is a refusal.
+        """
+        response = await self._send(method, url, clock, "application/json", body)
+        with _translated(url, clock.timeouts):
+            async with response:
+                text = await response.text(errors="replace")
+        try:
+            return json.loads(text)
+        except ValueError as exc:
+            raise ProtocolError(f"{url} did not answer with JSON: {text[:200]!r}") from exc
+
+    async def stream(self, url: str, clock: Clock) -> Body:
+        """Open a stream of events; the caller closes it.
+
+        Raises:
+            QwenSpaceError: There is no answer, or it is a refusal.
+        """
+        return Body(await self._send("GET", url, clock, "text/event-stream"), clock)
+
+    async def _send(
+        self, method: str, url: str, clock: Clock, accept: str, body: Any = None
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return its response, whose status is 200; the caller closes it."""
+        headers = self._headers(accept)
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
+        with _translated(url, clock.timeouts):
+            response = await self._opened_session().request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                proxy=self._config.proxy,
+                timeout=clock.limits(),
+                allow_redirects=False,
+            )
+            if response.status != 200:
+                async with response:
+                    raise await _refusal(response)
+        return response
+
+    def _opened_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
+                cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
+            )
+        return self._session
+
+    def _headers(self, accept: str) -> dict[str, str]:
+        parts = urlsplit(self._config.url)
+        headers = {
+            "Accept": accept,
+            "Origin": f"{parts.scheme}://{parts.netloc}",
+            "Referer": f"{self._config.url}/",
+            "User-Agent": f"qwen-space/{__version__}",
+        }
+        if self._config.hf_token is not None:
+            # The front of Hugging Face takes this one away, so that the app never sees it.
+            headers["X-HF-Authorization"] = f"Bearer {self._config.hf_token}"
+        return {**headers, **self._config.headers}  # aiohttp takes the last, whatever its case
+
+
+class Body:
+    """The body of a stream of events, read as it comes.
+
+    Args:
+        response: The response, of which nothing has been read.
+        clock: The time limits.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
+        self._response = response
+        self._clock = clock
+
+    def close(self) -> None:
+        """Cut the connection: at once, and without awaiting, so in a cancelled task too."""
+        self._response.close()
+
+    async def read(self, patience: float | None = None) -> bytes:
+        """Return the next bytes; none at the end.
+
+        Args:
+            patience: Seconds after which the first token is late; None waits for ever.
+
+        Raises:
+            SpaceTimeoutError: A time limit passed.
+            StreamInterruptedError: The connection broke.
+        """
+        reader = self._response.content
+        with _translated(str(self._response.url), self._clock.timeouts):
+            if patience is None:
+                return await reader.readany()
+            late = SpaceTimeoutError("first_token", self._clock.timeouts.first_token or 0)
+            # Not wait_for, which makes a task of each read.
+            timer = asyncio.get_running_loop().call_later(patience, reader.set_exception, late)
+            try:
+                return await reader.readany()
+            finally:
+                timer.cancel()
+
+
+@contextlib.contextmanager
+def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
+    """Turn aiohttp's errors into ours. This is the only place that does."""
+    try:
+        yield
+    except aiohttp.ConnectionTimeoutError as exc:
+        raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
+    except aiohttp.ServerTimeoutError as exc:
+        raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
+    except asyncio.TimeoutError as exc:
+        if isinstance(exc, QwenSpaceError):
+            raise
+        raise SpaceTimeoutError("total", timeouts.total or 0) from exc
+    except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as exc:
+        raise SpaceUnreachableError(url, str(exc)) from exc
+    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
+        raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
+        raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
+    except aiohttp.ClientError as exc:
+        raise ProtocolError(f"{url} does not speak HTTP as it should: {exc}") from exc
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
+    """Return the error that a status other than 200 means."""
+    url, status = str(response.url.with_query(None)), response.status
+    start = await response.content.read(_MOST_OF_AN_ERROR)
+    body = start.decode(errors="replace").strip()
+    detail = _detail(body)
+    if 300 <= status < 400:
+        return SpaceStatusError(status, url, f"moved to {response.headers.get('Location')}")
+    if status in {401, 403}:
+        return AuthenticationError(url, detail or f"HTTP {status}")
+    if status == 429:
+        return QuotaError(detail or "Too many requests")
+    if status == 503 and detail is not None:
+        return QueueFullError(detail) if "full" in detail else SpaceUnavailableError(url, detail)
+    if status in {502, 503, 504}:
+        return SpaceUnavailableError(url, f"HTTP {status}: {body[:200]}")
+    return SpaceStatusError(status, url, detail or body)
+
+
+def _detail(body: str) -> str | None:
+    """Return the sentence in one of Gradio's own error bodies; None for any other body."""
+    try:
+        detail = json.loads(body).get("detail")
+    except (ValueError, AttributeError):
+        return None
+    if isinstance(detail, dict):
+        detail = detail.get("error")
+    return None if detail is None else str(detail)
