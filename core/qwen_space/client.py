@@ -31,7 +31,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
-from qwen_space.events import Completed, Event
+from qwen_space.events import Completed, Event, last
 from qwen_space.profiles import QWEN_2_5, Endpoint, find_endpoint
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.join import Join
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import aiohttp
     from typing_extensions import Self, Unpack
 
-__all__ = ["CallOptions", "SpaceClient", "last"]
+__all__ = ["CallOptions", "SpaceClient"]
 
 logger = logging.getLogger(__name__)
 
@@ -333,15 +333,11 @@ class SpaceClient:
         async def post() -> str:
             return _event_id(await self._transport.json("POST", join.join_url, clock, join.body))
 
-        try:
+        async with self._abandoning(join, StreamInterruptedError, SpaceTimeoutError):
             event_id = await self._retrying(post, _was_never_sent)
-            logger.debug("joined %s as %s", join.queue, event_id)
+        logger.debug("joined %s as %s", join.queue, event_id)
+        async with self._abandoning(join, QwenSpaceError):
             return await self._opened(join.stream_url, clock), event_id
-        except (StreamInterruptedError, SpaceTimeoutError, asyncio.CancelledError):
-            # Whether the job was accepted is not known: opening its stream and closing it again
-            # cancels it if it was.
-            await asyncio.shield(self._abandon(join))
-            raise
 
     async def _open_oldest(self, join: Join, clock: Clock) -> tuple[Body, str | None]:
         """Open the stream that is the join, as Gradio 4.0 to 4.8 want it."""
@@ -350,7 +346,23 @@ class SpaceClient:
     async def _opened(self, url: str, clock: Clock) -> Body:
         return await self._retrying(lambda: self._transport.stream(url, clock), _was_never_sent)
 
+    @contextlib.asynccontextmanager
+    async def _abandoning(
+        self, join: Join, *errors: type[QwenSpaceError]
+    ) -> AsyncGenerator[None, None]:
+        """On errors after which a job may be on the server, give it up."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            await asyncio.shield(self._abandon(join))
+            raise
+        except errors as exc:
+            if not _was_never_sent(exc):
+                await self._abandon(join)
+            raise
+
     async def _abandon(self, join: Join) -> None:
+        """Open the session's stream and close it again: that cancels all jobs of the session."""
         clock = Clock(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
@@ -380,15 +392,6 @@ class SpaceClient:
         return await step()
 
 
-async def last(stream: contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:
-    """Read a stream to its end and return the whole reply."""
-    async with stream as events:
-        async for event in events:
-            if isinstance(event, Completed):
-                return event
-    raise AssertionError("a stream ended without Completed and without an error")
-
-
 def _event_id(answer: Any) -> str:
     event_id = answer.get("event_id") if isinstance(answer, dict) else None
     if not isinstance(event_id, str):
@@ -402,5 +405,6 @@ def _is_passing(exc: QwenSpaceError) -> bool:
 
 
 def _was_never_sent(exc: QwenSpaceError) -> bool:
-    """Whether a join cannot have been accepted, so that it may be sent again."""
-    return isinstance(exc, SpaceUnreachableError)
+    """Whether a request cannot have arrived, so that it may be sent again."""
+    late = isinstance(exc, SpaceTimeoutError) and exc.limit == "connect"
+    return late or isinstance(exc, SpaceUnreachableError)

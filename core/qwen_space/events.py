@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
-__all__ = ["Completed", "Event", "Notice", "Queued", "Rewritten", "Started", "TextDelta"]
+__all__ = ["Completed", "Event", "Notice", "Queued", "Rewritten", "Started", "TextDelta", "last"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +125,12 @@ class Completed:
 
 
 Event = Queued | Started | TextDelta | Rewritten | Notice | Completed
+
+
+async def last(stream: AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:
+    """Read a stream to its end and return the whole reply."""
+    async with stream as events:
+        async for event in events:
+            if isinstance(event, Completed):
+                return event
+    raise AssertionError("a stream ended without Completed and without an error")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import importlib
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
 from qwen_space.errors import SpaceStatusError
-from qwen_space.events import Completed, Event
+from qwen_space.events import Completed, Event, last
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -41,7 +44,10 @@ class Space:
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
     ) -> AsyncGenerator[AsyncIterator[Event], None]:
         """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
-        from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
+        if "qwen_space.client" not in sys.modules:
+            # It imports aiohttp, which would stop the caller's loop for a fifth of a second.
+            await asyncio.to_thread(importlib.import_module, "qwen_space.client")
+        from qwen_space.client import SpaceClient
 
         client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
         async with client:
@@ -61,8 +67,6 @@ class Space:
 
     async def acomplete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
         """Ask with a chat and return the whole reply; options are those of `stream`."""
-        from qwen_space.client import last
-
         return await last(self.stream(chat, **options))
 
     def complete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:

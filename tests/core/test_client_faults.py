@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import logging
 import re
 import ssl
 import time
@@ -21,6 +22,7 @@ from qwen_space import (
     EndpointError,
     Event,
     ProtocolError,
+    Queued,
     QueueFullError,
     QuotaError,
     QwenSpaceError,
@@ -30,6 +32,7 @@ from qwen_space import (
     SpaceTimeoutError,
     SpaceUnavailableError,
     SpaceUnreachableError,
+    Started,
     StreamInterruptedError,
     TextDelta,
     Timeouts,
@@ -576,6 +579,21 @@ async def test_a_lost_answer_to_a_join_is_an_error_and_its_job_is_stopped() -> N
     assert [each.session_hash for each in server.streams] == [server.joins[0].session_hash]
 
 
+async def test_a_job_whose_stream_does_not_open_is_stopped() -> None:
+    tries = iter([status(500), streaming(then="hang")])
+
+    async def data(exchange: Exchange) -> None:
+        await next(tries)(exchange)
+
+    async with ScriptedServer(data=data) as server:
+        *_, error = await ask(server)
+        await server.until(lambda s: len(s.streams) == 2 and s.streams[1].dropped.is_set())
+
+    assert isinstance(error, SpaceStatusError)
+    assert len(server.joins) == 1
+    assert {each.session_hash for each in server.streams} == {server.joins[0].session_hash}
+
+
 async def test_a_join_that_is_not_answered_in_time_is_stopped_too() -> None:
     async def never(exchange: Exchange) -> None:
         await exchange.dropped.wait()
@@ -853,3 +871,46 @@ def test_what_is_not_aiohttp_s_passes(error: BaseException) -> None:
         raise error
 
     assert caught.value is error
+
+
+# What the app says beside its reply
+
+
+@pytest.mark.parametrize(
+    ("level", "logged"),
+    [
+        pytest.param("info", logging.INFO, id="info"),
+        pytest.param("warning", logging.WARNING, id="warning"),
+        pytest.param("error", logging.WARNING, id="error"),
+    ],
+)
+async def test_what_the_app_says_is_logged(
+    caplog: pytest.LogCaptureFixture, level: str, logged: int
+) -> None:
+    said = {"msg": "log", "event_id": EVENT_ID, "log": "GPU is cold", "level": level}
+    caplog.set_level(logging.INFO, "qwen_space")
+
+    async with ScriptedServer(data=streaming(starts(), said, completed("x"))) as server:
+        await ask(server)
+
+    records = [each for each in caplog.records if "GPU is cold" in each.getMessage()]
+    assert [(each.name, each.levelno) for each in records] == [("qwen_space.client", logged)]
+
+
+async def test_the_queue_is_logged_with_its_events(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "qwen_space")
+
+    async with ScriptedServer(data=replying("x")) as server:
+        await ask(server)
+
+    events = [vars(each)["space_event"] for each in caplog.records if hasattr(each, "space_event")]
+    assert events == [Queued(0, 1, None), Started(None)]
+
+
+async def test_text_that_is_rewritten_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    messages = starts(), generating("one"), generating("two"), completed("two")
+
+    async with ScriptedServer(data=streaming(*messages)) as server:
+        await ask(server)
+
+    assert "changed text that was streamed already" in caplog.text
