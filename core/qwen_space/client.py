@@ -261,11 +261,11 @@ class SpaceClient:
             await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
 
         try:
-            open_ = self._open_oldest if endpoint.protocol == "sse" else self._open
-            body, event_id = await open_(join, clock)
+            body, job = await self._open(endpoint, join, clock)
         except (SpaceStatusError, ProtocolError) as exc:
+            if self._is_gradio(exc):
+                raise
             raise self._not_gradio(exc) from exc
-        job = Job(event_id, endpoint.output, endpoint.protocol)
         model = None if choice is None else str(choice)
         reply = Reply(body, job, clock, model, send_data)
         events = reply.events()
@@ -327,21 +327,48 @@ class SpaceClient:
         self._no_config = None
         return find_endpoint(config, self.config.endpoint)
 
-    async def _open(self, join: Join, clock: Clock) -> tuple[Body, str | None]:
-        """Join the queue and open the session's stream; return it and the job's name."""
+    async def _open(self, endpoint: Endpoint, join: Join, clock: Clock) -> tuple[Body, Job]:
+        """Send the request; return its stream and its job."""
+        if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
+            body = await self._opened(join.joining_stream_url, clock)
+            return body, Job(None, endpoint.output, endpoint.protocol)
+        try:
+            event_id = await self._join(join, clock)
+        except SpaceStatusError as refusal:
+            if not self._has_call(endpoint, refusal):
+                raise
+            return await self._call(endpoint, join, clock, refusal)
+        logger.debug("joined %s as %s", join.queue, event_id)
+        async with self._abandoning(join, QwenSpaceError):
+            body = await self._opened(join.stream_url, clock)
+        return body, Job(event_id, endpoint.output, endpoint.protocol)
+
+    async def _join(self, join: Join, clock: Clock) -> str:
+        """Join the queue and return the job's name."""
 
         async def post() -> str:
             return _event_id(await self._transport.json("POST", join.join_url, clock, join.body))
 
         async with self._abandoning(join, StreamInterruptedError, SpaceTimeoutError):
-            event_id = await self._retrying(post, _was_never_sent)
-        logger.debug("joined %s as %s", join.queue, event_id)
-        async with self._abandoning(join, QwenSpaceError):
-            return await self._opened(join.stream_url, clock), event_id
+            return await self._retrying(post, _was_never_sent)
 
-    async def _open_oldest(self, join: Join, clock: Clock) -> tuple[Body, str | None]:
-        """Open the stream that is the join, as Gradio 4.0 to 4.8 want it."""
-        return await self._opened(join.joining_stream_url, clock), None
+    def _has_call(self, endpoint: Endpoint, refusal: SpaceStatusError) -> bool:
+        """Whether the queue is closed, in a Gradio app that may have `/call` open."""
+        named = self._no_config is None and endpoint.api_name is not None
+        return named and refusal.status in {404, 405, 410}
+
+    async def _call(
+        self, endpoint: Endpoint, join: Join, clock: Clock, refusal: SpaceStatusError
+    ) -> tuple[Body, Job]:
+        """Call the function by its name, where every value comes whole."""
+        logger.debug("the queue is closed (%s): trying /call", refusal)
+        url = f"{self.config.url}{endpoint.prefix}/call/{endpoint.api_name}"
+        try:
+            answer = await self._transport.json("POST", url, clock, join.call_body)
+        except (SpaceStatusError, ProtocolError):
+            raise refusal from None  # it is not open either
+        body = await self._opened(f"{url}/{_event_id(answer)}", clock)
+        return body, Job(None, endpoint.output, "call")
 
     async def _opened(self, url: str, clock: Clock) -> Body:
         return await self._retrying(lambda: self._transport.stream(url, clock), _was_never_sent)
@@ -368,10 +395,12 @@ class SpaceClient:
         with contextlib.suppress(QwenSpaceError, RuntimeError):
             (await self._transport.stream(join.stream_url, clock)).close()
 
-    def _not_gradio(self, exc: SpaceStatusError | ProtocolError) -> QwenSpaceError:
-        """Return the error of a join that failed, in view of what `/config` said."""
-        if self._no_config is None or (isinstance(exc, SpaceStatusError) and exc.status >= 500):
-            return exc
+    def _is_gradio(self, exc: QwenSpaceError) -> bool:
+        """Whether `exc` is a Gradio app's, in view of what `/config` said."""
+        broken = isinstance(exc, SpaceStatusError) and exc.status >= 500
+        return self._no_config is None or broken
+
+    def _not_gradio(self, exc: QwenSpaceError) -> ProtocolError:
         return ProtocolError(
             f"{self.config.url} does not look like a Gradio app. /config: {self._no_config} "
             f"/queue/join: {exc}"

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.protocol.job import Job
-from qwen_space.protocol.messages import SendData, parse_message
+from qwen_space.protocol.messages import SendData, parse_event
 from qwen_space.protocol.sse import SSEDecoder
 from qwen_space.stop import StopScanner
 from qwen_space.transport import Body, Clock
@@ -56,7 +56,7 @@ class Reply:
         try:
             while chunk := await self._read():
                 for sse in decoder.feed(chunk):
-                    message = parse_message(sse.data)
+                    message = parse_event(sse)
                     if message is None:
                         continue
                     if isinstance(message, SendData):

@@ -34,7 +34,7 @@ __all__ = ["Job", "JobState"]
 
 JobEvent = Queued | Started | TextDelta | Rewritten | Notice
 
-_FULL_VALUES = frozenset({"sse", "sse_v1"})
+_FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
 _QUOTA = re.compile(r"GPU quota|GPU limit|rate.?limit|too many requests", re.IGNORECASE)
 
 
@@ -57,7 +57,7 @@ class Job:
         output: The position of the chat component among the function's outputs.
         protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
             after the first come as edits; where the name is not known, they are told by
-            their looks.
+            their looks. "call" stands for `/call`, whose values are whole.
     """
 
     def __init__(self, event_id: str | None, output: int, protocol: str | None = None) -> None:

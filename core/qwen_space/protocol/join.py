@@ -53,6 +53,13 @@ class Join:
             "session_hash": self.session_hash,
         }
 
+    # `/call`, Gradio 4.20 and newer
+
+    @property
+    def call_body(self) -> dict[str, Any]:
+        """The request; a session of our own would break it up to Gradio 5.50."""
+        return {"data": self.data}
+
     # Protocol `sse`
 
     @property

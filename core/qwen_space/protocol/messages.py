@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen_space.errors import ProtocolError
+from qwen_space.protocol.sse import ServerSentEvent
 
 __all__ = [
     "CloseStream",
@@ -24,6 +25,7 @@ __all__ = [
     "QueueFull",
     "SendData",
     "UnexpectedError",
+    "parse_event",
     "parse_message",
 ]
 
@@ -116,6 +118,40 @@ Message = (
     | SendData
     | CloseStream
 )
+
+
+def parse_event(event: ServerSentEvent) -> Message | None:
+    """Return the message in an event of a queue's stream, or of a `/call` stream.
+
+    The latter names its events, and their data are the outputs themselves, whole each time.
+
+    Raises:
+        ProtocolError: As `parse_message`.
+    """
+    if event.event == "message":
+        return parse_message(event.data)
+    try:
+        data = json.loads(event.data)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"An event of the stream is not JSON: {event.data[:200]!r}") from exc
+    match event.event, data:
+        case "generating", list():
+            return ProcessGenerating(None, data)
+        case "complete", list():
+            return ProcessCompleted(None, success=True, data=data, error=None, title=None)
+        case "error", _:
+            return _call_error(data)
+        case "heartbeat", _:
+            return Heartbeat()
+        case (("generating" | "complete"), _):
+            raise ProtocolError(f"A {event.event} event has no outputs: {event.data[:200]!r}")
+    return None
+
+
+def _call_error(data: Any) -> Message:
+    """Return the failure of a `/call`, which says nothing of itself until Gradio 5.50."""
+    details = data if isinstance(data, dict) else {"error": data}
+    return _process_completed({"output": details, "success": False})
 
 
 def parse_message(text: str) -> Message | None:
