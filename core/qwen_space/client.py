@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn, check_prompt, split, turns
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts
+from qwen_space.discovery import find_endpoint, is_unclear, with_parameters
 from qwen_space.errors import (
     EndpointError,
     ProtocolError,
@@ -32,7 +33,7 @@ from qwen_space.errors import (
     StreamInterruptedError,
 )
 from qwen_space.events import Completed, Event, last
-from qwen_space.profiles import QWEN_2_5, Endpoint, find_endpoint
+from qwen_space.profiles import QWEN_2_5, Endpoint, profile_of
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.join import Join
 from qwen_space.reply import Reply
@@ -230,6 +231,16 @@ class SpaceClient:
             self._endpoint = await self._discover(Clock(self.config.timeouts))
         return self._endpoint
 
+    async def app_config(self) -> Any:
+        """Return the JSON of the app's `/config`, asked for anew.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
+        """
+        clock = Clock(self.config.timeouts)
+        url = f"{self.config.url}/config"
+        return await self._retrying(lambda: self._transport.json("GET", url, clock), _is_passing)
+
     @property
     def found(self) -> Endpoint | None:
         """The endpoint, if it was found in the app's `/config` already."""
@@ -246,7 +257,7 @@ class SpaceClient:
         clock = Clock(self.config.timeouts)
         if self._endpoint is None:
             self._endpoint = await self._discover(clock)
-        endpoint = self._endpoint
+        endpoint = self._endpoint = await self._knowing(self._endpoint, options, clock)
         choice = endpoint.choose_model(options.get("model") or self.config.model)
         data = self._data(endpoint, chat, choice, options)
         join = Join(
@@ -297,6 +308,22 @@ class SpaceClient:
             inputs={**self._fitting(endpoint, sampling), **inputs},
         )
 
+    async def _knowing(self, endpoint: Endpoint, options: CallOptions, clock: Clock) -> Endpoint:
+        """Return the endpoint with its parameters' names, if a call gives values by such."""
+        given = {**self.config.sampling, **(options.get("sampling") or {}), **self.config.inputs}
+        if endpoint.knows({**given, **(options.get("inputs") or {})}):
+            return endpoint
+        return await self._with_parameters(endpoint, clock)
+
+    async def _with_parameters(self, endpoint: Endpoint, clock: Clock) -> Endpoint:
+        """Return the endpoint with what the app's `/info` tells of it, which may be nothing."""
+        url = f"{self.config.url}{endpoint.prefix}/info"
+        try:
+            return with_parameters(endpoint, await self._transport.json("GET", url, clock))
+        except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
+            logger.debug("%s does not help: %s", url, exc)
+            return endpoint
+
     def _fitting(self, endpoint: Endpoint, sampling: Mapping[str, float]) -> dict[str, Any]:
         fitting = endpoint.fitting(sampling)
         if len(fitting) < len(sampling):
@@ -323,9 +350,20 @@ class SpaceClient:
                 ) from exc
             logger.debug("%s does not help (%s): taking the public Space's figures", url, exc)
             self._no_config = exc
-            return QWEN_2_5
+            return profile_of(self.config.url) or QWEN_2_5
         self._no_config = None
-        return find_endpoint(config, self.config.endpoint)
+        return await self._found(config, clock)
+
+    async def _found(self, config: Any, clock: Clock) -> Endpoint:
+        """Return the app's function that chats, by its `/config`, and by its `/info` if need be."""
+        try:
+            endpoint = find_endpoint(config, self.config.endpoint)
+        except EndpointError:
+            known = profile_of(self.config.url)
+            if known is None or self.config.endpoint is not None:
+                raise
+            return known
+        return await self._with_parameters(endpoint, clock) if is_unclear(endpoint) else endpoint
 
     async def _open(self, endpoint: Endpoint, join: Join, clock: Clock) -> tuple[Body, Job]:
         """Send the request; return its stream and its job."""

@@ -1,22 +1,22 @@
 """A Space as data: which function to call, what its inputs mean, where the reply stands.
 
-Source: an app's `/config`, which every Gradio from 4.0 on serves, and the figures of the
-public Qwen2.5 Space where that does not answer.
+The figures of the Qwen Spaces are those that their own pages send, as far as that is known; they
+stand in where an app's `/config` does not answer, or does not tell.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from qwen_space.chat import Split, Turn, exchanges, split
-from qwen_space.errors import EndpointError, ProtocolError
 
-__all__ = ["QWEN_2_5", "Endpoint", "Input", "find_endpoint"]
+__all__ = ["QWEN_2_5", "Endpoint", "Input", "Role", "Shape", "bare_name", "profile_of"]
 
-Role = Literal["prompt", "history", "system", "model"]
+Role = Literal["prompt", "history", "system", "model", "settings"]
 Shape = Literal["pairs", "messages", "parts", "multimodal"]
 
 
@@ -25,13 +25,16 @@ class Input:
     """One of a function's inputs.
 
     Attributes:
-        role: What it is to a chat; None for any other, which keeps its default.
+        role: What it is to a chat; None for any other, which keeps its default. "settings" is
+            one input for the system prompt, the model and more, by the names in its default.
         name: The component's label, or its type when it has none.
         default: The component's value in the app.
         choices: The values that it offers; None when it takes any.
         shape: How a history wants its turns: "pairs" of strings, "messages" with a string as
             content, or "parts", messages with a list as content. "multimodal" is a prompt
             that can come with files.
+        parameter: The name of the function's parameter, if the app's `/info` was asked for it.
+        kind: The component's type.
     """
 
     role: Role | None
@@ -39,6 +42,14 @@ class Input:
     default: Any = None
     choices: tuple[Any, ...] | None = None
     shape: Shape = "pairs"
+    parameter: str | None = None
+    kind: str = "textbox"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that a value for it may be given by, in one form."""
+        own = (bare_name(self.name), *([bare_name(self.parameter)] if self.parameter else []))
+        return (*own, *self.default) if self.role == "settings" else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +74,17 @@ class Endpoint:
     protocol: str | None = None
     prefix: str = ""
 
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether there is a free input for each name, or the parameters' names are known."""
+        if any(each.parameter for each in self.inputs):
+            return True
+        free = {name for each in self.inputs if each.role is None for name in each.names}
+        return all(bare_name(name) in free for name in names)
+
     def takes(self, role: Role) -> bool:
         """Whether the function has an input for this."""
-        return any(each.role == role for each in self.inputs)
+        roles = {each.role for each in self.inputs}
+        return role in roles or (role in {"system", "model"} and "settings" in roles)
 
     def with_history(self, chat: Sequence[Turn]) -> tuple[Split, list[Any]] | None:
         """Return a chat as its last message and the history in the app's own shape.
@@ -90,9 +109,14 @@ class Endpoint:
             sampling: `temperature`, `top_p` and `max_tokens`.
 
         Returns:
-            The values by the names of the inputs.
+            The values by names of inputs.
         """
-        names = {_bare_name(each.name): each.name for each in self.inputs if each.role is None}
+        free = [each for each in self.inputs if each.role in {None, "settings"}]
+        names = {
+            alias: each.name if each.role is None else alias
+            for each in free
+            for alias in each.names
+        }
         return {
             names[alias]: value
             for wanted, value in sampling.items()
@@ -106,7 +130,7 @@ class Endpoint:
         Raises:
             ValueError: The app does not offer it.
         """
-        given = next((each for each in self.inputs if each.role == "model"), None)
+        given = next((each for each in self.inputs if each.role in {"model", "settings"}), None)
         wanted = _bare_model(model)
         if given is None:
             if wanted in _DEFAULT_MODELS:
@@ -117,7 +141,8 @@ class Endpoint:
             if model == choice or wanted == _bare_model(str(choice)):
                 return choice
         if wanted in _DEFAULT_MODELS:
-            return given.default if given.default is not None else next(iter(choices), None)
+            default = None if given.role == "settings" else given.default
+            return default if default is not None else next(iter(choices), None)
         offered = ", ".join(str(choice) for choice in choices)
         raise ValueError(
             f"model={model!r} is not offered by this Space; it offers: {offered}. "
@@ -146,22 +171,31 @@ class Endpoint:
             ValueError: The function has no further input of such a name.
         """
         values = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
-        named = {_bare_name(name): value for name, value in (inputs or {}).items()}
-        data = []
-        for each in self.inputs:
-            if each.shape == "multimodal" and each.role == "prompt":
-                data.append({"text": prompt, "files": []})
-            elif each.role is not None:
-                data.append(values[each.role])
-            else:
-                data.append(named.pop(_bare_name(each.name), each.default))
+        named = {bare_name(name): value for name, value in (inputs or {}).items()}
+        data = [_argument(each, values, named) for each in self.inputs]
         if named:
-            further = [each.name for each in self.inputs if each.role is None]
+            further = [
+                each.parameter or each.name
+                for each in self.inputs
+                if each.role is None and each.kind != "state"
+            ]
             raise ValueError(
                 f"inputs={sorted(inputs or {})!r}: the app has no such input. "
                 f"Its further inputs are: {', '.join(further) or 'none'}."
             )
         return data
+
+
+def _argument(each: Input, values: Mapping[str, Any], named: dict[str, Any]) -> Any:
+    """Return the value of one input, and take it out of those that were named."""
+    if each.role == "settings":
+        own = {key: named.pop(bare_name(key)) for key in each.default if bare_name(key) in named}
+        return {**each.default, "model": values["model"], "sys_prompt": values["system"], **own}
+    if each.role == "prompt" and each.shape == "multimodal":
+        return {"text": values["prompt"], "files": []}
+    if each.role is not None:
+        return values[each.role]
+    return next((named.pop(name) for name in each.names if name in named), each.default)
 
 
 _SAMPLING = {
@@ -181,19 +215,61 @@ def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:
 
 _SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
 
+_QUERY_HISTORY_SYSTEM = (
+    Input("prompt", "query", parameter="query"),
+    Input("history", "history", [], parameter="history", kind="chatbot"),
+    Input("system", "system", parameter="system"),
+)
+
 QWEN_2_5 = Endpoint(
     api_name="model_chat_1",
     fn_index=3,
     trigger_id=25,
     inputs=(
-        Input("prompt", "query"),
-        Input("history", "history", []),
-        Input("system", "system"),
-        Input("model", "radio", "72B", _SIZES),
+        *_QUERY_HISTORY_SYSTEM,
+        Input("model", "radio", "72B", _SIZES, parameter="radio", kind="radio"),
     ),
     output=1,
 )
-"""The public Qwen2.5 Space."""
+"""The public Qwen2.5 Space, and what is taken for any that is not known."""
+
+_QWEN_2 = Endpoint("model_chat", 0, 11, _QUERY_HISTORY_SYSTEM, output=1)
+
+_QWEN_3_SETTINGS = {
+    "model": "qwen3-235b-a22b",
+    "sys_prompt": "You are a helpful and harmless assistant.",
+    "thinking_budget": 38,  # thousands of tokens
+}
+_QWEN_3_MODELS = tuple(
+    f"qwen3-{size}" for size in ("235b-a22b", "32b", "30b-a3b", "14b", "8b", "4b", "1.7b", "0.6b")
+)
+_QWEN_3 = Endpoint(
+    api_name="add_message",
+    fn_index=13,
+    trigger_id=31,
+    inputs=(
+        Input("prompt", "query", parameter="input_value"),
+        Input("settings", "settings", _QWEN_3_SETTINGS, _QWEN_3_MODELS, kind="state"),
+        Input(None, "state", kind="state"),
+        Input(None, "state", kind="state"),
+    ),
+    output=5,
+    protocol="sse_v3",
+    prefix="/gradio_api",
+)
+
+_PROFILES = {
+    "qwen-qwen2-5.hf.space": QWEN_2_5,
+    "qwen-qwen2-72b-instruct.hf.space": _QWEN_2,
+    "qwen-qwen2-5-max-demo.hf.space": replace(_QWEN_2, protocol="sse_v3", prefix="/gradio_api"),
+    "qwen-qwen3-demo.hf.space": _QWEN_3,
+}
+
+
+def profile_of(url: str) -> Endpoint | None:
+    """Return what is known of the Space at an address, or None."""
+    return _PROFILES.get(urlsplit(url).hostname or "")
+
 
 _DEFAULT_MODELS = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})
 _MODEL_AFFIXES = re.compile(r"^(?:qwen/)?(?:qwen-?2[.-]5-)?|-(?:instruct|chat)$")
@@ -204,202 +280,6 @@ def _bare_model(model: str) -> str:
     return _MODEL_AFFIXES.sub("", model.strip().lower())
 
 
-def _bare_name(name: str) -> str:
+def bare_name(name: str) -> str:
     """Return a parameter's name or label in one form: `max_new_tokens` for "Max new tokens"."""
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-
-
-_CHATS = frozenset({"chatbot", "modelscopechatbot", "modelscopelegacychatbot"})
-_TEXTS = frozenset({"textbox", "multimodaltextbox"})
-_TEXT_OUTPUTS = frozenset({*_TEXTS, "markdown", "json"})
-_CHOICES = frozenset({"radio", "dropdown"})
-
-# Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
-_KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
-
-
-def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
-    """Return the function of an app that chats.
-
-    Args:
-        config: The JSON of the app's `/config`.
-        api_name: The function to take, with or without a slash; None chooses one.
-
-    Raises:
-        ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
-        EndpointError: No function fits, or several do.
-    """
-    try:
-        app = _App(config)
-        return app.best() if api_name is None else app.named(api_name.strip("/"))
-    except (AttributeError, IndexError, KeyError, TypeError) as exc:
-        raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
-
-
-def _is_public(function: Mapping[str, Any]) -> bool:
-    """Whether a function is part of the app's documented API (`show_api` until Gradio 5)."""
-    visible = function.get("api_visibility", "public") == "public"
-    return visible and function.get("show_api") is not False
-
-
-class _App:
-    """An app's `/config`, read."""
-
-    def __init__(self, config: Any) -> None:
-        if not isinstance(config, dict) or not isinstance(config.get("dependencies"), list):
-            raise ProtocolError("The answer to /config is not that of a Gradio app.")
-        self.version = str(config.get("version", "unknown"))
-        if self.version.startswith("3."):
-            raise ProtocolError(
-                f"The app runs Gradio {self.version}, which speaks over a websocket; "
-                "this client needs Gradio 4 or newer."
-            )
-        self.protocol = config.get("protocol")
-        self.prefix = str(config.get("api_prefix") or "").rstrip("/")
-        components = config.get("components") or []
-        self.components = {each["id"]: each for each in components if "id" in each}
-        self.functions = list(enumerate(config["dependencies"]))
-
-    def named(self, api_name: str) -> Endpoint:
-        for index, function in self.functions:
-            if function.get("api_name") == api_name:
-                endpoint = self._endpoint(index, function)
-                if endpoint is None:
-                    raise EndpointError(
-                        f"/{api_name} takes no text, or gives none back. {self._offers()}"
-                    )
-                return endpoint
-        raise EndpointError(f"The app has no endpoint /{api_name}. {self._offers()}")
-
-    def best(self) -> Endpoint:
-        found = [
-            (self._rank(function), endpoint)
-            for index, function in self.functions
-            if (endpoint := self._endpoint(index, function)) is not None
-        ]
-        if not found:
-            raise EndpointError(f"The app has no endpoint that fits a chat. {self._offers()}")
-        best = min(rank for rank, _ in found)
-        endpoints = [endpoint for rank, endpoint in found if rank == best]
-        first = endpoints[0]
-        if any((each.inputs, each.output) != (first.inputs, first.output) for each in endpoints):
-            raise EndpointError(
-                "Several endpoints of the app fit a chat: "
-                f"{', '.join(f'/{each.api_name}' for each in endpoints)}. "
-                "Name one as endpoint."
-            )
-        return first
-
-    def _rank(self, function: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
-        """Return how well a function fits; less is better.
-
-        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
-        from the session's state, which only the step before them fills.
-        """
-        shows_chat = any(self._type(each) in _CHATS for each in function["outputs"])
-        name = function.get("api_name")
-        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        streams = bool((function.get("types") or {}).get("generator"))
-        return not _is_public(function), not shows_chat, not streams, known
-
-    def _endpoint(self, index: int, function: Mapping[str, Any]) -> Endpoint | None:
-        """Return the function as an endpoint; None when it is no chat."""
-        inputs = self._inputs(function)
-        output = self._output(function)
-        if output is None or all(each.role != "prompt" for each in inputs):
-            return None
-        targets = function.get("targets") or [[None]]
-        name = function.get("api_name")
-        return Endpoint(
-            api_name=name if isinstance(name, str) else None,
-            fn_index=function.get("id", index),
-            trigger_id=targets[0][0],
-            inputs=inputs,
-            output=output,
-            protocol=self.protocol,
-            prefix=self.prefix,
-        )
-
-    def _output(self, function: Mapping[str, Any]) -> int | None:
-        types = [self._type(each) for each in function.get("outputs") or []]
-        for wanted in (_CHATS, _TEXT_OUTPUTS):
-            for position, kind in enumerate(types):
-                if kind in wanted:
-                    return position
-        return None
-
-    def _inputs(self, function: Mapping[str, Any]) -> tuple[Input, ...]:
-        ids = function.get("inputs") or []
-        roles = self._roles(ids)
-        return tuple(self._input(each, roles.get(position)) for position, each in enumerate(ids))
-
-    def _roles(self, ids: Sequence[Any]) -> dict[int, Role]:
-        """Return what the inputs at some positions are to a chat."""
-        roles: dict[int, Role] = {}
-        texts = [position for position, each in enumerate(ids) if self._type(each) in _TEXTS]
-        prompt = next((each for each in texts if not self._is_system(ids[each])), None)
-        if prompt is None:
-            return roles
-        roles[prompt] = "prompt"
-        for position, each in enumerate(ids):
-            kind = self._type(each)
-            if kind in _CHATS and "history" not in roles.values():
-                roles[position] = "history"
-            elif kind in _CHOICES and "model" not in roles.values() and self._is_model(each):
-                roles[position] = "model"
-        rest = [each for each in texts if each != prompt]
-        system = next((each for each in rest if self._is_system(ids[each])), None)
-        if system is not None:
-            roles[system] = "system"
-        return roles
-
-    def _is_system(self, component: Any) -> bool:
-        props = self._props(component)
-        return "system" in str(props.get("label") or "").lower() or str(
-            props.get("value") or ""
-        ).startswith("You are")
-
-    def _is_model(self, component: Any) -> bool:
-        label = str(self._props(component).get("label") or "").lower()
-        choices = self._choices(component) or ()
-        return (
-            "model" in label
-            or "qwen" in label
-            or any(re.search(r"\d+(\.\d+)?b\b", str(each).lower()) for each in choices)
-        )
-
-    def _input(self, component: Any, role: Role | None) -> Input:
-        props = self._props(component)
-        name = str(props.get("label") or self._type(component))
-        return Input(
-            role, name, props.get("value"), self._choices(component), self._shape(component)
-        )
-
-    def _shape(self, component: Any) -> Shape:
-        if self._type(component) == "multimodaltextbox":
-            return "multimodal"
-        if self._type(component) != "chatbot":
-            return "pairs"
-        if self.version.split(".")[0] in {"4", "5"}:
-            return "messages" if self._props(component).get("type") == "messages" else "pairs"
-        return "parts"
-
-    def _choices(self, component: Any) -> tuple[Any, ...] | None:
-        choices = self._props(component).get("choices")
-        if not isinstance(choices, list):
-            return None
-        return tuple(each[-1] if isinstance(each, list) else each for each in choices)
-
-    def _type(self, component: Any) -> str:
-        return str(self.components.get(component, {}).get("type"))
-
-    def _props(self, component: Any) -> Mapping[str, Any]:
-        props = self.components.get(component, {}).get("props")
-        return props if isinstance(props, dict) else {}
-
-    def _offers(self) -> str:
-        names = [f"/{each['api_name']}" for _, each in self.functions if each.get("api_name")]
-        return (
-            f"Its endpoints are: {', '.join(names) or 'none with a name'}. "
-            "Name the one to use as endpoint."
-        )

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from qwen_space.chat import Split, Turn
 from qwen_space.client import SpaceClient
+from qwen_space.discovery import find_endpoint
 from qwen_space.errors import EndpointError, ProtocolError, QwenSpaceError
-from qwen_space.profiles import QWEN_2_5, Endpoint, Input, find_endpoint
+from qwen_space.profiles import QWEN_2_5, Endpoint, Input
 
 DATA = Path(__file__).parents[1] / "data"
 SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
@@ -77,9 +78,9 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 25,
                 (
                     Input("prompt", "Input"),
-                    Input("history", "Qwen", []),
+                    Input("history", "Qwen", [], kind="modelscopechatbot"),
                     Input("system", "textbox", SYSTEM),
-                    Input("model", "Qwen2.5", "72B", SIZES),
+                    Input("model", "Qwen2.5", "72B", SIZES, kind="radio"),
                 ),
                 1,
                 "sse_v3",
@@ -94,7 +95,7 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 13,
                 (
                     Input("prompt", "Input"),
-                    Input("history", "Qwen", [], shape="messages"),
+                    Input("history", "Qwen", [], shape="messages", kind="chatbot"),
                     Input("system", "textbox", SYSTEM),
                 ),
                 1,
@@ -110,7 +111,7 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 13,
                 (
                     Input("prompt", "Input"),
-                    Input("history", "Qwen", [], shape="parts"),
+                    Input("history", "Qwen", [], shape="parts", kind="chatbot"),
                     Input("system", "textbox", SYSTEM),
                 ),
                 1,
