@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import contextlib
+import io
+import json
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from qwen_space._version import __version__
+from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, is_hugging_face
 from qwen_space.errors import QwenSpaceError
 
 if TYPE_CHECKING:
+    from qwen_space.inspection import Inspection
     from qwen_space.local import LocalSpace
+    from qwen_space.space import Space
 
 __all__ = ["main"]
 
@@ -26,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: In place of `sys.argv`.
     """
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an app's text may hold anything
+        sys.stdout.reconfigure(errors="replace")
     try:
         options.run(options)
     except (QwenSpaceError, ImportError, ValueError) as exc:
@@ -33,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 141  # as a shell has it for a program that SIGPIPE ended
     return 0
 
 
@@ -43,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"qwen-space {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
+    _add_chat(commands)
+    _add_inspect(commands)
     _add_serve(commands)
     return parser
 
@@ -56,6 +70,57 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     demo.add_argument("--port", type=int, default=0, help="of the local Space (default: any)")
     _add_engine_options(demo, max_tokens=200)
     demo.set_defaults(run=_demo)
+
+
+def _add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chat = commands.add_parser(
+        "chat",
+        help="chat with a Space in the terminal",
+        description="Chat with a Space. With a PROMPT, or a prompt on stdin, only the answer is "
+        "printed, as plain text. HF_TOKEN is sent to Hugging Face.",
+    )
+    _add_space(chat)
+    chat.add_argument("prompt", nargs="?", metavar="PROMPT", help="ask this only")
+    chat.add_argument("--system", metavar="TEXT", help="the system prompt")
+    chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    chat.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    chat.add_argument(
+        "--history",
+        choices=("split", "native"),
+        default="split",
+        help="earlier turns as a part of the prompt, or in the app's own history "
+        "(default: %(default)s)",
+    )
+    chat.set_defaults(run=_chat)
+
+
+def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    inspect = commands.add_parser(
+        "inspect",
+        help="show what an app offers, and what a chat uses of it",
+        description="Show an app's endpoints, and which of them a chat uses, and why. The exit "
+        "status is 1 when a chat would not work. HF_TOKEN is sent to Hugging Face.",
+        epilog="--json prints an object with the keys space, state, gradio, protocol, prefix, "
+        "endpoint (the one chosen), why, error, and endpoints, a list of objects with the keys "
+        "name, fn_index, public, streams, fits, chosen, inputs and outputs; these two hold "
+        "objects with the keys label, component, default, choices and role (prompt, history, "
+        "system, model or reply). What is not known is null.",
+    )
+    _add_space(inspect)
+    inspect.add_argument("--endpoint", metavar="NAME", help="use this endpoint for a chat")
+    inspect.add_argument("--json", action="store_true", help="for programs; see below")
+    inspect.set_defaults(run=_inspect)
+
+
+def _add_space(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "space",
+        nargs="?",
+        metavar="SPACE",
+        default=os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE,
+        help="owner/name, or the URL of a Gradio app (default: QWEN_SPACE_URL if that is set, "
+        f"else {DEFAULT_SPACE})",
+    )
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,6 +153,78 @@ def _add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> 
         help="where a reply is cut (default: %(default)s)",
     )
     engine.add_argument("--temperature", type=float, default=0.7, help="(default: %(default)s)")
+
+
+def _chat(options: argparse.Namespace) -> None:
+    from qwen_space.space import Space
+
+    space = Space(
+        _config(
+            options.space,
+            endpoint=options.endpoint,
+            history=options.history,
+            model=options.model,
+            system_prompt=options.system,
+        )
+    )
+    if options.prompt is None and sys.stdin.isatty():
+        _converse(space)
+        return
+    from qwen_space.plain import print_answer
+
+    prompt = sys.stdin.read().rstrip() if options.prompt is None else options.prompt
+    asyncio.run(print_answer(space, prompt))
+
+
+def _converse(space: Space) -> None:
+    with _needing_rich("A chat in the terminal", "a PROMPT works without it"):
+        from rich.console import Console
+
+        from qwen_space.conversation import Conversation
+    Conversation(space, Console(highlight=False)).run()
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from qwen_space.inspection import inspect_space
+
+    found = asyncio.run(inspect_space(_config(options.space, endpoint=options.endpoint)))
+    if options.json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        _print_table(found)
+    if found.error is not None:
+        raise found.error
+
+
+def _print_table(found: Inspection) -> None:
+    with _needing_rich("The table", "--json works without it"):
+        from rich.console import Console
+
+        from qwen_space.inspection_table import inspection_table
+    Console(highlight=False).print(inspection_table(found))
+
+
+@contextlib.contextmanager
+def _needing_rich(what: str, otherwise: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] != "rich":
+            raise
+        raise ImportError(
+            f'{what} needs rich: pip install "qwen-space[cli]" ({otherwise}).'
+        ) from exc
+
+
+def _config(space: str, **options: Any) -> SpaceConfig:
+    """Return a configuration with the token of the environment, for Hugging Face only.
+
+    The token is not an option: it would show in `ps`.
+    """
+    config = SpaceConfig(space=space, **options)
+    if not is_hugging_face(config.url):
+        return config
+    return SpaceConfig(space=space, hf_token=os.environ.get("HF_TOKEN") or None, **options)
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -126,6 +263,11 @@ def _local_space(options: argparse.Namespace, host: str) -> LocalSpace:
         temperature=options.temperature,
     )
     return LocalSpace(engine, host=host, port=options.port)
+
+
+def _forget_stdout() -> None:
+    """Keep Python from writing what is left to a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end_on_sigterm() -> None:
