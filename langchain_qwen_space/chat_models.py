@@ -6,8 +6,8 @@ import contextlib
 import difflib
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -16,22 +16,35 @@ from langchain_core.callbacks import (
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.utils import from_env, secret_from_env
-from pydantic import AliasChoices, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import (
+    AliasChoices,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import Self
 
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import turns
 from qwen_space import __version__, tokens
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, is_hugging_face
-from qwen_space.events import Completed, Event, TextDelta
+from qwen_space.config import DEFAULT_MODEL, SpaceConfig, Timeouts, has_password, space_url
+from qwen_space.environment import default_space, token_for
+from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
+from qwen_space.misuse import said_by
 from qwen_space.space import Space
+from qwen_space.stop import StopScanner
 
 __all__ = ["ChatQwenSpace"]
 
 logger = logging.getLogger(__name__)
 
 _SAMPLING = ("temperature", "top_p", "max_tokens")
+
+_HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
 
 
 class ChatQwenSpace(BaseChatModel):
@@ -75,7 +88,12 @@ class ChatQwenSpace(BaseChatModel):
     Response metadata:
         `model_name`, `model_provider`, `finish_reason` ("stop" or "stop_sequence"), `duration`
         in seconds, `event_id` and `space`. `final_text` is there only if the app changed text
-        that had been streamed already, which chunks cannot take back.
+        that had been streamed already, which chunks cannot take back; `final_reasoning` likewise.
+
+    Reasoning:
+        What the model thinks, where the app marks that, is no part of the text. It is in
+        `additional_kwargs["reasoning_content"]`, of each chunk too, and so a reasoning block in
+        `content_blocks`, and with `output_version="v1"` in the content.
 
     Raises:
         ValueError: An argument is unknown or cannot be right; or, when the model is called, a
@@ -86,7 +104,7 @@ class ChatQwenSpace(BaseChatModel):
     """
 
     space: str = Field(
-        default_factory=from_env("QWEN_SPACE_URL", default=DEFAULT_SPACE),
+        default_factory=default_space,
         validation_alias=AliasChoices("space", "base_url"),
     )
     """A Space's id (`owner/name`), or the URL of a Gradio app. From `QWEN_SPACE_URL` if set."""
@@ -95,10 +113,9 @@ class ChatQwenSpace(BaseChatModel):
     """`qwen-2.5` for the Space's default, a size (`7B`), or a name (`Qwen2.5-7B-Instruct`)."""
 
     hf_token: SecretStr | None = Field(
-        default_factory=secret_from_env("HF_TOKEN", default=None),
-        validation_alias=AliasChoices("hf_token", "api_key"),
+        default=None, validation_alias=AliasChoices("hf_token", "api_key")
     )
-    """A Hugging Face token. From `HF_TOKEN` if set, and then sent to `*.hf.space` only."""
+    """A Hugging Face token for this Space; without one, `HF_TOKEN` goes to `*.hf.space` only."""
 
     system_prompt: str | None = None
     """The system prompt of calls without a system message; None is the Space's own."""
@@ -109,7 +126,7 @@ class ChatQwenSpace(BaseChatModel):
     top_p: float | None = None
     """As `temperature`."""
 
-    max_tokens: int | None = None
+    max_tokens: int | None = Field(default=None, gt=0)
     """As `temperature`; in tokens."""
 
     stop: list[str] | None = Field(
@@ -120,7 +137,8 @@ class ChatQwenSpace(BaseChatModel):
     timeout: float | None = Field(
         default=None, validation_alias=AliasChoices("timeout", "request_timeout"), gt=0
     )
-    """Seconds to wait for the first token, and for the next sign of life; see `timeouts`."""
+    """Seconds to wait for the first token once the app has started, and for the next sign of life,
+    for which 20 are waited at least; see `timeouts`."""
 
     timeouts: Timeouts = Field(default_factory=Timeouts)
     """All time limits, each on its own, in seconds."""
@@ -156,6 +174,14 @@ class ChatQwenSpace(BaseChatModel):
 
     # Construction
 
+    if not TYPE_CHECKING:  # where the fields say what the arguments are
+
+        def __init__(self, **kwargs: Any) -> None:
+            try:
+                super().__init__(**kwargs)
+            except ValidationError as exc:  # which holds the arguments, and so the token
+                raise ValueError(said_by(exc)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, values: Any) -> Any:
@@ -164,18 +190,20 @@ class ChatQwenSpace(BaseChatModel):
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
-                raise ValueError(f"ChatQwenSpace has no argument {name!r}. {hint}")
+                raise ValueError(f"{cls.__name__} has no argument {name!r}. {hint}")
         return values
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, stop: Any) -> Any:
+        return [stop] if isinstance(stop, str) else stop
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
         self._config()
-        self._add_own_version()
+        StopScanner(self.stop or ())
+        self._add_version("qwen-space", __version__)
         return self
-
-    def _add_own_version(self) -> None:
-        if hasattr(self, "_add_version"):  # langchain-core 1.3 and newer
-            self._add_version("qwen-space", __version__)
 
     def _config(self) -> SpaceConfig:
         return SpaceConfig(
@@ -196,18 +224,14 @@ class ChatQwenSpace(BaseChatModel):
         )
 
     def _token(self) -> str | None:
-        """Return the token; one that came from the environment goes to Hugging Face only."""
-        if self.hf_token is None:
-            return None
-        given = "hf_token" in self.model_fields_set
-        url = SpaceConfig(space=self.space).url
-        return self.hf_token.get_secret_value() if given or is_hugging_face(url) else None
+        given = None if self.hf_token is None else self.hf_token.get_secret_value()
+        return token_for(space_url(self.space), given)
 
     def _timeouts(self) -> Timeouts:
         if self.timeout is None:
             return self.timeouts
-        limits = {"first_token": self.timeout, "silence": self.timeout}
-        return Timeouts(**{**asdict(self.timeouts), **limits})
+        silence = max(self.timeout, _HEARTBEAT)
+        return replace(self.timeouts, first_token=self.timeout, silence=silence)
 
     def _open_space(self) -> Space:
         """Return the Space, made anew when a field has changed since."""
@@ -285,13 +309,18 @@ class ChatQwenSpace(BaseChatModel):
             "stop": (self.stop or []) if stop is None else stop,
             "inputs": rest.pop("inputs", None),
         }
-        options["sampling"] = {name: rest.pop(name) for name in _SAMPLING if name in rest}
+        given = {name: rest.pop(name, None) for name in _SAMPLING}
+        options["sampling"] = {name: value for name, value in given.items() if value is not None}
         if rest:
             logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", sorted(rest))
         return self._open_space(), options
 
     def _result(self, completed: Completed, options: Mapping[str, Any]) -> ChatResult:
-        message = AIMessage(completed.text, response_metadata=self._metadata(completed, options))
+        message = AIMessage(
+            completed.text,
+            additional_kwargs=_reasoning(completed.thinking),
+            response_metadata=self._metadata(completed, options),
+        )
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _metadata(self, completed: Completed, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -361,17 +390,14 @@ class ChatQwenSpace(BaseChatModel):
         return {"timeouts": asdict(self.timeouts)}
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return what is pickled: all but the token, which is read from `HF_TOKEN` again."""
+        """Return what is pickled: all but the secrets, which are to be given again."""
         state = dict(super().__getstate__())
-        state["__dict__"] = {**state["__dict__"], "hf_token": None}
+        proxy = None if has_password(self.proxy) else self.proxy
+        left: dict[str, Any] = {"hf_token": None, "headers": {}, "proxy": proxy}
+        state["__dict__"] = {**state["__dict__"], **left}
         state["__pydantic_fields_set__"] = state["__pydantic_fields_set__"] - {"hf_token"}
         state["__pydantic_private__"] = {**(state["__pydantic_private__"] or {}), "_space": None}
         return state
-
-    def __setstate__(self, state: dict[Any, Any]) -> None:
-        """Take what was pickled."""
-        super().__setstate__(state)
-        self.__dict__["hf_token"] = secret_from_env("HF_TOKEN", default=None)()
 
 
 class _Chunks:
@@ -381,12 +407,17 @@ class _Chunks:
         self._model = model
         self._options = options
         self._sent: list[str] = []
+        self._thought: list[str] = []
 
     def of(self, event: Event) -> ChatGenerationChunk | None:
         match event:
-            case TextDelta():
+            case TextDelta() | Rewritten() if event.delta:
                 self._sent.append(event.delta)
                 return ChatGenerationChunk(message=AIMessageChunk(content=event.delta))
+            case ThinkingDelta():
+                self._thought.append(event.delta)
+                message = AIMessageChunk(content="", additional_kwargs=_reasoning(event.delta))
+                return ChatGenerationChunk(message=message)
             case Completed():
                 return self._last(event)
         return None
@@ -395,8 +426,15 @@ class _Chunks:
         metadata = self._model._metadata(completed, self._options)  # noqa: SLF001 - its own
         if completed.text != "".join(self._sent):
             metadata["final_text"] = completed.text
+        if completed.thinking != "".join(self._thought):
+            metadata["final_reasoning"] = completed.thinking
         message = AIMessageChunk(content="", response_metadata=metadata, chunk_position="last")
         return ChatGenerationChunk(message=message)
+
+
+def _reasoning(thinking: str) -> dict[str, Any]:
+    """Return what was thought under the name that langchain-core makes reasoning blocks of."""
+    return {"reasoning_content": thinking} if thinking else {}
 
 
 def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:

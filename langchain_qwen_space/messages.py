@@ -28,10 +28,25 @@ _ROLES: dict[type[BaseMessage], str] = {
     FunctionMessage: "tool",
 }
 
-# Blocks that say nothing to the model: its own thoughts, and calls, which are in `tool_calls` too.
+# Blocks that say nothing to the model: a model's own thoughts, and calls, which are in
+# `tool_calls` too. Messages of other providers have them, when this model is their fallback.
 _SILENT = frozenset(
-    {"reasoning", "thinking", "redacted_thinking", "tool_call", "tool_use", "tool_call_chunk"}
+    {
+        "reasoning",
+        "thinking",
+        "redacted_thinking",
+        "tool_call",
+        "tool_call_chunk",
+        "tool_use",
+        "function_call",
+        "invalid_tool_call",
+        "server_tool_call",
+        "server_tool_call_chunk",
+        "server_tool_result",
+    }
 )
+
+_TEXTS = {"text": "text", "text-plain": "text", "refusal": "refusal"}  # and where the text is
 
 
 def turns(messages: Sequence[BaseMessage]) -> list[Turn]:
@@ -66,8 +81,8 @@ def _block_text(block: str | dict[Any, Any]) -> str:
     kind = block.get("type")
     if kind in _SILENT:
         return ""
-    if kind == "text":
-        return str(block.get("text") or "")
+    if kind in _TEXTS:
+        return str(block.get(_TEXTS[kind]) or "")
     raise ValueError(
         f"A content block of type {kind!r} cannot be sent: a Space takes text only. "
         "Leave it out, or describe it in words."
@@ -77,4 +92,4 @@ def _block_text(block: str | dict[Any, Any]) -> str:
 def _call_text(call: Any) -> str:
     """Return a tool call as Qwen2.5's own chat template renders it."""
     body = {"name": call["name"], "arguments": call["args"]}
-    return f"<tool_call>\n{json.dumps(body, ensure_ascii=False)}\n</tool_call>"
+    return f"<tool_call>\n{json.dumps(body, ensure_ascii=False, default=str)}\n</tool_call>"

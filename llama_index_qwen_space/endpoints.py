@@ -66,7 +66,7 @@ def astreamed(announce: Callable[[Endpoint], Endpoint]) -> Callable[[Endpoint], 
                 opened.append(await endpoint(*args, **kwargs))
                 return opened[0]
 
-            return _aclosing(await _announced(announce, source)(self, *args, **kwargs), opened[0])
+            return _Stream(await _announced(announce, source)(self, *args, **kwargs), opened[0])
 
         return _named_as(endpoint, call)
 
@@ -95,9 +95,33 @@ def _closing(
         yield from announced
 
 
-async def _aclosing(
-    announced: AsyncGenerator[T, None], source: AsyncGenerator[T, None]
-) -> AsyncGenerator[T, None]:
-    async with contextlib.aclosing(source), contextlib.aclosing(announced):
-        async for item in announced:
-            yield item
+class _Stream(AsyncGenerator[T, None]):
+    """An announced stream that closes its source with it.
+
+    No generator itself: the event loop closes those on its own when it ends, all at once, and one
+    that was closing another by then would find it running already.
+    """
+
+    def __init__(self, announced: AsyncGenerator[T, None], source: AsyncGenerator[T, None]) -> None:
+        self._announced = announced
+        self._source = source
+
+    async def asend(self, value: None) -> T:
+        try:
+            return await self._announced.asend(value)
+        except BaseException:
+            await self._source.aclose()
+            raise
+
+    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
+        try:
+            return await self._announced.athrow(typ, val, tb)
+        except BaseException:
+            await self._source.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        try:
+            await self._announced.aclose()
+        finally:
+            await self._source.aclose()

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -22,14 +21,29 @@ from llama_index.core.base.llms.types import (
     MessageRole,
 )
 from llama_index.core.llms.custom import CustomLLM
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from llama_index_qwen_space import endpoints
-from llama_index_qwen_space.environment import default_space, token_for
 from llama_index_qwen_space.messages import turns
 from llama_index_qwen_space.replies import Piece, Reply, chat_response, completion_response
 from qwen_space.chat import Turn
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts, space_url
+from qwen_space.config import (
+    DEFAULT_MODEL,
+    DEFAULT_SPACE,
+    SpaceConfig,
+    Timeouts,
+    has_password,
+    space_url,
+)
+from qwen_space.environment import default_space, token_for
+from qwen_space.misuse import said_by
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
 
@@ -44,7 +58,7 @@ logger = logging.getLogger(__name__)
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
-_SAMPLING = ("temperature", "max_tokens")
+_SAMPLING = ("temperature", "top_p", "max_tokens")
 
 _SECRETS: Mapping[str, Any] = {"hf_token": None, "proxy": None, "headers": {}}  # when left out
 
@@ -64,6 +78,10 @@ class QwenSpace(CustomLLM):
     `finish_reason` ("stop" or "stop_sequence") and `duration` in seconds. An app that changes
     text which was streamed already makes a chunk with an empty delta and the new text. Closing
     a stream stops the job on the server; so does cancelling the task that reads it.
+
+    What the model thinks, where the app marks that, is no part of the text. Chunks have it as
+    `additional_kwargs["thinking_delta"]`, the message of a chat in a `ThinkingBlock` before its
+    text, and a completion in `additional_kwargs["thinking"]`.
 
     Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature` and `max_tokens`,
     in place of the LLM's own; others are ignored, as LlamaIndex has some for other providers.
@@ -134,6 +152,7 @@ class QwenSpace(CustomLLM):
         default=None,
         description="Goes to the app's input of that name; a warning says so where it has none.",
     )
+    top_p: float | None = Field(default=None, description="As temperature.")
     max_tokens: int | None = Field(default=None, gt=0, description="As temperature; in tokens.")
     stop: list[str] | None = Field(
         default=None, description="Texts before the first of which a reply ends."
@@ -153,6 +172,14 @@ class QwenSpace(CustomLLM):
 
     # Construction
 
+    if not TYPE_CHECKING:  # where the fields say what the arguments are
+
+        def __init__(self, **kwargs: Any) -> None:
+            try:
+                super().__init__(**kwargs)
+            except ValidationError as exc:  # which holds the arguments, and so the token
+                raise ValueError(said_by(exc)) from None
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, values: Any) -> Any:
@@ -164,6 +191,11 @@ class QwenSpace(CustomLLM):
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(cls.model_fields)}"
             raise ValueError(f"{cls.__name__} has no argument {name!r}. {hint}")
         return values
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, stop: Any) -> Any:
+        return [stop] if isinstance(stop, str) else stop
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
@@ -300,18 +332,13 @@ class QwenSpace(CustomLLM):
         rest = dict(kwargs)
         options: CallOptions = {
             "model": rest.pop("model", None),
-            "stop": self._stop(rest.pop("stop", None)),
+            "stop": (self.stop or ()) if (stop := rest.pop("stop", None)) is None else stop,
             "inputs": rest.pop("inputs", None),
             "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
         }
         if rest:
             logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
         return options
-
-    def _stop(self, wanted: str | Sequence[str] | None) -> Sequence[str]:
-        if isinstance(wanted, str):
-            return [wanted]
-        return (self.stop or ()) if wanted is None else wanted
 
     def _stream(
         self,
@@ -355,7 +382,7 @@ class QwenSpace(CustomLLM):
     def _is_secret(self, name: str) -> bool:
         """Whether a field holds something that must not be written down."""
         value = getattr(self, name)
-        return urlsplit(value).password is not None if name == "proxy" and value else bool(value)
+        return has_password(value) if name == "proxy" else bool(value)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy with the same callback manager and the same rate limiter.

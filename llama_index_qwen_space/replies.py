@@ -9,10 +9,13 @@ from llama_index.core.base.llms.types import (
     ChatMessage,
     ChatResponse,
     CompletionResponse,
+    ContentBlock,
     MessageRole,
+    TextBlock,
+    ThinkingBlock,
 )
 
-from qwen_space.events import Completed, Event, Rewritten, TextDelta
+from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 
 __all__ = ["Piece", "Reply", "chat_response", "completion_response"]
 
@@ -25,11 +28,15 @@ class Piece:
         text: All text so far.
         delta: What of it is new; None when the reply was not streamed.
         raw: What the Space says of the reply, once it is complete.
+        thinking: All thoughts so far, which are no part of the text.
+        thinking_delta: What of them is new; None when nothing is.
     """
 
     text: str
     delta: str | None = None
     raw: dict[str, Any] | None = None
+    thinking: str = ""
+    thinking_delta: str | None = None
 
     @classmethod
     def whole(cls, completed: Completed, delta: str | None = None) -> Piece:
@@ -43,7 +50,7 @@ class Piece:
             "finish_reason": completed.finish_reason,
             "duration": completed.duration,
         }
-        return cls(completed.text, delta, raw)
+        return cls(completed.text, delta, raw, completed.thinking)
 
 
 class Reply:
@@ -51,9 +58,10 @@ class Reply:
 
     def __init__(self) -> None:
         self._text = ""
+        self._thinking = ""
 
     def take(self, event: Event) -> Piece | None:
-        """Return what an event makes of the reply; None when it brings no text.
+        """Return what an event makes of the reply; None when it brings neither text nor thought.
 
         There is always a last piece, which has the server's final text: agents read that one
         alone. Its delta is empty unless something was still missing.
@@ -61,10 +69,13 @@ class Reply:
         match event:
             case TextDelta():
                 self._text += event.delta
-                return Piece(self._text, event.delta)
+                return Piece(self._text, event.delta, thinking=self._thinking)
+            case ThinkingDelta():
+                self._thinking += event.delta
+                return Piece(self._text, "", None, self._thinking, event.delta)
             case Rewritten():
                 self._text = event.text
-                return Piece(event.text, "")
+                return Piece(event.text, event.delta, thinking=self._thinking)
             case Completed():
                 return Piece.whole(event, self._missing(event.text))
         return None
@@ -74,11 +85,29 @@ class Reply:
 
 
 def chat_response(piece: Piece) -> ChatResponse:
-    """Return a piece as the response of a chat, its text as the only block."""
-    message = ChatMessage(role=MessageRole.ASSISTANT, content=piece.text)
-    return ChatResponse(message=message, delta=piece.delta, raw=piece.raw)
+    """Return a piece as the response of a chat: a block of thoughts, if any, and its text's."""
+    blocks: list[ContentBlock] = [ThinkingBlock(content=piece.thinking)] if piece.thinking else []
+    return ChatResponse(
+        message=ChatMessage(
+            role=MessageRole.ASSISTANT, blocks=[*blocks, TextBlock(text=piece.text)]
+        ),
+        delta=piece.delta,
+        raw=piece.raw,
+        additional_kwargs=_thinking_delta(piece),
+    )
 
 
 def completion_response(piece: Piece) -> CompletionResponse:
-    """Return a piece as the response of a completion."""
-    return CompletionResponse(text=piece.text, delta=piece.delta, raw=piece.raw)
+    """Return a piece as the response of a completion, which has no place for thoughts."""
+    thinking = {"thinking": piece.thinking} if piece.thinking else {}
+    return CompletionResponse(
+        text=piece.text,
+        delta=piece.delta,
+        raw=piece.raw,
+        additional_kwargs={**thinking, **_thinking_delta(piece)},
+    )
+
+
+def _thinking_delta(piece: Piece) -> dict[str, str]:
+    """Return what is new of the thoughts, under the name that agents look for."""
+    return {} if piece.thinking_delta is None else {"thinking_delta": piece.thinking_delta}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from qwen_space.local import LocalSpace, ScriptedEngine
+from tests import gradio_app, thinking_app
 
 
 @dataclass
@@ -90,3 +91,10 @@ def space(_running_space: ScriptedSpace) -> Iterator[ScriptedSpace]:
     _running_space.reset()
     yield _running_space
     _running_space.engine.wait_idle()
+
+
+@pytest.fixture(scope="session")
+def thinking_space() -> Iterator[str]:
+    """The address of an app that thinks, and answers, as the prompt says."""
+    with gradio_app.running(thinking_app.build) as url:
+        yield url

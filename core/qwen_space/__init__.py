@@ -26,7 +26,16 @@ from qwen_space.errors import (
     StreamInterruptedError,
     TransportError,
 )
-from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import (
+    Completed,
+    Event,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
 
 if TYPE_CHECKING:
     from qwen_space.client import SpaceClient
@@ -54,6 +63,7 @@ __all__ = [
     "Started",
     "StreamInterruptedError",
     "TextDelta",
+    "ThinkingDelta",
     "Timeouts",
     "TransportError",
     "__version__",

@@ -1,4 +1,4 @@
-"""What is taken from the environment when a constructor is not told."""
+"""What the adapters take from the environment when a constructor is not told."""
 
 from __future__ import annotations
 

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["Completed", "Event", "Notice", "Queued", "Rewritten", "Started", "TextDelta", "last"]
+__all__ = [
+    "Completed",
+    "Event",
+    "Notice",
+    "Queued",
+    "Rewritten",
+    "Started",
+    "TextDelta",
+    "ThinkingDelta",
+    "last",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +45,8 @@ class Started:
     eta: float | None
 
 
-class TextDelta:
-    """A piece of the reply, as the app yielded it.
-
-    `text` is put together when it is asked for, so that a long reply does not cost its length
-    for every piece.
-
-    Attributes:
-        delta: The new text.
-    """
+class _Delta:
+    """A piece of a text that grows."""
 
     __slots__ = ("_count", "_pieces", "delta")
 
@@ -60,18 +63,44 @@ class TextDelta:
         return "".join(self._pieces[: self._count])
 
     def __repr__(self) -> str:
-        return f"TextDelta(delta={self.delta!r})"
+        return f"{type(self).__name__}(delta={self.delta!r})"
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TextDelta):
+        if not isinstance(other, type(self)):
             return NotImplemented
         return self.delta == other.delta and self.text == other.text
 
     def __hash__(self) -> int:
-        return hash((TextDelta, self.delta))
+        return hash((type(self), self.delta))
 
-    def __reduce__(self) -> tuple[type[TextDelta], tuple[str, list[str]]]:
-        return (TextDelta, (self.delta, self._pieces[: self._count]))
+    def __reduce__(self) -> tuple[type[_Delta], tuple[str, list[str]]]:
+        return (type(self), (self.delta, self._pieces[: self._count]))
+
+
+class TextDelta(_Delta):
+    """A piece of the answer, as the app yielded it.
+
+    `text` is put together when it is asked for, so that a long reply does not cost its length
+    for every piece.
+
+    Attributes:
+        delta: The new text.
+    """
+
+    __slots__ = ()
+
+
+class ThinkingDelta(_Delta):
+    """A piece of what the model thinks before it answers, where the app marks that as thoughts.
+
+    It is no part of the answer. A thought that the app changes later makes no event; what it
+    became is in `Completed.thinking`.
+
+    Attributes:
+        delta: The new thought; a further one begins with a blank line.
+    """
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +112,12 @@ class Rewritten:
 
     Attributes:
         text: All text so far.
+        delta: What of it follows on the start that it has in common with the old text: for
+            those who can only add, so that at least nothing is missing.
     """
 
     text: str
+    delta: str = field(default="", compare=False)  # it depends on what was there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +142,13 @@ class Completed:
     Attributes:
         text: The whole reply, as the server ended on it. It equals the concatenated deltas,
             unless the app rewrote something (`Rewritten`) or Gradio put back white space that
-            it had cleaned away in between.
+            it had cleaned away in between. Thoughts are no part of it.
         duration: Seconds from the request to the end.
         event_id: The job's name on the server.
         finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did.
         model: What the app was asked to run, such as "72B"; None if it has no choice.
+        thinking: What the model thought, where the app marks that; several thoughts are joined
+            by a blank line.
     """
 
     text: str
@@ -122,9 +156,10 @@ class Completed:
     event_id: str | None = None
     finish_reason: str = "stop"
     model: str | None = None
+    thinking: str = ""
 
 
-Event = Queued | Started | TextDelta | Rewritten | Notice | Completed
+Event = Queued | Started | ThinkingDelta | TextDelta | Rewritten | Notice | Completed
 
 
 async def last(stream: AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:

@@ -7,11 +7,21 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from qwen_space.errors import QwenSpaceError
-from qwen_space.events import Completed, Event, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import (
+    Completed,
+    Event,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import SendData, parse_event
 from qwen_space.protocol.sse import SSEDecoder
 from qwen_space.stop import StopScanner
+from qwen_space.text import common_prefix
 from qwen_space.transport import Body, Clock
 
 __all__ = ["Reply"]
@@ -75,7 +85,10 @@ class Reply:
     async def until_stop(
         self, events: AsyncIterator[Event], scanner: StopScanner
     ) -> AsyncGenerator[Event, None]:
-        """Pass events on up to the first stop sequence in the text, and end the reply there."""
+        """Pass events on up to the first stop sequence in the text, and end the reply there.
+
+        Thoughts are passed on whatever is in them.
+        """
         sent: list[str] = []
         async for event in events:
             match event:
@@ -84,8 +97,8 @@ class Reply:
                         sent.append(text)
                         yield TextDelta(text, sent)
                 case Rewritten():
-                    sent = [scanner.restart(event.text)]
-                    yield Rewritten(sent[0])
+                    old, sent = "".join(sent), [scanner.restart(event.text)]
+                    yield Rewritten(sent[0], sent[0][common_prefix(old, sent[0]) :])
                 case Completed():
                     if text := scanner.flush():
                         sent.append(text)
@@ -99,7 +112,10 @@ class Reply:
                 return
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
-        return Completed(text, self._clock.elapsed, self._job.event_id, finish_reason, self._model)
+        job = self._job
+        return Completed(
+            text, self._clock.elapsed, job.event_id, finish_reason, self._model, job.thinking
+        )
 
     async def _read(self) -> bytes:
         """Return the next bytes; none at the end.
@@ -118,7 +134,7 @@ class Reply:
     def _watch(self, event: Event) -> None:
         """Set the patience that the event calls for, and log what is no text."""
         match event:
-            case TextDelta():
+            case TextDelta() | ThinkingDelta():
                 self._patience = None
             case Rewritten():
                 self._patience = None

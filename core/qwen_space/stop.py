@@ -13,7 +13,7 @@ class StopScanner:
     It holds back only what may be the start of a stop sequence.
 
     Args:
-        stop: The sequences, none of them empty.
+        stop: The sequences, none of them empty; a string is a single one.
 
     Attributes:
         hit: Whether one was found; nothing comes after it.
@@ -22,11 +22,12 @@ class StopScanner:
         ValueError: A sequence is empty.
     """
 
-    def __init__(self, stop: Sequence[str]) -> None:
-        if not all(stop):
+    def __init__(self, stop: str | Sequence[str]) -> None:
+        # A string is a sequence of strings too, and would stop at each of its letters.
+        self._stop = [stop] if isinstance(stop, str) else list(stop)
+        if not all(self._stop):
             raise ValueError("A stop sequence is empty: it would stop every reply at once.")
         self.hit = False
-        self._stop = stop
         self._held = ""
 
     def feed(self, piece: str) -> str:

@@ -6,17 +6,27 @@ from typing import Any
 
 import pytest
 
-from qwen_space.events import Completed, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import (
+    Completed,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
 
 EVENTS = [
     Queued(1, 2, 3.5),
     Queued(None, None, None),
     Started(None),
     TextDelta("b", ["a", "b"]),
+    ThinkingDelta("b", ["a", "b"]),
     Rewritten("x"),
     Notice("line"),
     Notice("line", "warning", "Warning"),
     Completed("x", 1.5, "e1", "stop_sequence", "72B"),
+    Completed("x", 1.5, "e1", "stop_sequence", "72B", "hm"),
 ]
 
 
@@ -44,13 +54,14 @@ def test_an_event_has_no_room_for_more(event: Any) -> None:
         event.more = 1
 
 
-def test_a_delta_s_text_is_all_text_so_far_however_much_follows() -> None:
+@pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta])
+def test_a_delta_s_text_is_all_text_so_far_however_much_follows(kind: Any) -> None:
     pieces: list[str] = []
     deltas = []
 
     for piece in ["a", "b", "", "c"]:
         pieces.append(piece)
-        deltas.append(TextDelta(piece, pieces))
+        deltas.append(kind(piece, pieces))
 
     assert [delta.delta for delta in deltas] == ["a", "b", "", "c"]
     assert [delta.text for delta in deltas] == ["a", "ab", "ab", "abc"]

@@ -71,3 +71,10 @@ def test_the_borders_of_the_pieces_do_not_matter(stop: list[str], pieces: list[s
     found = [(text.find(each) + len(each), text.find(each)) for each in stop if each in text]
     assert hit is bool(found)
     assert "".join(out) == (text[: min(found)[1]] if found else text)
+
+
+def test_a_string_is_one_sequence() -> None:
+    scanner = StopScanner("END.")
+
+    assert scanner.feed("HELLO THE END of it END. more") == "HELLO THE END of it "
+    assert scanner.hit

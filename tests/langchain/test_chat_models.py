@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,10 +25,19 @@ from langchain_core.messages import (
 )
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableParallel
+from langchain_core.runnables import ConfigurableField, RunnableParallel
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space import EndpointError, JobError, SpaceUnreachableError
+from langchain_qwen_space.chat_models import _Chunks
+from qwen_space import (
+    Completed,
+    EndpointError,
+    JobError,
+    Rewritten,
+    SpaceUnreachableError,
+    TextDelta,
+    Timeouts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,6 +144,26 @@ async def test_text_that_the_app_indents_later_is_whole_in_the_metadata(
     assert streamed.response_metadata["final_text"] == invoked.content
 
 
+async def test_a_placeholder_that_the_app_replaces_leaves_no_text_out(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    def chunk(event: Any) -> Any:
+        return chunks.of(event)
+
+    chunks = _Chunks(model, {"model": None})
+    events = [
+        TextDelta("Thinking..."),
+        Rewritten("Hel", "Hel"),
+        TextDelta("lo"),
+        Completed("Hello", 1.0),
+    ]
+
+    folded = fold([made.message for event in events if (made := chunk(event))])
+
+    assert folded.content == "Thinking...Hello"
+    assert folded.response_metadata["final_text"] == "Hello"
+
+
 # What reaches the Space
 
 
@@ -225,6 +255,34 @@ def test_what_is_no_text_is_refused_by_its_name(
 
 
 @pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "refusal", "refusal": "I cannot."}, "I cannot."),
+        ({"type": "text-plain", "text": "plain"}, "plain"),
+        ({"type": "function_call", "name": "f", "arguments": "{}"}, ""),
+        ({"type": "server_tool_call", "name": "search", "args": {}, "id": "1"}, ""),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_messages_of_other_providers_can_be_answered(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any, text: str
+) -> None:
+    model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
+
+    assert space.joins[0]["data"][0] == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
+
+
+def test_the_arguments_of_a_call_may_be_of_any_type(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    call = {"name": "book", "args": {"day": date(2026, 11, 22)}, "id": "1"}
+
+    model.invoke([HumanMessage("Hi"), AIMessage("", tool_calls=[call]), HumanMessage("And?")])
+
+    assert '"day": "2026-11-22"' in space.joins[0]["data"][0]
+
+
+@pytest.mark.parametrize(
     ("messages", "said"),
     [
         pytest.param("", "prompt is empty", id="empty"),
@@ -282,12 +340,16 @@ def test_a_size_that_the_space_has_not_is_refused_with_those_it_has(space: Scrip
     assert space.joins == []
 
 
-def test_timeout_limits_the_first_token_and_silence() -> None:
-    model = ChatQwenSpace(timeout=5)
+@pytest.mark.parametrize(
+    ("timeout", "silence"),
+    [pytest.param(45, 45, id="long"), pytest.param(5, 20, id="shorter-than-heartbeats")],
+)
+def test_timeout_limits_the_first_token_and_silence(timeout: float, silence: float) -> None:
+    model = ChatQwenSpace(timeout=timeout, timeouts=Timeouts(connect=3))
 
     limits = model._config().timeouts
 
-    assert (limits.connect, limits.first_token, limits.silence, limits.total) == (10, 5, 5, None)
+    assert (limits.connect, limits.first_token, limits.silence) == (3, timeout, silence)
 
 
 # The token
@@ -311,6 +373,20 @@ def test_a_token_of_the_environment_goes_to_hugging_face_only(
     model = ChatQwenSpace(space=space_, **arguments)
 
     assert model._config().hf_token == sent
+
+
+def test_a_token_of_the_environment_stays_there_when_a_model_is_rebuilt(
+    monkeypatch: pytest.MonkeyPatch, space: ScriptedSpace
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_env")
+    model = ChatQwenSpace(space=space.url).configurable_fields(
+        system_prompt=ConfigurableField(id="system")
+    )
+
+    model.with_config(configurable={"system": "Be brief."}).invoke("Hi")
+
+    assert space.joins[0]["data"][2] == "Be brief."
+    assert all("x-hf-authorization" not in each for each in space.headers)
 
 
 def test_an_explicit_token_reaches_the_space_in_its_own_header(space: ScriptedSpace) -> None:
@@ -354,6 +430,22 @@ async def test_the_stop_of_a_call_wins_and_every_way_of_calling_agrees(
     ]
 
     assert texts == ["a b "] * 4
+
+
+@pytest.mark.parametrize("way", ["invoke", "bind", "constructor"])
+def test_a_stop_sequence_may_be_a_string(space: ScriptedSpace, way: str) -> None:
+    space.engine.reply = ["HELLO THE END of it END. more"]
+    model = ChatQwenSpace(space=space.url)
+
+    match way:
+        case "invoke":
+            answer = model.invoke("Hi", stop="END.")  # type: ignore[arg-type]
+        case "bind":
+            answer = model.bind(stop="END.").invoke("Hi")
+        case _:
+            answer = ChatQwenSpace(space=space.url, stop="END.").invoke("Hi")  # type: ignore[arg-type]
+
+    assert answer.text == "HELLO THE END of it "
 
 
 # Callbacks and traces

@@ -68,14 +68,25 @@ def test_a_pickle_has_all_but_the_token(monkeypatch: pytest.MonkeyPatch) -> None
     assert pickle.loads(pickled) == ChatQwenSpace(**ARGUMENTS)
 
 
-def test_an_unpickled_model_reads_the_token_from_the_environment_again(
+def test_an_unpickled_model_takes_the_token_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_of_this_machine")
 
     model = pickle.loads(pickle.dumps(ChatQwenSpace(hf_token=TOKEN)))
 
-    assert model.hf_token.get_secret_value() == "hf_of_this_machine"
+    assert model._config().hf_token == "hf_of_this_machine"
+
+
+def test_a_pickle_has_no_secret_header_and_no_proxys_password() -> None:
+    model = ChatQwenSpace(
+        headers={"Authorization": TOKEN}, proxy=f"http://user:{TOKEN}@127.0.0.1:3128"
+    )
+    open_proxy = ChatQwenSpace(proxy="http://127.0.0.1:3128")
+
+    assert TOKEN.encode() not in pickle.dumps(model)
+    assert TOKEN.encode() not in pickle.dumps(model._config())
+    assert pickle.loads(pickle.dumps(open_proxy)).proxy == "http://127.0.0.1:3128"
 
 
 def test_copies_and_pickles_of_a_used_model_work(space: ScriptedSpace) -> None:
@@ -111,11 +122,23 @@ def test_no_secret_shows(leak: Any) -> None:
     assert TOKEN not in leak(model)
 
 
-def test_an_error_of_the_constructor_does_not_show_the_token() -> None:
-    with pytest.raises(ValueError, match="temprature") as caught:
-        ChatQwenSpace(hf_token=TOKEN, temprature=1)
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"temprature": 1}, "temprature"),
+        ({"max_retries": -1}, "max_retries"),
+        ({"hf_token": [TOKEN]}, "hf_token"),
+    ],
+)
+def test_an_error_of_the_constructor_does_not_hold_the_token(
+    wrong: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        ChatQwenSpace(**{"hf_token": TOKEN, **wrong})
 
-    assert TOKEN not in str(caught.value)
+    chain = [caught.value, caught.value.__cause__]
+    assert all(TOKEN not in f"{error!s}{error!r}{vars(error)}" for error in chain if error)
+    assert not hasattr(caught.value, "errors")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.llms import LLM, CustomLLM
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.environment import token_for
 from qwen_space import Timeouts
+from qwen_space.environment import token_for
 
 TOKEN = "hf_verysecret"
 SECRETS: dict[str, Any] = {

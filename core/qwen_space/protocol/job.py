@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from qwen_space.errors import (
@@ -15,8 +16,8 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
-from qwen_space.protocol.diff import apply_edits, is_edits
+from qwen_space.events import Notice, Queued, Started
+from qwen_space.protocol.diff import is_edits
 from qwen_space.protocol.messages import (
     CloseStream,
     Estimation,
@@ -28,14 +29,21 @@ from qwen_space.protocol.messages import (
     QueueFull,
     UnexpectedError,
 )
-from qwen_space.text import ReplyText, find_reply
+from qwen_space.protocol.value import ChatValue, ValueEvent
 
 __all__ = ["Job", "JobState"]
 
-JobEvent = Queued | Started | TextDelta | Rewritten | Notice
+JobEvent = Queued | Started | Notice | ValueEvent
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
-_QUOTA = re.compile(r"GPU quota|GPU limit|rate.?limit|too many requests", re.IGNORECASE)
+# The first three lines are ZeroGPU's titles and sentences.
+_QUOTA = re.compile(
+    r"GPU (quota|limit|illegal duration|queue timeout|pending credits)"
+    r"|requested GPU duration"
+    r"|No GPU was available"
+    r"|rate.?limit|too many requests",
+    re.IGNORECASE,
+)
 
 
 class JobState(enum.Enum):
@@ -65,23 +73,24 @@ class Job:
         self.event_id = event_id
         self._output = output
         self._protocol = protocol
-        self._reply = ReplyText()
-        self._value: Any = None
-        self._has_value = False
-        self._path: list[Any] | None = None  # to the string in the value that grows
-        self._appended: list[str] = []  # there, and not yet part of `_value`
+        self._value = ChatValue()
 
     @property
     def text(self) -> str:
         """The reply so far; the whole reply when the job is completed."""
-        return self._reply.text
+        return self._value.text
+
+    @property
+    def thinking(self) -> str:
+        """The thoughts so far, which are no part of the text."""
+        return self._value.thinking
 
     @property
     def done(self) -> bool:
         """Whether the job has ended, well or not."""
         return self.state in {JobState.COMPLETED, JobState.FAILED}
 
-    def receive(self, message: Message) -> list[JobEvent]:
+    def receive(self, message: Message) -> Sequence[JobEvent]:
         """Take the stream's next message and return what it means for the caller.
 
         Raises:
@@ -114,7 +123,7 @@ class Job:
         event_id = getattr(message, "event_id", None)
         return event_id is not None and self.event_id is not None and event_id != self.event_id
 
-    def _receive(self, message: Message) -> list[JobEvent]:
+    def _receive(self, message: Message) -> Sequence[JobEvent]:
         match message:
             case ProcessGenerating():
                 self.state = JobState.RUNNING
@@ -137,16 +146,11 @@ class Job:
                 self.end()
         return []
 
-    def _generating(self, message: ProcessGenerating) -> list[JobEvent]:
+    def _generating(self, message: ProcessGenerating) -> list[ValueEvent]:
         item = self._item(message.data)
-        if not self._has_value or not self._is_update(item):
-            return self._set(item)
-        if not item:
-            return []
-        if len(item) == 1 and (piece := self._appended_piece(item[0])) is not None:
-            self._appended.append(piece)
-            return _some(self._reply.append(piece))
-        return self._set(apply_edits(self._flushed(), item))
+        if self._value.known and self._is_update(item):
+            return self._value.edit(item)
+        return self._value.become(item)
 
     def _item(self, data: list[Any]) -> Any:
         """Return what the message says of the chat component."""
@@ -167,37 +171,7 @@ class Job:
             raise ProtocolError(f"Expected edits, got {item!r:.200}")
         return True
 
-    def _appended_piece(self, edit: Any) -> str | None:
-        """Return what the edit appends to the reply's text, if that is all it does."""
-        if (
-            isinstance(edit, list)
-            and len(edit) == 3
-            and edit[0] == "append"
-            and edit[1] == self._path
-            and isinstance(edit[2], str)
-        ):
-            return edit[2]
-        return None
-
-    def _flushed(self) -> Any:
-        """Return the value with all that was appended to the reply's text."""
-        if self._appended:
-            edit = ["append", self._path, "".join(self._appended)]
-            self._value = apply_edits(self._value, [edit])
-            self._appended = []
-        return self._value
-
-    def _set(self, value: Any) -> list[JobEvent]:
-        """Take the chat component's whole value."""
-        self._value, self._has_value, self._appended = value, True, []
-        reply = find_reply(value)
-        if reply is None:
-            self._path = None
-            return []
-        self._path = reply.path
-        return _some(self._reply.become(reply.text))
-
-    def _completed(self, message: ProcessCompleted) -> list[JobEvent]:
+    def _completed(self, message: ProcessCompleted) -> list[ValueEvent]:
         if not message.success:
             raise _failure(message)
         if message.data is None:
@@ -205,13 +179,9 @@ class Job:
         value = self._item(message.data)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.
-        events = [] if value is None else self._set(value)
+        events = [] if value is None else self._value.become(value)
         self.state = JobState.COMPLETED
         return events
-
-
-def _some(event: TextDelta | Rewritten | None) -> list[JobEvent]:
-    return [] if event is None else [event]
 
 
 def _failure(message: ProcessCompleted) -> JobError | QuotaError:

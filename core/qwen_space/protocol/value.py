@@ -1,0 +1,115 @@
+"""The chat component's value while it changes, and what grows in it: answer and thoughts."""
+
+from __future__ import annotations
+
+from typing import Any, Generic
+
+from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.protocol.diff import apply_edits
+from qwen_space.text import Delta, ReplyText, find_reply
+
+__all__ = ["ChatValue", "ValueEvent"]
+
+ValueEvent = ThinkingDelta | TextDelta | Rewritten
+
+
+class ChatValue:
+    """A chat component's value, and what its changes mean for the caller.
+
+    A piece at the end of the answer, or of the last thought, costs no look at the value, so
+    that a long conversation does not cost its length for each token.
+
+    Attributes:
+        known: Whether there is a value yet.
+    """
+
+    def __init__(self) -> None:
+        self.known = False
+        self._value: Any = None
+        self._answer = _Growing(TextDelta)
+        self._thoughts = _Growing(ThinkingDelta)
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self._answer.said.text
+
+    @property
+    def thinking(self) -> str:
+        """The thoughts so far."""
+        return self._thoughts.said.text
+
+    def become(self, value: Any) -> list[ValueEvent]:
+        """Take a whole new value.
+
+        Raises:
+            ProtocolError: It has none of the known shapes.
+        """
+        self._value, self.known = value, True
+        reply = find_reply(value)
+        if reply is None:
+            self._thoughts.move(None)
+            self._answer.move(None)
+            return []
+        thought = self._thoughts.become(reply.thinking, reply.thinking_path)
+        answer = self._answer.become(reply.text, reply.path)
+        # A rewriting is about the answer: nobody has to take a thought back.
+        return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
+
+    def edit(self, edits: list[Any]) -> list[ValueEvent]:
+        """Take what changed of the value.
+
+        Raises:
+            ProtocolError: The edits do not fit the value.
+        """
+        if not edits:
+            return []
+        if len(edits) == 1:
+            if self._answer.is_extended_by(edits[0]):
+                return _some(self._answer.append(edits[0][2]))
+            if self._thoughts.is_extended_by(edits[0]):
+                return _some(self._thoughts.append(edits[0][2]))
+        appended = [*self._answer.edits(), *self._thoughts.edits()]
+        return self.become(apply_edits(self._value, [*appended, *edits]))
+
+
+class _Growing(Generic[Delta]):
+    """A text that ends in a string of the value, to which pieces are appended."""
+
+    def __init__(self, delta: type[Delta]) -> None:
+        self.said: ReplyText[Delta] = ReplyText(delta)
+        self._path: list[Any] | None = None  # to the string
+        self._appended: list[str] = []  # there, and not yet part of the value
+
+    def become(self, text: str, path: list[Any] | None) -> Delta | Rewritten | None:
+        """Take the whole text and the path in a new value."""
+        self.move(path)
+        return self.said.become(text)
+
+    def move(self, path: list[Any] | None) -> None:
+        """Take where the string is in a new value."""
+        self._path, self._appended = path, []
+
+    def is_extended_by(self, edit: Any) -> bool:
+        """Whether an edit appends to the string, and does nothing else."""
+        return (
+            self._path is not None
+            and isinstance(edit, list)
+            and len(edit) == 3
+            and edit[0] == "append"
+            and edit[1] == self._path
+            and isinstance(edit[2], str)
+        )
+
+    def append(self, piece: str) -> Delta | None:
+        """Take a piece that was added at the end."""
+        self._appended.append(piece)
+        return self.said.append(piece)
+
+    def edits(self) -> list[Any]:
+        """Return what brings the value up to date."""
+        return [["append", self._path, "".join(self._appended)]] if self._appended else []
+
+
+def _some(event: Delta | Rewritten | None) -> list[ValueEvent]:
+    return [] if event is None else [event]

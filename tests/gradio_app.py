@@ -1,0 +1,40 @@
+"""Runs a test's own Gradio app the way the local Space is run.
+
+Gradio's own `launch` leaves an event loop and sockets open, which is an error here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["running"]
+
+
+@contextlib.contextmanager
+def running(build: Callable[[], Any]) -> Iterator[str]:
+    """Run an app and give its address.
+
+    Args:
+        build: Makes the `gr.Blocks`; called in the server's event loop.
+    """
+    from qwen_space.local.app import mount, shut
+    from qwen_space.local.serving import ServerThread, Site
+
+    def make() -> Site:
+        blocks = build()
+        blocks.queue()
+        # No statistics after jobs: they import pandas, which warns.
+        blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
+        return Site(mount(blocks), lambda: shut(blocks))
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = ServerThread(make, listener)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
