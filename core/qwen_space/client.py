@@ -19,12 +19,14 @@ from collections.abc import (
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
+from qwen_space import hub
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn, check_prompt, split, turns
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts
 from qwen_space.discovery import find_endpoint, is_unclear, with_parameters
 from qwen_space.errors import (
     EndpointError,
     ProtocolError,
+    QuotaError,
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
@@ -32,7 +34,8 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
-from qwen_space.events import Completed, Event, last
+from qwen_space.events import Completed, Event, Notice, last
+from qwen_space.front import Front
 from qwen_space.profiles import QWEN_2_5, Endpoint, profile_of
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.join import Join
@@ -50,19 +53,21 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_CLOSED = frozenset({404, 405, 410})  # statuses of what is not there, or not for us
+
 
 class CallOptions(TypedDict, total=False):
     """What one call may ask for, on top of what the client was made with.
 
     Attributes:
         model: In place of the client's model.
-        stop: Texts before the first of which the reply ends.
+        stop: Texts, or one, before the first of which the reply ends.
         inputs: Values for further inputs of the app, by parameter name or label.
         sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
     """
 
     model: str | None
-    stop: Sequence[str]
+    stop: str | Sequence[str]
     inputs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
 
@@ -109,7 +114,7 @@ class SpaceClient:
         headers: Mapping[str, str] | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        self.config = SpaceConfig(
+        config = SpaceConfig(
             space=space,
             model=model,
             hf_token=hf_token,
@@ -122,7 +127,7 @@ class SpaceClient:
             inputs=inputs or {},
             headers=headers or {},
         )
-        self._transport = Transport(self.config, session)
+        self._transport = Transport(config, session)
         self._endpoint: Endpoint | None = None
         self._no_config: QwenSpaceError | None = None  # why `/config` did not help
 
@@ -136,10 +141,14 @@ class SpaceClient:
     ) -> SpaceClient:
         """Return a client of what `config` describes, with the endpoint if it is known already."""
         client = cls()
-        client.config = config
         client._transport = Transport(config, session)
         client._endpoint = endpoint
         return client
+
+    @property
+    def config(self) -> SpaceConfig:
+        """How the Space is reached and used: at another address, once it was found at such."""
+        return self._transport.config
 
     def __repr__(self) -> str:
         return f"SpaceClient({self.config.url!r})"
@@ -166,8 +175,9 @@ class SpaceClient:
     ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Ask, and stream the events of the reply.
 
-        Entering the block sends the prompt. Leaving it, in whatever way, closes the connection,
-        which stops the job on the server (Gradio 4.9 and newer).
+        Entering the block sends the prompt; where the Space sleeps or is being built, reading
+        the events does, after a `Notice` and the wait for it. Leaving the block, in whatever way,
+        closes the connection, which stops the job on the server (Gradio 4.9 and newer).
 
         Args:
             prompt: What to answer.
@@ -227,9 +237,9 @@ class SpaceClient:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        if self._endpoint is None:
-            self._endpoint = await self._discover(Clock(self.config.timeouts))
-        return self._endpoint
+        async for _ in self._discover(Clock(self.config.timeouts)):
+            pass  # it is waited for, and nobody is there to be told
+        return self._known()
 
     async def app_config(self) -> Any:
         """Return the JSON of the app's `/config`, asked for anew.
@@ -237,14 +247,13 @@ class SpaceClient:
         Raises:
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        clock = Clock(self.config.timeouts)
-        url = f"{self.config.url}/config"
-        return await self._retrying(lambda: self._transport.json("GET", url, clock), _is_passing)
+        return await self._app_config(Clock(self.config.timeouts))
 
     @property
     def found(self) -> Endpoint | None:
-        """The endpoint, if it was found in the app's `/config` already."""
-        return self._endpoint if self._no_config is None else None
+        """The endpoint, if `/config` told it already, at the address that was given."""
+        is_found = self._no_config is None and not self._transport.has_moved
+        return self._endpoint if is_found else None
 
     # The wire
 
@@ -252,12 +261,47 @@ class SpaceClient:
     async def _stream(
         self, chat: Sequence[Turn], options: CallOptions
     ) -> AsyncGenerator[AsyncIterator[Event], None]:
+        clock = Clock(self.config.timeouts)
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                events = await self._begun(stack, chat, options, clock)
+            except QwenSpaceError as exc:
+                if not hub.is_asleep(self.config, exc):
+                    raise
+                logger.debug("the Space has gone to sleep: %s", exc)
+                self._endpoint = None
+                events = await self._begun(stack, chat, options, clock)
+            yield events
+
+    async def _begun(
+        self,
+        stack: contextlib.AsyncExitStack,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        clock: Clock,
+    ) -> AsyncIterator[Event]:
+        """Find the function and ask it; a Space that is to be waited for, by and by."""
+        notices = await stack.enter_async_context(contextlib.aclosing(self._discover(clock)))
+        if (first := await anext(notices, None)) is None:
+            return await stack.enter_async_context(self._asked(chat, options, clock))
+
+        async def events() -> AsyncGenerator[Event, None]:
+            yield first
+            async for notice in notices:
+                yield notice
+            async with self._asked(chat, options, clock) as answer:
+                async for event in answer:
+                    yield event
+
+        return await stack.enter_async_context(contextlib.aclosing(events()))
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, chat: Sequence[Turn], options: CallOptions, clock: Clock
+    ) -> AsyncGenerator[AsyncIterator[Event], None]:
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
-        clock = Clock(self.config.timeouts)
-        if self._endpoint is None:
-            self._endpoint = await self._discover(clock)
-        endpoint = self._endpoint = await self._knowing(self._endpoint, options, clock)
+        endpoint = self._endpoint = await self._knowing(self._known(), options, clock)
         choice = endpoint.choose_model(options.get("model") or self.config.model)
         data = self._data(endpoint, chat, choice, options)
         join = Join(
@@ -334,25 +378,40 @@ class SpaceClient:
             )
         return fitting
 
-    async def _discover(self, clock: Clock) -> Endpoint:
-        """Find the function in `/config`; the public Space's where that does not help."""
-        url = f"{self.config.url}/config"
-
-        async def get() -> Any:
-            return await self._transport.json("GET", url, clock)
-
+    async def _discover(self, clock: Clock) -> AsyncGenerator[Notice, None]:
+        """Find the function, if it is not known; yield what to tell while a Space is waited for."""
+        if self._endpoint is not None:
+            return
+        front = Front(self._transport, self._app_config, clock)
         try:
-            config = await self._retrying(get, _is_passing)
+            async with contextlib.aclosing(front.waiting()) as notices:
+                async for notice in notices:
+                    yield notice
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
-            if self.config.endpoint is not None:
-                raise EndpointError(
-                    f"endpoint={self.config.endpoint!r} cannot be looked up: {exc}"
-                ) from exc
-            logger.debug("%s does not help (%s): taking the public Space's figures", url, exc)
-            self._no_config = exc
-            return profile_of(self.config.url) or QWEN_2_5
-        self._no_config = None
-        return await self._found(config, clock)
+            self._endpoint = self._guessed(exc)
+        else:
+            self._no_config = None
+            self._endpoint = await self._found(front.app_config, clock)
+
+    def _guessed(self, exc: QwenSpaceError) -> Endpoint:
+        """Return the known function of the Space, or the public Space's, without `/config`."""
+        if hub.is_final(self.config, exc):
+            raise exc
+        if self.config.endpoint is not None:
+            raise EndpointError(
+                f"endpoint={self.config.endpoint!r} cannot be looked up: {exc}"
+            ) from exc
+        logger.debug("/config does not help (%s): taking the public Space's figures", exc)
+        self._no_config = exc
+        return profile_of(self.config.url) or QWEN_2_5
+
+    def _known(self) -> Endpoint:
+        """Return the function that was found."""
+        assert self._endpoint is not None  # noqa: S101 - `_discover` sees to that
+        return self._endpoint
+
+    async def _app_config(self, clock: Clock) -> Any:
+        return await self._retrying(lambda: self._transport.app_config(clock), _is_passing)
 
     async def _found(self, config: Any, clock: Clock) -> Endpoint:
         """Return the app's function that chats, by its `/config`, and by its `/info` if need be."""
@@ -387,13 +446,14 @@ class SpaceClient:
         async def post() -> str:
             return _event_id(await self._transport.json("POST", join.join_url, clock, join.body))
 
-        async with self._abandoning(join, StreamInterruptedError, SpaceTimeoutError):
+        lost = StreamInterruptedError, SpaceTimeoutError, SpaceUnavailableError
+        async with self._abandoning(join, *lost):
             return await self._retrying(post, _was_never_sent)
 
     def _has_call(self, endpoint: Endpoint, refusal: SpaceStatusError) -> bool:
         """Whether the queue is closed, in a Gradio app that may have `/call` open."""
         named = self._no_config is None and endpoint.api_name is not None
-        return named and refusal.status in {404, 405, 410}
+        return named and refusal.status in _CLOSED
 
     async def _call(
         self, endpoint: Endpoint, join: Join, clock: Clock, refusal: SpaceStatusError
@@ -403,8 +463,10 @@ class SpaceClient:
         url = f"{self.config.url}{endpoint.prefix}/call/{endpoint.api_name}"
         try:
             answer = await self._transport.json("POST", url, clock, join.call_body)
-        except (SpaceStatusError, ProtocolError):
-            raise refusal from None  # it is not open either
+        except SpaceStatusError as exc:
+            if exc.status in _CLOSED:
+                raise refusal from None  # what the queue says is nearer to what was wanted
+            raise
         body = await self._opened(f"{url}/{_event_id(answer)}", clock)
         return body, Job(None, endpoint.output, "call")
 
@@ -449,13 +511,16 @@ class SpaceClient:
     ) -> T:
         """Take a step, and take it again while the error is one of those that `again` knows."""
         for attempt in range(self.config.max_retries):
+            pause = 0.25 * 2**attempt * random.uniform(0.5, 1)  # noqa: S311
             try:
                 return await step()
             except QwenSpaceError as exc:
                 if not again(exc):
                     raise
                 logger.debug("try %d failed: %s", attempt + 1, exc)
-            await asyncio.sleep(0.25 * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+                if isinstance(exc, QuotaError):
+                    pause = exc.retry_after or pause
+            await asyncio.sleep(pause)
         return await step()
 
 
@@ -468,7 +533,8 @@ def _event_id(answer: Any) -> str:
 
 def _is_passing(exc: QwenSpaceError) -> bool:
     """Whether a request that changes nothing is worth another try."""
-    return isinstance(exc, (SpaceUnreachableError, SpaceUnavailableError, StreamInterruptedError))
+    kinds = SpaceUnreachableError, SpaceUnavailableError, StreamInterruptedError
+    return isinstance(exc, kinds) or hub.is_short(exc)
 
 
 def _was_never_sent(exc: QwenSpaceError) -> bool:

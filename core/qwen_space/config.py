@@ -9,10 +9,21 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_SPACE", "SpaceConfig", "Timeouts", "is_hugging_face"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_SPACE",
+    "HUB",
+    "SpaceConfig",
+    "Timeouts",
+    "has_password",
+    "is_hugging_face",
+    "space_id",
+    "space_url",
+]
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
+HUB = "https://huggingface.co"
 
 _SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _HUB_PAGE = re.compile(r"https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[^/?#]+)")
@@ -27,13 +38,15 @@ class Timeouts:
         first_token: For the first text once the app works on the job. Waiting in the queue does
             not count, and heartbeats do not help.
         silence: For the next byte of any kind. Gradio sends a heartbeat every 15 seconds.
-        total: For the whole reply, the queue included.
+        total: For the whole reply, the queue included, and the waking too.
+        wake: For a Space on Hugging Face that sleeps or is being built.
     """
 
     connect: float | None = 10.0
     first_token: float | None = 120.0
     silence: float | None = 60.0
     total: float | None = None
+    wake: float | None = 300.0
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -52,7 +65,8 @@ class SpaceConfig:
         space: A Hugging Face id (`owner/name`), or the URL of a Gradio app, with or without a path.
         model: Which of the app's models answers: `qwen-2.5` for its default, a size (`7B`), or a
             full name (`Qwen2.5-7B-Instruct`).
-        hf_token: A Hugging Face token; it is sent to the Space's own address only.
+        hf_token: A Hugging Face token; it is sent to the Space's own address, and to the hub when
+            that is asked about the Space, and nowhere else.
         proxy: The URL of an HTTP proxy for all requests; SOCKS with a session of your own.
         timeouts: How long to wait.
         max_retries: How often a step that cannot have run the prompt is tried again.
@@ -64,6 +78,8 @@ class SpaceConfig:
         sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
             a warning says so where it has none.
         headers: Headers to add, or to put in place of ours.
+        hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
+            does not answer as an app does, and about nothing else.
 
     Raises:
         ValueError: A value cannot be right.
@@ -81,9 +97,11 @@ class SpaceConfig:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
+    hub: str = HUB
 
     def __post_init__(self) -> None:
         space_url(self.space)
+        object.__setattr__(self, "hf_token", _checked_token(self.hf_token))
         if self.max_retries < 0:
             raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
         if self.history not in {"split", "native"}:
@@ -95,11 +113,16 @@ class SpaceConfig:
                 "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
                 "SpaceClient a session whose connector speaks SOCKS."
             )
+        hub = urlsplit(self.hub)
+        if hub.scheme not in {"http", "https"} or not hub.hostname or hub.username:
+            raise ValueError(f"hub must be a URL such as {HUB!r}.")
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
-        """Return what is pickled: all but the token, which is not to lie in files and caches."""
+        """Return what is pickled: all but the secrets, which are not to lie in files and caches."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return partial(type(self), **{**values, "hf_token": None}), ()
+        proxy = None if has_password(self.proxy) else self.proxy
+        left: dict[str, Any] = {"hf_token": None, "headers": {}, "proxy": proxy}
+        return partial(type(self), **{**values, **left}), ()
 
     def __copy__(self) -> SpaceConfig:
         return self  # frozen; made by way of pickling, a copy would be without the token
@@ -113,10 +136,31 @@ class SpaceConfig:
         return space_url(self.space)
 
 
+def has_password(url: str | None) -> bool:
+    """Whether a URL, such as a proxy's, has a password in it."""
+    return url is not None and urlsplit(url).password is not None
+
+
+def _checked_token(token: str | None) -> str | None:
+    """Return a token without the white space around it; None for an empty one."""
+    token = (token or "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError("hf_token has characters that no token has: check how it was read.")
+    return token or None
+
+
 def is_hugging_face(url: str) -> bool:
     """Whether an address is one that a Hugging Face token may go to without being asked."""
     parts = urlsplit(url)
     return parts.scheme == "https" and (parts.hostname or "").endswith(".hf.space")
+
+
+def space_id(space: str) -> str | None:
+    """Return the `owner/name` that is given, as it stands or in the address of its page."""
+    space = space.strip()
+    if page := _HUB_PAGE.match(space):
+        space = page[1]
+    return space if _SPACE_ID.fullmatch(space) else None
 
 
 def space_url(space: str) -> str:
@@ -128,11 +172,9 @@ def space_url(space: str) -> str:
     Raises:
         ValueError: It is neither an `owner/name` id nor an http(s) URL.
     """
+    if name := space_id(space):
+        return f"https://{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.hf.space"
     space = space.strip()
-    if page := _HUB_PAGE.match(space):
-        space = page[1]
-    if _SPACE_ID.fullmatch(space):
-        return f"https://{re.sub(r'[^a-z0-9]+', '-', space.lower()).strip('-')}.hf.space"
     parts = urlsplit(space)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(
@@ -141,4 +183,6 @@ def space_url(space: str) -> str:
         )
     if parts.username or parts.password:
         raise ValueError("space must not hold a password: it would show up in logs.")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    # Hugging Face answers http with a redirect; a token is not to travel in the open before that.
+    scheme = "https" if parts.netloc.lower().endswith(".hf.space") else parts.scheme
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))

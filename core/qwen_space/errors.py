@@ -22,6 +22,9 @@ loop. Misuse, such as an empty prompt, stays `ValueError`.
 
 from __future__ import annotations
 
+import html
+import re
+
 __all__ = [
     "AuthenticationError",
     "EndpointError",
@@ -38,6 +41,9 @@ __all__ = [
     "StreamInterruptedError",
     "TransportError",
 ]
+
+_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_TRY_AGAIN = re.compile(r"\btry again in (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)", re.IGNORECASE)
 
 
 class QwenSpaceError(Exception):
@@ -61,13 +67,15 @@ class SpaceStatusError(TransportError):
         status: The HTTP status.
         url: What was asked for, without credentials.
         body: The start of the answer's body.
+        location: Where a redirect leads to, as the answer says it; None for any other answer.
     """
 
-    def __init__(self, status: int, url: str, body: str = "") -> None:
-        super().__init__(status, url, body)  # as given, so that the error survives pickling
+    def __init__(self, status: int, url: str, body: str = "", location: str | None = None) -> None:
+        super().__init__(status, url, body, location)  # as given: the error survives pickling
         self.status = status
         self.url = url
         self.body = body
+        self.location = location
 
     @property
     def status_code(self) -> int:
@@ -113,7 +121,8 @@ class SpaceTimeoutError(TransportError, TimeoutError):
     """A time limit passed.
 
     Attributes:
-        limit: The field of `Timeouts` that passed: "connect", "first_token", "silence" or "total".
+        limit: The field of `Timeouts` that passed: "connect", "first_token", "silence", "total"
+            or "wake".
         seconds: What it was set to.
     """
 
@@ -128,6 +137,7 @@ class SpaceTimeoutError(TransportError, TimeoutError):
             "first_token": "The Space started the job, but sent no text",
             "silence": "Nothing came from the Space, not even a sign of life,",
             "total": "The reply was not complete",
+            "wake": "The Space was not awake",
         }.get(self.limit, "The Space did not answer")
         return (
             f"{happened} within {self.seconds:g} seconds. "
@@ -198,17 +208,35 @@ class QueueFullError(SpaceError):
 
 
 class QuotaError(SpaceError):
-    """A rate limit, or the quota of GPU time, is used up."""
+    """A rate limit, or the quota of GPU time, is used up.
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    Attributes:
+        detail: What the Space said, without the HTML that ZeroGPU puts into it.
+        retry_after: In how many seconds it may be tried again, if the Space said so.
+    """
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail, retry_after)
+        self.detail = html.unescape(_TAG.sub("", detail))
+        said = _seconds_said(self.detail)
+        self.retry_after = said if retry_after is None else retry_after
 
     def __str__(self) -> str:
+        again = ""
+        if self.retry_after is not None and _seconds_said(self.detail) is None:
+            again = f" It may be tried again in {self.retry_after:.0f} seconds."
         return (
-            f"{self.detail.rstrip('. ')}. This is a rate limit (HTTP 429, or GPU quota): wait, "
-            "or give an hf_token with a quota of its own."
+            f"{self.detail.rstrip('. ')}.{again} This is a rate limit (HTTP 429, or GPU quota): "
+            "wait, or give an hf_token with a quota of its own."
         )
+
+
+def _seconds_said(text: str) -> float | None:
+    """Return the seconds of "Try again in 0:09:48", as ZeroGPU says it."""
+    if not (said := _TRY_AGAIN.search(text)):
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in said.groups())
+    return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 class AuthenticationError(SpaceError):
@@ -226,18 +254,30 @@ class AuthenticationError(SpaceError):
 
 
 class SpaceUnavailableError(SpaceError):
-    """The Space is paused, asleep, building, broken or gone."""
+    """The Space is paused, asleep, building, broken or gone.
 
-    def __init__(self, url: str, detail: str) -> None:
-        super().__init__(url, detail)
+    Attributes:
+        url: The Space's address, or what of it was asked for.
+        detail: What is the matter.
+        remedy: What to do; None is what can always be done.
+        status: The HTTP status, where it is a page in front of the app that says so, else None.
+    """
+
+    def __init__(
+        self, url: str, detail: str, remedy: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(url, detail, remedy, status)
         self.url = url
         self.detail = detail
+        self.remedy = remedy
+        self.status = status
 
     def __str__(self) -> str:
-        return (
-            f"{self.url} is not available: {self.detail}. Open its page to wake it or to see why; "
+        remedy = self.remedy or (
+            "Open its page to wake it or to see why; "
             "a duplicate of the Space, or `qwen-space serve`, can stand in for it."
         )
+        return f"{self.url} is not available: {self.detail.rstrip('. ')}. {remedy}"
 
 
 class EndpointError(SpaceError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
-from qwen_space.errors import SpaceStatusError
+from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, last
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Space:
                 async with client.stream_chat(chat, **options) as events:
                     self._endpoint = client.found
                     yield events
-            except SpaceStatusError:
+            except (SpaceStatusError, SpaceError, ProtocolError):
                 self._endpoint = None  # the app may have been deployed anew: look again
                 raise
 

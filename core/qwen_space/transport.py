@@ -8,11 +8,13 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
+from qwen_space import hub
 from qwen_space._version import __version__
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import (
@@ -36,6 +38,10 @@ _KEEP_ALIVE = 3.0
 
 _MOST_OF_AN_ERROR = 64 * 2**10  # bytes
 
+_USER_AGENT = f"qwen-space/{__version__}"
+
+_HUB_SECONDS = 10.0  # a hub that takes longer is done without
+
 
 class Clock:
     """The time that one reply takes, and the limits of each of its requests."""
@@ -49,11 +55,16 @@ class Clock:
         """Seconds since the start."""
         return time.monotonic() - self._start
 
+    @property
+    def left(self) -> float | None:
+        """Seconds until the limit of the whole reply; None if there is no limit."""
+        total = self.timeouts.total
+        return None if total is None else max(total - self.elapsed, 0.001)
+
     def limits(self) -> aiohttp.ClientTimeout:
         """Return the limits of the next request."""
-        total = self.timeouts.total
         return aiohttp.ClientTimeout(
-            total=None if total is None else max(total - self.elapsed, 0.001),
+            total=self.left,
             connect=self.timeouts.connect,  # with the look-up of the name and TLS
             sock_read=self.timeouts.silence,
         )
@@ -62,15 +73,21 @@ class Clock:
 class Transport:
     """Sends requests to one Space, and turns aiohttp's errors and bad statuses into ours.
 
-    Redirects are not followed: they could lead the prompt or the token elsewhere.
+    Redirects are not followed, but for one of `/config` within its host: they could lead the
+    prompt or the token elsewhere.
 
     Args:
         config: Where the Space is, and what goes into the headers.
         session: A session to use; None makes one, which `close` then closes.
+
+    Attributes:
+        config: As given, but with the address at which the app was found.
+        has_moved: Whether that is another than the one given.
     """
 
     def __init__(self, config: SpaceConfig, session: aiohttp.ClientSession | None = None) -> None:
-        self._config = config
+        self.config = config
+        self.has_moved = False
         self._session = session
         self._owns_session = session is None
 
@@ -80,14 +97,62 @@ class Transport:
             session, self._session = self._session, None
             await session.close()
 
-    async def json(self, method: str, url: str, clock: Clock, body: Any = None) -> Any:
-        """Send a request and return the JSON of its answer.
+    def move(self, url: str) -> None:
+        """Take another address as the app's."""
+        self.config = replace(self.config, space=url)
+        self.has_moved = True
+
+    async def app_config(self, clock: Clock) -> Any:
+        """Return the JSON of the app's `/config`, and stay where a redirect within its host leads.
 
         Raises:
             ProtocolError: The answer is not JSON.
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        response = await self._send(method, url, clock, "application/json", body)
+        url = f"{self.config.url}/config"
+        try:
+            return await self.json("GET", url, clock)
+        except SpaceStatusError as exc:
+            if (moved := hub.redirected(self.config.url, exc.location)) is None:
+                raise
+        target, address = moved
+        self.move(address)
+        return await self.json("GET", target, clock)
+
+    async def ask_hub(self, url: str, clock: Clock) -> Any:
+        """Return the JSON of the hub's answer, without waiting long.
+
+        A Space that was renamed is a redirect, which is followed once and within the hub.
+
+        Raises:
+            QwenSpaceError: There is no answer, or it is a refusal.
+        """
+        seconds = min(clock.left or _HUB_SECONDS, _HUB_SECONDS)
+        clock = Clock(Timeouts(connect=seconds, silence=seconds, total=seconds))
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        if self.config.hf_token is not None:
+            headers["Authorization"] = f"Bearer {self.config.hf_token}"
+        try:
+            return await self._json("GET", url, clock, headers)
+        except SpaceStatusError as exc:
+            target = urljoin(url, exc.location or url)
+            if target == url or hub.origin(target) != hub.origin(url):
+                raise
+        return await self._json("GET", target, clock, headers)
+
+    async def json(self, method: str, url: str, clock: Clock, body: Any = None) -> Any:
+        """Send a request to the Space and return the JSON of its answer.
+
+        Raises:
+            ProtocolError: The answer is not JSON.
+            QwenSpaceError: There is no answer, or it is a refusal.
+        """
+        return await self._json(method, url, clock, self._headers("application/json"), body)
+
+    async def _json(
+        self, method: str, url: str, clock: Clock, headers: dict[str, str], body: Any = None
+    ) -> Any:
+        response = await self._send(method, url, clock, headers, body)
         with _translated(url, clock.timeouts):
             async with response:
                 text = await response.text(errors="replace")
@@ -102,16 +167,16 @@ class Transport:
         Raises:
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        return Body(await self._send("GET", url, clock, "text/event-stream"), clock)
+        headers = self._headers("text/event-stream")
+        return Body(await self._send("GET", url, clock, headers), clock)
 
     async def _send(
-        self, method: str, url: str, clock: Clock, accept: str, body: Any = None
+        self, method: str, url: str, clock: Clock, headers: dict[str, str], body: Any = None
     ) -> aiohttp.ClientResponse:
         """Send a request and return its response, whose status is 200; the caller closes it."""
-        headers = self._headers(accept)
         data = None
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers = {**headers, "Content-Type": "application/json"}
             data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
         with _translated(url, clock.timeouts):
             response = await self._opened_session().request(
@@ -119,7 +184,7 @@ class Transport:
                 url,
                 data=data,
                 headers=headers,
-                proxy=self._config.proxy,
+                proxy=self.config.proxy,
                 timeout=clock.limits(),
                 allow_redirects=False,
             )
@@ -137,17 +202,18 @@ class Transport:
         return self._session
 
     def _headers(self, accept: str) -> dict[str, str]:
-        parts = urlsplit(self._config.url)
+        """Return the headers of a request to the Space."""
+        parts = urlsplit(self.config.url)
         headers = {
             "Accept": accept,
             "Origin": f"{parts.scheme}://{parts.netloc}",
-            "Referer": f"{self._config.url}/",
-            "User-Agent": f"qwen-space/{__version__}",
+            "Referer": f"{self.config.url}/",
+            "User-Agent": _USER_AGENT,
         }
-        if self._config.hf_token is not None:
+        if self.config.hf_token is not None:
             # The front of Hugging Face takes this one away, so that the app never sees it.
-            headers["X-HF-Authorization"] = f"Bearer {self._config.hf_token}"
-        return {**headers, **self._config.headers}  # aiohttp takes the last, whatever its case
+            headers["X-HF-Authorization"] = f"Bearer {self.config.hf_token}"
+        return {**headers, **self.config.headers}  # aiohttp takes the last, whatever its case
 
 
 class Body:
@@ -219,15 +285,18 @@ async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
     body = start.decode(errors="replace").strip()
     detail = _detail(body)
     if 300 <= status < 400:
-        return SpaceStatusError(status, url, f"moved to {response.headers.get('Location')}")
+        location = response.headers.get("Location")
+        return SpaceStatusError(status, url, f"moved to {location}", location)
     if status in {401, 403}:
         return AuthenticationError(url, detail or f"HTTP {status}")
     if status == 429:
-        return QuotaError(detail or "Too many requests")
+        seconds = hub.retry_after(response.headers.get("Retry-After"), time.time())
+        return QuotaError(detail or "Too many requests", seconds)
     if status == 503 and detail is not None:
         return QueueFullError(detail) if "full" in detail else SpaceUnavailableError(url, detail)
     if status in {502, 503, 504}:
-        return SpaceUnavailableError(url, f"HTTP {status}: {body[:200]}")
+        said = hub.page_text(body)[:200] or "no reason given"
+        return SpaceUnavailableError(url, f"HTTP {status}: {said}", status=status)
     return SpaceStatusError(status, url, detail or body)
 
 

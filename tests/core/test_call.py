@@ -109,6 +109,14 @@ async def test_where_call_is_closed_too_the_refusal_of_the_queue_is_raised(
     assert len(closed.engine.requests) == asked
 
 
+async def test_a_call_that_is_open_and_fails_is_an_error_of_its_own(closed: LocalSpace) -> None:
+    GATE.closed = {"/queue/": 404, "/call/": 500}
+
+    async with SpaceClient(closed.url) as client:
+        with pytest.raises(SpaceStatusError, match="HTTP 500"):
+            await client.complete("Hi")
+
+
 async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_again(
     closed: LocalSpace,
 ) -> None:

@@ -136,11 +136,30 @@ def test_no_secret_is_in_a_repr(holder: object) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_holds_everything_but_the_token(protocol: int) -> None:
-    pickled = pickle.dumps(SECRETS, protocol)
+def test_a_pickle_holds_everything_but_the_secrets(protocol: int) -> None:
+    open_proxy = replace(SECRETS, proxy="http://127.0.0.1:3128", model="7B")
+    pickled = pickle.dumps(SECRETS, protocol), pickle.dumps(open_proxy, protocol)
 
-    assert TOKEN.encode() not in pickled
-    assert pickle.loads(pickled) == replace(SECRETS, hf_token=None)
+    assert b"secret" not in b"".join(pickled)
+    without = replace(SECRETS, hf_token=None, headers={})
+    assert pickle.loads(pickled[0]) == replace(without, proxy=None)
+    assert pickle.loads(pickled[1]) == replace(without, proxy="http://127.0.0.1:3128", model="7B")
+
+
+@pytest.mark.parametrize(
+    ("token", "kept"),
+    [("hf_x\n", "hf_x"), (" hf_x ", "hf_x"), ("", None), ("  ", None), (None, None)],
+)
+def test_white_space_is_no_part_of_a_token(token: str | None, kept: str | None) -> None:
+    assert SpaceConfig(hf_token=token).hf_token == kept
+
+
+@pytest.mark.parametrize("token", ["hf_\x00x", "hf_é", "hf_a\nb"])
+def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
+    with pytest.raises(ValueError, match="hf_token has characters") as caught:
+        SpaceConfig(hf_token=token)
+
+    assert token not in str(caught.value)
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from qwen_space import SpaceClient
 from qwen_space.discovery import is_unclear, with_parameters
 from qwen_space.profiles import QWEN_2_5, Endpoint, Input, profile_of
+from tests import gradio_app
 
 TEXT, CHAT, CHOICE = {"kind": "textbox"}, {"kind": "chatbot"}, {"kind": "radio"}
 
@@ -168,12 +168,8 @@ def answer(query: str, second: str, temperature: float, style: str) -> Iterator[
     yield f"{query}|{second}|{temperature}|{style}"
 
 
-@pytest.fixture
-async def unlabelled() -> AsyncIterator[str]:
-    """An app whose labels say nothing, and whose parameters say it all.
-
-    Made inside the test's loop: outside of one, Gradio makes a loop and leaves it open.
-    """
+def build() -> gr.Blocks:
+    """An app whose labels say nothing, and whose parameters say it all."""
     with gr.Blocks(analytics_enabled=False) as app:
         boxes = [gr.Textbox(label="one"), gr.Textbox(label="two")]
         heat = gr.Slider(0, 2, value=0.7, label="Heat")
@@ -184,11 +180,13 @@ async def unlabelled() -> AsyncIterator[str]:
             yield from answer(message, system_prompt, temperature, style)
 
         gr.Button().click(respond, [*boxes, heat, style], reply, api_name="ask")
-    app.queue()
-    app._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # they would import pandas
-    _, url, _ = app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-    yield url
-    app.close(verbose=False)
+    return app
+
+
+@pytest.fixture(scope="module")
+def unlabelled() -> Iterator[str]:
+    with gradio_app.running(build) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

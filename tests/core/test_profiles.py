@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from qwen_space.client import SpaceClient
 from qwen_space.discovery import find_endpoint
 from qwen_space.errors import EndpointError, ProtocolError, QwenSpaceError
 from qwen_space.profiles import QWEN_2_5, Endpoint, Input
+from tests import gradio_app
 
 DATA = Path(__file__).parents[1] / "data"
 SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
@@ -557,14 +557,11 @@ def additional() -> list[Any]:
     ],
 )
 async def test_a_real_chat_interface_answers(options: Any, system: str | None, reply: str) -> None:
-    interface = gr.ChatInterface(tell, analytics_enabled=False, **options())
-    interface._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # they would import pandas
-    _, url, _ = interface.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    def build() -> gr.ChatInterface:
+        return gr.ChatInterface(tell, analytics_enabled=False, **options())
 
-    try:
+    with gradio_app.running(build) as url:
         async with SpaceClient(url) as client:
             done = await client.complete("Hi", system=system)
-    finally:
-        interface.close(verbose=False)
 
     assert done.text == reply
