@@ -108,13 +108,12 @@ class SpaceConfig:
             raise ValueError(f'history={self.history!r}: "split" or "native".')
         if not self.model:
             raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
-        if self.proxy is not None and urlsplit(self.proxy).scheme not in {"http", "https"}:
-            raise ValueError(
+        if self.proxy is not None and not _is_web_address(self.proxy):
+            raise ValueError(  # without its value, which may hold a password
                 "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
                 "SpaceClient a session whose connector speaks SOCKS."
             )
-        hub = urlsplit(self.hub)
-        if hub.scheme not in {"http", "https"} or not hub.hostname or hub.username:
+        if not _is_web_address(self.hub) or urlsplit(self.hub).username:
             raise ValueError(f"hub must be a URL such as {HUB!r}.")
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
@@ -134,6 +133,15 @@ class SpaceConfig:
     def url(self) -> str:
         """The app's address, without a slash at its end."""
         return space_url(self.space)
+
+
+def _is_web_address(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        parts.port  # noqa: B018 - it raises where there is no such port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def has_password(url: str | None) -> bool:

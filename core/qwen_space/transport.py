@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from qwen_space import hub
 from qwen_space._version import __version__
@@ -37,6 +39,8 @@ __all__ = ["Body", "Clock", "Transport"]
 _KEEP_ALIVE = 3.0
 
 _MOST_OF_AN_ERROR = 64 * 2**10  # bytes
+
+_PROXY_LOGIN = "the proxy wants a user and a password (HTTP 407): http://user:password@host:port"
 
 _USER_AGENT = f"qwen-space/{__version__}"
 
@@ -230,6 +234,10 @@ class Body:
 
     def close(self) -> None:
         """Cut the connection: at once, and without awaiting, so in a cancelled task too."""
+        connection = self._response.connection
+        transport = connection.transport if connection is not None else None
+        if transport is not None and transport.get_extra_info("sslcontext") is not None:
+            transport.abort()  # closing TLS politely takes turns of a loop that may be ending
         self._response.close()
 
     async def read(self, patience: float | None = None) -> bytes:
@@ -260,6 +268,11 @@ def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
     """Turn aiohttp's errors into ours. This is the only place that does."""
     try:
         yield
+    except aiohttp.ClientResponseError as exc:
+        _forget_request(url, exc)
+        raise _of_response(url, exc) from exc
+    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
+        raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
     except aiohttp.ConnectionTimeoutError as exc:
         raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
     except aiohttp.ServerTimeoutError as exc:
@@ -268,14 +281,31 @@ def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
         if isinstance(exc, QwenSpaceError):
             raise
         raise SpaceTimeoutError("total", timeouts.total or 0) from exc
-    except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError) as exc:
+    except aiohttp.ClientConnectorError as exc:
         raise SpaceUnreachableError(url, str(exc)) from exc
-    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
-        raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
         raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
     except aiohttp.ClientError as exc:
         raise ProtocolError(f"{url} does not speak HTTP as it should: {exc}") from exc
+
+
+def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
+    """Take the request out of aiohttp's error, which stays on ours as the cause.
+
+    It shows its headers, with the token in them, and the proxy's address, with the password.
+    """
+    headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+    exc.request_info = aiohttp.RequestInfo(URL(url), "", headers, URL(url))
+    exc.args, exc.history, exc.headers = (exc.request_info, ()), (), None
+
+
+def _of_response(url: str, exc: aiohttp.ClientResponseError) -> QwenSpaceError:
+    """Return what an answer that is none means: the Space's, or the proxy's."""
+    if isinstance(exc, aiohttp.ClientHttpProxyError):
+        answered = f"the proxy answered HTTP {exc.status}"
+        return SpaceUnreachableError(url, _PROXY_LOGIN if exc.status == 407 else answered)
+    said = f"{exc.status}, {exc.message}"
+    return ProtocolError(f"{url} does not speak HTTP as it should: {said:.300}")
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
@@ -289,6 +319,8 @@ async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
         return SpaceStatusError(status, url, f"moved to {location}", location)
     if status in {401, 403}:
         return AuthenticationError(url, detail or f"HTTP {status}")
+    if status == 407:
+        return SpaceUnreachableError(url, _PROXY_LOGIN)
     if status == 429:
         seconds = hub.retry_after(response.headers.get("Retry-After"), time.time())
         return QuotaError(detail or "Too many requests", seconds)

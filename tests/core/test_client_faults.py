@@ -914,3 +914,60 @@ async def test_text_that_is_rewritten_is_warned_of(caplog: pytest.LogCaptureFixt
         await ask(server)
 
     assert "changed text that was streamed already" in caplog.text
+
+
+# What errors must not hold
+
+
+def everything(error: BaseException) -> str:
+    """Return all that an error and those behind it say or hold."""
+    seen = []
+    while error is not None:
+        seen.append(f"{error!s} {error!r} {vars(error)}")
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return "\n".join(seen)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"no HTTP at all\r\n\r\n", id="garbage"),
+        pytest.param(b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n", id="login"),
+        pytest.param(b"HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n", id="bad-gateway"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_no_error_holds_the_token_or_the_proxys_password(
+    caplog: pytest.LogCaptureFixture, answer: bytes, scheme: str
+) -> None:
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    caplog.set_level(logging.DEBUG)
+    server = await asyncio.start_server(reply, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        server,
+        SpaceClient(
+            f"{scheme}://a.example",
+            hf_token="hf_secret",
+            proxy=f"http://user:pass_secret@127.0.0.1:{port}",
+            max_retries=0,
+        ) as client,
+    ):
+        with pytest.raises(QwenSpaceError) as caught:
+            await client.complete("Hi")
+
+    assert "secret" not in everything(caught.value)
+    assert "secret" not in caplog.text
+
+
+async def test_a_proxy_that_wants_a_login_says_so() -> None:
+    async with (
+        ScriptedServer(config=status(407)) as proxy,
+        SpaceClient("http://a.example", proxy=proxy.url, max_retries=0) as client,
+    ):
+        with pytest.raises(SpaceUnreachableError, match="wants a user and a password"):
+            await client.complete("Hi")
