@@ -79,7 +79,7 @@ class HubFront:
 
     Args:
         config: What the front answers to `/config`; True is the app's own.
-        hub: What the hub answers about the Space; None cuts the connection.
+        hub: What the hub answers about the Space; None cuts the connection, False never answers.
         join: What answers to `/queue/join`; True is the app's own.
 
     Attributes:
@@ -90,7 +90,7 @@ class HubFront:
     def __init__(
         self,
         config: Sequence[Answer | bool] = (True,),
-        hub: Sequence[Answer | None] = (None,),
+        hub: Sequence[Answer | bool | None] = (None,),
         join: Sequence[Answer | bool] = (True,),
     ) -> None:
         self._config, self._hub, self._join = list(config), list(hub), list(join)
@@ -98,7 +98,7 @@ class HubFront:
         self.names: list[str] = []
 
     async def __aenter__(self) -> HubFront:  # noqa: PYI034 - Self is of Python 3.11
-        self._runner = web.ServerRunner(web.Server(self._answer))
+        self._runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -156,6 +156,8 @@ class HubFront:
         otherwise: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         answer = script[0] if len(script) == 1 else script.pop(0)
+        if answer is False:
+            await asyncio.Event().wait()
         if not isinstance(answer, Answer):
             return await otherwise(request)
         is_text = isinstance(answer.body, str)

@@ -23,6 +23,7 @@ from qwen_space import hub
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn, check_prompt, split, turns
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts
 from qwen_space.discovery import find_endpoint, is_unclear, with_parameters
+from qwen_space.entering import Entered
 from qwen_space.errors import (
     EndpointError,
     ProtocolError,
@@ -257,21 +258,19 @@ class SpaceClient:
 
     # The wire
 
-    @contextlib.asynccontextmanager
-    async def _stream(
-        self, chat: Sequence[Turn], options: CallOptions
-    ) -> AsyncGenerator[AsyncIterator[Event], None]:
-        clock = Clock(self.config.timeouts)
-        async with contextlib.AsyncExitStack() as stack:
+    def _stream(self, chat: Sequence[Turn], options: CallOptions) -> Entered[AsyncIterator[Event]]:
+        async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+            clock = Clock(self.config.timeouts)
             try:
-                events = await self._begun(stack, chat, options, clock)
+                return await self._begun(stack, chat, options, clock)
             except QwenSpaceError as exc:
                 if not hub.is_asleep(self.config, exc):
                     raise
                 logger.debug("the Space has gone to sleep: %s", exc)
                 self._endpoint = None
-                events = await self._begun(stack, chat, options, clock)
-            yield events
+                return await self._begun(stack, chat, options, clock)
+
+        return Entered(enter)
 
     async def _begun(
         self,
@@ -283,22 +282,25 @@ class SpaceClient:
         """Find the function and ask it; a Space that is to be waited for, by and by."""
         notices = await stack.enter_async_context(contextlib.aclosing(self._discover(clock)))
         if (first := await anext(notices, None)) is None:
-            return await stack.enter_async_context(self._asked(chat, options, clock))
+            return await self._asked(stack, chat, options, clock)
 
         async def events() -> AsyncGenerator[Event, None]:
             yield first
             async for notice in notices:
                 yield notice
-            async with self._asked(chat, options, clock) as answer:
-                async for event in answer:
-                    yield event
+            async for event in await self._asked(stack, chat, options, clock):
+                yield event
 
         return await stack.enter_async_context(contextlib.aclosing(events()))
 
-    @contextlib.asynccontextmanager
     async def _asked(
-        self, chat: Sequence[Turn], options: CallOptions, clock: Clock
-    ) -> AsyncGenerator[AsyncIterator[Event], None]:
+        self,
+        stack: contextlib.AsyncExitStack,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        clock: Clock,
+    ) -> AsyncIterator[Event]:
+        """Ask the function, and leave on the stack what ends that."""
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
         endpoint = self._endpoint = await self._knowing(self._known(), options, clock)
@@ -324,13 +326,12 @@ class SpaceClient:
         model = None if choice is None else str(choice)
         reply = Reply(body, job, clock, model, send_data)
         events = reply.events()
-        stopped = reply.until_stop(events, scanner)
-        try:
-            yield stopped if stop else events
-        finally:
-            body.close()
-            await stopped.aclose()
-            await events.aclose()
+        stack.push_async_callback(events.aclose)
+        if stop:
+            events = reply.until_stop(events, scanner)
+            stack.push_async_callback(events.aclose)
+        stack.callback(body.close)  # first of all: at once, and in a cancelled task too
+        return events
 
     def _data(
         self, endpoint: Endpoint, chat: Sequence[Turn], model: Any, options: CallOptions

@@ -62,7 +62,7 @@ class Front:
         self._stage = await self._look(self._get)
         told, pause, start = None, _FIRST_PAUSE, time.monotonic()
         while self._stage is not None:
-            if self._stage != told and hub.waits(self._stage):
+            if self._stage != told:
                 yield self._notice(self._stage)
                 told = self._stage
             self._stage = await self._within_limits(self._look_after(pause), start)
@@ -156,8 +156,6 @@ class Front:
         match exc:
             case QuotaError():
                 return hub.is_short(exc)
-            case SpaceTimeoutError(limit=limit):
-                return limit != "total"
             case SpaceStatusError(status=status):
                 return status >= 500 or hub.is_of_the_front(exc)
         return not isinstance(exc, AuthenticationError)

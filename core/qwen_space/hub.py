@@ -183,8 +183,8 @@ def waits(stage: str) -> bool:
 
 
 def notice(stage: str) -> Notice:
-    """Return what to tell who waits for a Space."""
-    return Notice(f"The Space {_WAITING.get(stage, 'is waking up')} ({stage})…")
+    """Return what to tell who waits for a Space in such a stage."""
+    return Notice(f"The Space {_WAITING[stage]} ({stage})…")
 
 
 def broken(url: str, status: SpaceStatus) -> SpaceUnavailableError | None:
@@ -243,7 +243,7 @@ def page_text(body: str) -> str:
 
 def meant(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError:
     """Return what the front's answer means where the hub has nothing to add."""
-    is_missing = isinstance(exc, SpaceStatusError) and exc.status == 404 and _is_page(exc.body)
+    is_missing = isinstance(exc, SpaceStatusError) and exc.status == 404
     return _missing(config) if is_missing else exc
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
+from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, last
 
@@ -39,25 +41,34 @@ class Space:
         self.config = config
         self._endpoint: Endpoint | None = None
 
-    @contextlib.asynccontextmanager
-    async def stream(
+    def stream(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
-    ) -> AsyncGenerator[AsyncIterator[Event], None]:
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
+        return Entered(lambda stack: self._begin(stack, chat, options))
+
+    async def _begin(
+        self, stack: AsyncExitStack, chat: Sequence[Turn], options: CallOptions
+    ) -> AsyncIterator[Event]:
         if "qwen_space.client" not in sys.modules:
             # It imports aiohttp, which would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(importlib.import_module, "qwen_space.client")
         from qwen_space.client import SpaceClient
 
         client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
-        async with client:
-            try:
-                async with client.stream_chat(chat, **options) as events:
-                    self._endpoint = client.found
-                    yield events
-            except (SpaceStatusError, SpaceError, ProtocolError):
-                self._endpoint = None  # the app may have been deployed anew: look again
-                raise
+        await stack.enter_async_context(client)
+        stack.push(self._forget)
+        events = await stack.enter_async_context(client.stream_chat(chat, **options))
+        self._endpoint = client.found
+        return events
+
+    def _forget(
+        self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        """Look again after a failure: the app may have been deployed anew."""
+        if isinstance(exc, (SpaceStatusError, SpaceError, ProtocolError)):
+            self._endpoint = None
+        return False
 
     def iterate(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]

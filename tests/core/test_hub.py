@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import time
 from typing import Any
@@ -33,6 +34,7 @@ from qwen_space.chat import Turn
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import ProcessCompleted
 from qwen_space.space import Space
+from tests.hub_front import APP as APP_CONFIG
 from tests.hub_front import PAGE_404, Answer, HubFront, Seen, told
 from tests.scripted_server import ScriptedServer, status
 
@@ -416,9 +418,6 @@ async def test_a_front_that_refuses_the_token_is_believed(code: int) -> None:
         pytest.param({"hub": [told("BUILDING"), told("RUNNING")]}, id="running-too-early"),
         pytest.param({"config": [BUSY, Answer(500, "x"), BUSY, APP]}, id="front-500"),
         pytest.param({"config": [BUSY, NOT_FOUND, STREAMLIT, APP]}, id="pages"),
-        pytest.param(
-            {"config": [BUSY, Answer(429, "", {"Retry-After": "0"}), APP]}, id="front-429"
-        ),
     ],
 )
 async def test_what_goes_wrong_meanwhile_does_not_end_the_waiting(glitch: dict[str, Any]) -> None:
@@ -429,6 +428,30 @@ async def test_what_goes_wrong_meanwhile_does_not_end_the_waiting(glitch: dict[s
 
     assert len(notices(got)) == 1
     assert isinstance(got[-1], Completed)
+    assert json.loads(server.of("/queue/join")[0].body)["fn_index"] == 7
+
+
+async def test_a_short_retry_after_is_kept_to_while_waiting() -> None:
+    too_many = Answer(429, "", {"Retry-After": "1"})
+
+    async with HubFront(config=[BUSY, too_many, APP], hub=[told("BUILDING")]) as server:
+        start = time.monotonic()
+        got = await ask(server)
+        took = time.monotonic() - start
+
+    assert isinstance(got[-1], Completed)
+    assert took >= 1
+    assert len(server.asked) == 1
+
+
+async def test_a_hub_that_never_answers_does_not_hold_up_the_front_s_word() -> None:
+    async with HubFront(config=[BUSY], hub=[False]) as server:
+        start = time.monotonic()
+        (error,) = await ask(server, timeouts=Timeouts(total=0.3))
+        took = time.monotonic() - start
+
+    assert type(error) is SpaceUnavailableError
+    assert took < 3
 
 
 @pytest.mark.parametrize(
@@ -540,6 +563,7 @@ async def test_a_model_s_space_that_fell_asleep_is_waited_for(
         done = await space.acomplete(hi)
 
     assert len(notices(got)) == 1
+    assert isinstance(got[-1], Completed)
     assert got[-1].text == done.text == "Hello there."
 
 
@@ -742,7 +766,7 @@ async def test_too_many_requests_are_a_rate_limit(
 ) -> None:
     too_many = Answer(429, PAGE_404, headers)
 
-    async with HubFront(**{of: [too_many]}) as server:  # type: ignore[arg-type]
+    async with HubFront(**{of: [too_many]}) as server:
         (error,) = await ask(server, max_retries=2)
 
     assert type(error) is QuotaError
@@ -864,6 +888,17 @@ async def test_a_plain_address_asks_no_hub(of: Any) -> None:
     assert isinstance(got[-1], Completed)
     assert server.seen == []
     assert len(plain.of("/config")) == 1
+
+
+@pytest.mark.parametrize("page", [IN_ERROR, NOT_FOUND])
+async def test_a_plain_address_gets_the_prompt_once(page: Answer) -> None:
+    config, join = status(200, APP_CONFIG), status(page.status, page.body)
+
+    async with HubFront() as server, ScriptedServer(config=config, join=join) as plain:
+        (error,) = await ask(server, plain.url)
+
+    assert type(error) in {SpaceUnavailableError, SpaceStatusError}
+    assert len(plain.joins) == len(plain.of("/config")) == 1
 
 
 @pytest.mark.parametrize(
