@@ -395,8 +395,16 @@ class SpaceClient:
             self._endpoint = await self._found(front.app_config, clock)
 
     def _guessed(self, exc: QwenSpaceError) -> Endpoint:
-        """Return the known function of the Space, or the public Space's, without `/config`."""
-        if hub.is_final(self.config, exc):
+        """Return the known function of the Space, or the public Space's, without `/config`.
+
+        Not for a server that only failed just now: in an app that nobody knows, the number of the
+        public Space's function may be that of any other.
+        """
+        known = profile_of(self.config.url)
+        failed = isinstance(exc, SpaceUnavailableError) or (
+            isinstance(exc, SpaceStatusError) and exc.status >= 500
+        )
+        if hub.is_final(self.config, exc) or (failed and known is None):
             raise exc
         if self.config.endpoint is not None:
             raise EndpointError(
@@ -404,7 +412,7 @@ class SpaceClient:
             ) from exc
         logger.debug("/config does not help (%s): taking the public Space's figures", exc)
         self._no_config = exc
-        return profile_of(self.config.url) or QWEN_2_5
+        return known or QWEN_2_5
 
     def _known(self) -> Endpoint:
         """Return the function that was found."""

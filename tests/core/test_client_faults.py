@@ -123,16 +123,32 @@ async def test_without_config_the_public_space_s_figures_are_sent_to_the_letter(
     "config",
     [
         pytest.param(status(404, HTML), id="404-html"),
-        pytest.param(status(500, "Internal Server Error"), id="500"),
-        pytest.param(status(503, {"detail": "Busy"}), id="503"),
+        pytest.param(status(405, HTML), id="405-html"),
         pytest.param(status(200, HTML), id="200-html"),
     ],
 )
-async def test_any_config_that_does_not_help_leads_to_the_public_figures(config: Any) -> None:
+async def test_where_there_is_no_config_the_public_figures_are_taken(config: Any) -> None:
     async with ScriptedServer(config=config) as server:
         got = await ask(server)
 
     assert said(got) == "Hello there."
+
+
+@pytest.mark.parametrize(
+    ("config", "error"),
+    [
+        pytest.param(status(500, "Internal Server Error"), SpaceStatusError, id="500"),
+        pytest.param(status(503, {"detail": "Busy"}), SpaceUnavailableError, id="503"),
+    ],
+)
+async def test_a_config_that_fails_does_not_lead_to_somebody_elses_function(
+    config: Any, error: type[QwenSpaceError]
+) -> None:
+    async with ScriptedServer(config=config) as server:
+        *_, got = await ask(server)
+
+    assert isinstance(got, error)
+    assert server.joins == []
 
 
 async def test_a_named_endpoint_cannot_be_guessed() -> None:

@@ -878,14 +878,16 @@ def test_any_other_failure_of_a_gpu_is_the_job_s(title: str | None, text: str | 
 # A plain address
 
 
-@pytest.mark.parametrize("of", [APP, BUSY, NOT_FOUND])
-async def test_a_plain_address_asks_no_hub(of: Any) -> None:
+@pytest.mark.parametrize(
+    ("of", "end"), [(APP, Completed), (BUSY, SpaceUnavailableError), (NOT_FOUND, Completed)]
+)
+async def test_a_plain_address_asks_no_hub(of: Any, end: type[object]) -> None:
     answer = status(of.status, of.body) if isinstance(of, Answer) else status(404, {"detail": "x"})
 
     async with HubFront(hub=[told("PAUSED")]) as server, ScriptedServer(config=answer) as plain:
         got = await ask(server, plain.url)
 
-    assert isinstance(got[-1], Completed)
+    assert isinstance(got[-1], end)
     assert server.seen == []
     assert len(plain.of("/config")) == 1
 
