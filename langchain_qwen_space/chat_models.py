@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -34,7 +33,7 @@ from qwen_space import __version__, tokens
 from qwen_space.config import DEFAULT_MODEL, SpaceConfig, Timeouts, has_password, space_url
 from qwen_space.environment import default_space, token_for
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.misuse import said_by
+from qwen_space.misuse import refuse_unknown, said_by
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
 
@@ -185,12 +184,8 @@ class ChatQwenSpace(BaseChatModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, values: Any) -> Any:
-        known = _argument_names(cls)
-        for name in values if isinstance(values, dict) else ():
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
-                raise ValueError(f"{cls.__name__} has no argument {name!r}. {hint}")
+        if isinstance(values, dict):
+            refuse_unknown(cls.__name__, values, _argument_names(cls))
         return values
 
     @field_validator("stop", mode="before")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
@@ -43,7 +42,7 @@ from qwen_space.config import (
     space_url,
 )
 from qwen_space.environment import default_space, token_for
-from qwen_space.misuse import said_by
+from qwen_space.misuse import refuse_unknown, said_by
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
 
@@ -186,10 +185,7 @@ class QwenSpace(CustomLLM):
         if not isinstance(values, dict):
             return values
         values = {name: value for name, value in values.items() if name != "class_name"}
-        for name in values.keys() - cls.model_fields.keys():
-            near = difflib.get_close_matches(name, cls.model_fields, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(cls.model_fields)}"
-            raise ValueError(f"{cls.__name__} has no argument {name!r}. {hint}")
+        refuse_unknown(cls.__name__, values, cls.model_fields)
         return values
 
     @field_validator("stop", mode="before")

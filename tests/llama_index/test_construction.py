@@ -46,7 +46,7 @@ def test_it_needs_no_argument() -> None:
 
 WRONG = [
     pytest.param({"temprature": 3}, "'temprature'. Did you mean 'temperature'", id="misspelt"),
-    pytest.param({"zzz": 3}, "no argument 'zzz'. Known: .*system_prompt", id="unknown"),
+    pytest.param({"zzz": 3}, "no argument 'zzz'. Known are: .*system_prompt", id="unknown"),
     pytest.param({"space": "nowhere"}, "neither a Space's id", id="space"),
     pytest.param({"model": ""}, "model is empty", id="model"),
     pytest.param({"max_retries": -1}, "max_retries=-1", id="max_retries"),
