@@ -31,7 +31,7 @@ from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import turns
 from qwen_space import __version__, tokens
 from qwen_space.config import DEFAULT_MODEL, SpaceConfig, Timeouts, has_password, space_url
-from qwen_space.environment import default_space, token_for
+from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.misuse import refuse_unknown, said_by
 from qwen_space.space import Space
@@ -216,6 +216,7 @@ class ChatQwenSpace(BaseChatModel):
                 name: value for name in _SAMPLING if (value := getattr(self, name)) is not None
             },
             headers=self.headers,
+            hub=default_hub(),
         )
 
     def _token(self) -> str | None:

@@ -41,7 +41,7 @@ from qwen_space.config import (
     has_password,
     space_url,
 )
-from qwen_space.environment import default_space, token_for
+from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.misuse import refuse_unknown, said_by
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
@@ -213,6 +213,7 @@ class QwenSpace(CustomLLM):
             inputs=self.inputs,
             sampling=_given({name: getattr(self, name) for name in _SAMPLING}),
             headers=self.headers,
+            hub=default_hub(),
         )
 
     def _open_space(self) -> Space:

@@ -85,7 +85,7 @@ def serving() -> Iterator[Any]:
 def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
     space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "200")
 
     status = main(["inspect", space.url])
 
@@ -96,8 +96,9 @@ def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
         f"Space {space.url} State running Gradio 6.",
         "Protocol sse_v3 Prefix /gradio_api",
         "/clear_session out Message textbox",
-        "/model_chat_1 chosen in Message textbox prompt in Chat chatbot history",
-        '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model',
+        "/model_chat_1 chosen in query = Message textbox prompt: the first text that is no",
+        "in history = Chat chatbot history: the first chatbot",
+        '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model: the label says model',
         "out Chat chatbot reply",
         "A chat uses /model_chat_1: named model_chat_1, listed in the app's API, streams, shows",
         "its reply in a chatbot; /model_chat would fit too.",
@@ -126,6 +127,9 @@ def test_json_is_one_object_and_nothing_else(
         "streams": True,
         "fits": True,
     }
+    names = [each["parameter"] for each in chosen["inputs"]]
+    assert names == ["query", "history", "system", "radio"]
+    assert all(each["why"] for each in chosen["inputs"])
     roles = [each["role"] for each in chosen["inputs"]]
     assert roles == ["prompt", "history", "system", "model"]
     size = chosen["inputs"][3]
@@ -196,6 +200,10 @@ def test_a_space_that_cannot_be_asked_has_a_state_and_an_error(
     ("error", "state"),
     [
         (SpaceUnavailableError("u", "paused"), "unavailable"),
+        (SpaceUnavailableError("u", "d", stage="PAUSED"), "paused"),
+        (SpaceUnavailableError("u", "d", stage="SLEEPING"), "sleeping"),
+        (SpaceUnavailableError("u", "d", stage="RUNNING_APP_STARTING"), "starting"),
+        (SpaceUnavailableError("u", "d", stage="NO_APP_FILE"), "no app file"),
         (SpaceTimeoutError("connect", 1), "silent"),
         (AuthenticationError("u", "no"), "refused"),
         (QuotaError("too many"), "busy"),
@@ -221,6 +229,20 @@ def test_recorded_apps_of_each_gradio_are_read(version: str) -> None:
         "what only runs in the page is no endpoint"
     )
     json.dumps(found.to_json())
+
+
+def test_steps_before_the_reply_are_shown_as_such() -> None:
+    steps = (
+        function("take", [1, 2], [1, 2], id=0),
+        function("answer", [2], [2], id=1, trigger_after=0, types={"generator": True}),
+    )
+    answer = app(*steps)
+
+    found = inspect_config(CONFIG, answer, find_endpoint(answer))
+
+    marks = [(each.name, each.step, each.chosen, each.fits) for each in found.endpoints]
+    assert marks == [("take", True, False, False), ("answer", False, True, True)]
+    assert str(found.why).endswith("runs after /take")
 
 
 def test_a_function_without_a_name_is_shown_if_a_chat_uses_it() -> None:

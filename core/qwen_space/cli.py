@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwen_space._version import __version__
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, is_hugging_face
+from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig
+from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.errors import QwenSpaceError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _add_space(parser: argparse.ArgumentParser) -> None:
         "space",
         nargs="?",
         metavar="SPACE",
-        default=os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE,
+        default=default_space(),
         help="owner/name, or the URL of a Gradio app (default: QWEN_SPACE_URL if that is set, "
         f"else {DEFAULT_SPACE})",
     )
@@ -221,10 +222,8 @@ def _config(space: str, **options: Any) -> SpaceConfig:
 
     The token is not an option: it would show in `ps`.
     """
-    config = SpaceConfig(space=space, **options)
-    if not is_hugging_face(config.url):
-        return config
-    return SpaceConfig(space=space, hf_token=os.environ.get("HF_TOKEN") or None, **options)
+    token = token_for(SpaceConfig(space=space).url, None)
+    return SpaceConfig(space=space, hf_token=token, hub=default_hub(), **options)
 
 
 def _serve(options: argparse.Namespace) -> None:

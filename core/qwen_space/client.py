@@ -6,21 +6,30 @@ import contextlib
 import logging
 import uuid
 import warnings
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from qwen_space import hub
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn, check_prompt, split, turns
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, Timeouts
+from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Split, Turn, check_prompt, split, turns
+from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, HUB, SpaceConfig, Timeouts
 from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, last
 from qwen_space.finding import Finder
+from qwen_space.hub import is_asleep
 from qwen_space.opening import Opening
 from qwen_space.profiles import Endpoint
 from qwen_space.protocol.join import Join
 from qwen_space.reply import Reply
+from qwen_space.stepping import run_step
 from qwen_space.stop import StopScanner
 from qwen_space.transport import Clock, Transport
 
@@ -69,6 +78,7 @@ class SpaceClient:
         endpoint: The api name of the function to call; None lets discovery choose.
         inputs: Values for further inputs of the app, by parameter name or label.
         headers: Headers to add, or to put in place of ours.
+        hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
         session: An aiohttp session to use. The client closes only one that it made itself.
 
     Raises:
@@ -89,6 +99,7 @@ class SpaceClient:
         endpoint: str | None = None,
         inputs: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        hub: str = HUB,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         config = SpaceConfig(
@@ -103,6 +114,7 @@ class SpaceClient:
             endpoint=endpoint,
             inputs=inputs or {},
             headers=headers or {},
+            hub=hub,
         )
         self._transport = Transport(config, session)
         self._finder = Finder(self._transport)
@@ -220,10 +232,24 @@ class SpaceClient:
     async def app_config(self) -> Any:
         """Return the JSON of the app's `/config`, asked for anew.
 
+        A Space that sleeps is not waited for, though it wakes up from being asked.
+
         Raises:
+            SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
         return await self._finder.app_config(Clock(self.config.timeouts))
+
+    async def app_info(self, prefix: str = "") -> Any:
+        """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
+
+        Args:
+            prefix: What stands before the app's paths: "", or "/gradio_api" from Gradio 5 on.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached.
+        """
+        return await self._finder.app_info(prefix, Clock(self.config.timeouts))
 
     @property
     def found(self) -> Endpoint | None:
@@ -238,7 +264,7 @@ class SpaceClient:
             try:
                 return await self._begun(stack, chat, options, clock)
             except QwenSpaceError as exc:
-                if not hub.is_asleep(self.config, exc):
+                if not is_asleep(self.config, exc):
                     raise
                 logger.debug("the Space has gone to sleep: %s", exc)
                 self._finder.forget()
@@ -277,24 +303,16 @@ class SpaceClient:
         """Ask the function, and leave on the stack what ends that."""
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
-        sampling = {**self.config.sampling, **(options.get("sampling") or {})}
-        inputs = {**self.config.inputs, **(options.get("inputs") or {})}
-        await self._finder.know_inputs({**sampling, **inputs}, clock)
-        endpoint = self._finder.endpoint
-        inputs = {**self._fitting(endpoint, sampling), **inputs}
-        choice = endpoint.choose_model(options.get("model") or self.config.model)
-        join = Join(
-            f"{self.config.url}{endpoint.prefix}/queue",
-            endpoint.fn_index,
-            endpoint.trigger_id,
-            self._data(endpoint, chat, choice, inputs),
-            uuid.uuid4().hex,
-        )
-
-        async def send_data(event_id: str | None) -> None:
-            await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
-
-        may_call = self._finder.is_told
+        asked = await self._question(chat, options, clock)
+        endpoint = asked.endpoint
+        page: dict[Any, Any] = {}  # what the steps leave in its components
+        session_hash = uuid.uuid4().hex
+        for step in endpoint.before:
+            join = self._join(step, asked.data(step, page), session_hash)
+            send_data = self._sending(join, clock)
+            page.update(await run_step(self._transport, step, join, clock, send_data))
+        join = self._join(endpoint, asked.data(endpoint, page), session_hash)
+        may_call = self._finder.is_told and not endpoint.before  # which have a session of their own
         opening = Opening(self._transport, endpoint, join, clock, may_call=may_call)
         try:
             body, job = await opening.open()
@@ -302,8 +320,8 @@ class SpaceClient:
             if (explained := self._finder.explained(exc)) is exc:
                 raise
             raise explained from exc
-        model = None if choice is None else str(choice)
-        reply = Reply(body, job, clock, model, send_data)
+        model = None if asked.model is None else str(asked.model)
+        reply = Reply(body, job, clock, model, self._sending(join, clock))
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:
@@ -312,23 +330,51 @@ class SpaceClient:
         stack.callback(body.close)  # first of all: at once, and in a cancelled task too
         return events
 
-    def _data(
-        self, endpoint: Endpoint, chat: Sequence[Turn], model: Any, inputs: Mapping[str, Any]
-    ) -> list[Any]:
-        """Return the function's arguments for a chat."""
+    async def _question(
+        self, chat: Sequence[Turn], options: CallOptions, clock: Clock
+    ) -> _Question:
+        """Return what is asked of the function, in the app's own terms."""
+        sampling = {**self.config.sampling, **(options.get("sampling") or {})}
+        inputs = {**self.config.inputs, **(options.get("inputs") or {})}
+        await self._finder.know_inputs({**sampling, **inputs}, clock)
+        endpoint = self._finder.endpoint
+        endpoint.check_inputs(inputs)
         if self.config.system_prompt is not None and not any(turn.is_system for turn in chat):
             chat = [Turn("system", self.config.system_prompt), *chat]
-        parts = split(chat, system_apart=endpoint.takes("system"))
-        history: list[Any] = []
-        if self.config.history == "native" and endpoint.takes("history"):
-            parts, history = endpoint.with_history(chat) or (parts, [])
-        return endpoint.data(
+        parts, history = self._parts(endpoint, chat)
+        return _Question(
+            endpoint,
             parts.prompt,
             DEFAULT_SYSTEM_PROMPT if parts.system is None else parts.system,
-            model=model,
-            history=history,
-            inputs=inputs,
+            endpoint.choose_model(options.get("model") or self.config.model),
+            history,
+            {**self._fitting(endpoint, sampling), **inputs},
         )
+
+    def _parts(self, endpoint: Endpoint, chat: Sequence[Turn]) -> tuple[Split, list[Any]]:
+        """Return a chat as the system prompt, the prompt, and the history for the app's own."""
+        if self.config.history == "native":
+            if endpoint.takes("history"):
+                if (native := endpoint.with_history(chat)) is not None:
+                    return native
+            elif any(turn.role == "assistant" for turn in chat):
+                warnings.warn(
+                    f"history='native': /{endpoint.api_name} of {self.config.url} has no input "
+                    "for a history, as with gr.ChatInterface, which keeps its own in the session; "
+                    "earlier turns go into the prompt, as with history='split'.",
+                    stacklevel=2,
+                )
+        return split(chat, system_apart=endpoint.takes("system")), []
+
+    def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
+        queue = f"{self.config.url}{endpoint.prefix}/queue"
+        return Join(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
+
+    def _sending(self, join: Join, clock: Clock) -> Callable[[str | None], Awaitable[None]]:
+        async def send_data(event_id: str | None) -> None:
+            await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
+
+        return send_data
 
     def _fitting(self, endpoint: Endpoint, sampling: Mapping[str, float]) -> dict[str, Any]:
         fitting = endpoint.fitting(sampling)
@@ -339,3 +385,26 @@ class SpaceClient:
                 stacklevel=2,
             )
         return fitting
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A chat as one app takes it."""
+
+    endpoint: Endpoint
+    prompt: str
+    system: str
+    model: Any
+    history: list[Any]
+    inputs: Mapping[str, Any]
+
+    def data(self, step: Endpoint, page: Mapping[Any, Any]) -> list[Any]:
+        """Return the arguments of one of the endpoint's steps."""
+        return step.data(
+            self.prompt,
+            self.system,
+            model=self.model,
+            history=self.history,
+            inputs=self.inputs,
+            page=page,
+        )

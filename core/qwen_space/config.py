@@ -114,7 +114,7 @@ class SpaceConfig:
                 "SpaceClient a session whose connector speaks SOCKS."
             )
         if not _is_web_address(self.hub) or urlsplit(self.hub).username:
-            raise ValueError(f"hub must be a URL such as {HUB!r}.")
+            raise ValueError(f"hub must be a URL such as {HUB!r} (HF_ENDPOINT, if that is set).")
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
         """Return what is pickled: all but the secrets, which are not to lie in files and caches."""

@@ -1,28 +1,32 @@
 """Finds the function that chats in what an app says of itself.
 
-Source: an app's `/config`, which every Gradio from 4.0 on serves, and its `/info`, which has the
-names of the functions' parameters from Gradio 4.20 on.
+Where a page answers in steps, the first of which only takes the prompt, what is found has them
+all: such are Qwen's 1M demos, ms-swift's page, and the example in Gradio's own documentation.
+
+Source: an app's `/config`, and its `/info`, which has the names of the functions' parameters from
+Gradio 4.20 on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from qwen_space.errors import EndpointError, ProtocolError
+from qwen_space.app_config import CHATS, TEXTS, AppComponent, AppConfig, AppFunction
+from qwen_space.errors import EndpointError
 from qwen_space.profiles import Endpoint, Input, Role, Shape, bare_name
 
-__all__ = ["find_endpoint", "is_unclear", "with_parameters"]
+__all__ = ["find_endpoint", "fitting_endpoint", "is_unclear", "parameter_names", "with_parameters"]
 
-_CHATS = frozenset({"chatbot", "modelscopechatbot", "modelscopelegacychatbot"})
-_TEXTS = frozenset({"textbox", "multimodaltextbox"})
-_TEXT_OUTPUTS = frozenset({*_TEXTS, "markdown", "json"})
+_TEXT_OUTPUTS = frozenset({*TEXTS, "markdown", "json"})
 _CHOICES = frozenset({"radio", "dropdown"})
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
+
+Roles = dict[int, tuple[Role, str]]  # what inputs at some positions are to a chat, and why
 
 
 def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
@@ -36,185 +40,242 @@ def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
         ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
         EndpointError: No function fits, or several do.
     """
-    try:
-        app = _App(config)
-        return app.best() if api_name is None else app.named(api_name.strip("/"))
-    except (AttributeError, IndexError, KeyError, TypeError) as exc:
-        raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
+    app = _App(config)
+    return app.best() if api_name is None else app.named(api_name.strip("/"))
 
 
-def _is_public(function: Mapping[str, Any]) -> bool:
-    """Whether a function is part of the app's documented API (`show_api` until Gradio 5)."""
-    visible = function.get("api_visibility", "public") == "public"
-    return visible and function.get("show_api") is not False
+def fitting_endpoint(config: Any, fn_index: int) -> Endpoint | None:
+    """Return how a chat would use one function of an app; None if it cannot.
+
+    Raises:
+        ProtocolError: As `find_endpoint`.
+    """
+    app = _App(config)
+    return next((each for _, each in app.endpoints if each.fn_index == fn_index), None)
 
 
 class _App:
-    """An app's `/config`, read."""
+    """An app's functions, as a chat could use them."""
 
     def __init__(self, config: Any) -> None:
-        if not isinstance(config, dict) or not isinstance(config.get("dependencies"), list):
-            raise ProtocolError("The answer to /config is not that of a Gradio app.")
-        self.version = str(config.get("version", "unknown"))
-        if self.version.startswith("3."):
-            raise ProtocolError(
-                f"The app runs Gradio {self.version}, which speaks over a websocket; "
-                "this client needs Gradio 4 or newer."
-            )
-        self.protocol = config.get("protocol")
-        self.prefix = str(config.get("api_prefix") or "").rstrip("/")
-        components = config.get("components") or []
-        self.components = {each["id"]: each for each in components if "id" in each}
-        self.functions = list(enumerate(config["dependencies"]))
+        self._app = AppConfig(config)
+        self.endpoints = [
+            (function, endpoint)
+            for function in self._app.functions
+            if (endpoint := self._endpoint(function)) is not None
+        ]
 
     def named(self, api_name: str) -> Endpoint:
-        for index, function in self.functions:
-            if function.get("api_name") == api_name:
-                endpoint = self._endpoint(index, function)
-                if endpoint is None:
-                    raise EndpointError(
-                        f"/{api_name} takes no text, or gives none back. {self._offers()}"
-                    )
+        for _, endpoint in self.endpoints:
+            if api_name == endpoint.api_name:
                 return endpoint
+        for _, endpoint in self.endpoints:
+            if any(api_name == step.api_name for step in endpoint.before):
+                return endpoint
+        if any(api_name == each.api_name for each in self._app.functions):
+            raise EndpointError(f"/{api_name} takes no text, or gives none back. {self._offers()}")
         raise EndpointError(f"The app has no endpoint /{api_name}. {self._offers()}")
 
     def best(self) -> Endpoint:
-        found = [
-            (self._rank(function), endpoint)
-            for index, function in self.functions
-            if (endpoint := self._endpoint(index, function)) is not None
-        ]
+        found = [(self._rank(*each), each[1]) for each in self.endpoints]
         if not found:
             raise EndpointError(f"The app has no endpoint that fits a chat. {self._offers()}")
         best = min(rank for rank, _ in found)
         endpoints = [endpoint for rank, endpoint in found if rank == best]
-        first = endpoints[0]
-        if any((each.inputs, each.output) != (first.inputs, first.output) for each in endpoints):
+        if any(each.signature != endpoints[0].signature for each in endpoints):
             raise EndpointError(
                 "Several endpoints of the app fit a chat: "
-                f"{', '.join(f'/{each.api_name}' for each in endpoints)}. "
-                "Name one as endpoint."
+                f"{', '.join(_described(each) for each in endpoints)}. Name one as endpoint."
             )
-        return first
+        return endpoints[0]
 
-    def _rank(self, function: Mapping[str, Any]) -> tuple[bool, bool, bool, int]:
+    def _rank(self, first: AppFunction, endpoint: Endpoint) -> tuple[bool, bool, bool, int]:
         """Return how well a function fits; less is better.
 
         gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
         from the session's state, which only the step before them fills.
         """
-        shows_chat = any(self._type(each) in _CHATS for each in function["outputs"])
-        name = function.get("api_name")
+        last = next(each for each in self._app.functions if each.id == endpoint.fn_index)
+        shows_chat = any(each.kind in CHATS for each in last.outputs)
+        name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        streams = bool((function.get("types") or {}).get("generator"))
-        return not _is_public(function), not shows_chat, not streams, known
+        return not (first.public and last.public), not shows_chat, not last.streams, known
 
-    def _endpoint(self, index: int, function: Mapping[str, Any]) -> Endpoint | None:
-        """Return the function as an endpoint; None when it is no chat."""
-        inputs = self._inputs(function)
-        output = self._output(function)
-        if output is None or all(each.role != "prompt" for each in inputs):
+    def _endpoint(self, first: AppFunction) -> Endpoint | None:
+        """Return a function, with those that the page runs after it; None when it is no chat."""
+        if not first.runs:
             return None
-        targets = function.get("targets") or [[None]]
-        name = function.get("api_name")
+        roles = self._roles(first.inputs)
+        if all(role != "prompt" for role, _ in roles.values()):
+            return None
+        *earlier, last = self._followed(first)
+        output = _output(last)
+        if output is None:
+            return None
+        if not earlier:
+            return self._step(first, roles, first.trigger, output)
+        is_kept = any(each.kind == "state" for each in last.inputs)
+        if is_kept:
+            roles = {at: role for at, role in roles.items() if role[0] != "history"}
+        steps = [self._step(first, roles, first.trigger)]
+        for function in [*earlier[1:], last]:
+            given = {each.id for step in [first, *earlier] for each in step.outputs}
+            free = [None if each.id in given else each for each in function.inputs]
+            steps.append(self._step(function, self._further_roles(free), first.trigger))
+        steps = [*self._setting_system(steps, [first, *earlier[1:], last]), *steps]
+        return replace(steps[-1], output=output, before=tuple(steps[:-1]), remembers=is_kept)
+
+    def _followed(self, first: AppFunction) -> list[AppFunction]:
+        """Return a function and those after it which the reply is made by.
+
+        A function that streams by the queue is taken to be the one that answers.
+        """
+        chain = [first]
+        while not (chain[-1].streams and chain[-1].queued):
+            outputs = [each for function in chain for each in function.outputs]
+            given = {each.id for each in outputs if each.kind in {*CHATS, "state"}}
+            following = next(
+                (
+                    each
+                    for each in self._app.functions
+                    if each.after == chain[-1].id
+                    and each.runs
+                    and each not in chain
+                    and any(component.kind in CHATS for component in each.outputs)
+                    and any(component.id in given for component in each.inputs)
+                ),
+                None,
+            )
+            if following is None:
+                break
+            chain.append(following)
+        return chain
+
+    def _setting_system(
+        self, steps: Sequence[Endpoint], functions: Sequence[AppFunction]
+    ) -> list[Endpoint]:
+        """Return the function that puts a system prompt where the steps look for it, if any."""
+        if any(each.role == "system" for step in steps for each in step.inputs):
+            return []
+        states = {each.id for step in functions for each in step.inputs if each.kind == "state"}
+        for function in self._app.functions:
+            sets = any(each.id in states for each in function.outputs)
+            if function.runs and sets and len(function.inputs) == 1:
+                roles = self._further_roles(function.inputs)
+                if [role for role, _ in roles.values()] == ["system"]:
+                    return [self._step(function, roles, function.trigger)]
+        return []
+
+    def _step(
+        self, function: AppFunction, roles: Roles, trigger: Any, output: int | None = None
+    ) -> Endpoint:
         return Endpoint(
-            api_name=name if isinstance(name, str) else None,
-            fn_index=function.get("id", index),
-            trigger_id=targets[0][0],
-            inputs=inputs,
+            api_name=function.api_name,
+            fn_index=function.id,
+            trigger_id=trigger,
+            inputs=tuple(
+                self._input(each, *roles.get(position, (None, "")))
+                for position, each in enumerate(function.inputs)
+            ),
             output=output,
-            protocol=self.protocol,
-            prefix=self.prefix,
+            protocol=self._app.protocol,
+            prefix=self._app.prefix,
+            outputs=tuple(None if each.kind == "state" else each.id for each in function.outputs),
+            queued=function.queued,
         )
 
-    def _output(self, function: Mapping[str, Any]) -> int | None:
-        types = [self._type(each) for each in function.get("outputs") or []]
-        for wanted in (_CHATS, _TEXT_OUTPUTS):
-            for position, kind in enumerate(types):
-                if kind in wanted:
-                    return position
-        return None
-
-    def _inputs(self, function: Mapping[str, Any]) -> tuple[Input, ...]:
-        ids = function.get("inputs") or []
-        roles = self._roles(ids)
-        return tuple(self._input(each, roles.get(position)) for position, each in enumerate(ids))
-
-    def _roles(self, ids: Sequence[Any]) -> dict[int, Role]:
-        """Return what the inputs at some positions are to a chat."""
-        roles: dict[int, Role] = {}
-        texts = [position for position, each in enumerate(ids) if self._type(each) in _TEXTS]
-        prompt = next((each for each in texts if not self._is_system(ids[each])), None)
+    def _roles(self, components: Sequence[AppComponent]) -> Roles:
+        """Return what the inputs of a function that takes the prompt are to a chat."""
+        texts = [at for at, each in enumerate(components) if each.kind in TEXTS]
+        prompt = next((at for at in texts if _system_look(components[at]) is None), None)
         if prompt is None:
-            return roles
-        roles[prompt] = "prompt"
-        for position, each in enumerate(ids):
-            kind = self._type(each)
-            if kind in _CHATS and "history" not in roles.values():
-                roles[position] = "history"
-            elif kind in _CHOICES and "model" not in roles.values() and self._is_model(each):
-                roles[position] = "model"
-        rest = [each for each in texts if each != prompt]
-        system = next((each for each in rest if self._is_system(ids[each])), None)
-        if system is not None:
-            roles[system] = "system"
+            return {}
+        alone = "the only text" if len(texts) == 1 else "the first text that is no system prompt"
+        roles: Roles = {prompt: ("prompt", alone)}
+        for position, each in enumerate(components):
+            if each.kind in CHATS:
+                roles[position] = ("history", f"the first {each.kind}")
+                break
+        rest = [None if at in roles else each for at, each in enumerate(components)]
+        return {**roles, **self._further_roles(rest)}
+
+    def _further_roles(self, components: Sequence[AppComponent | None]) -> Roles:
+        """Return which inputs are the system prompt and the model; None is no candidate."""
+        roles: Roles = {}
+        looks: tuple[tuple[Role, Any], ...] = (("system", _system_look), ("model", _model_look))
+        for role, look in looks:
+            for position, each in enumerate(components):
+                if each is not None and (why := look(each)) is not None:
+                    roles[position] = (role, why)
+                    break
         return roles
 
-    def _is_system(self, component: Any) -> bool:
-        props = self._props(component)
-        return "system" in str(props.get("label") or "").lower() or str(
-            props.get("value") or ""
-        ).startswith("You are")
-
-    def _is_model(self, component: Any) -> bool:
-        label = str(self._props(component).get("label") or "").lower()
-        choices = self._choices(component) or ()
-        return (
-            "model" in label
-            or "qwen" in label
-            or any(re.search(r"\d+(\.\d+)?b\b", str(each).lower()) for each in choices)
-        )
-
-    def _input(self, component: Any, role: Role | None) -> Input:
-        props = self._props(component)
-        name = str(props.get("label") or self._type(component))
+    def _input(self, component: AppComponent, role: Role | None, why: str) -> Input:
+        choices = component.choices
         return Input(
             role,
-            name,
-            props.get("value"),
-            self._choices(component),
+            component.label or component.kind,
+            component.value,
+            None if choices is None else tuple(choices),
             self._shape(component),
-            kind=self._type(component),
+            kind=component.kind,
+            component=component.id,
+            why=why,
         )
 
-    def _shape(self, component: Any) -> Shape:
-        if self._type(component) == "multimodaltextbox":
+    def _shape(self, component: AppComponent) -> Shape:
+        if component.kind == "multimodaltextbox":
             return "multimodal"
-        if self._type(component) != "chatbot":
+        if component.kind != "chatbot":
             return "pairs"
-        if self.version.split(".")[0] in {"4", "5"}:
-            return "messages" if self._props(component).get("type") == "messages" else "pairs"
+        if self._app.version.split(".")[0] in {"4", "5"}:
+            return "messages" if component.props.get("type") == "messages" else "pairs"
         return "parts"
 
-    def _choices(self, component: Any) -> tuple[Any, ...] | None:
-        choices = self._props(component).get("choices")
-        if not isinstance(choices, list):
-            return None
-        return tuple(each[-1] if isinstance(each, list) else each for each in choices)
-
-    def _type(self, component: Any) -> str:
-        return str(self.components.get(component, {}).get("type"))
-
-    def _props(self, component: Any) -> Mapping[str, Any]:
-        props = self.components.get(component, {}).get("props")
-        return props if isinstance(props, dict) else {}
-
     def _offers(self) -> str:
-        names = [f"/{each['api_name']}" for _, each in self.functions if each.get("api_name")]
+        names = [f"/{each.api_name}" for each in self._app.functions if each.api_name]
         return (
             f"Its endpoints are: {', '.join(names) or 'none with a name'}. "
             "Name the one to use as endpoint."
         )
+
+
+def _output(function: AppFunction) -> int | None:
+    """Return the position of what shows the reply; None if nothing does."""
+    for wanted in (CHATS, _TEXT_OUTPUTS):
+        for position, each in enumerate(function.outputs):
+            if each.kind in wanted:
+                return position
+    return None
+
+
+def _system_look(component: AppComponent) -> str | None:
+    """Return what makes a component look like a system prompt's; None if nothing does."""
+    if component.kind not in TEXTS:
+        return None
+    if "system" in str(component.label or "").lower():
+        return "the label says system"
+    if str(component.value or "").startswith("You are"):
+        return "its value begins with You are"
+    return None
+
+
+def _model_look(component: AppComponent) -> str | None:
+    """Return what makes a component look like the choice of a model; None if nothing does."""
+    if component.kind not in _CHOICES:
+        return None
+    label = str(component.label or "").lower()
+    if "model" in label or "qwen" in label:
+        return "the label says model" if "model" in label else "the label says Qwen"
+    sizes = any(re.search(r"\d+(\.\d+)?b\b", str(each).lower()) for each in component.choices or ())
+    return "its choices are sizes of models" if sizes else None
+
+
+def _described(endpoint: Endpoint) -> str:
+    """Return an endpoint with what it takes, for who is to choose one."""
+    shown = [each for each in endpoint.every_input if each.kind != "state"]
+    takes = ", ".join(f"{each.name} as {each.role}" if each.role else each.name for each in shown)
+    return f"/{endpoint.api_name} ({takes})"
 
 
 # What the parameters of chat functions are called: Qwen's and ms-swift's, gr.ChatInterface's and
@@ -227,16 +288,20 @@ _PARAMETERS: dict[str, Role] = {
 }
 
 _CAN_BE: dict[Role, frozenset[str]] = {
-    "prompt": _TEXTS,
-    "history": _CHATS,
-    "system": _TEXTS,
+    "prompt": TEXTS,
+    "history": CHATS,
+    "system": TEXTS,
     "model": _CHOICES,
 }
 
 
 def is_unclear(endpoint: Endpoint) -> bool:
     """Whether a function takes a text of which its components do not say what it is."""
-    return any(each.role is None and each.kind in _TEXTS for each in endpoint.inputs)
+    own = {each for step in endpoint.before for each in step.outputs}
+    return any(
+        each.role is None and each.kind in TEXTS and each.component not in own
+        for each in endpoint.every_input
+    )
 
 
 def with_parameters(endpoint: Endpoint, info: Any) -> Endpoint:
@@ -246,7 +311,10 @@ def with_parameters(endpoint: Endpoint, info: Any) -> Endpoint:
         endpoint: A function that `find_endpoint` gave.
         info: The JSON of the app's `/info`; anything else leaves the endpoint as it was.
     """
-    names = _parameter_names(endpoint, info)
+    endpoint = replace(
+        endpoint, before=tuple(with_parameters(each, info) for each in endpoint.before)
+    )
+    names = parameter_names(info, endpoint.api_name)
     shown = [position for position, each in enumerate(endpoint.inputs) if each.kind != "state"]
     if len(names) != len(shown):
         return endpoint
@@ -256,9 +324,10 @@ def with_parameters(endpoint: Endpoint, info: Any) -> Endpoint:
     return replace(endpoint, inputs=_with_roles(inputs))
 
 
-def _parameter_names(endpoint: Endpoint, info: Any) -> list[str]:
+def parameter_names(info: Any, api_name: str | None) -> list[str]:
+    """Return the names of a function's parameters in `/info`, which leaves out states."""
     try:
-        parameters = info["named_endpoints"][f"/{endpoint.api_name}"]["parameters"]
+        parameters = info["named_endpoints"][f"/{api_name}"]["parameters"]
         return [str(each["parameter_name"]) for each in parameters]
     except (KeyError, TypeError):
         return []
@@ -275,7 +344,10 @@ def _with_roles(inputs: Sequence[Input]) -> tuple[Input, ...]:
     if "prompt" not in named:  # then the names are of no kind that is known
         return tuple(inputs)
     by_position = {position: role for role, position in named.items()}
-    return tuple(
-        replace(each, role=by_position.get(position, None if each.role in named else each.role))
-        for position, each in enumerate(inputs)
-    )
+    return tuple(_in_role(each, by_position.get(at), named) for at, each in enumerate(inputs))
+
+
+def _in_role(each: Input, role: Role | None, named: Collection[Role]) -> Input:
+    if role is not None:
+        return replace(each, role=role, why=f"the parameter is called {each.parameter}")
+    return replace(each, role=None, why="") if each.role in named else each

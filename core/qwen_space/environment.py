@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 
-from qwen_space.config import DEFAULT_SPACE, is_hugging_face
+from qwen_space.config import DEFAULT_SPACE, HUB, is_hugging_face
 
-__all__ = ["default_space", "token_for"]
+__all__ = ["default_hub", "default_space", "token_for"]
 
 
 def default_space() -> str:
     """Return the Space that `QWEN_SPACE_URL` names, or the public one."""
     return os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE
+
+
+def default_hub() -> str:
+    """Return the address of the Hugging Face hub: `HF_ENDPOINT`, as its own client reads it."""
+    return os.environ.get("HF_ENDPOINT") or HUB
 
 
 def token_for(url: str, given: str | None) -> str | None:

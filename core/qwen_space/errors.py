@@ -261,16 +261,23 @@ class SpaceUnavailableError(SpaceError):
         detail: What is the matter.
         remedy: What to do; None is what can always be done.
         status: The HTTP status, where it is a page in front of the app that says so, else None.
+        stage: The hub's word for the state that the Space is in, such as "PAUSED", if it said so.
     """
 
     def __init__(
-        self, url: str, detail: str, remedy: str | None = None, status: int | None = None
+        self,
+        url: str,
+        detail: str,
+        remedy: str | None = None,
+        status: int | None = None,
+        stage: str | None = None,
     ) -> None:
-        super().__init__(url, detail, remedy, status)
+        super().__init__(url, detail, remedy, status, stage)
         self.url = url
         self.detail = detail
         self.remedy = remedy
         self.status = status
+        self.stage = stage
 
     def __str__(self) -> str:
         remedy = self.remedy or (

@@ -69,7 +69,7 @@ class Finder:
         """
         if self._endpoint is not None:
             return
-        front = Front(self._transport, self.app_config, clock)
+        front = Front(self._transport, self._app_config, clock)
         try:
             async with contextlib.aclosing(front.waiting()) as notices:
                 async for notice in notices:
@@ -86,11 +86,31 @@ class Finder:
             self._endpoint = await self._with_parameters(self.endpoint, clock)
 
     async def app_config(self, clock: Clock) -> Any:
-        """Return the JSON of the app's `/config`.
+        """Return the JSON of the app's `/config`; a Space that sleeps is not waited for.
 
         Raises:
+            SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
+        front = Front(self._transport, self._app_config, clock)
+        if (stage := await front.look()) is not None:
+            raise hub.asleep(self._transport.config.url, stage)
+        return front.app_config
+
+    async def app_info(self, prefix: str, clock: Clock) -> Any:
+        """Return the JSON of the app's `/info`; None where it does not answer with such.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached.
+        """
+        url = f"{self._transport.config.url}{prefix}/info"
+        try:
+            return await self._transport.json("GET", url, clock)
+        except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
+            logger.debug("%s does not help: %s", url, exc)
+            return None
+
+    async def _app_config(self, clock: Clock) -> Any:
         retries = self._transport.config.max_retries
         return await retrying(lambda: self._transport.app_config(clock), is_passing, retries)
 
@@ -118,12 +138,7 @@ class Finder:
 
     async def _with_parameters(self, endpoint: Endpoint, clock: Clock) -> Endpoint:
         """Return the endpoint with what the app's `/info` tells of it, which may be nothing."""
-        url = f"{self._transport.config.url}{endpoint.prefix}/info"
-        try:
-            return with_parameters(endpoint, await self._transport.json("GET", url, clock))
-        except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
-            logger.debug("%s does not help: %s", url, exc)
-            return endpoint
+        return with_parameters(endpoint, await self.app_info(endpoint.prefix, clock))
 
     def _guessed(self, exc: QwenSpaceError) -> Endpoint:
         """Return the known function of the Space, or the public Space's, without `/config`.

@@ -59,7 +59,7 @@ class Front:
             SpaceUnavailableError: It will not be there by itself.
             QwenSpaceError: It cannot be reached, or refuses.
         """
-        self._stage = await self._look(self._get)
+        self._stage = await self.look()
         told, pause, start = None, _FIRST_PAUSE, time.monotonic()
         while self._stage is not None:
             if self._stage != told:
@@ -67,6 +67,14 @@ class Front:
                 told = self._stage
             self._stage = await self._within_limits(self._look_after(pause), start)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    async def look(self) -> str | None:
+        """Get `/config`; return the stage of a Space that is to be waited for, if it is not there.
+
+        Raises:
+            QwenSpaceError: As `waiting`.
+        """
+        return await self._look(self._get)
 
     def _notice(self, stage: str) -> Notice:
         notice = hub.notice(stage)

@@ -29,6 +29,7 @@ from qwen_space.events import Notice
 
 __all__ = [
     "SpaceStatus",
+    "asleep",
     "broken",
     "is_asleep",
     "is_final",
@@ -42,6 +43,7 @@ __all__ = [
     "redirected",
     "refused",
     "retry_after",
+    "state",
     "status_url",
     "waits",
 ]
@@ -53,6 +55,13 @@ _WAITING = {
     "RUNNING_APP_STARTING": "is starting anew",
     "STOPPED": "was stopped and is waking up",
     "SLEEPING": "was asleep and is waking up",
+}
+_STATES = {
+    "RUNNING_BUILDING": "building",
+    "APP_STARTING": "starting",
+    "RUNNING_APP_STARTING": "starting",
+    "RUNTIME_ERROR": "crashed",
+    "BUILD_ERROR": "not built",
 }
 _STAND_IN = "A duplicate of the Space, or `qwen-space serve`, can stand in for it."
 _BROKEN = {
@@ -193,8 +202,22 @@ def broken(url: str, status: SpaceStatus) -> SpaceUnavailableError | None:
         return None
     detail, remedy = _BROKEN[status.stage]
     return SpaceUnavailableError(
-        url, f"{detail} ({status.stage})", f"{remedy.format(page=status.page)} {_STAND_IN}"
+        url,
+        f"{detail} ({status.stage})",
+        f"{remedy.format(page=status.page)} {_STAND_IN}",
+        stage=status.stage,
     )
+
+
+def asleep(url: str, stage: str) -> SpaceUnavailableError:
+    """Return the error of a Space that is not waited for, though it will answer if it is."""
+    remedy = "Try again in a minute: a chat waits for it by itself."
+    return SpaceUnavailableError(url, f"it {_WAITING[stage]} ({stage})", remedy, stage=stage)
+
+
+def state(stage: str) -> str:
+    """Return the hub's word for a Space's state as people say it: "sleeping" for "SLEEPING"."""
+    return _STATES.get(stage, stage.lower().replace("_", " "))
 
 
 def refused(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError | None:

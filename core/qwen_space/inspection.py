@@ -6,12 +6,14 @@ of `qwen_space.discovery`, so that it is what a chat does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from qwen_space import hub
+from qwen_space.app_config import AppComponent, AppConfig, AppFunction
 from qwen_space.config import SpaceConfig
-from qwen_space.discovery import find_endpoint
+from qwen_space.discovery import fitting_endpoint, parameter_names, with_parameters
 from qwen_space.errors import (
     AuthenticationError,
     ProtocolError,
@@ -39,6 +41,7 @@ class Component:
         choices: The values that it offers; None when it takes any.
         role: What a chat uses it for: "prompt", "history", "system", "model" or "settings" for
             an input, "reply" for an output, None for nothing.
+        why: What told that it is of this use, or None.
     """
 
     label: str | None
@@ -47,6 +50,7 @@ class Component:
     default: Any
     choices: list[Any] | None
     role: str | None
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Function:
         streams: Whether it gives its answer piece by piece.
         fits: Whether a chat can use it.
         chosen: Whether a chat does use it.
+        step: Whether it only prepares the reply of the one that a chat uses.
         inputs: What it takes, in order.
         outputs: What it gives, in order.
     """
@@ -70,6 +75,7 @@ class Function:
     streams: bool
     fits: bool
     chosen: bool
+    step: bool
     inputs: list[Component]
     outputs: list[Component]
 
@@ -85,8 +91,9 @@ class Inspection:
 
     Attributes:
         space: The app's address.
-        state: "running", or why it could not be asked: "unavailable", "unreachable", "silent",
-            "refused", "busy" or "unknown".
+        state: "running", or what Hugging Face says of the Space: "sleeping", "paused",
+            "building", "starting", "crashed" and the like; or why it could not be asked:
+            "unavailable", "unreachable", "silent", "refused", "busy" or "unknown".
         gradio: The version of Gradio that it runs, or None.
         protocol: The name of its queue's protocol, such as "sse_v3", or None.
         prefix: What stands before the queue's paths: "" or "/gradio_api".
@@ -128,19 +135,24 @@ class Inspection:
 
 
 async def inspect_space(config: SpaceConfig) -> Inspection:
-    """Ask an app for its `/config` and return what it says; never raises a `QwenSpaceError`."""
+    """Ask an app for its `/config` and return what it says; never raises a `QwenSpaceError`.
+
+    A Space that sleeps is not waited for, though it wakes up from being asked.
+    """
     from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
 
     async with SpaceClient.from_config(config) as client:
         try:
             answer = await client.app_config()
         except QwenSpaceError as exc:
-            return Inspection(config.url, _state(exc), error=exc)
+            return Inspection(client.config.url, _state(exc), error=exc)
+        chosen, error, info = None, None, None
         try:
+            info = await client.app_info(AppConfig(answer).prefix)
             chosen = await client.endpoint()
         except QwenSpaceError as exc:
-            return inspect_config(config, answer, error=exc)
-    return inspect_config(config, answer, chosen)
+            error = exc
+        return inspect_config(client.config, answer, chosen, error, info)
 
 
 def inspect_config(
@@ -148,6 +160,7 @@ def inspect_config(
     answer: Any,
     chosen: Endpoint | None = None,
     error: QwenSpaceError | None = None,
+    info: Any = None,
 ) -> Inspection:
     """Return what an app says in its `/config`.
 
@@ -156,19 +169,20 @@ def inspect_config(
         answer: The JSON of the app's `/config`.
         chosen: The function that a chat uses.
         error: Why there is none.
+        info: The JSON of the app's `/info`, which has the names of parameters.
     """
-    version = answer.get("version") if isinstance(answer, dict) else None
     try:
-        functions = tuple(_functions(answer, chosen))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
-        error = error or ProtocolError(f"The answer to /config is malformed: {exc!r}")
-        return Inspection(config.url, "running", version and str(version), error=error)
+        app = AppConfig(answer)
+        functions = tuple(_functions(app, answer, chosen, info))
+    except ProtocolError as exc:
+        version = answer.get("version") if isinstance(answer, dict) else None
+        return Inspection(config.url, "running", version and str(version), error=error or exc)
     return Inspection(
         config.url,
         "running",
-        version and str(version),
-        answer.get("protocol"),
-        str(answer.get("api_prefix") or "").rstrip("/"),
+        app.version,
+        app.protocol,
+        app.prefix,
         functions,
         None if chosen is None else _why(functions, asked_for=config.endpoint is not None),
         error,
@@ -186,74 +200,89 @@ _STATES: tuple[tuple[type[QwenSpaceError], str], ...] = (
 
 
 def _state(error: QwenSpaceError) -> str:
+    if isinstance(error, SpaceUnavailableError) and error.stage is not None:
+        return hub.state(error.stage)
     return next((state for kind, state in _STATES if isinstance(error, kind)), "unknown")
 
 
-def _functions(answer: Mapping[str, Any], chosen: Endpoint | None) -> Iterator[Function]:
-    components = {each.get("id"): each for each in answer.get("components") or []}
-    for index, function in enumerate(answer["dependencies"]):
-        numbered = {"id": index, **function}
-        if chosen is not None and chosen.fn_index == numbered["id"]:
-            yield _function(numbered, components, chosen, is_chosen=True)
-        elif isinstance(function.get("api_name"), str) and function.get("backend_fn") is not False:
-            yield _function(numbered, components, _fitting(answer, numbered), is_chosen=False)
-
-
-def _fitting(answer: Mapping[str, Any], function: Mapping[str, Any]) -> Endpoint | None:
-    """Return how a chat would use a function if the app had no other."""
-    try:
-        return find_endpoint({**answer, "dependencies": [function]})
-    except QwenSpaceError:
-        return None
+def _functions(
+    app: AppConfig, answer: Any, chosen: Endpoint | None, info: Any
+) -> Iterator[Function]:
+    steps = {} if chosen is None else {each.fn_index: each for each in (*chosen.before, chosen)}
+    for function in app.functions:
+        names = parameter_names(info, function.api_name)
+        if function.id in steps:
+            yield _function(function, steps[function.id], chosen, names)
+        elif function.api_name is not None and function.runs:
+            fitting = fitting_endpoint(answer, function.id)
+            yield _function(function, fitting and with_parameters(fitting, info), chosen, names)
 
 
 def _function(
-    function: Mapping[str, Any],
-    components: Mapping[Any, Any],
+    function: AppFunction,
     endpoint: Endpoint | None,
-    *,
-    is_chosen: bool,
+    chosen: Endpoint | None,
+    names: Sequence[str],
 ) -> Function:
-    name = function.get("api_name")
-    inputs = [components.get(each) or {} for each in function.get("inputs") or []]
-    outputs = [components.get(each) or {} for each in function.get("outputs") or []]
-    uses: Sequence[Input | None] = [None] * len(inputs)
-    if endpoint is not None and len(endpoint.inputs) == len(inputs):
+    """Return a function as it is shown.
+
+    Args:
+        function: As the app tells of it.
+        endpoint: How a chat would use it, if it can.
+        chosen: What a chat does use.
+        names: Its parameters, those of states left out; none where they are not known.
+    """
+    uses: Sequence[Input | None] = [None] * len(function.inputs)
+    if endpoint is not None and len(endpoint.inputs) == len(function.inputs):
         uses = endpoint.inputs
+    shown = [each for each in function.inputs if each.kind != "state"]
+    named = (
+        dict(zip([each.id for each in shown], names, strict=True))
+        if len(names) == len(shown)
+        else {}
+    )
     reply = None if endpoint is None else endpoint.output
+    is_step = chosen is not None and function.id in {each.fn_index for each in chosen.before}
     return Function(
-        name if isinstance(name, str) else None,
-        function["id"],
-        _is_public(function),
-        bool((function.get("types") or {}).get("generator")),
-        endpoint is not None,
-        is_chosen,
-        [_input(component, use) for component, use in zip(inputs, uses, strict=True)],
-        [_component(each, "reply" if at == reply else None) for at, each in enumerate(outputs)],
+        function.api_name,
+        function.id,
+        function.public,
+        function.streams,
+        endpoint is not None and not is_step,
+        chosen is not None and chosen.fn_index == function.id,
+        is_step,
+        [
+            _input(each, use, named.get(each.id))
+            for each, use in zip(function.inputs, uses, strict=True)
+        ],
+        [
+            _component(each, "reply" if at == reply else None)
+            for at, each in enumerate(function.outputs)
+        ],
     )
 
 
-def _is_public(function: Mapping[str, Any]) -> bool:
-    """Whether a function is part of the app's documented API (`show_api` until Gradio 5)."""
-    visible = function.get("api_visibility", "public") == "public"
-    return visible and function.get("show_api") is not False
-
-
-def _input(component: Mapping[str, Any], use: Input | None) -> Component:
+def _input(component: AppComponent, use: Input | None, parameter: str | None) -> Component:
     if use is None:
-        return _component(component, None)
-    return _component(component, use.role, use.parameter)
+        return _component(component, None, parameter)
+    return _component(component, use.role, use.parameter or parameter, use.why or None)
 
 
 def _component(
-    component: Mapping[str, Any], role: str | None, parameter: str | None = None
+    component: AppComponent,
+    role: str | None,
+    parameter: str | None = None,
+    why: str | None = None,
 ) -> Component:
-    props = component.get("props") or {}
-    choices = props.get("choices")
-    if isinstance(choices, list):  # a value each, or its name on the page and its value
-        choices = [each[-1] if isinstance(each, list) else each for each in choices]
-    kind = str(component.get("type") or "unknown")
-    return Component(props.get("label") or None, parameter, kind, props.get("value"), choices, role)
+    return Component(
+        component.label,
+        parameter,
+        component.kind,
+        component.value,
+        component.choices,
+        role,
+        why,
+    )
 
 
 def _why(functions: Sequence[Function], *, asked_for: bool) -> str:
@@ -263,12 +292,14 @@ def _why(functions: Sequence[Function], *, asked_for: bool) -> str:
         return "known of this Space, though its /config does not tell"
     others = [each.title for each in functions if each.fits and not each.chosen]
     reply = next((each.component for each in chosen.outputs if each.role), "component unknown")
+    steps = " and ".join(each.title for each in functions if each.step)
     reasons = [
         "asked for by name" if asked_for else "",
         "the only one that fits a chat" if not others else f"named {chosen.name}",
         "listed in the app's API" if chosen.public else "not listed in the app's API",
         "streams" if chosen.streams else "does not stream",
         f"shows its reply in a {reply}",
+        f"runs after {steps}" if steps else "",
     ]
     rivals = f"; {', '.join(others)} would fit too" if others else ""
     return ", ".join(filter(None, reasons)) + rivals

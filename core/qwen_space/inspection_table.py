@@ -35,10 +35,11 @@ def _endpoints(functions: Sequence[Function]) -> Table:
     table.add_column("Component", no_wrap=True)
     table.add_column("Default", overflow="fold")
     table.add_column("Choices", overflow="fold")
-    table.add_column("In a chat", no_wrap=True)
+    table.add_column("In a chat", overflow="fold")
     for function in functions:
-        style = "bold" if function.chosen else "" if function.fits else "dim"
-        use = "chosen" if function.chosen else "fits" if function.fits else ""
+        style = "bold" if function.chosen or function.step else "" if function.fits else "dim"
+        use = "chosen" if function.chosen else "step before" if function.step else ""
+        use = use or ("fits" if function.fits else "")
         table.add_row(_cell(function.title), "", "", "", use, style=style)
         for component in function.inputs:
             table.add_row(*_input(component), style=style)
@@ -54,7 +55,7 @@ def _input(component: Component) -> list[Text]:
         _cell(component.component),
         _cell(_short(component.default)),
         _cell(", ".join(map(str, component.choices or ()))),
-        _cell(component.role or ""),
+        _cell(": ".join(filter(None, (component.role, component.why)))),
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -35,6 +35,8 @@ class Input:
             that can come with files.
         parameter: The name of the function's parameter, if the app's `/info` was asked for it.
         kind: The component's type.
+        component: The component's number in the app's `/config`.
+        why: What its role was told by, in words.
     """
 
     role: Role | None
@@ -44,6 +46,8 @@ class Input:
     shape: Shape = "pairs"
     parameter: str | None = None
     kind: str = "textbox"
+    component: Any = field(default=None, compare=False)
+    why: str = field(default="", compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,34 +60,57 @@ class Input:
 class Endpoint:
     """A function of an app, and how a chat maps to it.
 
+    Where the page answers in steps, it is the last of them, and `before` has the others.
+
     Attributes:
         api_name: Its name, without a slash; None if it has none.
         fn_index: Its number, which is what the queue is asked for.
         trigger_id: The component that starts it on the page, or None.
         inputs: Its inputs, in order.
-        output: The position of the chat component among its outputs.
+        output: The position of the chat component among its outputs; None if no reply is there.
         protocol: The name of the queue's protocol, such as "sse_v3"; None if not known.
         prefix: What stands before the queue's paths: "" or "/gradio_api".
+        before: The functions that the page runs before it, in the same session.
+        outputs: The numbers of the components that it gives, None for a state, which stays on
+            the server.
+        queued: Whether it goes by the queue.
+        remembers: Whether it finds the chat in its session, where no history can be put.
     """
 
     api_name: str | None
     fn_index: int
     trigger_id: int | None
     inputs: tuple[Input, ...]
-    output: int
+    output: int | None
     protocol: str | None = None
     prefix: str = ""
+    before: tuple[Endpoint, ...] = ()
+    outputs: tuple[Any, ...] = field(default=(), compare=False)
+    queued: bool = field(default=True, compare=False)
+    remembers: bool = field(default=False, compare=False)
+
+    @property
+    def every_input(self) -> tuple[Input, ...]:
+        """The inputs of all the steps."""
+        return tuple(each for step in (*self.before, self) for each in step.inputs)
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What makes it another than a function that does the same by another number."""
+        return self.every_input, self.output
 
     def knows(self, names: Iterable[str]) -> bool:
         """Whether there is a free input for each name, or the parameters' names are known."""
-        if any(each.parameter for each in self.inputs):
+        if any(each.parameter for each in self.every_input):
             return True
-        free = {name for each in self.inputs if each.role is None for name in each.names}
+        free = {name for each in self.every_input if each.role is None for name in each.names}
         return all(bare_name(name) in free for name in names)
 
     def takes(self, role: Role) -> bool:
         """Whether the function has an input for this."""
-        roles = {each.role for each in self.inputs}
+        if role == "history" and self.remembers:
+            return False
+        roles = {each.role for each in self.every_input}
         return role in roles or (role in {"system", "model"} and "settings" in roles)
 
     def with_history(self, chat: Sequence[Turn]) -> tuple[Split, list[Any]] | None:
@@ -96,7 +123,7 @@ class Endpoint:
         if found is None:
             return None
         earlier, prompt = found
-        shape = next(each.shape for each in self.inputs if each.role == "history")
+        shape = next(each.shape for each in self.every_input if each.role == "history")
         last = [Turn("user", prompt)]
         system = [turn for turn in chat if turn.is_system]
         parts = split([*system, *last], system_apart=self.takes("system"))
@@ -111,7 +138,7 @@ class Endpoint:
         Returns:
             The values by names of inputs.
         """
-        free = [each for each in self.inputs if each.role in {None, "settings"}]
+        free = [each for each in self.every_input if each.role in {None, "settings"}]
         names = {
             alias: each.name if each.role is None else alias
             for each in free
@@ -130,7 +157,8 @@ class Endpoint:
         Raises:
             ValueError: The app does not offer it.
         """
-        given = next((each for each in self.inputs if each.role in {"model", "settings"}), None)
+        choosing = [each for each in self.every_input if each.role in {"model", "settings"}]
+        given = next(iter(choosing), None)
         wanted = _bare_model(model)
         if given is None:
             if wanted in _DEFAULT_MODELS:
@@ -140,6 +168,8 @@ class Endpoint:
         for choice in choices:
             if model == choice or wanted == _bare_model(str(choice)):
                 return choice
+        if "coder" in given.name.lower() and wanted.startswith("coder-"):
+            return self.choose_model(wanted.removeprefix("coder-"))
         if wanted in _DEFAULT_MODELS:
             default = None if given.role == "settings" else given.default
             return default if default is not None else next(iter(choices), None)
@@ -157,6 +187,7 @@ class Endpoint:
         model: Any = None,
         history: Any = (),
         inputs: Mapping[str, Any] | None = None,
+        page: Mapping[Any, Any] | None = None,
     ) -> list[Any]:
         """Return the function's arguments, in order.
 
@@ -165,37 +196,42 @@ class Endpoint:
             system: The system prompt.
             model: A value that `choose_model` gave.
             history: The earlier turns in the component's own shape.
-            inputs: Values for further inputs, by name.
-
-        Raises:
-            ValueError: The function has no further input of such a name.
+            inputs: Values for further inputs, by name; those of other steps are passed over.
+            page: What the steps before left in the components, by their numbers.
         """
         values = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
         named = {bare_name(name): value for name, value in (inputs or {}).items()}
-        data = [_argument(each, values, named) for each in self.inputs]
-        if named:
-            further = [
-                each.parameter or each.name
-                for each in self.inputs
-                if each.role is None and each.kind != "state"
-            ]
+        return [_argument(each, values, named, page or {}) for each in self.inputs]
+
+    def check_inputs(self, inputs: Iterable[str]) -> None:
+        """Check that the function, or a step before it, has inputs of these names.
+
+        Raises:
+            ValueError: There is no further input of such a name.
+        """
+        further = [each for each in self.every_input if each.role in {None, "settings"}]
+        names = {name for each in further for name in each.names}
+        if any(bare_name(name) not in names for name in inputs):
+            offered = [each.parameter or each.name for each in further if each.kind != "state"]
             raise ValueError(
-                f"inputs={sorted(inputs or {})!r}: the app has no such input. "
-                f"Its further inputs are: {', '.join(further) or 'none'}."
+                f"inputs={sorted(inputs)!r}: the app has no such input. "
+                f"Its further inputs are: {', '.join(offered) or 'none'}."
             )
-        return data
 
 
-def _argument(each: Input, values: Mapping[str, Any], named: dict[str, Any]) -> Any:
-    """Return the value of one input, and take it out of those that were named."""
+def _argument(
+    each: Input, values: Mapping[str, Any], named: Mapping[str, Any], page: Mapping[Any, Any]
+) -> Any:
+    """Return the value of one input."""
     if each.role == "settings":
-        own = {key: named.pop(bare_name(key)) for key in each.default if bare_name(key) in named}
+        own = {key: named[bare_name(key)] for key in each.default if bare_name(key) in named}
         return {**each.default, "model": values["model"], "sys_prompt": values["system"], **own}
     if each.role == "prompt" and each.shape == "multimodal":
         return {"text": values["prompt"], "files": []}
     if each.role is not None:
         return values[each.role]
-    return next((named.pop(name) for name in each.names if name in named), each.default)
+    default = page.get(each.component, each.default)
+    return next((named[name] for name in each.names if name in named), default)
 
 
 _SAMPLING = {

@@ -158,7 +158,7 @@ def test_further_inputs_are_known_by_label_and_by_parameter() -> None:
     assert named.data("Hi", "", inputs={"Heat": 0.2}) == ["Hi", 0.2]
     assert named.fitting({"temperature": 0.3}) == {"Heat": 0.3}
     with pytest.raises(ValueError, match=r"no such input.*temperature"):
-        named.data("Hi", "", inputs={"warmth": 1})
+        named.check_inputs(["warmth"])
 
 
 # A real app

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import logging
+import pickle
 import time
 from typing import Any
 
@@ -949,3 +950,22 @@ def test_a_hub_is_an_address(bad: str) -> None:
 
 def test_a_token_does_not_go_to_hugging_face_in_the_open() -> None:
     assert SpaceConfig(space="http://a-b.hf.space").url == "https://a-b.hf.space"
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("SLEEPING", "was asleep and is waking up.*Try again in a minute"),
+        ("APP_STARTING", "is starting.*Try again in a minute"),
+        ("PAUSED", "paused it.*Only the owner can restart it"),
+    ],
+)
+async def test_who_only_looks_is_told_the_stage_and_does_not_wait(stage: str, said: str) -> None:
+    server = HubFront(config=[BUSY], hub=[told(stage)])
+    async with server, server.client("owner/name") as client:
+        with pytest.raises(SpaceUnavailableError, match=said) as caught:
+            await client.app_config()
+
+    assert caught.value.stage == stage
+    assert pickle.loads(pickle.dumps(caught.value)).stage == stage
+    assert len(server.asked) == 1

@@ -247,7 +247,8 @@ def test_several_that_fit_are_an_error_that_names_them() -> None:
         function(["box"], ["chat"], "one"), function(["box", "slider"], ["chat"], "two"), **PARTS
     )
 
-    with pytest.raises(EndpointError, match="/one, /two"):
+    both = r"/one \(Message as prompt\), /two \(Message as prompt, Max new tokens\)"
+    with pytest.raises(EndpointError, match=f"{both}. Name one as endpoint"):
         find_endpoint(config)
 
 
@@ -462,7 +463,7 @@ def test_an_input_that_is_not_there_is_a_misuse_that_lists_what_is(name: str) ->
     endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
 
     with pytest.raises(ValueError, match="further inputs are: Max new tokens"):
-        endpoint.data("Hi", "S", inputs={name: 1})
+        endpoint.check_inputs({name: 1})
 
 
 @pytest.mark.parametrize(

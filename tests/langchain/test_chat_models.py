@@ -721,3 +721,16 @@ def test_messages_are_counted_and_trimmed_offline() -> None:
     assert model.get_num_tokens("Hello, 你好") == 4
     assert model.get_token_ids("Hello") == [9707]
     assert kept == messages[1:]
+
+
+def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org")
+
+    assert ChatQwenSpace()._config().hub == "https://hub.example.org"
+
+
+def test_a_hub_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "hub")
+
+    with pytest.raises(ValueError, match="hub must be a URL"):
+        ChatQwenSpace()

@@ -289,3 +289,16 @@ def test_importing_it_imports_no_client_and_no_other_framework() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org")
+
+    assert QwenSpace()._config().hub == "https://hub.example.org"
+
+
+def test_a_hub_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "hub")
+
+    with pytest.raises(ValueError, match="hub must be a URL"):
+        QwenSpace()

@@ -1,7 +1,7 @@
 """A chat app for any Gradio from 4.0 on. Run by `test_matrix.py` with the Python of a release.
 
 The prompt is a JSON list of the pieces to answer with; `python app.py PORT FLAVOUR`, where the
-flavour is one of "pairs", "messages" and "interface".
+flavour is one of "pairs", "messages", "steps" and "interface".
 """
 
 import json
@@ -50,6 +50,25 @@ def blocks(flavour):
     return app
 
 
+def steps():
+    """An app as in Gradio's documentation: one function takes the prompt, the next answers."""
+
+    def take(query, history):
+        return "", [*history, *([[query, None]] if MAJOR < 6 else row("", query, ""))]
+
+    def answer(history):
+        query = history[-1][0] if MAJOR < 6 else history[-2]["content"][0]["text"]
+        text = ""
+        for piece in pieces(query):
+            text += piece
+            yield [*history[:-1], *([[query, text]] if MAJOR < 6 else row("", query, text)[1:])]
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(take, [query, chat], [query, chat], queue=False).then(answer, chat, chat)
+    return app
+
+
 def interface():
     def respond(message, history, system_message, temperature):
         text = ""
@@ -68,5 +87,5 @@ def interface():
 
 if __name__ == "__main__":
     port, flavour = int(sys.argv[1]), sys.argv[2]
-    app = interface() if flavour == "interface" else blocks(flavour)
+    app = {"interface": interface, "steps": steps}.get(flavour, lambda: blocks(flavour))()
     app.queue().launch(server_name="127.0.0.1", server_port=port, quiet=True)

@@ -62,13 +62,20 @@ class Job:
     Args:
         event_id: The job's name, from the answer to the join. Messages of other jobs are
             passed over.
-        output: The position of the chat component among the function's outputs.
+        output: The position of the chat component among the function's outputs; None where no
+            reply is looked for.
         protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
             after the first come as edits; where the name is not known, they are told by
             their looks. "call" stands for `/call`, whose values are whole.
+
+    Attributes:
+        data: All that the function gave, once it is completed.
     """
 
-    def __init__(self, event_id: str | None, output: int, protocol: str | None = None) -> None:
+    def __init__(
+        self, event_id: str | None, output: int | None, protocol: str | None = None
+    ) -> None:
+        self.data: list[Any] = []
         self.state = JobState.JOINED
         self.event_id = event_id
         self._output = output
@@ -147,19 +154,21 @@ class Job:
         return []
 
     def _generating(self, message: ProcessGenerating) -> list[ValueEvent]:
-        item = self._item(message.data)
+        if self._output is None:
+            return []
+        item = self._item(message.data, self._output)
         if self._value.known and self._is_update(item):
             return self._value.edit(item)
         return self._value.become(item)
 
-    def _item(self, data: list[Any]) -> Any:
+    def _item(self, data: list[Any], output: int) -> Any:
         """Return what the message says of the chat component."""
-        if len(data) <= self._output:
+        if len(data) <= output:
             raise ProtocolError(
-                f"The app has {len(data)} outputs, so no chat at position {self._output}. "
+                f"The app has {len(data)} outputs, so no chat at position {output}. "
                 "Name the right endpoint."
             )
-        return data[self._output]
+        return data[output]
 
     def _is_update(self, item: Any) -> bool:
         """Whether the item holds edits, and not a whole value."""
@@ -176,7 +185,8 @@ class Job:
             raise _failure(message)
         if message.data is None:
             raise JobError("The job was cancelled on the server.")
-        value = self._item(message.data)
+        self.data = message.data
+        value = None if self._output is None else self._item(message.data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.
         events = [] if value is None else self._value.become(value)
