@@ -15,11 +15,12 @@ __all__ = ["running"]
 
 
 @contextlib.contextmanager
-def running(build: Callable[[], Any]) -> Iterator[str]:
+def running(build: Callable[[], Any], path: str = "") -> Iterator[str]:
     """Run an app and give its address.
 
     Args:
         build: Makes the `gr.Blocks`; called in the server's event loop.
+        path: Where on its server the app is mounted.
     """
     from qwen_space.local.app import mount, shut
     from qwen_space.local.serving import ServerThread, Site
@@ -29,12 +30,12 @@ def running(build: Callable[[], Any]) -> Iterator[str]:
         blocks.queue()
         # No statistics after jobs: they import pandas, which warns.
         blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
-        return Site(mount(blocks), lambda: shut(blocks))
+        return Site(mount(blocks, path or "/"), lambda: shut(blocks))
 
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
     server = ServerThread(make, listener)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}{path}"
     finally:
         server.stop()

@@ -251,3 +251,12 @@ async def test_a_step_that_fails_is_the_error(served: Callable[[Build], str], na
     async with SpaceClient(served(failing), endpoint=name) as client:
         with pytest.raises(JobError, match="No more today"):
             await client.complete("Hi")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_an_app_may_be_mounted_under_a_path(slash: str) -> None:
+    with gradio_app.running(DIRECT, path="/apps/one") as url:
+        async with SpaceClient(url + slash) as client:
+            done = await client.complete("Hi", system="S")
+
+    assert done.text == "Hi|S|0.5"

@@ -1,7 +1,7 @@
 """A chat app for any Gradio from 4.0 on. Run by `test_matrix.py` with the Python of a release.
 
 The prompt is a JSON list of the pieces to answer with; `python app.py PORT FLAVOUR`, where the
-flavour is one of "pairs", "messages", "steps" and "interface".
+flavour is one of "pairs", "messages", "modelscope", "steps" and "interface".
 """
 
 import json
@@ -22,9 +22,18 @@ def pieces(query):
 
 
 def row(flavour, query, text):
-    if flavour == "pairs":
+    if flavour in {"pairs", "modelscope"}:
         return [[query, text]]
     return [{"role": "user", "content": query}, {"role": "assistant", "content": text}]
+
+
+def modelscope_chatbot():
+    """Return the component that the public Qwen2.5 Space shows its chat in."""
+    try:
+        from modelscope_studio.components.legacy import Chatbot  # from 1.0 on
+    except ImportError:
+        from modelscope_studio import Chatbot
+    return Chatbot(label="Qwen")
 
 
 def blocks(flavour):
@@ -33,7 +42,7 @@ def blocks(flavour):
     with gr.Blocks() as app:
         system = gr.Textbox(label="System", value="You are a helpful assistant.")
         size = gr.Radio(["72B", "7B"], value="72B", label="Qwen2.5")
-        chat = gr.Chatbot(label="Qwen", **kind)
+        chat = modelscope_chatbot() if flavour == "modelscope" else gr.Chatbot(label="Qwen", **kind)
         query = gr.Textbox(label="Input")
         send = gr.Button("Send")
 

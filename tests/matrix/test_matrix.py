@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.matrix, pytest.mark.timeout(300)]
 APP = Path(__file__).with_name("app.py")
 
 # The release, a day soon after it (its dependencies are those of that day), and the flavours of
-# the app: what the chat consists of, an answer in steps, or a gr.ChatInterface.
+# the app: what the chat consists of, an answer in steps, or a gr.ChatInterface. "modelscope" comes
+# with the release of modelscope_studio whose chatbot is shown.
 RELEASES = [
     ("4.0.2", "2023-11-10", "pairs steps interface"),
     ("4.8.0", "2023-12-08", "pairs interface"),
@@ -36,10 +37,10 @@ RELEASES = [
     ("4.20.1", "2024-03-10", "pairs interface"),
     ("4.21.0", "2024-03-16", "pairs interface"),
     ("4.26.0", "2024-04-10", "pairs interface"),
-    ("4.44.1", "2024-10-05", "pairs messages steps interface"),
+    ("4.44.1", "2024-12-15", "pairs messages steps interface modelscope==0.5.2"),
     ("5.0.2", "2024-10-20", "pairs messages interface"),
     ("5.29.0", "2025-05-10", "pairs messages interface"),
-    ("5.50.0", "2025-12-10", "pairs messages steps interface"),
+    ("5.50.0", "2026-03-01", "pairs messages steps interface modelscope==1.6.1"),
     ("6.0.2", "2025-12-12", "messages interface"),
     ("6.31.0", None, "messages steps interface"),
 ]
@@ -58,8 +59,9 @@ TEXT = "".join(PIECES)
 )
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running app."""
-    release, day, flavour = request.param
-    python = environment(release, day)
+    release, day, named = request.param
+    flavour = named.partition("==")[0]
+    python = environment(release, day, [f"modelscope_studio{named[10:]}"] * ("==" in named))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -79,16 +81,16 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
             app.wait()
 
 
-def environment(release: str, day: str | None) -> Path:
+def environment(release: str, day: str | None, more: list[str]) -> Path:
     """Return the Python of an environment with a release, which is made if need be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "qwen-space", "matrix")
-    folder = cache / release
+    folder = cache / "-".join([release, *more])
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         subprocess.run(["uv", "venv", "-q", "--clear", "--python", "3.11", folder], check=True)
         dated = [] if day is None else ["--exclude-newer", day]
         install = ["uv", "pip", "install", "-q", "--python", python, *dated]
-        subprocess.run([*install, f"gradio=={release}"], check=True)
+        subprocess.run([*install, f"gradio=={release}", *more], check=True)
         (folder / "complete").touch()
     return python
 

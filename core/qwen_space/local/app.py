@@ -82,13 +82,13 @@ def build(engine: Engine, replies: Replies, sizes: Sequence[str], concurrency: i
     return blocks
 
 
-def mount(blocks: gr.Blocks) -> FastAPI:
-    """Make an ASGI app of `blocks`, whose lifespan runs the queue."""
+def mount(blocks: gr.Blocks, path: str = "/") -> FastAPI:
+    """Make an ASGI app of `blocks` at a path, whose lifespan runs the queue."""
     app = FastAPI()
     gr.mount_gradio_app(
         app,
         blocks,
-        path="/",
+        path=path,
         footer_links=["api", "gradio", "settings"],
         run_history=False,
         ssr_mode=False,  # it would start a Node server
