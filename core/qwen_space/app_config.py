@@ -49,7 +49,7 @@ class AppComponent:
         if not isinstance(choices, list):
             return None
         # A value each, or its name on the page and its value.
-        return [each[-1] if isinstance(each, list) else each for each in choices]
+        return [each[-1] if isinstance(each, list) and each else each for each in choices]
 
 
 @dataclass(frozen=True, slots=True)

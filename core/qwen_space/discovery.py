@@ -26,6 +26,8 @@ _CHOICES = frozenset({"radio", "dropdown"})
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
+_MOST_STEPS = 20  # in one chain, with those that no reply needs
+
 Roles = dict[int, tuple[Role, str]]  # what inputs at some positions are to a chat, and why
 
 
@@ -132,24 +134,29 @@ class _App:
         """
         chain = [first]
         while not (chain[-1].streams and chain[-1].queued):
-            outputs = [each for function in chain for each in function.outputs]
-            given = {each.id for each in outputs if each.kind in {*CHATS, "state"}}
-            following = next(
-                (
-                    each
-                    for each in self._app.functions
-                    if each.after == chain[-1].id
-                    and each.runs
-                    and each not in chain
-                    and any(component.kind in CHATS for component in each.outputs)
-                    and any(component.id in given for component in each.inputs)
-                ),
-                None,
-            )
-            if following is None:
+            following = self._path_on(chain, chain[-1])
+            if not following:
                 break
-            chain.append(following)
+            chain.extend(following)
         return chain
+
+    def _path_on(self, chain: Sequence[AppFunction], last: AppFunction) -> list[AppFunction]:
+        """Return the next function that goes on with the chat, after what it needs of the others.
+
+        Between them a page may do what no reply needs, such as switching off a button.
+        """
+        known = {each.id for each in chain}
+        for each in self._app.functions:
+            if each.after != last.id or each.id in known or len(chain) > _MOST_STEPS:
+                continue
+            if _goes_on(chain, each):
+                return [each]
+            following = self._path_on([*chain, each], each)
+            if following:
+                needed = {component.id for step in following for component in step.inputs}
+                is_needed = each.runs and any(output.id in needed for output in each.outputs)
+                return [each, *following] if is_needed else following
+        return []
 
     def _setting_system(
         self, steps: Sequence[Endpoint], functions: Sequence[AppFunction]
@@ -238,6 +245,14 @@ class _App:
             f"Its endpoints are: {', '.join(names) or 'none with a name'}. "
             "Name the one to use as endpoint."
         )
+
+
+def _goes_on(chain: Sequence[AppFunction], function: AppFunction) -> bool:
+    """Whether a function takes the chat from those before it, and gives it on."""
+    outputs = [each for step in chain for each in step.outputs]
+    given = {each.id for each in outputs if each.kind in {*CHATS, "state"}}
+    shows = any(each.kind in CHATS for each in function.outputs)
+    return function.runs and shows and any(each.id in given for each in function.inputs)
 
 
 def _output(function: AppFunction) -> int | None:

@@ -39,9 +39,14 @@ def documented(*, queued: bool) -> Build:
             chat, box = gr.Chatbot(), gr.Textbox(label="Message")
             system = gr.Textbox(label="System prompt", value="You are.")
             heat = gr.Slider(0, 1, value=0.5, label="Temperature")
-            box.submit(take, [box, chat], [box, chat], queue=queued).then(
-                bot, [chat, system, heat], chat
-            ).then(lambda: gr.update(interactive=True), None, box)
+            button, heated = gr.Button(), gr.State(0)
+            taken = box.submit(take, [box, chat], [box, chat], queue=queued)
+            if queued:  # with what many pages do before they answer
+                taken = taken.then(lambda: gr.update(interactive=False), None, button)
+                taken = taken.then(None, None, None, js="() => {}")
+                taken = taken.then(lambda heat: heat, heat, heated)
+            answering = taken.then(bot, [chat, system, heated if queued else heat], chat)
+            answering.then(lambda: gr.update(interactive=True), None, box)
             gr.ClearButton([chat, box])
         return app
 
