@@ -1,0 +1,38 @@
+"""Tool calling in Qwen2.5's own format: what the model is shown, and what it answers.
+
+Pure, and of no framework: `render` turns a chat with tools into plain turns, `ReplyParser` and
+`parse` turn a reply into text and calls.
+"""
+
+from __future__ import annotations
+
+from qwen_space.tools.bound import NO_TOOLS, Tools
+from qwen_space.tools.calls import InvalidCall, ToolCall, call_text
+from qwen_space.tools.parser import (
+    ArgumentsDelta,
+    CallStarted,
+    Parsed,
+    Piece,
+    ReplyParser,
+    TextPiece,
+    parse,
+)
+from qwen_space.tools.prompt import Message, reasked, render
+
+__all__ = [
+    "NO_TOOLS",
+    "ArgumentsDelta",
+    "CallStarted",
+    "InvalidCall",
+    "Message",
+    "Parsed",
+    "Piece",
+    "ReplyParser",
+    "TextPiece",
+    "ToolCall",
+    "Tools",
+    "call_text",
+    "parse",
+    "reasked",
+    "render",
+]

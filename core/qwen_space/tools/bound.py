@@ -1,0 +1,167 @@
+"""The tools that a model may call, and whether it has to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qwen_space.tools.calls import InvalidCall, ToolCall, to_json
+
+__all__ = ["NO_TOOLS", "Tools"]
+
+# The words of Qwen2.5's own chat template, to the letter.
+_BEFORE = (
+    "\n\n# Tools\n\nYou may call one or more functions to assist with the user query."
+    "\n\nYou are provided with function signatures within <tools></tools> XML tags:\n<tools>"
+)
+_AFTER = (
+    "\n</tools>\n\nFor each function call, return a json object with function name and arguments"
+    " within <tool_call></tool_call> XML tags:"
+    '\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
+)
+
+Choice = Literal["auto", "none", "any", "one"]
+
+_TAGS = "within <tool_call></tool_call> tags"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The tools that are bound for a call, and what is asked of the model about them.
+
+    Make it by `Tools.of`.
+
+    Attributes:
+        schemas: The tools as OpenAI has them, `{"type": "function", "function": {...}}`; they are
+            shown to the model as they are.
+        choice: "auto" leaves it to the model, "none" keeps the tools from it, "any" wants a
+            call of any of them, "one" a call of `only`.
+        only: The name of the tool that has to be called.
+        parallel: False asks for one call at most.
+    """
+
+    schemas: tuple[Mapping[str, Any], ...] = ()
+    choice: Choice = "auto"
+    only: str | None = None
+    parallel: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        schemas: Iterable[Mapping[str, Any]],
+        choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - what frameworks give
+        *,
+        parallel: bool | None = None,
+    ) -> Tools:
+        """Return tools as they are bound.
+
+        Args:
+            schemas: The tools' schemas.
+            choice: None or "auto"; "none" or False; "any", "required" or True; a tool's name; or
+                OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
+                tool that has one of the other words as its name.
+            parallel: False asks for one call at most.
+
+        Raises:
+            ValueError: A schema has no name, two have the same, or `choice` names no tool.
+        """
+        schemas = tuple(schemas)
+        names = [_name(schema) for schema in schemas]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"Several tools have the name {twice[0]!r}: rename all but one.")
+        parallel = parallel is not False
+        kind: Choice = "one"
+        only = None
+        if isinstance(choice, Mapping):
+            only = _name(choice)
+        elif choice in _WORDS:
+            kind = _WORDS[choice]
+        else:
+            only = str(choice)
+        if only is not None and only not in names:
+            known = ", ".join(names) or "none"
+            raise ValueError(f"tool_choice={only!r} is no tool that is bound; those are: {known}.")
+        if kind == "any" and not names:
+            raise ValueError(f"tool_choice={choice!r} wants a call, but no tool is bound.")
+        return cls(schemas, kind, only, parallel)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all tools that are bound, in order."""
+        return tuple(_name(schema) for schema in self.schemas)
+
+    @property
+    def active(self) -> bool:
+        """Whether the model gets to see tools, and its reply is to be read for calls."""
+        return bool(self.schemas) and self.choice != "none"
+
+    @property
+    def forced(self) -> bool:
+        """Whether a call has to come."""
+        return self.choice in {"any", "one"}
+
+    @property
+    def block(self) -> str:
+        """What stands at the end of the system prompt; empty without tools.
+
+        Where one tool has to be called, the others are left out: they would only distract.
+        """
+        if not self.active:
+            return ""
+        shown = [each for each in self.schemas if self.only in {None, _name(each)}]
+        return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER])
+
+    @property
+    def instruction(self) -> str:
+        """What has to be said beyond the template; empty where the choice is the model's."""
+        if not self.active:
+            return ""
+        if self.forced:
+            return f"{self._demand} Do not answer in words."
+        return "" if self.parallel else "Call one function at most."
+
+    @property
+    def _demand(self) -> str:
+        number = "" if self.parallel else " Make one call only."
+        if self.only is not None:
+            return f'Answer with a call of the function "{self.only}" {_TAGS}.{number}'
+        return f"Answer with a function call {_TAGS}.{number}"
+
+    def unmet(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether a call had to come and did not, so that the model is to be asked once more."""
+        if not self.active or not self.forced:
+            return False
+        return not any(self.only in {None, call.name} for call in calls)
+
+    def reask(self, invalid: Sequence[InvalidCall] = ()) -> str:
+        """Return what to say to a model whose reply lacks the call that had to come.
+
+        It is the next user turn, after the reply. Where that one lacks it too, there is no call.
+        """
+        if invalid:
+            said = f"Your function call is not valid: {invalid[0].reason}."
+        else:
+            said = "Your answer has no function call."
+        return f"{said} {self._demand} Do not answer in words."
+
+
+NO_TOOLS = Tools()
+
+_WORDS: dict[Any, Choice] = {
+    None: "auto",
+    "auto": "auto",
+    "none": "none",
+    False: "none",
+    "any": "any",
+    "required": "any",
+    True: "any",
+}
+
+
+def _name(schema: Mapping[str, Any]) -> str:
+    function = schema.get("function", schema)
+    name = function.get("name") if isinstance(function, Mapping) else None
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"A tool has no name: {schema!r:.200}; give OpenAI's function schema.")
+    return name

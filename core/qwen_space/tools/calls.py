@@ -1,0 +1,155 @@
+"""A tool call: as a value, as Qwen2.5 writes it, and read from what a model wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "DECODER",
+    "InvalidCall",
+    "ToolCall",
+    "call_text",
+    "checked_call",
+    "parsed_object",
+    "read_call",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool.
+
+    Attributes:
+        name: The tool's name.
+        arguments: Its arguments. A string that holds a JSON object is as good as the object.
+        id: The call's name, by which a result is told to belong to it.
+        index: Its place among the calls of a reply, the invalid ones included; from 0.
+        text: The arguments as JSON, as the model wrote them; for a call in another order or form
+            than Qwen's own, as `json.dumps` writes them. Empty for a call that was not read
+            from a reply.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] | str
+    id: str = ""
+    index: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidCall:
+    """What was meant as a call and is none: cut off, or not what a call must be.
+
+    Attributes:
+        text: What the model wrote, without the tags.
+        reason: What is wrong, as a sentence without its full stop.
+        id: The call's name.
+        index: Its place among the calls of a reply, the valid ones included; from 0.
+        name: The tool's name, if that much could be read.
+    """
+
+    text: str
+    reason: str
+    id: str = field(default="", kw_only=True)
+    index: int = field(default=0, kw_only=True)
+    name: str | None = field(default=None, kw_only=True)
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON as Qwen's chat template writes it; what is no JSON, by its `str`."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def call_text(call: ToolCall) -> str:
+    """Return a call as Qwen2.5's chat template renders it."""
+    arguments = call.arguments
+    if isinstance(arguments, str):
+        # Servers of OpenAI's protocol turn such a string into its object before the template.
+        held = parsed_object(arguments)
+        arguments = arguments if held is None else held
+    else:
+        arguments = dict(arguments)
+    body = f'{{"name": "{call.name}", "arguments": {to_json(arguments)}}}'
+    return f"<tool_call>\n{body}\n</tool_call>"
+
+
+def parsed_object(text: str) -> dict[str, Any] | None:
+    """Return the object that a text is the JSON of; None for anything else."""
+    try:
+        value = _loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_call(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments of a call, from the JSON that a model wrote.
+
+    Arguments are an object, or a string that holds the JSON of one, which is how OpenAI's
+    protocol has them. Line breaks and tabs within strings are taken as they stand, though JSON
+    wants them escaped. Nothing else is mended.
+
+    Raises:
+        ValueError: It is no call; the message says why.
+    """
+    try:
+        value = _loads(text)
+    except json.JSONDecodeError as exc:
+        raise ValueError(f"it is no JSON: {exc}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return checked_call(value)
+
+
+def checked_call(value: Any) -> tuple[str, dict[str, Any]]:
+    """Return the name and the arguments of a call that was read as JSON.
+
+    Raises:
+        ValueError: It is no call; the message says why.
+    """
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    if isinstance(value, _Ambiguous):
+        raise ValueError(f"it has more than one {value.key!r}")
+    name = value.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError("it has no name")
+    if "arguments" not in value:
+        raise ValueError("it has no arguments")
+    arguments = value["arguments"]
+    if isinstance(arguments, str):
+        arguments = parsed_object(arguments)
+    if not isinstance(arguments, dict):
+        raise ValueError("its arguments are no JSON object")
+    return name, arguments
+
+
+class _Ambiguous(dict[str, Any]):
+    """An object in which a key stands twice."""
+
+    key = ""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    ambiguous = _Ambiguous(value)
+    seen: set[str] = set()
+    ambiguous.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return ambiguous
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"it is no JSON: {constant} is no number there")
+
+
+DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_object, parse_constant=_refuse)
+
+
+def _loads(text: str) -> Any:
+    return DECODER.decode(text)

@@ -1,0 +1,481 @@
+"""A reply, while it is written, to text and tool calls.
+
+    parser = ReplyParser(tools, new_call_id)
+    for delta in deltas:
+        for piece in parser.feed(delta):
+            ...
+    for piece in parser.close():
+        ...
+
+The pieces are the same for any cuts of the reply, once neighbouring deltas of a kind are joined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from qwen_space.tools.bound import Tools
+from qwen_space.tools.calls import DECODER, InvalidCall, ToolCall, read_call, to_json
+from qwen_space.tools.lenient import Candidate, Heads
+from qwen_space.tools.scan import CLOSE, OPEN, Scan, may_become
+
+__all__ = [
+    "ArgumentsDelta",
+    "CallStarted",
+    "Parsed",
+    "Piece",
+    "ReplyParser",
+    "TextPiece",
+    "parse",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """Text that is no part of a call.
+
+    Attributes:
+        delta: The new text.
+    """
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call has begun, and its name is known.
+
+    Attributes:
+        index: Its place among the calls of the reply.
+        id: The call's name.
+        name: The tool's name.
+    """
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentsDelta:
+    """A piece of a call's arguments, as JSON. All of them together are `ToolCall.text`.
+
+    The call may still turn out to be invalid: act on `ToolCall` alone.
+
+    Attributes:
+        index: The call's place among the calls of the reply.
+        delta: The new piece.
+    """
+
+    index: int
+    delta: str
+
+
+Piece = TextPiece | CallStarted | ArgumentsDelta | ToolCall | InvalidCall
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A whole reply.
+
+    Attributes:
+        text: All text outside of calls.
+        calls: The calls, in order.
+        invalid: What was meant as calls and is none, in order.
+        parts: The texts, calls and invalid calls in the order in which they came.
+    """
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    invalid: tuple[InvalidCall, ...]
+    parts: tuple[str | ToolCall | InvalidCall, ...]
+
+
+def parse(text: str, tools: Tools, new_id: Callable[[], str]) -> Parsed:
+    """Return a whole reply as text and calls; see `ReplyParser`."""
+    parser = ReplyParser(tools, new_id)
+    parser.feed(text)
+    parser.close()
+    return parser.parsed
+
+
+class ReplyParser:
+    """Reads a reply for tool calls, whatever the deltas' borders.
+
+    - Text goes on at once; held back is only what may be the start of a tag, and the line break
+      before it, which belongs to the tag, as does one after a closing tag.
+    - A call is what stands between `<tool_call>` and the next `</tool_call>` outside of a JSON
+      string. It has to be a JSON object with a name and with arguments that are an object, or it
+      is invalid; so is a call that the reply, or another call's tag, cuts off. A name that no
+      bound tool has does not make it invalid: frameworks tell the model so.
+    - A closing tag without an opening one is dropped.
+    - Calls without tags are read as `qwen_space.tools.lenient` says.
+    - For each valid call comes a `CallStarted`, `ArgumentsDelta`s and the `ToolCall`; for an
+      invalid one an `InvalidCall`, with or without the others before it.
+
+    Where no tools are bound, or `tool_choice` is "none", all of the reply is text.
+
+    Args:
+        tools: What is bound.
+        new_id: Gives a fresh name for a call, such as `qwen_space.call_id.new_call_id`.
+    """
+
+    def __init__(self, tools: Tools, new_id: Callable[[], str]) -> None:
+        self._tools = tools
+        self._names = tools.names
+        self._anywhere = tools.forced  # whether calls without tags may follow on text
+        self._heads = Heads(tools.names) if tools.active else None
+        self._new_id = new_id
+        self._mode: _Mode = self._text_mode if tools.active else self._plain_mode
+        self._rest = ""  # what waits for what follows
+        self._fed: list[str] = []
+        self._out: list[Piece] = []
+        self._parts: list[str | ToolCall | InvalidCall] = []
+        self._texts: list[str] = []  # the text since the last call
+        self._index = 0
+        self._blank = True  # whether nothing but white space has come
+        self._line_start = True
+        self._after_tag = False
+        self._call: _Call | None = None
+        self._candidate: Candidate | None = None
+
+    def feed(self, delta: str) -> list[Piece]:
+        """Take the next piece of the reply and return what is known now."""
+        self._fed.append(delta)
+        text, self._rest = self._rest + delta, ""
+        self._run(text)
+        return self._taken()
+
+    def _run(self, text: str) -> None:
+        place: tuple[str, int] | None = (text, 0)
+        while place is not None:
+            place = self._mode(*place)
+
+    def close(self) -> list[Piece]:
+        """Return what is left, as nothing follows. What began like a tag was none, so is text."""
+        if self._candidate is not None:
+            self._end_candidate(self._candidate)
+        rest, self._rest = self._rest, ""
+        if self._call is not None:
+            self._fail(self._call, "it is not closed", rest if self._call.in_string else "")
+        else:
+            self._say(rest)
+        self._end_text()
+        self._mode = self._closed_mode
+        return self._taken()
+
+    @property
+    def parsed(self) -> Parsed:
+        """The whole reply, once it is closed."""
+        return _parsed(self._parts)
+
+    def settle(self, text: str) -> Parsed:
+        """Return the whole reply, once it is closed, as the server ended on it.
+
+        It is read anew if it differs from what was fed, as where the app rewrote it. Calls that
+        stayed what they were keep their ids.
+        """
+        if text == "".join(self._fed):
+            return self.parsed
+        spare = {_key(call): call.id for call in reversed(self.parsed.calls)}
+        parser = type(self)(self._tools, self._new_id)
+        parser.feed(text)
+        parser.close()
+        parts = [_renamed(part, spare) for part in parser._parts]  # noqa: SLF001 - its own
+        return _parsed(parts)
+
+    # Modes. Each takes a text and a place in it, and returns where to go on; None waits for more.
+
+    def _plain_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        self._say(text[at:])
+        return None
+
+    def _closed_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        raise RuntimeError("The reply is closed: take a new ReplyParser for the next one.")
+
+    def _text_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        if self._after_tag and at < len(text):
+            self._after_tag = False
+            at += text[at] == "\n"
+            self._line_start = True
+        mark = self._next_mark(text, at)
+        if mark is None:
+            keep = _held_from(text, at)
+            self._say(text[at:keep])
+            self._rest = text[keep:]
+            return None
+        if mark[0][-1] in _STARTS:
+            self._say(text[at : mark.end() - 1])
+            return self._perhaps_candidate(text, mark.end() - 1)
+        self._say(text[at : mark.start()])
+        if mark[0].endswith(CLOSE):
+            self._after_tag = True
+        else:
+            self._begin_call()
+        return text, mark.end()
+
+    def _next_mark(self, text: str, at: int) -> re.Match[str] | None:
+        """Return the next tag, or where a call without tags may begin."""
+        if self._heads is None:
+            return _TAG.search(text, at)
+        first = None
+        if self._blank:
+            first = _FIRST.match(text, at)
+        elif self._anywhere and self._line_start:
+            first = _START.match(text, at)
+        return first or (_TAG_OR_LINE if self._anywhere else _TAG).search(text, at)
+
+    def _perhaps_candidate(self, text: str, at: int) -> tuple[str, int] | None:
+        assert self._heads is not None  # noqa: S101 - else there is no such mark
+        begins = self._heads.begin(text, at)
+        if begins is None:
+            self._rest = text[at:]
+            return None
+        if not begins:
+            self._say(text[at])
+            return text, at + 1
+        self._heads = None  # the first that begins like a call decides
+        self._candidate = Candidate(self._names)
+        self._mode = self._candidate_mode
+        return text, at
+
+    def _candidate_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        assert self._candidate is not None  # noqa: S101 - this mode's own
+        rest = self._candidate.feed(text[at:])
+        if rest is not None:
+            self._rest = rest
+            return None
+        text = self._candidate.text + text[at:]
+        self._candidate = None
+        self._mode = self._text_mode
+        return text, 0
+
+    def _call_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        call = self._call
+        assert call is not None  # noqa: S101 - this mode's own
+        end, mark = call.walk(text, at)
+        self._show(call)
+        if mark is None:
+            self._rest = text[end:]
+            return None
+        if mark == CLOSE:
+            self._finish(call)
+            self._after_tag = True
+            end += len(CLOSE)
+        else:
+            self._fail(call, "it is not closed before the next one begins")
+        self._call = None
+        self._mode = self._text_mode
+        return text, end
+
+    # Text
+
+    def _say(self, text: str) -> None:
+        if not text:
+            return
+        self._texts.append(text)
+        self._line_start = text[-1] == "\n"
+        self._blank = self._blank and text.isspace()
+        if self._out and isinstance(last := self._out[-1], TextPiece):
+            self._out[-1] = TextPiece(last.delta + text)
+        else:
+            self._out.append(TextPiece(text))
+
+    def _end_text(self) -> None:
+        if self._texts:
+            self._parts.append("".join(self._texts))
+            self._texts = []
+
+    def _taken(self) -> list[Piece]:
+        out, self._out = self._out, []
+        return out
+
+    # Calls
+
+    def _begin_call(self) -> None:
+        self._end_text()
+        self._heads = None
+        self._blank = False
+        self._call = _Call()
+        self._mode = self._call_mode
+
+    def _start(self, name: str) -> str:
+        name_of_call = self._new_id()
+        self._out.append(CallStarted(self._index, name_of_call, name))
+        return name_of_call
+
+    def _show(self, call: _Call) -> None:
+        """Hand out what is new of a call's name and arguments."""
+        name, delta = call.news()
+        if name is not None:
+            call.id = self._start(name)
+        if delta:
+            self._out.append(ArgumentsDelta(self._index, delta))
+
+    def _finish(self, call: _Call) -> None:
+        try:
+            name, arguments = read_call(call.text)
+        except ValueError as exc:
+            self._fail(call, str(exc))
+            return
+        if call.id:
+            self._add(ToolCall(name, arguments, call.id, self._index, call.arguments))
+        else:
+            self._whole(name, arguments)
+
+    def _whole(self, name: str, arguments: dict[str, Any]) -> None:
+        """Hand out a call of which nothing has been shown."""
+        text = to_json(arguments)
+        name_of_call = self._start(name)
+        self._out.append(ArgumentsDelta(self._index, text))
+        self._add(ToolCall(name, arguments, name_of_call, self._index, text))
+
+    def _fail(self, call: _Call, reason: str, rest: str = "") -> None:
+        name = call.name if call.id else None
+        text = (call.text + rest).strip()
+        call_id = call.id or self._new_id()
+        self._add(InvalidCall(text, reason, id=call_id, index=self._index, name=name))
+
+    def _end_candidate(self, candidate: Candidate) -> None:
+        calls = candidate.calls()
+        text, self._rest = candidate.text + self._rest, ""
+        if calls is None:
+            self._mode = self._text_mode
+            self._run(text)
+            return
+        self._end_text()
+        for call in calls:
+            if isinstance(call, str):
+                reason = "it is cut off, or no JSON"
+                self._add(InvalidCall(call, reason, id=self._new_id(), index=self._index))
+            else:
+                self._whole(*call)
+
+    def _add(self, call: ToolCall | InvalidCall) -> None:
+        self._parts.append(call)
+        self._out.append(call)
+        self._index += 1
+
+
+_Mode = Callable[[str, int], "tuple[str, int] | None"]
+
+_STARTS = "{[`"
+_FIRST = re.compile(r"\s*[{\[`]")
+_START = re.compile(r"[{\[`]")
+_TAG = re.compile(r"\n?</?tool_call>")
+_TAG_OR_LINE = re.compile(r"\n?</?tool_call>|(?<=\n)[{\[`]")
+
+
+def _held_from(text: str, at: int) -> int:
+    """Return from where on a text may be the start of a tag, or of the line break before it."""
+    sign = text.rfind("<", max(at, len(text) - len(CLOSE)))
+    start = sign if sign >= 0 and may_become(text[sign:], OPEN, CLOSE) else len(text)
+    return start - 1 if start > at and text[start - 1] == "\n" else start
+
+
+def _parsed(parts: Iterable[str | ToolCall | InvalidCall]) -> Parsed:
+    parts = tuple(parts)
+    return Parsed(
+        text="".join(part for part in parts if isinstance(part, str)),
+        calls=tuple(part for part in parts if isinstance(part, ToolCall)),
+        invalid=tuple(part for part in parts if isinstance(part, InvalidCall)),
+        parts=parts,
+    )
+
+
+def _key(call: ToolCall) -> tuple[int, str, str]:
+    return call.index, call.name, to_json(call.arguments)
+
+
+def _renamed(
+    part: str | ToolCall | InvalidCall, names: Mapping[tuple[int, str, str], str]
+) -> str | ToolCall | InvalidCall:
+    if isinstance(part, ToolCall) and (old := names.get(_key(part))):
+        return replace(part, id=old)
+    return part
+
+
+# Where the name comes first, the arguments can be handed out while they are written.
+_HEAD = re.compile(
+    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
+)
+_HEAD_ROOM = 512
+
+
+class _Call:
+    """What stands between the tags, as far as it has come."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name: str | None = None
+        self._scan = Scan()
+        self._pieces: list[str] = []
+        self._length = 0
+        self._first = 0  # where the arguments begin
+        self._last: int | None = None  # and where they end
+
+    @property
+    def text(self) -> str:
+        return "".join(self._pieces)
+
+    @property
+    def arguments(self) -> str:
+        return self.text[self._first : self._last]
+
+    @property
+    def in_string(self) -> bool:
+        return self._scan.in_string
+
+    def walk(self, text: str, at: int) -> tuple[int, str | None]:
+        """Walk on to the next tag.
+
+        Returns:
+            Where the tag is, and the tag; None when there is none yet, with the place from
+            which on it may be one.
+        """
+        start = at
+        while True:
+            at, mark = self._scan.step(text, at)
+            if not mark:
+                return self._take(text, start, at), None
+            if mark == "}" and self._scan.depth == 1 and self._last is None:
+                self._last = self._length + at - start
+            if mark != "<":
+                continue
+            for tag in (OPEN, CLOSE):
+                if text.startswith(tag, at):
+                    return self._take(text, start, at), tag
+            if may_become(text[at : at + len(CLOSE)], OPEN, CLOSE):
+                return self._take(text, start, at), None
+            self._scan.pass_over()
+            at += 1
+
+    def _take(self, text: str, start: int, end: int) -> int:
+        self._pieces.append(text[start:end])
+        self._length += end - start
+        return end
+
+    def news(self) -> tuple[str | None, str]:
+        """Return the name when it has just become known, and what is new of the arguments."""
+        if self.name is not None:
+            return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
+        before = self._length - len(self._pieces[-1])
+        if before >= _HEAD_ROOM or not (head := _HEAD.match(self.text[:_HEAD_ROOM])):
+            return None, ""
+        self.name = _string(head[1])
+        self._first = head.end()
+        return self.name, self._new_arguments(self.text, 0) if self.name else ""
+
+    def _new_arguments(self, piece: str, offset: int) -> str:
+        end = len(piece) if self._last is None else max(self._last - offset, 0)
+        return piece[max(self._first - offset, 0) : end]
+
+
+def _string(text: str) -> str | None:
+    try:
+        return str(DECODER.decode(text)) or None
+    except ValueError:
+        return None

@@ -1,0 +1,110 @@
+"""A chat with tools to plain turns, in the words of Qwen2.5's own chat template.
+
+Rendered by that template, the turns give what it renders for the tools, the calls and the
+results themselves, byte for byte. So a Space that takes nothing but texts still shows the model
+what it was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn
+from qwen_space.tools.bound import NO_TOOLS, Tools
+from qwen_space.tools.calls import ToolCall, call_text
+
+__all__ = ["Message", "reasked", "render"]
+
+_RESULTS = frozenset({"tool", "function"})
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a chat with tools.
+
+    Attributes:
+        role: "system", "developer", "user", "assistant", "tool", or any other name.
+        text: What is said; for a tool, its result.
+        calls: The assistant's calls, which come after its text.
+        call_id: The `id` of the call that a tool's result belongs to. Qwen is not told any ids:
+            results belong to calls by their order, so they are put into that.
+    """
+
+    role: str
+    text: str | None = ""
+    calls: Sequence[ToolCall] = ()
+    call_id: str | None = None
+
+
+def render(
+    messages: Sequence[Message], tools: Tools = NO_TOOLS, *, system: str | None = None
+) -> list[Turn]:
+    """Return a chat with tools as plain turns.
+
+    Calls are `<tool_call>` blocks of the assistant, results are `<tool_response>` blocks of the
+    user, consecutive ones in one turn. The tools stand at the end of the system prompt, which
+    is then one turn, the first: several system messages are joined by a newline. Where a call is
+    forced, or parallel calls are not wanted, the last user turn says so at its end.
+
+    User and assistant alternate strictly if they do so between the tools' results.
+
+    Args:
+        messages: The messages, in order.
+        tools: What is bound.
+        system: The system prompt for a chat that has none; None is Qwen's own.
+    """
+    turns = list(_plain(messages))
+    if not tools.active:
+        return turns
+    given = [turn.text for turn in turns if turn.is_system]
+    prompt = "\n".join(given) if given else (DEFAULT_SYSTEM_PROMPT if system is None else system)
+    spoken = [turn for turn in turns if not turn.is_system]
+    return _instructed([Turn("system", prompt + tools.block), *spoken], tools.instruction)
+
+
+def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:
+    """Return a chat that goes on after a reply by asking once more.
+
+    Args:
+        chat: The turns that were sent.
+        reply: The whole reply as it came, tags included.
+        question: What to ask, such as `Tools.reask` gives.
+    """
+    return [*chat, Turn("assistant", reply), Turn("user", question)]
+
+
+def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
+    calls: Sequence[ToolCall] = ()
+    for are_results, group in groupby(messages, lambda message: message.role in _RESULTS):
+        if are_results:
+            yield Turn("user", "\n".join(map(_result_text, _in_order(list(group), calls))))
+            continue
+        for message in group:
+            calls = message.calls
+            yield Turn(message.role, _message_text(message))
+
+
+def _in_order(results: list[Message], calls: Sequence[ToolCall]) -> list[Message]:
+    """Return results in the order of their calls; those that belong to none come last."""
+    places = {call.id: place for place, call in reversed(list(enumerate(calls))) if call.id}
+    return sorted(results, key=lambda result: places.get(result.call_id or "", len(calls)))
+
+
+def _result_text(message: Message) -> str:
+    return f"<tool_response>\n{message.text or ''}\n</tool_response>"
+
+
+def _message_text(message: Message) -> str:
+    blocks = map(call_text, message.calls)
+    return "\n".join([message.text, *blocks] if message.text else blocks)
+
+
+def _instructed(turns: list[Turn], instruction: str) -> list[Turn]:
+    """Return turns with an instruction at the end of the last, or else of the system prompt."""
+    if not instruction:
+        return turns
+    place = len(turns) - 1 if turns[-1].role == "user" else 0
+    told = Turn(turns[place].role, f"{turns[place].text}\n\n{instruction}")
+    return [*turns[:place], told, *turns[place + 1 :]]
