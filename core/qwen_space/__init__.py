@@ -12,6 +12,7 @@ from qwen_space._version import __version__
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import (
     AuthenticationError,
+    ContextOverflowError,
     EndpointError,
     JobError,
     ProtocolError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationError",
     "Completed",
+    "ContextOverflowError",
     "EndpointError",
     "Event",
     "JobError",

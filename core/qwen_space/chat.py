@@ -10,6 +10,7 @@ __all__ = [
     "DEFAULT_SYSTEM_PROMPT",
     "Split",
     "Turn",
+    "as_seen",
     "check_prompt",
     "exchanges",
     "part_text",
@@ -91,6 +92,25 @@ def exchanges(chat: Sequence[Turn]) -> tuple[list[tuple[str, str]], str] | None:
         return None
     texts = [turn.text for turn in spoken]
     return list(zip(texts[:-1:2], texts[1::2], strict=True)), texts[-1]
+
+
+def as_seen(
+    chat: Sequence[Turn], *, history: str = "split", system: str | None = None
+) -> list[Turn]:
+    """Return the turns that the model behind the Space sees, the system prompt first.
+
+    Args:
+        chat: The messages, in order.
+        history: "split" for earlier turns that are rendered into the prompt, "native" for those
+            that the app's own history takes; it does where user and assistant alternate.
+        system: The system prompt for a chat that has none; None is Qwen's own.
+    """
+    spoken = [turn for turn in chat if not turn.is_system]
+    texts = [turn.text for turn in chat if turn.is_system]
+    given = "\n".join(texts) if texts else (DEFAULT_SYSTEM_PROMPT if system is None else system)
+    if history != "native" or exchanges(chat) is None:
+        spoken = [Turn("user", split(chat).prompt)]
+    return [Turn("system", given), *spoken]
 
 
 def check_prompt(prompt: str) -> str:

@@ -7,6 +7,7 @@
     │   ├── SpaceTimeoutError
     │   └── StreamInterruptedError
     ├── ProtocolError     answered, but not in the protocol
+    ├── ContextOverflowError    the input is longer than the model takes; it was not sent
     └── SpaceError        the Space says that it failed
         ├── JobError
         ├── QueueFullError
@@ -27,6 +28,7 @@ import re
 
 __all__ = [
     "AuthenticationError",
+    "ContextOverflowError",
     "EndpointError",
     "JobError",
     "ProtocolError",
@@ -166,6 +168,31 @@ class StreamInterruptedError(TransportError, ConnectionError):
 
 class ProtocolError(QwenSpaceError):
     """The server answered, but not in Gradio's protocol."""
+
+
+class ContextOverflowError(QwenSpaceError):
+    """The input is longer than the model takes. It was not sent.
+
+    Attributes:
+        tokens: How many tokens the input has.
+        limit: How many the model takes.
+        model: Its name.
+        exact: Whether `tokens` was counted; else it was estimated.
+    """
+
+    def __init__(self, tokens: int, limit: int, model: str, exact: bool = True) -> None:  # noqa: FBT001, FBT002 - errors are made anew from their args
+        super().__init__(tokens, limit, model, exact)
+        self.tokens = tokens
+        self.limit = limit
+        self.model = model
+        self.exact = exact
+
+    def __str__(self) -> str:
+        about = "" if self.exact else "about "
+        return (
+            f"The input has {about}{self.tokens} tokens, but {self.model} takes {self.limit} at "
+            "most. Leave out or summarize earlier messages, or choose a model that takes more."
+        )
 
 
 class SpaceError(QwenSpaceError):

@@ -1,63 +1,289 @@
-"""How many tokens a text has for Qwen2.5.
+"""How many tokens a text, or a chat, has for Qwen2.5.
 
 Exact with the extra `tokens`, which brings Qwen's vocabulary in the package dashscope (qwen-agent
 has the same file); an estimate without. Nothing is fetched and dashscope is not imported: only
-its file is read, once, when the first text is counted.
+its file is read, once, when the first text is counted. That takes a third of a second, so in an
+event loop take `load` in a thread first, or the functions that begin with `a`.
+
+Whatever model an app runs, the count is by Qwen's vocabulary: Qwen2, Qwen2.5 and Qwen3 share it,
+for any other model it is a guide.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import functools
 import importlib.util
+import os
 import re
+import threading
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from qwen_space.chat import Turn, as_seen
+from qwen_space.errors import ContextOverflowError
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["count", "encode", "is_exact"]
+    from qwen_space.models import Limits
+
+__all__ = [
+    "Usage",
+    "acheck_length",
+    "ausage",
+    "check_length",
+    "count",
+    "count_chat",
+    "encode",
+    "is_exact",
+    "load",
+    "usage",
+]
 
 _PLACES = (("dashscope", "resources/qwen.tiktoken"), ("qwen_agent", "utils/qwen.tiktoken"))
 
-# How text is cut into words before they are merged, and the first number after the vocabulary:
-# facts of the Qwen2 and Qwen2.5 tokenizer (`pretokenize_regex`, `added_tokens`).
+# How text is cut into words before they are merged, and the tokens after the vocabulary: facts
+# of the Qwen2 and Qwen2.5 tokenizer (`pretokenize_regex`, `added_tokens`).
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_SPECIAL = {"<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645}
+_CONTROLS = (
+    *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>"),
+    *("<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>"),
+    *("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"),
+)
+_TAGS = ("<tool_call>", "</tool_call>")  # words of the vocabulary; the others control the model
+_SPECIAL = {name: 151_643 + place for place, name in enumerate((*_CONTROLS, *_TAGS))}
+
+_TURN = 3  # <|im_start|>, <|im_end|> and the line break after it
+_ANSWER = 3  # <|im_start|>assistant and a line break, after which the model begins to write
 
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_DOUBT = 1.5  # an estimate is right within this factor
+
+_AT_ONCE = 50_000  # characters that are counted in some milliseconds
+
+Value = TypeVar("Value")
+History = Literal["split", "native"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How many tokens a call took.
+
+    Attributes:
+        input_tokens: What the model had to read: the system prompt, tools and all turns, and
+            what Qwen's chat template puts around them.
+        output_tokens: What it wrote, thoughts included.
+        source: "qwen.tiktoken" where they were counted with Qwen's vocabulary, "estimate" where
+            they were estimated.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    source: str
+
+    @property
+    def total_tokens(self) -> int:
+        """Both together."""
+        return self.input_tokens + self.output_tokens
+
+
+def load() -> bool:
+    """Read the vocabulary, if that has not been done; return whether there is one.
+
+    It blocks for about a third of a second; any thread will do.
+    """
+    return _vocabulary.load() is not None
 
 
 def is_exact() -> bool:
     """Whether texts are counted with Qwen's vocabulary, and not estimated."""
-    return _encoding() is not None
+    return load()
 
 
 def count(text: str) -> int:
     """Return how many tokens `text` has, exactly or by estimate (see `is_exact`)."""
-    encoding = _encoding()
-    return _estimate(text) if encoding is None else len(encoding.encode_ordinary(text))
+    encoding = _vocabulary.load()
+    return _estimate(text) if encoding is None else len(_encode(encoding, text))
 
 
 def encode(text: str) -> list[int]:
-    """Return the tokens of `text`; the names of special tokens in it are plain text.
+    """Return the tokens of `text`.
+
+    The names of Qwen's control tokens in it, such as `<|im_end|>`, are plain text; `<tool_call>`
+    and `</tool_call>` are words of the vocabulary.
 
     Raises:
         ImportError: The extra `tokens` is not installed.
     """
-    encoding = _encoding()
+    encoding = _vocabulary.load()
     if encoding is None:
         raise ImportError('Qwen\'s vocabulary is missing: pip install "qwen-space[tokens]"')
-    return encoding.encode_ordinary(text)
+    return _encode(encoding, text)
 
 
-@functools.cache
-def _encoding() -> Encoding | None:
-    path = _vocabulary()
+def count_chat(
+    chat: Sequence[Turn], *, history: History = "split", system: str | None = None
+) -> int:
+    """Return how many tokens a chat has for the model that is to answer it.
+
+    Args:
+        chat: The turns as they are sent; with tools, those of `qwen_space.tools.render`.
+        history: As the client is told.
+        system: The system prompt for a chat that has none; None is Qwen's own.
+    """
+    turns = as_seen(chat, history=history, system=system)
+    return sum(_count_turn(turn) for turn in turns) + _ANSWER
+
+
+def usage(
+    chat: Sequence[Turn],
+    reply: str,
+    thinking: str = "",
+    *,
+    history: History = "split",
+    system: str | None = None,
+) -> Usage:
+    """Return how many tokens a call took.
+
+    Args:
+        chat: What was sent, as for `count_chat`.
+        reply: The whole reply as the app gave it, tool calls included.
+        thinking: The thoughts that the app gave apart from it.
+        history: As the client is told.
+        system: The system prompt for a chat that has none; None is Qwen's own.
+    """
+    written = count(reply) + (count(thinking) if thinking else 0)
+    source = "qwen.tiktoken" if is_exact() else "estimate"
+    return Usage(count_chat(chat, history=history, system=system), written, source)
+
+
+def check_length(
+    chat: Sequence[Turn],
+    limits: Limits | None,
+    *,
+    history: History = "split",
+    system: str | None = None,
+) -> None:
+    """Let a chat pass that the model can take.
+
+    Nothing is counted where the text is so short that it fits in any case. An estimate has to be
+    over the limit by half, as it may be wrong by that much.
+
+    Args:
+        chat: What is to be sent, as for `count_chat`.
+        limits: What the model takes; None where that is not known, and nothing is checked.
+        history: As the client is told.
+        system: The system prompt for a chat that has none; None is Qwen's own.
+
+    Raises:
+        ContextOverflowError: It is too long.
+    """
+    if limits is None or _surely_fits(chat, limits):
+        return
+    tokens = count_chat(chat, history=history, system=system)
+    exact = is_exact()
+    if tokens > limits.max_input * (1 if exact else _DOUBT):
+        raise ContextOverflowError(tokens, limits.max_input, limits.model, exact)
+
+
+async def ausage(
+    chat: Sequence[Turn],
+    reply: str,
+    thinking: str = "",
+    *,
+    history: History = "split",
+    system: str | None = None,
+) -> Usage:
+    """Do as `usage`, without stopping the event loop."""
+    size = len(reply) + len(thinking) + _size(chat)
+    return await _aside(size, lambda: usage(chat, reply, thinking, history=history, system=system))
+
+
+async def acheck_length(
+    chat: Sequence[Turn],
+    limits: Limits | None,
+    *,
+    history: History = "split",
+    system: str | None = None,
+) -> None:
+    """Do as `check_length`, without stopping the event loop."""
+    if limits is not None and not _surely_fits(chat, limits):
+        await _aside(
+            _size(chat), lambda: check_length(chat, limits, history=history, system=system)
+        )
+
+
+async def _aside(size: int, counted: Callable[[], Value]) -> Value:
+    """Count in a thread where it takes long: for long texts, and while there is no vocabulary."""
+    if _vocabulary.is_loaded and size <= _AT_ONCE:
+        return counted()
+    return await asyncio.to_thread(counted)
+
+
+def _size(chat: Sequence[Turn]) -> int:
+    return sum(len(turn.text) for turn in chat)
+
+
+def _surely_fits(chat: Sequence[Turn], limits: Limits) -> bool:
+    """Whether a chat fits even if each byte of it is a token."""
+    # A character has four bytes at most; roles, tags and a default system prompt are few.
+    return 4 * _size(chat) + 16 * len(chat) + 200 < limits.max_input
+
+
+def _count_turn(turn: Turn) -> int:
+    text = f"{turn.role}\n{turn.text}"
+    encoding = _vocabulary.load()
+    if encoding is None:
+        return _TURN + _estimate(text)
+    return _TURN + len(encoding.encode(_normal(text), allowed_special="all"))
+
+
+def _encode(encoding: Encoding, text: str) -> list[int]:
+    return encoding.encode(_normal(text), allowed_special=set(_TAGS), disallowed_special=())
+
+
+def _normal(text: str) -> str:
+    return unicodedata.normalize("NFC", text)  # Qwen's tokenizer does so first
+
+
+class _Vocabulary:
+    """Qwen's vocabulary, read once whatever the threads that ask for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._encoding: Encoding | None = None
+        self.is_loaded = False  # also where there is none
+
+    def load(self) -> Encoding | None:
+        if not self.is_loaded:
+            with self._lock:
+                if not self.is_loaded:
+                    self._encoding = _read()
+                    self.is_loaded = True
+        return self._encoding
+
+    def forget(self) -> None:
+        self.is_loaded = False
+
+    def unlock(self) -> None:
+        self._lock = threading.Lock()
+
+
+_vocabulary = _Vocabulary()
+if hasattr(os, "register_at_fork"):
+    # A child must not inherit a lock that another thread of its parent holds.
+    os.register_at_fork(after_in_child=_vocabulary.unlock)
+
+
+def _read() -> Encoding | None:
+    path = _file()
     if path is None or importlib.util.find_spec("tiktoken") is None:
         return None
     from tiktoken import Encoding
@@ -67,7 +293,7 @@ def _encoding() -> Encoding | None:
     return Encoding("qwen2.5", pat_str=_WORDS, mergeable_ranks=ranks, special_tokens=_SPECIAL)
 
 
-def _vocabulary() -> Path | None:
+def _file() -> Path | None:
     for package, file in _PLACES:
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations or []) if spec else []:

@@ -9,6 +9,7 @@ import qwen_space
 from qwen_space import errors
 from qwen_space.errors import (
     AuthenticationError,
+    ContextOverflowError,
     EndpointError,
     JobError,
     ProtocolError,
@@ -54,6 +55,8 @@ ERRORS = [
     (SpaceUnavailableError(URL, "HTTP 503: x", status=503), "HTTP 503: x. Open", "Open its page"),
     (EndpointError("None fits. Name one as endpoint."), "None fits", "Name one"),
     (ProtocolError("No JSON."), "No JSON", "No JSON"),
+    (ContextOverflowError(9, 8, "M"), "has 9 tokens, but M takes 8", "summarize earlier messages"),
+    (ContextOverflowError(9, 8, "M", False), "has about 9 tokens", "choose a model"),
 ]
 EACH = [
     pytest.param(error, id=f"{type(error).__name__}-{i}") for i, (error, *_) in enumerate(ERRORS)

@@ -19,9 +19,9 @@ def without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return None
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    tokens._encoding.cache_clear()
+    tokens._vocabulary.forget()
     yield
-    tokens._encoding.cache_clear()
+    tokens._vocabulary.forget()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,110 @@
+"""What is known of Qwen's models without asking anyone: how much they read and write.
+
+The figures are those of Alibaba Cloud's Model Studio, which runs the models of the public Spaces,
+and for models that it does not run, of their model cards. A Space of someone else may well give
+its model less.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from qwen_space.config import DEFAULT_SPACE, space_url
+
+__all__ = ["Limits", "full_name", "limits_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a model takes and gives, in tokens.
+
+    Attributes:
+        model: Its full name, such as "Qwen2.5-7B-Instruct".
+        context_window: The longest input and output together.
+        max_input: The longest input.
+        max_output: The longest output.
+    """
+
+    model: str
+    context_window: int
+    max_input: int
+    max_output: int
+
+
+_32K = (32_768, 30_720, 8_192)
+_128K = (131_072, 129_024, 8_192)
+_1M = (1_000_000, 1_000_000, 8_192)
+
+_SMALL = ("0.5B", "1.5B", "3B")
+_LARGE = ("7B", "14B", "32B", "72B")
+_QWEN_3 = ("0.6B", "1.7B", "4B", "8B", "14B", "32B", "30B-A3B", "235B-A22B")
+
+_MODELS: dict[str, tuple[int, int, int]] = {
+    **{f"Qwen2.5-{size}-Instruct": _32K for size in _SMALL},
+    **{f"Qwen2.5-{size}-Instruct": _128K for size in _LARGE},
+    **{f"Qwen2.5-Coder-{size}-Instruct": _32K for size in _SMALL},
+    **{f"Qwen2.5-Coder-{size}-Instruct": _128K for size in _LARGE if size != "72B"},
+    **{f"Qwen2.5-{size}-Instruct-1M": _1M for size in ("7B", "14B")},
+    "Qwen2.5-Turbo": _1M,
+    "Qwen2.5-Plus": _128K,
+    "Qwen2.5-Max": _32K,
+    "Qwen2-72B-Instruct": (131_072, 128_000, 6_144),
+    **{f"Qwen3-{size}": (32_768, 30_720, 8_192) for size in _QWEN_3[:2]},
+    "Qwen3-4B": (131_072, 129_024, 8_192),
+    **{f"Qwen3-{size}": (131_072, 129_024, 8_192) for size in _QWEN_3[3:5]},
+    **{f"Qwen3-{size}": (131_072, 129_024, 16_384) for size in _QWEN_3[5:]},
+}
+
+# What a Space runs when it is not told which.
+_DEFAULTS = {
+    "qwen-qwen2-5.hf.space": "Qwen2.5-72B-Instruct",
+    "qwen-qwen2-72b-instruct.hf.space": "Qwen2-72B-Instruct",
+    "qwen-qwen2-5-max-demo.hf.space": "Qwen2.5-Max",
+    "qwen-qwen2-5-turbo-1m-demo.hf.space": "Qwen2.5-Turbo",
+    "qwen-qwen3-demo.hf.space": "Qwen3-235B-A22B",
+}
+_DEFAULT_NAMES = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})
+
+_FILE = re.compile(
+    r"(?:-gguf)?(?:[-_.](?:q\d\w*|gptq\S*|awq|fp8|bf16|f16|int[48]|mlx\S*))*(?:-gguf|\.gguf)?$"
+)
+_PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
+
+
+def full_name(model: str, space: str = DEFAULT_SPACE) -> str:
+    """Return a model's full name where it is known, and what was asked for where not.
+
+    Args:
+        model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
+        space: The Space's id or address, which says what its default is.
+    """
+    limits = limits_of(model, space)
+    return model if limits is None else limits.model
+
+
+def limits_of(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
+    """Return what is known of a model; None where nothing is.
+
+    Args:
+        model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
+        space: The Space's id or address, which says what its default is.
+    """
+    if model.strip().lower() in _DEFAULT_NAMES:
+        name = _DEFAULTS.get(urlsplit(space_url(space)).hostname or "")
+    else:
+        name = _NAMES.get(_bare(model))
+    return None if name is None else Limits(name, *_MODELS[name])
+
+
+def _bare(model: str) -> str:
+    """Return a name without what does not tell one model from another."""
+    name = _PREFIX.sub("", _FILE.sub("", model.strip().lower()))
+    return re.sub(r"^2-5-", "2.5-", name).replace("-instruct", "").replace("-chat", "")
+
+
+_NAMES = {
+    **{_bare(name): name for name in _MODELS},
+    **{size.lower(): f"Qwen2.5-{size}-Instruct" for size in (*_SMALL, *_LARGE)},
+}
