@@ -1,0 +1,163 @@
+"""Structured output by prompt: what to ask for, and the JSON in what comes back.
+
+A Space has no parameter for it, so the model is told what to write, and its reply is looked
+through. Whether the value fits a schema is the caller's to say, as is what the schema is made of.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Found", "NoJSONError", "find_json", "instruction", "reask"]
+
+_FENCE = re.compile(
+    r"^[ \t]*```[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE
+)
+_OPENING = re.compile(r"[{\[]")
+
+
+class NoJSONError(ValueError):
+    """A reply has no JSON in it, or JSON that is cut off.
+
+    Attributes:
+        reply: The whole reply.
+        reason: What is the matter, as a sentence without its full stop.
+    """
+
+    def __init__(self, reply: str, reason: str) -> None:
+        super().__init__(reply, reason)
+        self.reply = reply
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.reply!r:.200}"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A JSON value in a reply.
+
+    Attributes:
+        value: The value, which may be None for JSON's null.
+        text: The JSON as the model wrote it.
+    """
+
+    value: Any
+    text: str
+
+
+def instruction(schema: Mapping[str, Any] | None = None) -> str:
+    """Return what asks a model for JSON, for the end of the system prompt or of a question.
+
+    Args:
+        schema: The JSON schema that the value has to fit; None for any object.
+    """
+    if schema is None:
+        return "Answer with a JSON object only, without any other text."
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"), default=str)
+    return (
+        "Answer with a JSON value that fits this JSON schema, without any other text. "
+        f"Give the value itself, not the schema.\n{text}"
+    )
+
+
+def reask(error: str) -> str:
+    """Return what to say to a model whose JSON was not right, as the next user turn.
+
+    Args:
+        error: What is wrong, such as a validation error's message.
+    """
+    return (
+        f"Your answer does not fit the JSON schema:\n{error.strip()}\n"
+        "Answer again, with the corrected JSON only and without any other text."
+    )
+
+
+def find_json(reply: str, accepts: Callable[[Any], bool] | None = None) -> Found:
+    """Return the JSON value in a reply.
+
+    The whole reply is taken if it is JSON; else a fenced block, one that says `json` before
+    others; else an object or a list within the text. Of several of a kind the last is taken,
+    as models put an example or a draft before the answer. What stands within another value, or
+    within one that is cut off, is never taken for the answer. Numbers, strings, true, false and
+    null count only where they are the whole reply, or a whole fenced block.
+
+    Line breaks and tabs in strings are taken as they stand. Nothing else is mended.
+
+    Args:
+        reply: The reply.
+        accepts: Whether a value is what is wanted: the first that is, in the order above, is
+            taken. Where none is, it is the first of all, so that the caller can say what is
+            wrong with it.
+
+    Raises:
+        NoJSONError: There is none.
+    """
+    first: Found | None = None
+    for found in _candidates(reply):
+        if accepts is None or accepts(found.value):
+            return found
+        first = first or found
+    if first is not None:
+        return first
+    if not reply.strip():
+        raise NoJSONError(reply, "The reply is empty")
+    if _within(reply)[1]:
+        raise NoJSONError(reply, "The JSON in the reply is cut off")
+    raise NoJSONError(reply, "There is no JSON in the reply")
+
+
+def _candidates(reply: str) -> Iterator[Found]:
+    """Yield what may be meant, the best first."""
+    if (whole := _read(reply)) is not None:
+        yield whole
+        return
+    blocks = [(match[1].lower() == "json", match[2]) for match in _FENCE.finditer(reply)]
+    for wanted in (True, False):
+        for says_json, text in reversed(blocks):
+            if says_json is wanted and (found := _read(text)) is not None:
+                yield found
+    yield from reversed(_within(reply)[0])
+
+
+def _read(text: str) -> Found | None:
+    text = text.strip()
+    try:
+        return Found(_DECODER.decode(text), text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _within(text: str) -> tuple[list[Found], bool]:
+    """Return the objects and lists in a text, and whether a further one is cut off."""
+    found: list[Found] = []
+    at = 0
+    while opening := _OPENING.search(text, at):
+        start = opening.start()
+        try:
+            value, at = _DECODER.raw_decode(text, start)
+        except json.JSONDecodeError as exc:
+            if _is_end(exc, text):
+                return found, True
+            at = max(exc.pos, start + 1)  # what stands before it is part of what is no JSON
+        except (ValueError, RecursionError):
+            break
+        else:
+            found.append(Found(value, text[start:at]))
+    return found, False
+
+
+def _is_end(exc: json.JSONDecodeError, text: str) -> bool:
+    """Whether JSON is wrong only in that more should follow."""
+    return exc.msg.startswith("Unterminated string") or not text[exc.pos :].strip()
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
