@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat import Split, Turn, check_prompt, exchanges, split, turns
+from qwen_space.chat import (
+    DEFAULT_SYSTEM_PROMPT,
+    Split,
+    Turn,
+    as_seen,
+    check_prompt,
+    exchanges,
+    split,
+    turns,
+)
 
 
 def chat(*messages: str) -> list[Turn]:
@@ -159,3 +168,37 @@ def test_a_prompt_is_left_as_it_stands() -> None:
 )
 def test_developers_speak_as_the_system(role: str, is_system: bool) -> None:
     assert Turn(role, "x").is_system is is_system
+
+
+LOOP = chat("user: A", "assistant: B", "user: C")
+
+
+@pytest.mark.parametrize(
+    ("messages", "history", "expected"),
+    [
+        pytest.param(
+            LOOP,
+            "split",
+            [Turn("user", "User: A\nAssistant: B\nUser: C\nAssistant:")],
+            id="split",
+        ),
+        pytest.param(LOOP, "native", LOOP, id="native"),
+        pytest.param(
+            chat("user: A", "user: B"),
+            "native",
+            [Turn("user", "User: A\nUser: B\nAssistant:")],
+            id="what-a-history-cannot-hold",
+        ),
+    ],
+)
+def test_the_model_sees_what_the_space_is_sent(
+    messages: list[Turn], history: str, expected: list[Turn]
+) -> None:
+    default = Turn("system", DEFAULT_SYSTEM_PROMPT)
+
+    assert as_seen(messages, history=history) == [default, *expected]
+    assert as_seen(messages, history=history, system="S") == [Turn("system", "S"), *expected]
+    assert as_seen([*chat("system: S"), *messages, *chat("system: T")], history=history) == [
+        Turn("system", "S\nT"),
+        *expected,
+    ]
