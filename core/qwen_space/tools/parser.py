@@ -134,7 +134,8 @@ class ReplyParser:
         self._fed: list[str] = []
         self._out: list[Piece] = []
         self._parts: list[str | ToolCall | InvalidCall] = []
-        self._texts: list[str] = []  # the text since the last call
+        self._texts: list[str] = []  # text that was not handed out yet
+        self._told: list[str] = []  # and what was, since the last call
         self._index = 0
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
@@ -279,17 +280,22 @@ class ReplyParser:
         self._texts.append(text)
         self._line_start = text[-1] == "\n"
         self._blank = self._blank and text.isspace()
-        if self._out and isinstance(last := self._out[-1], TextPiece):
-            self._out[-1] = TextPiece(last.delta + text)
-        else:
-            self._out.append(TextPiece(text))
 
     def _end_text(self) -> None:
+        self._tell_text()
+        if self._told:
+            self._parts.append("".join(self._told))
+            self._told = []
+
+    def _tell_text(self) -> None:
         if self._texts:
-            self._parts.append("".join(self._texts))
+            text = "".join(self._texts)
+            self._out.append(TextPiece(text))
+            self._told.append(text)
             self._texts = []
 
     def _taken(self) -> list[Piece]:
+        self._tell_text()
         out, self._out = self._out, []
         return out
 
