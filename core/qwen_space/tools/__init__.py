@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from qwen_space.tools.bound import NO_TOOLS, Tools
 from qwen_space.tools.calls import InvalidCall, ToolCall, call_text
-from qwen_space.tools.parser import (
-    ArgumentsDelta,
-    CallStarted,
-    Parsed,
-    Piece,
-    ReplyParser,
-    TextPiece,
-    parse,
-)
+from qwen_space.tools.parser import ReplyParser, parse
+from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
 from qwen_space.tools.prompt import Message, reasked, render
 
 __all__ = [

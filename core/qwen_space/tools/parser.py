@@ -13,85 +13,18 @@ The pieces are the same for any cuts of the reply, once neighbouring deltas of a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from qwen_space.tools.block import Block
 from qwen_space.tools.bound import Tools
-from qwen_space.tools.calls import DECODER, InvalidCall, ToolCall, read_call, to_json
+from qwen_space.tools.calls import InvalidCall, ToolCall, read_call, to_json
 from qwen_space.tools.lenient import Candidate, Heads
-from qwen_space.tools.scan import CLOSE, OPEN, Scan, may_become
+from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
+from qwen_space.tools.scan import CLOSE, OPEN, may_become
 
-__all__ = [
-    "ArgumentsDelta",
-    "CallStarted",
-    "Parsed",
-    "Piece",
-    "ReplyParser",
-    "TextPiece",
-    "parse",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class TextPiece:
-    """Text that is no part of a call.
-
-    Attributes:
-        delta: The new text.
-    """
-
-    delta: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallStarted:
-    """A call has begun, and its name is known.
-
-    Attributes:
-        index: Its place among the calls of the reply.
-        id: The call's name.
-        name: The tool's name.
-    """
-
-    index: int
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ArgumentsDelta:
-    """A piece of a call's arguments, as JSON. All of them together are `ToolCall.text`.
-
-    The call may still turn out to be invalid: act on `ToolCall` alone.
-
-    Attributes:
-        index: The call's place among the calls of the reply.
-        delta: The new piece.
-    """
-
-    index: int
-    delta: str
-
-
-Piece = TextPiece | CallStarted | ArgumentsDelta | ToolCall | InvalidCall
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A whole reply.
-
-    Attributes:
-        text: All text outside of calls.
-        calls: The calls, in order.
-        invalid: What was meant as calls and is none, in order.
-        parts: The texts, calls and invalid calls in the order in which they came.
-    """
-
-    text: str
-    calls: tuple[ToolCall, ...]
-    invalid: tuple[InvalidCall, ...]
-    parts: tuple[str | ToolCall | InvalidCall, ...]
+__all__ = ["ReplyParser", "parse"]
 
 
 def parse(text: str, tools: Tools, new_id: Callable[[], str]) -> Parsed:
@@ -112,7 +45,8 @@ class ReplyParser:
       is invalid; so is a call that the reply, or another call's tag, cuts off. A name that no
       bound tool has does not make it invalid: frameworks tell the model so.
     - A closing tag without an opening one is dropped.
-    - Calls without tags are read as `qwen_space.tools.lenient` says.
+    - Calls without tags are read as `qwen_space.tools.lenient` says. What begins like one is held
+      back, up to the end of the reply: only there it is known to be alone.
     - For each valid call comes a `CallStarted`, `ArgumentsDelta`s and the `ToolCall`; for an
       invalid one an `InvalidCall`, with or without the others before it.
 
@@ -140,7 +74,7 @@ class ReplyParser:
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
         self._after_tag = False
-        self._call: _Call | None = None
+        self._call: Block | None = None
         self._candidate: Candidate | None = None
 
     def feed(self, delta: str) -> list[Piece]:
@@ -171,7 +105,7 @@ class ReplyParser:
     @property
     def parsed(self) -> Parsed:
         """The whole reply, once it is closed."""
-        return _parsed(self._parts)
+        return Parsed.of(self._parts)
 
     def settle(self, text: str) -> Parsed:
         """Return the whole reply, once it is closed, as the server ended on it.
@@ -186,7 +120,7 @@ class ReplyParser:
         parser.feed(text)
         parser.close()
         parts = [_renamed(part, spare) for part in parser._parts]  # noqa: SLF001 - its own
-        return _parsed(parts)
+        return Parsed.of(parts)
 
     # Modes. Each takes a text and a place in it, and returns where to go on; None waits for more.
 
@@ -305,7 +239,7 @@ class ReplyParser:
         self._end_text()
         self._heads = None
         self._blank = False
-        self._call = _Call()
+        self._call = Block()
         self._mode = self._call_mode
 
     def _start(self, name: str) -> str:
@@ -313,7 +247,7 @@ class ReplyParser:
         self._out.append(CallStarted(self._index, name_of_call, name))
         return name_of_call
 
-    def _show(self, call: _Call) -> None:
+    def _show(self, call: Block) -> None:
         """Hand out what is new of a call's name and arguments."""
         name, delta = call.news()
         if name is not None:
@@ -321,7 +255,7 @@ class ReplyParser:
         if delta:
             self._out.append(ArgumentsDelta(self._index, delta))
 
-    def _finish(self, call: _Call) -> None:
+    def _finish(self, call: Block) -> None:
         try:
             name, arguments = read_call(call.text)
         except ValueError as exc:
@@ -339,7 +273,7 @@ class ReplyParser:
         self._out.append(ArgumentsDelta(self._index, text))
         self._add(ToolCall(name, arguments, name_of_call, self._index, text))
 
-    def _fail(self, call: _Call, reason: str, rest: str = "") -> None:
+    def _fail(self, call: Block, reason: str, rest: str = "") -> None:
         name = call.name if call.id else None
         text = (call.text + rest).strip()
         call_id = call.id or self._new_id()
@@ -382,16 +316,6 @@ def _held_from(text: str, at: int) -> int:
     return start - 1 if start > at and text[start - 1] == "\n" else start
 
 
-def _parsed(parts: Iterable[str | ToolCall | InvalidCall]) -> Parsed:
-    parts = tuple(parts)
-    return Parsed(
-        text="".join(part for part in parts if isinstance(part, str)),
-        calls=tuple(part for part in parts if isinstance(part, ToolCall)),
-        invalid=tuple(part for part in parts if isinstance(part, InvalidCall)),
-        parts=parts,
-    )
-
-
 def _key(call: ToolCall) -> tuple[int, str, str]:
     return call.index, call.name, to_json(call.arguments)
 
@@ -402,86 +326,3 @@ def _renamed(
     if isinstance(part, ToolCall) and (old := names.get(_key(part))):
         return replace(part, id=old)
     return part
-
-
-# Where the name comes first, the arguments can be handed out while they are written.
-_HEAD = re.compile(
-    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
-)
-_HEAD_ROOM = 512
-
-
-class _Call:
-    """What stands between the tags, as far as it has come."""
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name: str | None = None
-        self._scan = Scan()
-        self._pieces: list[str] = []
-        self._length = 0
-        self._first = 0  # where the arguments begin
-        self._last: int | None = None  # and where they end
-
-    @property
-    def text(self) -> str:
-        return "".join(self._pieces)
-
-    @property
-    def arguments(self) -> str:
-        return self.text[self._first : self._last]
-
-    @property
-    def in_string(self) -> bool:
-        return self._scan.in_string
-
-    def walk(self, text: str, at: int) -> tuple[int, str | None]:
-        """Walk on to the next tag.
-
-        Returns:
-            Where the tag is, and the tag; None when there is none yet, with the place from
-            which on it may be one.
-        """
-        start = at
-        while True:
-            at, mark = self._scan.step(text, at)
-            if not mark:
-                return self._take(text, start, at), None
-            if mark == "}" and self._scan.depth == 1 and self._last is None:
-                self._last = self._length + at - start
-            if mark != "<":
-                continue
-            for tag in (OPEN, CLOSE):
-                if text.startswith(tag, at):
-                    return self._take(text, start, at), tag
-            if may_become(text[at : at + len(CLOSE)], OPEN, CLOSE):
-                return self._take(text, start, at), None
-            self._scan.pass_over()
-            at += 1
-
-    def _take(self, text: str, start: int, end: int) -> int:
-        self._pieces.append(text[start:end])
-        self._length += end - start
-        return end
-
-    def news(self) -> tuple[str | None, str]:
-        """Return the name when it has just become known, and what is new of the arguments."""
-        if self.name is not None:
-            return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
-        before = self._length - len(self._pieces[-1])
-        if before >= _HEAD_ROOM or not (head := _HEAD.match(self.text[:_HEAD_ROOM])):
-            return None, ""
-        self.name = _string(head[1])
-        self._first = head.end()
-        return self.name, self._new_arguments(self.text, 0) if self.name else ""
-
-    def _new_arguments(self, piece: str, offset: int) -> str:
-        end = len(piece) if self._last is None else max(self._last - offset, 0)
-        return piece[max(self._first - offset, 0) : end]
-
-
-def _string(text: str) -> str | None:
-    try:
-        return str(DECODER.decode(text)) or None
-    except ValueError:
-        return None
