@@ -37,9 +37,13 @@ def test_the_client_needs_nothing_but_aiohttp() -> None:
     assert loaded & set(HEAVY) == {"aiohttp"}
 
 
-@pytest.mark.parametrize("module", ["sse", "messages", "diff", "job"])
-def test_the_protocol_is_without_io(module: str) -> None:
-    loaded = modules_after(f"import qwen_space.protocol.{module}")
+PURE = [*(f"protocol.{name}" for name in ("sse", "messages", "diff", "job"))]
+PURE += ["models", "structured", "tools"]
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_what_is_pure_is_without_io(module: str) -> None:
+    loaded = modules_after(f"import qwen_space.{module}")
 
     assert loaded.isdisjoint({"asyncio", "socket", "aiohttp", "random", "ssl"})
 
