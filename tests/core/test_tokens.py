@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -227,3 +230,18 @@ async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
 
     await tokens.acheck_length(long(900), LIMITS)
     await tokens.acheck_length(long(1001), None)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_while_the_vocabulary_is_read_does_not_hang_the_child() -> None:
+    script = """
+import os, sys
+from qwen_space import tokens
+tokens._vocabulary._lock.acquire()  # as a thread does that reads it
+child = os.fork()
+if not child:
+    tokens.count("Hello")
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)

@@ -140,6 +140,7 @@ INVALID = [
     pytest.param(
         tagged('{"name": 1, "arguments": {}}'), '{"name": 1, "arguments": {}}', "no name", id="name"
     ),
+    pytest.param(tagged(call(name="\\x")), call(name="\\x"), "no JSON", id="bad-escape-in-name"),
     pytest.param(tagged(call("[]")), call("[]"), "arguments are no JSON object", id="list-args"),
     pytest.param(tagged(call("null")), call("null"), "arguments are no JSON", id="null-args"),
     pytest.param(tagged(call('"a"')), call('"a"'), "arguments are no JSON", id="text-args"),
@@ -301,6 +302,7 @@ NOT_CALLS = [
     pytest.param(fenced(call(), "python"), id="another-fence"),
     pytest.param(f"[{call()}, 1]", id="a-number-in-the-list"),
     pytest.param(f"{call()}\n{call(name='g')}", id="one-of-them-not-bound"),
+    pytest.param(call() + call("1"), id="one-of-them-with-no-object"),
     pytest.param(f"`{call()}`", id="code"),
     pytest.param("{", id="a-brace"),
     pytest.param("``", id="ticks"),

@@ -164,6 +164,7 @@ def test_tools_that_must_not_be_called_are_not_shown() -> None:
     assert not tools.active
     assert render([Message("user", "Hi")], tools) == [Turn("user", "Hi")]
     assert not NO_TOOLS.active
+    assert (tools.block, tools.instruction) == ("", "")
 
 
 def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
@@ -171,6 +172,16 @@ def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
 
     assert '"name": "g"' in block
     assert '"name": "f"' not in block
+
+
+@pytest.mark.parametrize(("choice", "told"), [("auto", True), ("any", False), ("f", False)])
+def test_advice_on_when_to_call_none_follows_on_the_tools(choice: str, told: bool) -> None:
+    plain = Tools.of([tool("f")], choice).block
+
+    block = Tools.of([tool("f")], choice, advised=True).block
+
+    assert block.startswith(plain)
+    assert ("If no function fits" in block) is told
 
 
 @pytest.mark.parametrize(

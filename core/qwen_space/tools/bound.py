@@ -21,6 +21,8 @@ _AFTER = (
     '\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
 )
 
+_ADVICE = "\n\nIf no function fits the question, answer it in words, without a function call."
+
 Choice = Literal["auto", "none", "any", "one"]
 
 _TAGS = "within <tool_call></tool_call> tags"
@@ -39,12 +41,15 @@ class Tools:
             call of any of them, "one" a call of `only`.
         only: The name of the tool that has to be called.
         parallel: False asks for one call at most.
+        advised: Whether a sentence after the tools says when to call none. Qwen's template has no
+            such words, and large models do without; small ones call tools for everything.
     """
 
     schemas: tuple[Mapping[str, Any], ...] = ()
     choice: Choice = "auto"
     only: str | None = None
     parallel: bool = True
+    advised: bool = False
 
     @classmethod
     def of(
@@ -53,6 +58,7 @@ class Tools:
         choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - what frameworks give
         *,
         parallel: bool | None = None,
+        advised: bool = False,
     ) -> Tools:
         """Return tools as they are bound.
 
@@ -62,6 +68,7 @@ class Tools:
                 OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
                 tool that has one of the other words as its name.
             parallel: False asks for one call at most.
+            advised: Whether to say when to call none, beyond what Qwen's template says.
 
         Raises:
             ValueError: A schema has no name, two have the same, or `choice` names no tool.
@@ -84,7 +91,7 @@ class Tools:
             raise ValueError(f"tool_choice={only!r} is no tool that is bound; those are: {known}.")
         if kind == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} wants a call, but no tool is bound.")
-        return cls(schemas, kind, only, parallel)
+        return cls(schemas, kind, only, parallel, advised)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,7 +117,8 @@ class Tools:
         if not self.active:
             return ""
         shown = [each for each in self.schemas if self.only in {None, _name(each)}]
-        return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER])
+        advice = _ADVICE if self.advised and not self.forced else ""
+        return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, advice])
 
     @property
     def instruction(self) -> str:
