@@ -181,7 +181,7 @@ def test_advice_on_when_to_call_none_follows_on_the_tools(choice: str, told: boo
     block = Tools.of([tool("f")], choice, advised=True).block
 
     assert block.startswith(plain)
-    assert ("If no function fits" in block) is told
+    assert ("When none fits" in block) is told
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,12 @@ _AFTER = (
     '\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
 )
 
-_ADVICE = "\n\nIf no function fits the question, answer it in words, without a function call."
+# Of four wordings the one with which Qwen2.5-Coder-1.5B, which calls a tool for anything otherwise,
+# answered general questions in words, and still called where a tool fits.
+_ADVICE = (
+    "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
+    "When none fits the question, or its result is there already, reply in words."
+)
 
 Choice = Literal["auto", "none", "any", "one"]
 
