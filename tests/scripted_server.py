@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
+import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +46,7 @@ class Exchange:
         headers: With names in lower case.
         body: As it came.
         dropped: Set when the client has closed the connection.
+        server: Whom it reached.
     """
 
     method: str
@@ -51,6 +55,7 @@ class Exchange:
     body: bytes
     writer: asyncio.StreamWriter = field(repr=False)
     dropped: asyncio.Event = field(repr=False)
+    server: ScriptedServer = field(repr=False)
 
     @property
     def path(self) -> str:
@@ -100,6 +105,14 @@ class Exchange:
         """Close the connection, whatever was promised."""
         self.writer.close()
 
+    def reset(self) -> None:
+        """Break the connection with a TCP reset."""
+        # To linger for no time is to drop what is on its way, and to say so.
+        lingering = struct.pack("ii", 1, 0)
+        connection = self.writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+        self.writer.transport.abort()
+
     async def _send_head(self, status: int, headers: dict[str, str]) -> None:
         lines = [f"HTTP/1.1 {status} Scripted", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
         await self.send_raw("\r\n".join(lines).encode())
@@ -116,7 +129,9 @@ class ScriptedServer:
         config: What answers `/config`.
         join: What answers `/queue/join`.
         data: What answers `/queue/data`.
+        others: What answers further paths.
         exchanges: All requests, in order.
+        connections: How many are open.
     """
 
     def __init__(
@@ -125,11 +140,16 @@ class ScriptedServer:
         config: Answer | None = None,
         join: Answer | None = None,
         data: Answer | None = None,
+        others: dict[str, Answer] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.config = config or status(404, {"detail": "Not Found"})
         self.join = join or status(200, {"event_id": EVENT_ID})
         self.data = data or replying("Hello", " ", "there", ".")
+        self.others = others or {}
         self.exchanges: list[Exchange] = []
+        self.connections = 0
+        self._tls = tls
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -156,9 +176,16 @@ class ScriptedServer:
 
     async def __aenter__(self) -> ScriptedServer:  # noqa: PYI034 - Self is of Python 3.11
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self._accept), "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await loop.create_server(
+            lambda: _Connection(self._accept), "127.0.0.1", 0, ssl=self._tls
+        )
+        scheme = "http" if self._tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
+
+    def stop_listening(self) -> None:
+        """Refuse connections from now on; those that are open stay."""
+        self._server.close()
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._server.close()
@@ -169,6 +196,7 @@ class ScriptedServer:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = writer.transport.get_protocol()
         assert isinstance(connection, _Connection)
+        self.connections += 1
         for work in (self._serve(reader, writer, connection.gone), self._watch(connection.gone)):
             task = asyncio.ensure_future(work)
             self._tasks.add(task)
@@ -176,15 +204,21 @@ class ScriptedServer:
 
     async def _watch(self, gone: asyncio.Event) -> None:
         await gone.wait()
+        self.connections -= 1
         await self._tell()
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gone: asyncio.Event
     ) -> None:
-        answers = {"/config": self.config, "/queue/join": self.join, "/queue/data": self.data}
+        answers = {
+            "/config": self.config,
+            "/queue/join": self.join,
+            "/queue/data": self.data,
+            **self.others,
+        }
         try:
             while not writer.is_closing() and (head := await _request(reader)):
-                exchange = Exchange(*head, writer, gone)
+                exchange = Exchange(*head, writer, gone, self)
                 self.exchanges.append(exchange)
                 await self._tell()
                 await answers.get(exchange.path, status(404, {"detail": "Not Found"}))(exchange)

@@ -19,7 +19,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Split, Turn, check_prompt, split, turns
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, HUB, SpaceConfig, Timeouts
+from qwen_space.config import (
+    DEFAULT_MAX_SIZE,
+    DEFAULT_MODEL,
+    DEFAULT_SPACE,
+    HUB,
+    SpaceConfig,
+    Timeouts,
+)
 from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, last
@@ -79,6 +86,8 @@ class SpaceClient:
         inputs: Values for further inputs of the app, by parameter name or label.
         headers: Headers to add, or to put in place of ours.
         hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
+        max_size: The most bytes that an answer, or one message of a stream, may take, and the most
+            characters of a reply.
         session: An aiohttp session to use. The client closes only one that it made itself.
 
     Raises:
@@ -100,6 +109,7 @@ class SpaceClient:
         inputs: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         hub: str = HUB,
+        max_size: int = DEFAULT_MAX_SIZE,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         config = SpaceConfig(
@@ -115,6 +125,7 @@ class SpaceClient:
             inputs=inputs or {},
             headers=headers or {},
             hub=hub,
+            max_size=max_size,
         )
         self._transport = Transport(config, session)
         self._finder = Finder(self._transport)
@@ -321,7 +332,7 @@ class SpaceClient:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
-        reply = Reply(body, job, clock, model, self._sending(join, clock))
+        reply = Reply(body, job, clock, model, self._sending(join, clock), self.config.max_size)
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:

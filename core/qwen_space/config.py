@@ -10,6 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 __all__ = [
+    "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
     "DEFAULT_SPACE",
     "HUB",
@@ -23,6 +24,7 @@ __all__ = [
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
+DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
 HUB = "https://huggingface.co"
 
 _SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
@@ -78,6 +80,8 @@ class SpaceConfig:
         sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
             a warning says so where it has none.
         headers: Headers to add, or to put in place of ours.
+        max_size: The most bytes that an answer, or one message of a stream, may take, and the most
+            characters of a reply. More is a `ProtocolError`, so that no server fills the memory.
         hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
             does not answer as an app does, and about nothing else.
 
@@ -97,6 +101,7 @@ class SpaceConfig:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
+    max_size: int = DEFAULT_MAX_SIZE
     hub: str = HUB
 
     def __post_init__(self) -> None:
@@ -104,6 +109,8 @@ class SpaceConfig:
         object.__setattr__(self, "hf_token", _checked_token(self.hf_token))
         if self.max_retries < 0:
             raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
+        if self.max_size <= 0:
+            raise ValueError(f"max_size={self.max_size!r}: bytes above 0.")
         if self.history not in {"split", "native"}:
             raise ValueError(f'history={self.history!r}: "split" or "native".')
         if not self.model:

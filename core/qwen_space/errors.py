@@ -53,9 +53,21 @@ class QwenSpaceError(Exception):
 
     Attributes:
         text: What had arrived of the reply when it failed; empty if nothing had.
+        tries: Why each try of the step that failed did so, this one the last; empty if it was
+            tried once.
     """
 
     text: str = ""
+    tries: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.tries:
+            return self._said()
+        return f"{self._said()} It was tried {len(self.tries)} times: {'; '.join(self.tries)}."
+
+    def _said(self) -> str:
+        """Return what happened and what to do."""
+        return super().__str__()
 
 
 class TransportError(QwenSpaceError):
@@ -84,7 +96,7 @@ class SpaceStatusError(TransportError):
         """The same as `status`, under the name that other clients use."""
         return self.status
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         said = f": {self.body[:200]!r}" if self.body else ""
         return f"{self.url} answered HTTP {self.status}{said}. {_advice(self.status)}"
 
@@ -105,14 +117,16 @@ class SpaceUnreachableError(TransportError, ConnectionError):
     Attributes:
         url: The Space's address.
         reason: What the operating system, or the proxy, said.
+        lasting: Whether another try is of no use, as for a certificate that is not valid.
     """
 
-    def __init__(self, url: str, reason: str) -> None:
+    def __init__(self, url: str, reason: str, *, lasting: bool = False) -> None:
         super().__init__(url, reason)
         self.url = url
         self.reason = reason
+        self.lasting = lasting
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         return (
             f"Cannot reach {self.url}: {self.reason}. "
             "Check the address, the network and the proxy, and that the app is running."
@@ -133,10 +147,10 @@ class SpaceTimeoutError(TransportError, TimeoutError):
         self.limit = limit
         self.seconds = seconds
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         happened = {
             "connect": "No connection was made",
-            "first_token": "The Space started the job, but sent no text",
+            "first_token": "The Space sent no text, not counting the wait in its queue,",
             "silence": "Nothing came from the Space, not even a sign of life,",
             "total": "The reply was not complete",
             "wake": "The Space was not awake",
@@ -159,7 +173,7 @@ class StreamInterruptedError(TransportError, ConnectionError):
         self.text = text
         self.reason = reason
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         return (
             f"The stream broke off after {len(self.text)} characters: {self.reason}. "
             "A Gradio stream cannot be resumed: send the prompt again if it may run twice."
@@ -213,7 +227,7 @@ class JobError(SpaceError):
         self.reason = reason
         self.title = title
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         if self.reason is None:
             return (
                 "The app failed and does not say why (Gradio hides errors unless the app sets "
@@ -224,14 +238,23 @@ class JobError(SpaceError):
 
 
 class QueueFullError(SpaceError):
-    """The Space's queue is full."""
+    """The Space's queue is full.
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
+    Attributes:
+        detail: What the Space said.
+        retry_after: In how many seconds it may be tried again, if the Space said so.
+    """
+
+    def __init__(self, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail, retry_after)
         self.detail = detail
+        self.retry_after = retry_after
 
-    def __str__(self) -> str:
-        return f"{self.detail.rstrip('.')}. Too many requests wait for this Space: try again later."
+    def _said(self) -> str:
+        return (
+            f"{self.detail.rstrip('.')}. Too many requests wait for this Space: try again later."
+            f"{_again(self.retry_after)}"
+        )
 
 
 class QuotaError(SpaceError):
@@ -248,14 +271,16 @@ class QuotaError(SpaceError):
         said = _seconds_said(self.detail)
         self.retry_after = said if retry_after is None else retry_after
 
-    def __str__(self) -> str:
-        again = ""
-        if self.retry_after is not None and _seconds_said(self.detail) is None:
-            again = f" It may be tried again in {self.retry_after:.0f} seconds."
+    def _said(self) -> str:
+        again = "" if _seconds_said(self.detail) is not None else _again(self.retry_after)
         return (
             f"{self.detail.rstrip('. ')}.{again} This is a rate limit (HTTP 429, or GPU quota): "
             "wait, or give an hf_token with a quota of its own."
         )
+
+
+def _again(seconds: float | None) -> str:
+    return "" if seconds is None else f" It may be tried again in {seconds:.0f} seconds."
 
 
 def _seconds_said(text: str) -> float | None:
@@ -274,7 +299,7 @@ class AuthenticationError(SpaceError):
         self.url = url
         self.detail = detail
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         return (
             f"{self.url} refused access: {self.detail}. Give an hf_token that may use this Space."
         )
@@ -289,6 +314,7 @@ class SpaceUnavailableError(SpaceError):
         remedy: What to do; None is what can always be done.
         status: The HTTP status, where it is a page in front of the app that says so, else None.
         stage: The hub's word for the state that the Space is in, such as "PAUSED", if it said so.
+        retry_after: In how many seconds it may be tried again, if the answer said so.
     """
 
     def __init__(
@@ -298,20 +324,23 @@ class SpaceUnavailableError(SpaceError):
         remedy: str | None = None,
         status: int | None = None,
         stage: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
-        super().__init__(url, detail, remedy, status, stage)
+        super().__init__(url, detail, remedy, status, stage, retry_after)
         self.url = url
         self.detail = detail
         self.remedy = remedy
         self.status = status
         self.stage = stage
+        self.retry_after = retry_after
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         remedy = self.remedy or (
             "Open its page to wake it or to see why; "
             "a duplicate of the Space, or `qwen-space serve`, can stand in for it."
         )
-        return f"{self.url} is not available: {self.detail.rstrip('. ')}. {remedy}"
+        again = _again(self.retry_after)
+        return f"{self.url} is not available: {self.detail.rstrip('. ')}.{again} {remedy}"
 
 
 class EndpointError(SpaceError):

@@ -112,7 +112,7 @@ class Finder:
 
     async def _app_config(self, clock: Clock) -> Any:
         retries = self._transport.config.max_retries
-        return await retrying(lambda: self._transport.app_config(clock), is_passing, retries)
+        return await retrying(lambda: self._transport.app_config(clock), is_passing, retries, clock)
 
     def explained(self, exc: QwenSpaceError) -> QwenSpaceError:
         """Return the error of a request, in view of what `/config` said."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
+    AuthenticationError,
     ProtocolError,
+    QueueFullError,
+    QuotaError,
     QwenSpaceError,
     SpaceStatusError,
-    SpaceTimeoutError,
-    SpaceUnavailableError,
-    StreamInterruptedError,
 )
 from qwen_space.profiles import Endpoint
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.join import Join
-from qwen_space.retrying import retrying, was_never_sent
+from qwen_space.retrying import is_refusal, retrying, was_never_sent
 from qwen_space.transport import Body, Clock, Transport
 
 __all__ = ["Opening"]
@@ -73,63 +73,87 @@ class Opening:
                 raise
             return await self._call(refusal)
         logger.debug("joined %s as %s", join.queue, event_id)
-        async with self._abandoning(QwenSpaceError):
+        async with self._abandoning(join.stream_url, was_never_sent):
             body = await self._opened(join.stream_url)
         return body, Job(event_id, output, protocol)
 
     async def _joined(self) -> str:
         """Join the queue and return the job's name."""
         join = self._join
-
-        async def post() -> str:
-            return _event_id(
-                await self._transport.json("POST", join.join_url, self._clock, join.body)
-            )
-
-        lost = StreamInterruptedError, SpaceTimeoutError, SpaceUnavailableError
-        async with self._abandoning(*lost):
-            return await retrying(post, was_never_sent, self._transport.config.max_retries)
+        async with self._abandoning(join.stream_url, _was_not_accepted):
+            return await self._posted(join.join_url, join.body)
 
     async def _call(self, refusal: SpaceStatusError) -> tuple[Body, Job]:
-        """Call the function by its name, where every value comes whole."""
+        """Call the function by its name, where every value comes whole.
+
+        Where the answer is lost, the job cannot be given up: only the answer has its name.
+        """
         logger.debug("the queue is closed (%s): trying /call", refusal)
         prefix, name = self._endpoint.prefix, self._endpoint.api_name
         url = f"{self._transport.config.url}{prefix}/call/{name}"
         try:
-            answer = await self._transport.json("POST", url, self._clock, self._join.call_body)
+            event_id = await self._posted(url, self._join.call_body)
         except SpaceStatusError as exc:
             if exc.status in _CLOSED:
                 raise refusal from None  # what the queue says is nearer to what was wanted
             raise
-        body = await self._opened(f"{url}/{_event_id(answer)}")
+        stream_url = f"{url}/{event_id}"
+        async with self._abandoning(stream_url, was_never_sent):
+            body = await self._opened(stream_url)
         return body, Job(None, self._endpoint.output, "call")
 
+    async def _posted(self, url: str, body: Any) -> str:
+        """Send the prompt, again only while it cannot have arrived; return the job's name."""
+
+        async def post() -> str:
+            return _event_id(await self._transport.json("POST", url, self._clock, body))
+
+        retries = self._transport.config.max_retries
+        return await retrying(post, was_never_sent, retries, self._clock)
+
     async def _opened(self, url: str) -> Body:
+        """Open a stream, which says nothing of the prompt: again if that was refused, too."""
         return await retrying(
             lambda: self._transport.stream(url, self._clock),
-            was_never_sent,
+            lambda exc: is_refusal(exc) or was_never_sent(exc),
             self._transport.config.max_retries,
+            self._clock,
         )
 
     @contextlib.asynccontextmanager
-    async def _abandoning(self, *errors: type[QwenSpaceError]) -> AsyncGenerator[None, None]:
-        """On errors after which a job may be on the server, give it up."""
+    async def _abandoning(
+        self, stream_url: str, unless: Callable[[QwenSpaceError], bool]
+    ) -> AsyncGenerator[None, None]:
+        """On errors after which a job may be on the server, give it up.
+
+        Opening its stream and closing it again cancels it.
+        """
         try:
             yield
         except asyncio.CancelledError:
-            await asyncio.shield(self._abandon())
+            await asyncio.shield(self._abandon(stream_url))
             raise
-        except errors as exc:
-            if not was_never_sent(exc):
-                await self._abandon()
+        except QwenSpaceError as exc:
+            if not unless(exc):
+                await self._abandon(stream_url)
             raise
 
-    async def _abandon(self) -> None:
-        """Open the session's stream and close it again: that cancels all jobs of the session."""
+    async def _abandon(self, stream_url: str) -> None:
         clock = Clock(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
-            (await self._transport.stream(self._join.stream_url, clock)).close()
+            (await self._transport.stream(stream_url, clock)).close()
+
+
+def _was_not_accepted(exc: QwenSpaceError) -> bool:
+    """Whether a request cannot have begun a job: it never arrived, or the app has refused it.
+
+    A status of 5xx may come from a proxy, behind which the app has accepted the job.
+    """
+    if isinstance(exc, SpaceStatusError):
+        return 300 <= exc.status < 500
+    refusals = QueueFullError, QuotaError, AuthenticationError
+    return was_never_sent(exc) or isinstance(exc, refusals)
 
 
 def _event_id(answer: Any) -> str:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-from qwen_space.errors import QwenSpaceError
+from qwen_space.errors import ProtocolError, QwenSpaceError
 from qwen_space.events import (
     Completed,
     Event,
@@ -38,7 +38,8 @@ class Reply:
         clock: The time limits.
         model: What the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
-            protocol `sse` does.
+            protocol `sse` does, once.
+        max_size: The most bytes of a message, and the most characters of the reply.
     """
 
     def __init__(
@@ -48,12 +49,16 @@ class Reply:
         clock: Clock,
         model: str | None,
         send_data: Callable[[str | None], Awaitable[None]],
+        max_size: int,
     ) -> None:
         self._body = body
         self._job = job
         self._clock = clock
         self._model = model
+        self._max_size = max_size
+        self._size = 0  # of what was handed out
         self._send_data = send_data
+        self._owes_data = job.asks_for_data
         self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
 
     async def events(self) -> AsyncGenerator[Event, None]:
@@ -62,7 +67,7 @@ class Reply:
         Raises:
             QwenSpaceError: The reply does not come to its end; `text` is what had arrived.
         """
-        job, decoder = self._job, SSEDecoder()
+        job, decoder = self._job, SSEDecoder(self._max_size)
         try:
             while chunk := await self._read():
                 for sse in decoder.feed(chunk):
@@ -70,10 +75,11 @@ class Reply:
                     if message is None:
                         continue
                     if isinstance(message, SendData):
-                        await self._send_data(message.event_id)
+                        await self._owed(message.event_id)
                     for event in job.receive(message):
                         self._watch(event)
                         yield event
+                        self._check_size(event)
                     if job.done:
                         yield self._completed(job.text, "stop")
                         return
@@ -110,6 +116,21 @@ class Reply:
             if scanner.hit:
                 yield self._completed("".join(sent), "stop_sequence")
                 return
+
+    async def _owed(self, event_id: str | None) -> None:
+        """Send the arguments, if they were not sent: a prompt is never sent twice."""
+        if self._owes_data:
+            self._owes_data = False
+            await self._send_data(event_id)
+
+    def _check_size(self, event: Event) -> None:
+        if isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
+            self._size += len(event.delta)
+        if self._size > self._max_size:
+            raise ProtocolError(
+                f"The reply is longer than {self._max_size} characters; "
+                "raise max_size if that is to be expected."
+            )
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self._job

@@ -41,7 +41,8 @@ async def run_step(
     if step.queued:
         body, job = await Opening(transport, step, join, clock, may_call=False).open()
         with contextlib.closing(body):
-            async for _ in Reply(body, job, clock, None, send_data).events():
+            reply = Reply(body, job, clock, None, send_data, transport.config.max_size)
+            async for _ in reply.events():
                 pass  # it is no reply, and what the user waits for comes after it
         data = job.data
     else:

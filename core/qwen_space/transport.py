@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -39,6 +40,9 @@ __all__ = ["Body", "Clock", "Transport"]
 _KEEP_ALIVE = 3.0
 
 _MOST_OF_AN_ERROR = 64 * 2**10  # bytes
+_ERROR_SECONDS = 2.0  # for the rest of what says why
+
+_EVENTS = "text/event-stream"
 
 _PROXY_LOGIN = "the proxy wants a user and a password (HTTP 407): http://user:password@host:port"
 
@@ -64,6 +68,12 @@ class Clock:
         """Seconds until the limit of the whole reply; None if there is no limit."""
         total = self.timeouts.total
         return None if total is None else max(total - self.elapsed, 0.001)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the limit of the whole reply has passed."""
+        total = self.timeouts.total
+        return total is not None and self.elapsed >= total
 
     def limits(self) -> aiohttp.ClientTimeout:
         """Return the limits of the next request."""
@@ -157,22 +167,41 @@ class Transport:
         self, method: str, url: str, clock: Clock, headers: dict[str, str], body: Any = None
     ) -> Any:
         response = await self._send(method, url, clock, headers, body)
-        with _translated(url, clock.timeouts):
-            async with response:
-                text = await response.text(errors="replace")
+        async with response:
+            text = (await self._whole(Body(response, clock))).decode(errors="replace")
         try:
             return json.loads(text)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise ProtocolError(f"{url} did not answer with JSON: {text[:200]!r}") from exc
+
+    async def _whole(self, body: Body) -> bytes:
+        """Return a body, which may not be without end."""
+        whole = bytearray()
+        while data := await body.read():
+            whole += data
+            if len(whole) > self.config.max_size:
+                raise ProtocolError(
+                    f"{body.url} answered with more than {self.config.max_size} bytes; "
+                    "raise max_size if that is to be expected."
+                )
+        return bytes(whole)
 
     async def stream(self, url: str, clock: Clock) -> Body:
         """Open a stream of events; the caller closes it.
 
         Raises:
+            ProtocolError: The answer is no stream of events.
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        headers = self._headers("text/event-stream")
-        return Body(await self._send("GET", url, clock, headers), clock)
+        response = await self._send("GET", url, clock, self._headers(_EVENTS))
+        body = Body(response, clock)
+        if "Content-Type" not in response.headers or response.content_type == _EVENTS:
+            return body
+        async with response:
+            said = hub.page_text(await body.start())
+        raise ProtocolError(
+            f"{body.url} answered with {response.content_type} in place of {_EVENTS}: {said:.200}"
+        )
 
     async def _send(
         self, method: str, url: str, clock: Clock, headers: dict[str, str], body: Any = None
@@ -182,7 +211,7 @@ class Transport:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
             data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        with _translated(url, clock.timeouts):
+        with _translated(url, clock):
             response = await self._opened_session().request(
                 method,
                 url,
@@ -192,9 +221,9 @@ class Transport:
                 timeout=clock.limits(),
                 allow_redirects=False,
             )
-            if response.status != 200:
-                async with response:
-                    raise await _refusal(response)
+        if response.status != 200:
+            async with response:
+                raise _refusal(response, await Body(response, clock).start())
         return response
 
     def _opened_session(self) -> aiohttp.ClientSession:
@@ -221,7 +250,7 @@ class Transport:
 
 
 class Body:
-    """The body of a stream of events, read as it comes.
+    """The body of an answer, read as it comes.
 
     Args:
         response: The response, of which nothing has been read.
@@ -229,8 +258,15 @@ class Body:
     """
 
     def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
+        self.url = str(response.url.with_query(None))
         self._response = response
         self._clock = clock
+        connection = response.connection  # None where all of the body is there
+        self._protocol = None if connection is None else connection.protocol
+        # aiohttp does not tell who reads that it has closed a connection on which something came
+        # that is no HTTP: the reader would wait for ever.
+        if (closed := getattr(self._protocol, "closed", None)) is not None:
+            closed.add_done_callback(self._be_closed)
 
     def close(self) -> None:
         """Cut the connection: at once, and without awaiting, so in a cancelled task too."""
@@ -250,30 +286,73 @@ class Body:
             SpaceTimeoutError: A time limit passed.
             StreamInterruptedError: The connection broke.
         """
+        if left := self._left():
+            return left
         reader = self._response.content
-        with _translated(str(self._response.url), self._clock.timeouts):
+        with _translated(self.url, self._clock):
             if patience is None:
                 return await reader.readany()
-            late = SpaceTimeoutError("first_token", self._clock.timeouts.first_token or 0)
             # Not wait_for, which makes a task of each read.
-            timer = asyncio.get_running_loop().call_later(patience, reader.set_exception, late)
+            timer = asyncio.get_running_loop().call_later(
+                patience, self._be_late, reader.total_bytes
+            )
             try:
                 return await reader.readany()
             finally:
                 timer.cancel()
 
+    async def start(self) -> str:
+        """Return the start of a body that says why there is no other; what is late is left out."""
+        start = bytearray()
+        with contextlib.suppress(QwenSpaceError):
+            while len(start) < _MOST_OF_AN_ERROR and (data := await self.read(_ERROR_SECONDS)):
+                start += data
+        return start[:_MOST_OF_AN_ERROR].decode(errors="replace").strip()
+
+    def _left(self) -> bytes:
+        """Return what had arrived before the connection broke, and aiohttp would not hand out."""
+        reader = self._response.content
+        if (error := reader.exception()) is None:
+            return b""
+        reader.set_exception(None)  # type: ignore[arg-type]
+        try:
+            return reader.read_nowait()
+        finally:
+            reader.set_exception(error)
+
+    def _be_closed(self, closed: asyncio.Future[None]) -> None:
+        """End the wait for more on a connection that has been closed."""
+        if not closed.cancelled():
+            closed.exception()  # asyncio wants it to be asked for
+        reader = self._response.content
+        if reader.is_eof() or reader.exception() is not None:
+            return
+        why = self._protocol and self._protocol.exception()
+        said = why.message if isinstance(why, HttpProcessingError) else "it closed the connection"
+        reader.set_exception(_no_http(self.url, said))
+
+    def _be_late(self, had_come: int) -> None:
+        """End the wait for the first token, unless something comes in this very moment."""
+        reader = self._response.content
+        if reader.total_bytes == had_come:
+            limit = self._clock.timeouts.first_token or 0
+            reader.set_exception(SpaceTimeoutError("first_token", limit))
+
 
 @contextlib.contextmanager
-def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
+def _translated(url: str, clock: Clock) -> Iterator[None]:
     """Turn aiohttp's errors into ours. This is the only place that does."""
+    timeouts = clock.timeouts
     try:
         yield
     except aiohttp.ClientResponseError as exc:
         _forget_request(url, exc)
         raise _of_response(url, exc) from exc
     except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
-        raise SpaceUnreachableError(url, f"not a valid address ({exc})") from exc
+        raise SpaceUnreachableError(url, f"not a valid address ({exc})", lasting=True) from exc
     except aiohttp.ConnectionTimeoutError as exc:
+        if clock.is_over:
+            raise SpaceTimeoutError("total", timeouts.total or 0) from exc
         raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
     except aiohttp.ServerTimeoutError as exc:
         raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
@@ -282,11 +361,28 @@ def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
             raise
         raise SpaceTimeoutError("total", timeouts.total or 0) from exc
     except aiohttp.ClientConnectorError as exc:
-        raise SpaceUnreachableError(url, str(exc)) from exc
+        raise _unreachable(url, exc) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
         raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
     except aiohttp.ClientError as exc:
-        raise ProtocolError(f"{url} does not speak HTTP as it should: {exc}") from exc
+        raise _no_http(url, str(exc)) from exc
+
+
+def _unreachable(url: str, exc: aiohttp.ClientConnectorError) -> SpaceUnreachableError:
+    """Return why no connection was made, in the words of whoever knows."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
+        why = getattr(exc.certificate_error, "verify_message", None) or exc.certificate_error
+        return SpaceUnreachableError(url, f"its certificate is not valid: {why}", lasting=True)
+    error = exc.os_error
+    if isinstance(exc, aiohttp.ClientSSLError):
+        # Such as WRONG_VERSION_NUMBER, of a server that does not speak TLS.
+        why = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
+        return SpaceUnreachableError(url, f"TLS failed: {why}")
+    is_refused = isinstance(error, ConnectionRefusedError)
+    reason = "connection refused" if is_refused else error.strerror or str(error)
+    if isinstance(exc, aiohttp.ClientProxyConnectionError):
+        reason = f"no connection to the proxy: {reason}"
+    return SpaceUnreachableError(url, reason)
 
 
 def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
@@ -302,41 +398,58 @@ def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
 def _of_response(url: str, exc: aiohttp.ClientResponseError) -> QwenSpaceError:
     """Return what an answer that is none means: the Space's, or the proxy's."""
     if isinstance(exc, aiohttp.ClientHttpProxyError):
-        answered = f"the proxy answered HTTP {exc.status}"
-        return SpaceUnreachableError(url, _PROXY_LOGIN if exc.status == 407 else answered)
-    said = f"{exc.status}, {exc.message}"
-    return ProtocolError(f"{url} does not speak HTTP as it should: {said:.300}")
+        if exc.status == 407:
+            return SpaceUnreachableError(url, _PROXY_LOGIN, lasting=True)
+        return SpaceUnreachableError(url, f"the proxy answered HTTP {exc.status}")
+    return _no_http(url, exc.message)
 
 
-async def _refusal(response: aiohttp.ClientResponse) -> QwenSpaceError:
-    """Return the error that a status other than 200 means."""
+def _no_http(url: str, said: str) -> ProtocolError:
+    """Return the error of an answer that is no HTTP, without the bytes that aiohttp shows of it."""
+    said = " ".join(said.partition("\n\n")[0].split()).rstrip(":")
+    return ProtocolError(f"{url.partition('?')[0]} does not speak HTTP as it should: {said:.300}")
+
+
+def _refusal(response: aiohttp.ClientResponse, body: str) -> QwenSpaceError:
+    """Return the error that a status other than 200 means, with the start of its body."""
     url, status = str(response.url.with_query(None)), response.status
-    start = await response.content.read(_MOST_OF_AN_ERROR)
-    body = start.decode(errors="replace").strip()
     detail = _detail(body)
+    seconds = _retry_after(response)
     if 300 <= status < 400:
         location = response.headers.get("Location")
         return SpaceStatusError(status, url, f"moved to {location}", location)
     if status in {401, 403}:
         return AuthenticationError(url, detail or f"HTTP {status}")
     if status == 407:
-        return SpaceUnreachableError(url, _PROXY_LOGIN)
+        return SpaceUnreachableError(url, _PROXY_LOGIN, lasting=True)
     if status == 429:
-        seconds = hub.retry_after(response.headers.get("Retry-After"), time.time())
         return QuotaError(detail or "Too many requests", seconds)
     if status == 503 and detail is not None:
-        return QueueFullError(detail) if "full" in detail else SpaceUnavailableError(url, detail)
+        if "full" in detail:
+            return QueueFullError(detail, seconds)
+        return SpaceUnavailableError(url, detail, retry_after=seconds)
     if status in {502, 503, 504}:
         said = hub.page_text(body)[:200] or "no reason given"
-        return SpaceUnavailableError(url, f"HTTP {status}: {said}", status=status)
+        detail = f"HTTP {status}: {said}"
+        return SpaceUnavailableError(url, detail, status=status, retry_after=seconds)
     return SpaceStatusError(status, url, detail or body)
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float | None:
+    """Return the seconds that an answer asks to wait.
+
+    A date is compared to that of the answer, if it has one: our clock may differ from theirs.
+    """
+    sent = response.headers.get("Date")
+    now = hub.retry_after(sent, 0) if sent is not None else None
+    return hub.retry_after(response.headers.get("Retry-After"), now or time.time())
 
 
 def _detail(body: str) -> str | None:
     """Return the sentence in one of Gradio's own error bodies; None for any other body."""
     try:
         detail = json.loads(body).get("detail")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
     if isinstance(detail, dict):
         detail = detail.get("error")

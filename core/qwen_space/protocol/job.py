@@ -83,6 +83,11 @@ class Job:
         self._value = ChatValue()
 
     @property
+    def asks_for_data(self) -> bool:
+        """Whether the queue asks for the arguments; elsewhere the join has brought them."""
+        return self._protocol == "sse"
+
+    @property
     def text(self) -> str:
         """The reply so far; the whole reply when the job is completed."""
         return self._value.text

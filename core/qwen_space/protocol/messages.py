@@ -130,10 +130,9 @@ def parse_event(event: ServerSentEvent) -> Message | None:
     """
     if event.event == "message":
         return parse_message(event.data)
-    try:
-        data = json.loads(event.data)
-    except (ValueError, RecursionError) as exc:
-        raise ProtocolError(f"An event of the stream is not JSON: {event.data[:200]!r}") from exc
+    if event.event not in _CALL_EVENTS:
+        return None
+    data = _json(event.data)
     match event.event, data:
         case "generating", list():
             return ProcessGenerating(None, data)
@@ -148,6 +147,9 @@ def parse_event(event: ServerSentEvent) -> Message | None:
     return None
 
 
+_CALL_EVENTS = frozenset({"generating", "complete", "error", "heartbeat"})
+
+
 def _call_error(data: Any) -> Message:
     """Return the failure of a `/call`, which says nothing of itself until Gradio 5.50."""
     details = data if isinstance(data, dict) else {"error": data}
@@ -160,10 +162,7 @@ def parse_message(text: str) -> Message | None:
     Raises:
         ProtocolError: It is no JSON object with a `msg`, or a known kind is malformed.
     """
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ProtocolError(f"A message of the stream is not JSON: {text[:200]!r}") from exc
+    raw = _json(text)
     if not isinstance(raw, dict) or not isinstance(kind := raw.get("msg"), str):
         raise ProtocolError(f"A message of the stream has no `msg`: {text[:200]!r}")
     parse = _PARSERS.get(kind)
@@ -171,6 +170,24 @@ def parse_message(text: str) -> Message | None:
         return parse(raw) if parse is not None else None
     except _MalformedError as exc:
         raise ProtocolError(f"A {kind} message has a bad `{exc}`: {text[:200]!r}") from exc
+
+
+def _json(text: str) -> Any:
+    """Return the value that a message is.
+
+    Half of a surrogate pair is no text: it can be neither printed nor sent on.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError(f"A message of the stream is not JSON: {text[:200]!r}") from exc
+    if r"\ud" in text or r"\uD" in text:
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as exc:
+            half = f"A message of the stream has half of a surrogate pair: {text[:200]!r}"
+            raise ProtocolError(half) from exc
+    return value
 
 
 class _MalformedError(Exception):
@@ -234,6 +251,9 @@ _PARSERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
     "process_completed": _process_completed,
     "log": _log,
     "unexpected_error": lambda raw: UnexpectedError(str(raw.get("message", ""))),
+    # Both are `server_stopped` in Gradio, by name and by value.
+    "server_stopped": lambda raw: UnexpectedError("the server stopped"),
+    "Server stopped unexpectedly.": lambda raw: UnexpectedError("the server stopped"),
     "heartbeat": lambda raw: Heartbeat(),
     "queue_full": lambda raw: QueueFull(),
     "send_data": lambda raw: SendData(_event_id(raw)),

@@ -13,7 +13,7 @@ from qwen_space.errors import ProtocolError
 __all__ = ["SSEDecoder", "ServerSentEvent"]
 
 # Gradio sends the whole conversation in one line, twice in each reply.
-DEFAULT_MAX_EVENT_SIZE = 256 * 2**20
+DEFAULT_MAX_EVENT_SIZE = 64 * 2**20
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -110,7 +110,7 @@ class SSEDecoder:
         if self._size + more > self._max_event_size:
             raise ProtocolError(
                 f"An event of the stream is larger than {self._max_event_size} bytes; "
-                "raise max_event_size if that is to be expected."
+                "raise max_size if that is to be expected."
             )
 
 
