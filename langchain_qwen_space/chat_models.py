@@ -30,7 +30,14 @@ from typing_extensions import Self
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import turns
 from qwen_space import __version__, tokens
-from qwen_space.config import DEFAULT_MODEL, SpaceConfig, Timeouts, has_password, space_url
+from qwen_space.config import (
+    DEFAULT_MAX_SIZE,
+    DEFAULT_MODEL,
+    SpaceConfig,
+    Timeouts,
+    has_password,
+    space_url,
+)
 from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.misuse import refuse_unknown, said_by
@@ -160,6 +167,9 @@ class ChatQwenSpace(BaseChatModel):
     headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
     """Headers to add to all requests, or to put in place of ours."""
 
+    max_size: int = DEFAULT_MAX_SIZE
+    """The most bytes of an answer or a message of the Space, and the most characters of a reply."""
+
     streaming: bool = False
     """Whether `invoke` streams, so that callbacks see tokens."""
 
@@ -217,6 +227,7 @@ class ChatQwenSpace(BaseChatModel):
             },
             headers=self.headers,
             hub=default_hub(),
+            max_size=self.max_size,
         )
 
     def _token(self) -> str | None:

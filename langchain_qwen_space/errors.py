@@ -107,5 +107,5 @@ def typed() -> Iterator[None]:
         if kind is None:
             raise
         error = kind(*exc.args)
-        error.text = exc.text
+        vars(error).update(vars(exc))  # what is no argument, such as the text so far
         raise error.with_traceback(exc.__traceback__) from exc.__cause__

@@ -34,6 +34,7 @@ from llama_index_qwen_space.messages import turns
 from llama_index_qwen_space.replies import Piece, Reply, chat_response, completion_response
 from qwen_space.chat import Turn
 from qwen_space.config import (
+    DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     DEFAULT_SPACE,
     SpaceConfig,
@@ -147,6 +148,11 @@ class QwenSpace(CustomLLM):
         repr=False,
         description="Headers to add to all requests, or to put in place of ours.",
     )
+    max_size: int = Field(
+        default=DEFAULT_MAX_SIZE,
+        description="The most bytes of an answer or a message of the Space, and the most "
+        "characters of a reply.",
+    )
     temperature: float | None = Field(
         default=None,
         description="Goes to the app's input of that name; a warning says so where it has none.",
@@ -214,6 +220,7 @@ class QwenSpace(CustomLLM):
             sampling=_given({name: getattr(self, name) for name in _SAMPLING}),
             headers=self.headers,
             hub=default_hub(),
+            max_size=self.max_size,
         )
 
     def _open_space(self) -> Space:
