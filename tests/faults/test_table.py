@@ -1,0 +1,85 @@
+"""Each fault of the table, in each way to ask."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from langchain_qwen_space import errors as langchain_errors
+from qwen_space import QwenSpaceError
+from tests.faults.conftest import Serve
+from tests.faults.script import playing
+from tests.faults.table import FAULTS, Fails, Fault, Text
+from tests.faults.ways import PROMPT, WAYS, Got
+from tests.scripted_server import ScriptedServer
+
+STREAMING = {name for name in WAYS if "stream" in name or "iterate" in name}
+
+
+def faulty(fault: Fault) -> ScriptedServer:
+    """Return a server with a fault."""
+    return ScriptedServer(
+        config=playing(fault.config),
+        join=playing(fault.join),
+        data=playing(fault.data, fault.data if fault.again is None else fault.again),
+        others={path: playing(script) for path, script in fault.others.items()},
+    )
+
+
+def judge(way: str, fault: Fault, got: Got, server: ScriptedServer) -> None:
+    """Fail unless the caller got what the table says, and the server was asked as it says."""
+    if isinstance(fault.outcome, Text):
+        judge_text(way, fault.outcome, got)
+    else:
+        judge_error(way, fault.outcome, got)
+    prompts = [each for each in server.exchanges if PROMPT.encode() in each.body]
+    assert len(prompts) == fault.prompts
+    if fault.streams is not None:
+        assert len(server.streams) == fault.streams
+
+
+def judge_text(way: str, expected: Text, got: Got) -> None:
+    assert got.error is None
+    assert got.text == expected.text
+    if way in STREAMING:
+        assert got.added == (expected.text if expected.added is None else expected.added)
+
+
+def judge_error(way: str, expected: Fails, got: Got) -> None:
+    assert isinstance(got.error, QwenSpaceError), got
+    assert got.text is None
+    assert type(got.error) is error_class(way, expected.error), repr(got.error)
+    assert expected.says in str(got.error)
+    if expected.text is not None:
+        assert got.error.text == expected.text
+    if way in STREAMING:
+        assert got.error.text == got.added
+
+
+def error_class(way: str, core: type[QwenSpaceError]) -> Any:
+    return getattr(langchain_errors, core.__name__) if way.startswith("langchain") else core
+
+
+def ask(way: str, fault: Fault, serve: Serve) -> None:
+    with serve(faulty(fault)) as server:
+        options = {"timeouts": fault.limits, "max_retries": 0, **fault.options}
+        got = WAYS[way](server.url, **options)
+
+    judge(way, fault, got, server)
+
+
+def test_no_two_faults_have_one_name() -> None:
+    names = [fault.name for fault in FAULTS]
+
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in FAULTS])
+def test_a_fault_ends_as_the_table_says(fault: Fault, serve: Serve) -> None:
+    """All ways at once, each with a server of its own, as some take their time."""
+    with ThreadPoolExecutor(fault.at_once) as pool:
+        asked = {way: pool.submit(ask, way, fault, serve) for way in WAYS}
+
+    assert {way: error for way, each in asked.items() if (error := each.exception())} == {}
