@@ -69,12 +69,6 @@ class Clock:
         total = self.timeouts.total
         return None if total is None else max(total - self.elapsed, 0.001)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the limit of the whole reply has passed."""
-        total = self.timeouts.total
-        return total is not None and self.elapsed >= total
-
     def limits(self) -> aiohttp.ClientTimeout:
         """Return the limits of the next request."""
         return aiohttp.ClientTimeout(
@@ -211,7 +205,7 @@ class Transport:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
             data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        with _translated(url, clock):
+        with _translated(url, clock.timeouts):
             response = await self._opened_session().request(
                 method,
                 url,
@@ -289,7 +283,7 @@ class Body:
         if left := self._left():
             return left
         reader = self._response.content
-        with _translated(self.url, self._clock):
+        with _translated(self.url, self._clock.timeouts):
             if patience is None:
                 return await reader.readany()
             # Not wait_for, which makes a task of each read.
@@ -340,9 +334,8 @@ class Body:
 
 
 @contextlib.contextmanager
-def _translated(url: str, clock: Clock) -> Iterator[None]:
+def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
     """Turn aiohttp's errors into ours. This is the only place that does."""
-    timeouts = clock.timeouts
     try:
         yield
     except aiohttp.ClientResponseError as exc:
@@ -351,8 +344,6 @@ def _translated(url: str, clock: Clock) -> Iterator[None]:
     except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
         raise SpaceUnreachableError(url, f"not a valid address ({exc})", lasting=True) from exc
     except aiohttp.ConnectionTimeoutError as exc:
-        if clock.is_over:
-            raise SpaceTimeoutError("total", timeouts.total or 0) from exc
         raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
     except aiohttp.ServerTimeoutError as exc:
         raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc

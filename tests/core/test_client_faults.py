@@ -34,7 +34,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.transport import Clock, _translated
+from qwen_space.transport import _translated
 from tests.scripted_server import (
     EVENT_ID,
     Exchange,
@@ -394,7 +394,7 @@ MAPPED: dict[type[QwenSpaceError], dict[str, tuple[Any, ...]]] = {
 
 
 def translated() -> contextlib.AbstractContextManager[None]:
-    return _translated("http://a.example", Clock(Timeouts()))
+    return _translated("http://a.example", Timeouts())
 
 
 def test_every_error_of_aiohttp_s_is_in_the_table() -> None:

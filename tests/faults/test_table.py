@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from qwen_space import QwenSpaceError
 from tests.faults.conftest import Serve
 from tests.faults.script import playing
 from tests.faults.table import FAULTS, Fails, Fault, Text
-from tests.faults.ways import PROMPT, WAYS, Got
+from tests.faults.ways import PROMPT, WAYS, Got, in_all_ways
 from tests.scripted_server import ScriptedServer
 
 STREAMING = {name for name in WAYS if "stream" in name or "iterate" in name}
@@ -78,8 +77,4 @@ def test_no_two_faults_have_one_name() -> None:
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in FAULTS])
 def test_a_fault_ends_as_the_table_says(fault: Fault, serve: Serve) -> None:
-    """All ways at once, each with a server of its own, as some take their time."""
-    with ThreadPoolExecutor(fault.at_once) as pool:
-        asked = {way: pool.submit(ask, way, fault, serve) for way in WAYS}
-
-    assert {way: error for way, each in asked.items() if (error := each.exception())} == {}
+    in_all_ways(lambda way: ask(way, fault, serve), fault.at_once)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from qwen_space import (
 from qwen_space.chat import Turn
 from qwen_space.space import Space
 
-__all__ = ["PROMPT", "WAYS", "Got"]
+__all__ = ["PROMPT", "WAYS", "Got", "in_all_ways"]
 
 PROMPT = "What is a Space?"
 
@@ -185,3 +186,11 @@ WAYS: dict[str, Callable[..., Got]] = {
     "llama-index-chat": _blocking(_llama_index_chat),
     "llama-index-achat": _asynchronous(_llama_index_achat),
 }
+
+
+def in_all_ways(ask: Callable[[str], None], at_once: int = 12) -> None:
+    """Ask in all ways at once, as some take their time; fail if any fails, and say which."""
+    with ThreadPoolExecutor(at_once) as pool:
+        asked = {way: pool.submit(ask, way) for way in WAYS}
+
+    assert {way: error for way, each in asked.items() if (error := each.exception())} == {}

@@ -1,0 +1,155 @@
+"""What counts towards which limit. That each ends as it should is in the table."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from qwen_space import QwenSpaceError, SpaceClient, SpaceTimeoutError, Timeouts
+from tests.faults.conftest import Serve
+from tests.faults.script import CUT, END, HANG, Endless, Pause, Script, message, playing, sse
+from tests.faults.table import ALL, BEAT, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
+from tests.faults.ways import PROMPT, WAYS, in_all_ways
+from tests.scripted_server import ScriptedServer, estimation, starts
+
+BEATING = Endless(message(BEAT), 0.05)
+
+
+def app(data: Script, config: Script = (GRADIO,), join: Script = (JOINED,)) -> ScriptedServer:
+    return ScriptedServer(config=playing(config), join=playing(join), data=playing(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(
+            sse(estimation(3), *[BEAT, Pause(0.2)] * 4, starts(), ONE, TWO, THREE, *DONE, END),
+            id="in-the-queue",
+        ),
+        pytest.param(
+            sse(estimation(1), Pause(0.5), estimation(0), Pause(0.5), *REPLY, END),
+            id="in-a-silent-queue",
+        ),
+        pytest.param(
+            sse(*BEGUN, ONE, *[BEAT, Pause(0.2)] * 4, TWO, THREE, *DONE, END),
+            id="after-the-first-token",
+        ),
+    ],
+)
+def test_what_does_not_count_towards_the_first_token(data: Script, serve: Serve) -> None:
+    def ask(way: str) -> None:
+        with serve(app(data)) as server:
+            got = WAYS[way](server.url, timeouts=Timeouts(first_token=0.6))
+        assert (got.error, got.text) == (None, ALL)
+
+    in_all_ways(ask)
+
+
+def test_a_total_limit_counts_from_the_first_request(serve: Serve) -> None:
+    """Each request keeps within the limit; together they do not."""
+
+    def ask(way: str) -> None:
+        slow = app(sse(*REPLY, END), [Pause(0.4), GRADIO], [Pause(0.4), JOINED])
+        with serve(slow) as server:
+            got = WAYS[way](server.url, timeouts=Timeouts(total=0.7))
+        assert isinstance(got.error, SpaceTimeoutError)
+        assert (got.error.limit, got.error.seconds) == ("total", 0.7)
+
+    in_all_ways(ask)
+
+
+@pytest.mark.parametrize(
+    ("limits", "limit"),
+    [
+        pytest.param(Timeouts(connect=0.4), "connect", id="connect"),
+        pytest.param(Timeouts(connect=20, total=0.4), "total", id="total"),
+    ],
+)
+def test_a_connection_that_is_not_made(limits: Timeouts, limit: str, serve: Serve) -> None:
+    """TLS is a part of the connection, and this server never says anything."""
+
+    def ask(way: str) -> None:
+        with serve(app([HANG])) as server:
+            url = server.url.replace("http:", "https:")
+            got = WAYS[way](url, timeouts=limits, max_retries=0)
+        assert isinstance(got.error, SpaceTimeoutError)
+        assert (got.error.limit, got.error.seconds) == (limit, 0.4)
+        assert f"within 0.4 seconds. If that is to be expected, raise Timeouts({limit}=" in str(
+            got.error
+        )
+        assert server.exchanges == []
+
+    in_all_ways(ask)
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way.startswith("langchain")])
+@pytest.mark.parametrize("name", ["timeout", "request_timeout"])
+def test_langchains_timeout_is_for_the_first_token(name: str, way: str, serve: Serve) -> None:
+    options: dict[str, Any] = {name: 0.3}
+
+    with serve(app(sse(*BEGUN, BEATING))) as server:
+        got = WAYS[way](server.url, **options)
+
+    assert isinstance(got.error, SpaceTimeoutError)
+    assert "no text" in str(got.error)
+    assert "0.3 seconds" in str(got.error)
+    assert "first_token" in str(got.error)
+
+
+async def busy(client: SpaceClient) -> tuple[str, str]:
+    """Read an event, do something else meanwhile, and read the rest; return text and error."""
+    try:
+        async with client.stream(PROMPT) as events:
+            await anext(events)
+            await asyncio.sleep(0.6)
+            return [event async for event in events][-1].text, ""
+    except QwenSpaceError as exc:
+        return exc.text, type(exc).__name__
+
+
+LATER = estimation(), Pause(0.1)  # the first event comes before the others
+
+
+@pytest.mark.parametrize("last", [END, CUT, HANG])
+async def test_what_came_while_the_caller_was_busy_is_not_lost(last: Any) -> None:
+    """The connection ends, breaks or is silent before the reply is read."""
+    limits = Timeouts(first_token=0.3, silence=0.3)
+    server = app(sse(*LATER, *REPLY, last))
+
+    async with server, SpaceClient(server.url, timeouts=limits) as client:
+        assert await busy(client) == (ALL, "")
+
+
+@pytest.mark.parametrize(
+    ("last", "error"), [(CUT, "StreamInterruptedError"), (HANG, "SpaceTimeoutError")]
+)
+async def test_all_that_had_come_is_in_the_error(last: Any, error: str) -> None:
+    server = app(sse(*LATER, *BEGUN, ONE, TWO, last))
+
+    async with server, SpaceClient(server.url, timeouts=Timeouts(silence=0.3)) as client:
+        assert await busy(client) == ("one two ", error)
+
+
+def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve) -> None:
+    """A loop that was held up, as by a caller's own work, finds both at once."""
+
+    async def ask(url: str) -> Any:
+        loop = asyncio.get_running_loop()
+        async with (
+            SpaceClient(url, timeouts=Timeouts(first_token=0.4)) as client,
+            client.stream(PROMPT) as events,
+        ):
+            await anext(events)
+            await anext(events)
+            loop.call_later(0.1, hold_up, loop, loop.time() + 0.8)
+            return [event async for event in events][-1].text
+
+    with serve(app(sse(*BEGUN, Pause(0.3), ONE, Pause(0.8), TWO, THREE, *DONE, END))) as server:
+        assert asyncio.run(ask(server.url)) == ALL
+
+
+def hold_up(loop: asyncio.AbstractEventLoop, until: float) -> None:
+    while loop.time() < until:
+        pass
