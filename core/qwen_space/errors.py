@@ -174,8 +174,9 @@ class StreamInterruptedError(TransportError, ConnectionError):
         self.reason = reason
 
     def _said(self) -> str:
+        when = f"after {len(self.text)} characters" if self.text else "before any text came"
         return (
-            f"The stream broke off after {len(self.text)} characters: {self.reason}. "
+            f"The connection broke {when}: {self.reason}. "
             "A Gradio stream cannot be resumed: send the prompt again if it may run twice."
         )
 
