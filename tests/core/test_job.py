@@ -415,6 +415,25 @@ def test_an_edit_that_does_not_fit_is_an_error_with_the_text_so_far() -> None:
     assert job.done
 
 
+def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_text() -> None:
+    job = Job(E, 1, "sse_v3")
+    content = [{"role": "assistant", "content": [[], "a"]}]
+    follow(job, value(content))
+    deep: Any = []
+    for _ in range(100):
+        deep = [deep]
+
+    deeper = [
+        edits(["replace", [0, "content", *[0] * (100 * times + 1)], deep]) for times in range(100)
+    ]
+
+    with pytest.raises(ProtocolError, match="nested too deeply") as caught:
+        follow(job, *deeper)
+
+    assert caught.value.text == "a"
+    assert job.done
+
+
 def test_the_end_of_the_stream_before_the_reply_s_is_an_error_with_the_text() -> None:
     job = Job(E, 1, "sse_v3")
     follow(job, value(pairs("a")), append("b"))

@@ -19,8 +19,10 @@ from qwen_space.protocol.messages import (
     ProcessStarts,
     QueueFull,
     UnexpectedError,
+    parse_event,
     parse_message,
 )
+from qwen_space.protocol.sse import ServerSentEvent
 
 CASES = [
     pytest.param(
@@ -203,3 +205,8 @@ def test_any_fields_give_a_message_or_a_protocol_error(kind: str, fields: dict[s
 def test_any_text_gives_nothing_worse_than_a_protocol_error(text: str) -> None:
     with pytest.raises(ProtocolError):
         parse_message(text)
+
+
+def test_a_call_that_fails_with_nonsense_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match=r"/call error message has a bad `output\.data`"):
+        parse_event(ServerSentEvent('{"data": "x"}', "error"))

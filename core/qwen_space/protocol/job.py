@@ -115,7 +115,7 @@ class Job:
         if self.done or self._is_of_another(message):
             return []
         try:
-            return self._receive(message)
+            return self._not_too_deep(message)
         except QwenSpaceError as exc:
             self.state = JobState.FAILED
             exc.text = self.text
@@ -134,6 +134,12 @@ class Job:
     def _is_of_another(self, message: Message) -> bool:
         event_id = getattr(message, "event_id", None)
         return event_id is not None and self.event_id is not None and event_id != self.event_id
+
+    def _not_too_deep(self, message: Message) -> Sequence[JobEvent]:
+        try:
+            return self._receive(message)
+        except RecursionError:  # its traceback is as long as the value is deep
+            raise ProtocolError("The chat's value is nested too deeply to be one.") from None
 
     def _receive(self, message: Message) -> Sequence[JobEvent]:
         match message:

@@ -139,7 +139,7 @@ def parse_event(event: ServerSentEvent) -> Message | None:
         case "complete", list():
             return ProcessCompleted(None, success=True, data=data, error=None, title=None)
         case "error", _:
-            return _call_error(data)
+            return _checked("/call error", _call_error, data, event.data)
         case "heartbeat", _:
             return Heartbeat()
         case (("generating" | "complete"), _):
@@ -166,10 +166,7 @@ def parse_message(text: str) -> Message | None:
     if not isinstance(raw, dict) or not isinstance(kind := raw.get("msg"), str):
         raise ProtocolError(f"A message of the stream has no `msg`: {text[:200]!r}")
     parse = _PARSERS.get(kind)
-    try:
-        return parse(raw) if parse is not None else None
-    except _MalformedError as exc:
-        raise ProtocolError(f"A {kind} message has a bad `{exc}`: {text[:200]!r}") from exc
+    return None if parse is None else _checked(kind, parse, raw, text)
 
 
 def _json(text: str) -> Any:
@@ -192,6 +189,14 @@ def _json(text: str) -> Any:
 
 class _MalformedError(Exception):
     """Names the field."""
+
+
+def _checked(kind: str, parse: Callable[[Any], Message], raw: Any, text: str) -> Message:
+    """Return what `parse` makes of a message's JSON, or raise what is wrong with it."""
+    try:
+        return parse(raw)
+    except _MalformedError as exc:
+        raise ProtocolError(f"A {kind} message has a bad `{exc}`: {text[:200]!r}") from exc
 
 
 def _estimation(raw: Mapping[str, Any]) -> Message:
