@@ -5,6 +5,7 @@ Source: `Blocks.get_config_file` in `gradio/blocks.py`, which every Gradio from 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +109,8 @@ class AppConfig:
             )
         self.protocol = config.get("protocol")
         self.prefix = str(config.get("api_prefix") or "").rstrip("/")
+        if not re.match(r"/[^/]|$", self.prefix):  # "@elsewhere" would be another host
+            raise ProtocolError(f"The app's api_prefix is no path: {self.prefix!r:.200}")
         try:
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}

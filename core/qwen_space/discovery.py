@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from qwen_space.app_config import CHATS, TEXTS, AppComponent, AppConfig, AppFunction
-from qwen_space.errors import EndpointError
+from qwen_space.errors import EndpointError, ProtocolError
 from qwen_space.profiles import Endpoint, Input, Role, Shape, bare_name
 
 __all__ = ["find_endpoint", "fitting_endpoint", "is_unclear", "parameter_names", "with_parameters"]
@@ -42,8 +42,11 @@ def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
         ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
         EndpointError: No function fits, or several do.
     """
-    app = _App(config)
-    return app.best() if api_name is None else app.named(api_name.strip("/"))
+    try:
+        app = _App(config)
+        return app.best() if api_name is None else app.named(api_name.strip("/"))
+    except RecursionError:
+        raise ProtocolError("The answer to /config is nested too deeply.") from None
 
 
 def fitting_endpoint(config: Any, fn_index: int) -> Endpoint | None:

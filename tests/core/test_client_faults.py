@@ -69,6 +69,7 @@ CONFIG = {
 }
 GRADIO = status(200, CONFIG)
 HTML = "<!DOCTYPE html><html><title>Sorry</title></html>"
+DEEP = "[" * 100_000
 
 
 async def ask(server: ScriptedServer, seconds: Timeouts | None = None, **options: Any) -> Any:
@@ -134,6 +135,35 @@ async def test_what_is_no_gradio_app_is_an_error_that_names_the_address() -> Non
     assert str(error).startswith(f"{server.url} does not look like a Gradio app")
     assert "/config" in str(error)
     assert "/queue/join" in str(error)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param({"config": status(200, DEEP), "join": status(200, DEEP)}, id="config"),
+        pytest.param({"join": status(200, DEEP)}, id="join"),
+        pytest.param({"join": status(503, DEEP)}, id="refusal"),
+    ],
+)
+async def test_an_answer_that_is_nested_without_end_is_an_error_of_ours(
+    answers: dict[str, Any],
+) -> None:
+    async with ScriptedServer(**answers) as server:
+        (error,) = await ask(server)
+
+    assert isinstance(error, QwenSpaceError)
+
+
+@pytest.mark.parametrize("prefix", ["@{host}", ".{host}", "{host}", "0/gradio_api", "//{host}"])
+async def test_an_app_cannot_send_the_prompt_or_the_token_elsewhere(prefix: str) -> None:
+    async with ScriptedServer() as elsewhere:
+        host = elsewhere.url.removeprefix("http://")
+        app = {**CONFIG, "api_prefix": prefix.format(host=host)}
+        async with ScriptedServer(config=status(200, app)) as server:
+            (error,) = await ask(server, hf_token="hf_secret")
+
+    assert isinstance(error, QwenSpaceError)
+    assert elsewhere.exchanges == []
 
 
 @pytest.mark.parametrize("of", ["config", "join", "data"])
