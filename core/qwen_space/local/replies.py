@@ -9,8 +9,16 @@ the way Gradio's own `/cancel` stops them, by cancelling the task that waits for
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
+from collections import Counter, defaultdict
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    MutableMapping,
+)
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +29,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LATE = (0.05, 0.2, 0.5)  # seconds after which a job that nobody hears is looked for again
 
 
 class Reply(AsyncIterator[str]):
@@ -60,6 +70,7 @@ class Replies:
 
     def __init__(self) -> None:
         self._open: defaultdict[str, set[Reply]] = defaultdict(set)
+        self._heard: Counter[str] = Counter()  # the streams that are open, by their session
 
     async def heard(
         self, session: str | None, pieces: AsyncGenerator[str, None]
@@ -84,6 +95,30 @@ class Replies:
         for reply in tuple(self._open.get(session, ())):
             reply.stop()
 
+    def _stop_dropped(self, session: str) -> None:
+        """End the replies of a session whose stream was dropped.
+
+        And those that were about to begin: Gradio starts a job some turns of the loop before it
+        asks for the first piece. By then a page may have opened a new stream.
+        """
+        self.stop(session)
+        for seconds in _LATE:
+            asyncio.get_running_loop().call_later(seconds, self._stop_unheard, session)
+
+    def _stop_unheard(self, session: str) -> None:
+        if session not in self._heard:
+            self.stop(session)
+
+    @contextmanager
+    def _hearing(self, session: str) -> Iterator[None]:
+        self._heard[session] += 1
+        try:
+            yield
+        finally:
+            self._heard[session] -= 1
+            if not self._heard[session]:
+                del self._heard[session]
+
     def watch(self, app: ASGIApp) -> ASGIApp:
         """Wrap `app`, so that a dropped stream stops the replies of its session."""
 
@@ -103,10 +138,11 @@ class Replies:
                 message = await receive()
                 # A stream that ended of itself says nothing about the session's next job.
                 if message["type"] == "http.disconnect" and not complete:
-                    self.stop(session)
+                    self._stop_dropped(session)
                 return message
 
-            await app(scope, watch_receive, watch_send)
+            with self._hearing(session):
+                await app(scope, watch_receive, watch_send)
 
         return watched
 
