@@ -27,6 +27,8 @@ __all__ = ["Opening"]
 
 logger = logging.getLogger("qwen_space.client")
 
+_ON_ITS_WAY = 1.0  # seconds that a join may take after its task was cancelled
+
 _CLOSED = frozenset({404, 405, 410})  # statuses of what is not there, or not for us
 
 
@@ -106,10 +108,27 @@ class Opening:
         """Send the prompt, again only while it cannot have arrived; return the job's name."""
 
         async def post() -> str:
-            return _event_id(await self._transport.json("POST", url, self._clock, body))
+            return _event_id(await self._answer(url, body))
 
         retries = self._transport.config.max_retries
         return await retrying(post, was_never_sent, retries, self._clock)
+
+    async def _answer(self, url: str, body: Any) -> Any:
+        """Post a job; return the answer to it.
+
+        A task that is cancelled meanwhile waits for the answer a little longer: what is cut off
+        on its way may be accepted after it was given up, and then run for nobody.
+        """
+        posting = asyncio.ensure_future(self._transport.json("POST", url, self._clock, body))
+        posting.add_done_callback(_looked_at)
+        try:
+            return await asyncio.shield(posting)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait({posting}, timeout=_ON_ITS_WAY)
+            finally:
+                posting.cancel()
+            raise
 
     async def _opened(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""
@@ -154,6 +173,12 @@ def _was_not_accepted(exc: QwenSpaceError) -> bool:
         return 300 <= exc.status < 500
     refusals = QueueFullError, QuotaError, AuthenticationError
     return was_never_sent(exc) or isinstance(exc, refusals)
+
+
+def _looked_at(task: asyncio.Task[Any]) -> None:
+    """Keep asyncio from telling that nobody looked at a task's error."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _event_id(answer: Any) -> str:
