@@ -7,6 +7,7 @@ for as long as a handler keeps the exception that ended it, `LlamaDebugHandler` 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -99,29 +100,48 @@ class _Stream(AsyncGenerator[T, None]):
     """An announced stream that closes its source with it.
 
     No generator itself: the event loop closes those on its own when it ends, all at once, and one
-    that was closing another by then would find it running already.
+    that was closing another by then would find it running already. For one that is dropped, the
+    loop is told to close it, as it is for generators.
     """
 
     def __init__(self, announced: AsyncGenerator[T, None], source: AsyncGenerator[T, None]) -> None:
         self._announced = announced
         self._source = source
+        self._loop: asyncio.AbstractEventLoop | None = None  # in which it is open
 
     async def asend(self, value: None) -> T:
+        self._loop = asyncio.get_running_loop()
         try:
             return await self._announced.asend(value)
         except BaseException:
-            await self._source.aclose()
+            await self._close_source()
             raise
 
     async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
         try:
             return await self._announced.athrow(typ, val, tb)
         except BaseException:
-            await self._source.aclose()
+            await self._close_source()
             raise
 
     async def aclose(self) -> None:
-        try:
-            await self._announced.aclose()
-        finally:
-            await self._source.aclose()
+        self._loop = None
+        await _close(self._announced, self._source)
+
+    async def _close_source(self) -> None:
+        self._loop = None
+        await self._source.aclose()
+
+    def __del__(self) -> None:
+        if (loop := self._loop) is None:
+            return
+        both = self._announced, self._source
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and closed its generators
+            loop.call_soon_threadsafe(lambda: loop.create_task(_close(*both)))
+
+
+async def _close(announced: AsyncGenerator[T, None], source: AsyncGenerator[T, None]) -> None:
+    try:
+        await announced.aclose()
+    finally:
+        await source.aclose()

@@ -115,7 +115,7 @@ ASYNC_STREAMS: dict[str, Callable[[str], Any]] = {
 }
 
 
-# Blocking streams
+# Blocking streams: but for a chain of LangChain's, which reads its model to the end when it is left
 
 
 def _space_iterate(url: str) -> Generator[str, None, None]:
@@ -128,10 +128,6 @@ def _langchain_stream(url: str) -> Any:
     return langchain(url).stream("Hi")
 
 
-def _langchain_sync_chain(url: str) -> Any:
-    return (langchain(url) | StrOutputParser()).stream("Hi")
-
-
 def _llama_index_stream(url: str) -> Any:
     return llama_index(url).stream_complete("Hi")
 
@@ -139,7 +135,6 @@ def _llama_index_stream(url: str) -> Any:
 STREAMS: dict[str, Callable[[str], Any]] = {
     "space": _space_iterate,
     "langchain": _langchain_stream,
-    "langchain-chain": _langchain_sync_chain,
     "llama-index": _llama_index_stream,
 }
 
