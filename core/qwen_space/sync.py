@@ -55,6 +55,10 @@ def iterate(
 
     Args:
         stream: Makes the asynchronous context manager that gives the iterator.
+
+    Raises:
+        RuntimeError: The caller is the bridge's own loop, or the child of a fork that asks a
+            stream of its parent for more.
     """
     bridge = _bridge()
     bridge.refuse_own_thread()
@@ -79,12 +83,14 @@ def iterate(
     try:
         while not isinstance(item := items.get(), _End):
             yield item
+            bridge.refuse_other_process()
         if item.error is not None:
             raise item.error
     finally:
-        future.cancel()
-        if not bridge.is_own_thread():  # where the garbage collector may have brought us
-            unwound.wait(_UNWIND)
+        if bridge.is_here():  # in the child of a fork it is the parent's to leave
+            future.cancel()
+            if not bridge.is_own_thread():  # where the garbage collector may have brought us
+                unwound.wait(_UNWIND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,7 @@ class _Bridge:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="qwen_space", daemon=True)
         self._thread.start()
 
@@ -108,6 +115,17 @@ class _Bridge:
 
     def is_own_thread(self) -> bool:
         return threading.current_thread() is self._thread
+
+    def is_here(self) -> bool:
+        """Whether this is the process in which it was made, and so its thread lives."""
+        return os.getpid() == self._process
+
+    def refuse_other_process(self) -> None:
+        if not self.is_here():
+            raise RuntimeError(
+                "A stream that was begun in another process, before a fork, cannot be read in "
+                "this one: begin another."
+            )
 
     def refuse_own_thread(self) -> None:
         if self.is_own_thread():

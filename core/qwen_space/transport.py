@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -265,9 +266,8 @@ class Body:
     def close(self) -> None:
         """Cut the connection: at once, and without awaiting, so in a cancelled task too."""
         connection = self._response.connection
-        transport = connection.transport if connection is not None else None
-        if transport is not None and transport.get_extra_info("sslcontext") is not None:
-            transport.abort()  # closing TLS politely takes turns of a loop that may be ending
+        if connection is not None and connection.transport is not None:
+            _cut(connection.transport)
         self._response.close()
 
     async def read(self, patience: float | None = None) -> bytes:
@@ -331,6 +331,16 @@ class Body:
         if reader.total_bytes == had_come:
             limit = self._clock.timeouts.first_token or 0
             reader.set_exception(SpaceTimeoutError("first_token", limit))
+
+
+def _cut(transport: asyncio.Transport) -> None:
+    """End a connection, for the server too."""
+    if transport.get_extra_info("sslcontext") is not None:
+        transport.abort()  # closing TLS politely takes turns of a loop that may be ending
+    if (opened := transport.get_extra_info("socket")) is not None:
+        # Closing it is not enough: the child of a fork, if there is one, holds it open.
+        with contextlib.suppress(OSError):  # the server was quicker
+            opened.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager

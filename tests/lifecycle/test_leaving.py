@@ -19,7 +19,7 @@ from tests.lifecycle.conftest import WatchedSpace
 # Blocking streams
 
 
-class Planned(Exception):
+class PlannedError(Exception):
     pass
 
 
@@ -36,8 +36,8 @@ def closed(stream: Any) -> None:
 def failed(stream: Any) -> None:
     try:
         for _ in stream:
-            raise Planned
-    except Planned:
+            raise PlannedError
+    except PlannedError:
         pass
 
 
@@ -131,8 +131,8 @@ async def aclosed(stream: Any) -> None:
 async def afailed(stream: Any) -> None:
     try:
         async for _ in stream:
-            raise Planned
-    except Planned:
+            raise PlannedError
+    except PlannedError:
         pass
 
 
