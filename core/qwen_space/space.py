@@ -51,8 +51,8 @@ class Space:
         self, stack: AsyncExitStack, chat: Sequence[Turn], options: CallOptions
     ) -> AsyncIterator[Event]:
         if "qwen_space.client" not in sys.modules:
-            # It imports aiohttp, which would stop the caller's loop for a fifth of a second.
-            await asyncio.to_thread(importlib.import_module, "qwen_space.client")
+            # It would stop the caller's loop for a fifth of a second.
+            await asyncio.to_thread(_import_client)
         from qwen_space.client import SpaceClient
 
         client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
@@ -73,7 +73,8 @@ class Space:
     def iterate(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
     ) -> Generator[Event, None, None]:
-        """Do as `stream`, for blocking callers; nothing happens before the first `next`."""
+        """Do as `stream`, for blocking callers; nothing is asked before the first `next`."""
+        _import_client()
         return sync.iterate(lambda: self.stream(chat, **options))
 
     async def acomplete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
@@ -82,4 +83,13 @@ class Space:
 
     def complete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
         """Do as `acomplete`, for blocking callers."""
+        _import_client()
         return sync.run(lambda: self.acomplete(chat, **options))
+
+
+def _import_client() -> None:
+    """Import what imports aiohttp.
+
+    Blocking callers do it themselves: at the end of a program no thread can be had for it.
+    """
+    importlib.import_module("qwen_space.client")

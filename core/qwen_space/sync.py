@@ -39,6 +39,9 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     future = asyncio.run_coroutine_threadsafe(work(), bridge.loop)
     try:
         return future.result()
+    except concurrent.futures.CancelledError:
+        bridge.end_thread_if_closed()
+        raise
     except BaseException:
         future.cancel()  # on Ctrl-C; it does nothing to one that has ended
         raise
@@ -84,6 +87,8 @@ def iterate(
         while not isinstance(item := items.get(), _End):
             yield item
             bridge.refuse_other_process()
+        if isinstance(item.error, asyncio.CancelledError):
+            bridge.end_thread_if_closed()
         if item.error is not None:
             raise item.error
     finally:
@@ -106,6 +111,7 @@ class _Bridge:
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._process = os.getpid()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="qwen_space", daemon=True)
         self._thread.start()
 
@@ -134,8 +140,17 @@ class _Bridge:
                 "use the asynchronous form."
             )
 
+    def end_thread_if_closed(self) -> None:
+        """End the caller's thread, quietly, where it waited at the end of the program.
+
+        Only daemon threads do, and Python would print of them what they raise.
+        """
+        if self._closed and threading.current_thread() is not threading.main_thread():
+            raise SystemExit
+
     def close(self) -> None:
         """Cancel what still runs, and end the thread."""
+        self._closed = True
         # Until Python 3.10 these two are not asyncio's, nor the built-in ones.
         with contextlib.suppress(
             concurrent.futures.CancelledError, concurrent.futures.TimeoutError

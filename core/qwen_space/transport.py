@@ -99,6 +99,7 @@ class Transport:
         self.has_moved = False
         self._session = session
         self._owns_session = session is None
+        self._loop: asyncio.AbstractEventLoop | None = None  # of a session of our own
 
     async def close(self) -> None:
         """Close the connections. New ones are opened if it is used again."""
@@ -222,10 +223,17 @@ class Transport:
         return response
 
     def _opened_session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
         if self._session is None:
+            self._loop = loop
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
+            )
+        if self._loop not in {None, loop}:
+            raise RuntimeError(
+                "This client belongs to another event loop, in which it was used before: make "
+                "one for each loop, or close it there first."
             )
         return self._session
 
