@@ -1,0 +1,47 @@
+"""Any bytes as a stream, and what the coverage-guided fuzzer found worth keeping of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.stream import check
+
+CORPUS = sorted((Path(__file__).parents[1] / "data" / "fuzz").iterdir())
+
+
+@pytest.mark.parametrize("start", range(0, len(CORPUS), 50))
+def test_the_corpus_of_the_fuzzer(start: int) -> None:
+    for case in CORPUS[start : start + 50]:
+        check(case.read_bytes())
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes(data: bytes) -> None:
+    check(data)
+
+
+@given(st.binary(min_size=10, max_size=300))
+def test_any_messages(choices: bytes) -> None:
+    check(b"\x01" + choices)
+
+
+def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    from qwen_space.text import ReplyText
+
+    def swallow(self: ReplyText, piece: str) -> None:
+        self._pieces.append(piece[1:])
+
+    outputs = ['["a"]', '[[["append",[],"b"]]]']
+    message = '{{"msg":"process_generating","output":{{"data":{}}}}}'
+    stream = "".join(f"data: {message.format(each)}\n\n" for each in outputs)
+    case = b"\x00\x00" + stream.encode()
+    check(case)
+
+    monkeypatch.setattr(ReplyText, "append", swallow)
+
+    with pytest.raises(AssertionError):
+        check(case)
