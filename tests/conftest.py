@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from blockbuster import BlockBuster
 
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests import gradio_app, thinking_app
@@ -71,6 +72,25 @@ class Recorder:
     def _note(self, path: str, body: bytes) -> None:
         if path.endswith("/queue/join") and self.space is not None:
             self.space.joins.append(json.loads(body))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_blocking_calls() -> Iterator[None]:
+    """Fail what blocks an event loop on our side: in the client and in the adapters.
+
+    Our own loop for blocking callers is one of those. The servers of the tests live in this
+    process too, and may do what Gradio does.
+    """
+    guard = BlockBuster(
+        ["qwen_space", "langchain_qwen_space", "llama_index_qwen_space"],
+        excluded_modules=["qwen_space.local"],
+    )
+    for function in guard.functions.values():
+        # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
+        function.can_block_in("qwen_space/sync.py", {"run", "iterate"})
+    guard.activate()
+    yield
+    guard.deactivate()
 
 
 @pytest.fixture(scope="session")
