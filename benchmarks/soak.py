@@ -326,7 +326,7 @@ class Cost:
     @classmethod
     async def now(cls) -> Cost:
         """Count, once connections that nobody uses have had their time."""
-        await asyncio.sleep(4)
+        await asyncio.sleep(7)  # aiohttp looks for them every three seconds
         tasks = len(asyncio.all_tasks()) + sync.run(_tasks_of_the_bridge)
         return cls._counted(tasks)
 
