@@ -40,8 +40,9 @@ def check(data: bytes) -> None:
     events, failed = _decoded([body])
     cut = [body[at : at + (size or 256)] for at in range(0, len(body), size or 256)]
     assert _decoded(cut) == (events, failed)
-    job = Job(None if head & 2 else EVENT_ID, int(head & 4 > 0), _PROTOCOLS[head >> 3 & 3])
-    _follow(job, events)
+    output = int(head & 4 > 0)
+    job = Job(None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3])
+    _follow(job, _Server(job, output), events)
 
 
 def _decoded(chunks: Iterable[bytes]) -> tuple[list[ServerSentEvent], bool]:
@@ -63,8 +64,8 @@ def _parsed(events: Iterable[ServerSentEvent]) -> Iterator[Message]:
             yield message
 
 
-def _follow(job: Job, events: Iterable[ServerSentEvent]) -> None:
-    server, shown = _Server(job), ""
+def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> None:
+    shown = ""
     try:
         for message in _parsed(events):
             server.take(message)
@@ -93,10 +94,11 @@ class _Server:
         refuses: Whether the last message made no sense, so that the job must refuse it.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, output: int) -> None:
         self.text = ""
         self.refuses = False
         self._job = job
+        self._output = output
         self._value: Any = None
         self._known = False
 
@@ -106,17 +108,17 @@ class _Server:
             return
         try:
             self._take(message)
-        except QwenSpaceError:
+        except (QwenSpaceError, IndexError):  # the latter where there is no such output
             self.refuses = True
 
     def _take(self, message: Message) -> None:
         match message:
             case ProcessGenerating():
-                item = self._job._item(message.data)
+                item = message.data[self._output]
                 is_update = self._known and self._job._is_update(item)
                 self._become(apply_edits(self._value, item) if is_update else item)
             case ProcessCompleted(success=True, data=list() as data):
-                if (item := self._job._item(data)) is not None:
+                if (item := data[self._output]) is not None:
                     self._become(item)
 
     def _become(self, value: Any) -> None:
