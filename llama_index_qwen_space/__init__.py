@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from llama_index_qwen_space.model import QwenSpace
+from llama_index_qwen_space.structured import StructuredOutputError
 
-__all__ = ["QwenSpace"]
+__all__ = ["QwenSpace", "StructuredOutputError"]

@@ -1,9 +1,8 @@
-"""LlamaIndex's messages to the turns of a chat."""
+"""LlamaIndex's messages to those of the core."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -15,21 +14,29 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
 )
 
-from qwen_space.chat import Turn
+from qwen_space.tools import Message, ToolCall
 
-__all__ = ["turns"]
+__all__ = ["plain"]
 
 # Names that other providers have for the assistant.
 _ASSISTANTS = frozenset({MessageRole.CHATBOT, MessageRole.MODEL})
 
 
-def turns(messages: Sequence[ChatMessage]) -> list[Turn]:
-    """Return messages as turns, in order.
+def plain(messages: Sequence[ChatMessage]) -> list[Message]:
+    """Return messages as the core has them, in order.
 
     Raises:
         ValueError: A message holds something that is no text.
     """
-    return [Turn(_role(message), _text(message)) for message in messages]
+    return [
+        Message(
+            _role(message),
+            _text(message),
+            tuple(_calls(message)),
+            message.additional_kwargs.get("tool_call_id"),
+        )
+        for message in messages
+    ]
 
 
 def _role(message: ChatMessage) -> str:
@@ -44,13 +51,11 @@ def _text(message: ChatMessage) -> str:
 
 
 def _block_text(block: Any) -> str | None:
-    """Return a block's text; None for one that says nothing to the model."""
+    """Return a block's text; None for one that says nothing to the model, and for a call."""
     match block:
         case TextBlock():
             return block.text
-        case ToolCallBlock():
-            return _call_text(block)
-        case ThinkingBlock() | CachePoint():
+        case ToolCallBlock() | ThinkingBlock() | CachePoint():
             return None
     raise ValueError(
         f"A block of type {block.block_type!r} cannot be sent: a Space takes text only. "
@@ -58,7 +63,20 @@ def _block_text(block: Any) -> str | None:
     )
 
 
-def _call_text(call: ToolCallBlock) -> str:
-    """Return a tool call as Qwen2.5's own chat template renders it."""
-    body = {"name": call.tool_name, "arguments": call.tool_kwargs}
-    return f"<tool_call>\n{json.dumps(body, ensure_ascii=False, default=str)}\n</tool_call>"
+def _calls(message: ChatMessage) -> Iterator[ToolCall]:
+    """Yield a message's calls: its blocks, or what LLMs without such blocks left in their place."""
+    blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
+    if not blocks:
+        yield from _older_calls(message.additional_kwargs.get("tool_calls") or ())
+    for block in blocks:
+        yield ToolCall(block.tool_name, block.tool_kwargs, block.tool_call_id or "")
+
+
+def _older_calls(calls: Iterable[Any]) -> Iterator[ToolCall]:
+    """Yield calls that stand in `additional_kwargs`, as OpenAI has them; others are left out."""
+    for call in calls:
+        given = call if isinstance(call, Mapping) else getattr(call, "__dict__", {})
+        function = given.get("function")
+        function = function if isinstance(function, Mapping) else getattr(function, "__dict__", {})
+        if name := function.get("name"):
+            yield ToolCall(name, function.get("arguments") or {}, given.get("id") or "")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import re
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -20,6 +18,8 @@ from llama_index.core.base.llms.types import (
     MessageRole,
 )
 from llama_index.core.llms.custom import CustomLLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
 from pydantic import (
     ConfigDict,
     Field,
@@ -30,13 +30,14 @@ from pydantic import (
 )
 
 from llama_index_qwen_space import endpoints
-from llama_index_qwen_space.messages import turns
-from llama_index_qwen_space.replies import Piece, Reply, chat_response, completion_response
-from qwen_space.chat import Turn
+from llama_index_qwen_space.asking import Asking
+from llama_index_qwen_space.messages import plain
+from llama_index_qwen_space.replies import chat_response, completion_response
+from llama_index_qwen_space.structured import StructuredPrediction
+from llama_index_qwen_space.tools import bound, schema, selections
 from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
-    DEFAULT_SPACE,
     SpaceConfig,
     Timeouts,
     has_password,
@@ -44,10 +45,13 @@ from qwen_space.config import (
 )
 from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.misuse import refuse_unknown, said_by
+from qwen_space.models import Limits, full_name, limits_of
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
+from qwen_space.tools import Message, render
 
 if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
     from typing_extensions import Self
 
     from qwen_space.client import CallOptions
@@ -58,12 +62,14 @@ logger = logging.getLogger(__name__)
 
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
+_UNKNOWN = (32768, 1024)  # context window and output of a model that is not known
+
 _SAMPLING = ("temperature", "top_p", "max_tokens")
 
 _SECRETS: Mapping[str, Any] = {"hf_token": None, "proxy": None, "headers": {}}  # when left out
 
 
-class QwenSpace(CustomLLM):
+class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as an LLM.
 
     No key and no account are needed. One object works from any thread and any event loop, one
@@ -162,13 +168,22 @@ class QwenSpace(CustomLLM):
     stop: list[str] | None = Field(
         default=None, description="Texts before the first of which a reply ends."
     )
-    context_window: int = Field(
-        default=32768, gt=0, description="How many tokens prompt and reply may have together."
-    )
-    num_output: int = Field(
-        default=1024,
+    context_window: int | None = Field(
+        default=None,
         gt=0,
-        description="How many tokens of it prompts leave for the reply; max_tokens if set.",
+        description="How many tokens prompt and reply may have together. By default what the "
+        "model has, and 32768 for an unknown one.",
+    )
+    num_output: int | None = Field(
+        default=None,
+        gt=0,
+        description="How many tokens of it prompts leave for the reply. By default max_tokens, "
+        "or what the model writes at most, and 1024 for an unknown one.",
+    )
+    is_function_calling_model: bool = Field(
+        default=True,
+        description="Whether agents are to call tools in Qwen's own format, rather than by "
+        "written thoughts and actions.",
     )
 
     model_config = ConfigDict(hide_input_in_errors=True)  # it may hold the token
@@ -241,12 +256,14 @@ class QwenSpace(CustomLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """What the model can do, as far as it is known without asking the Space."""
+        limits = limits_of(self.model, self.space)
+        context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
         return LLMMetadata(
-            context_window=self.context_window,
-            num_output=self.max_tokens or self.num_output,
+            context_window=self.context_window or context,
+            num_output=self.num_output or self.max_tokens or output,
             is_chat_model=True,
-            is_function_calling_model=False,
-            model_name=_full_name(self.model, self.space),
+            is_function_calling_model=self.is_function_calling_model,
+            model_name=full_name(self.model, self.space),
             system_role=MessageRole.SYSTEM,
         )
 
@@ -264,33 +281,30 @@ class QwenSpace(CustomLLM):
     @endpoints.chat
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a chat."""
-        completed = self._open_space().complete(turns(messages), **self._options(kwargs))
-        return chat_response(Piece.whole(completed))
+        return chat_response(self._asking(plain(messages), kwargs).whole())
 
     @endpoints.chat
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a chat."""
-        completed = await self._open_space().acomplete(turns(messages), **self._options(kwargs))
-        return chat_response(Piece.whole(completed))
+        return chat_response(await self._asking(plain(messages), kwargs).awhole())
 
     @endpoints.streamed(endpoints.chat)
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
-        return self._stream(turns(messages), kwargs, chat_response)
+        return self._asking(plain(messages), kwargs).stream(chat_response)
 
     @endpoints.astreamed(endpoints.chat)
     async def astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
-        return self._astream(turns(messages), kwargs, chat_response)
+        return self._asking(plain(messages), kwargs).astream(chat_response)
 
     @endpoints.completion
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002 - LlamaIndex's signature
         """Answer a prompt, as the message of a user."""
         chat = self._asked(prompt, formatted=formatted)
-        completed = self._open_space().complete(chat, **self._options(kwargs))
-        return completion_response(Piece.whole(completed))
+        return completion_response(self._asking(chat, kwargs).whole())
 
     @endpoints.completion
     async def acomplete(
@@ -301,8 +315,7 @@ class QwenSpace(CustomLLM):
     ) -> CompletionResponse:
         """Answer a prompt, as the message of a user."""
         chat = self._asked(prompt, formatted=formatted)
-        completed = await self._open_space().acomplete(chat, **self._options(kwargs))
-        return completion_response(Piece.whole(completed))
+        return completion_response(await self._asking(chat, kwargs).awhole())
 
     @endpoints.streamed(endpoints.completion)
     def stream_complete(
@@ -312,7 +325,8 @@ class QwenSpace(CustomLLM):
         **kwargs: Any,
     ) -> CompletionResponseGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        return self._stream(self._asked(prompt, formatted=formatted), kwargs, completion_response)
+        chat = self._asked(prompt, formatted=formatted)
+        return self._asking(chat, kwargs).stream(completion_response)
 
     @endpoints.astreamed(endpoints.completion)
     async def astream_complete(
@@ -322,53 +336,97 @@ class QwenSpace(CustomLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        return self._astream(self._asked(prompt, formatted=formatted), kwargs, completion_response)
+        chat = self._asked(prompt, formatted=formatted)
+        return self._asking(chat, kwargs).astream(completion_response)
 
     # Asking
 
-    def _asked(self, prompt: str, *, formatted: bool) -> list[Turn]:
+    def _asked(self, prompt: str, *, formatted: bool) -> list[Message]:
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
-        return [Turn("user", prompt)]
+        return [Message("user", prompt)]
 
-    def _options(self, kwargs: Mapping[str, Any]) -> CallOptions:
-        """Return what a call asks for."""
+    def _asking(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> Asking:
+        """Return what a call asks for, and how."""
         rest = dict(kwargs)
+        given = bound(
+            rest.pop("tools", None),
+            rest.pop("tool_choice", None),
+            required=rest.pop("tool_required", False),
+            parallel=rest.pop("allow_parallel_tool_calls", True),
+        )
+        model = rest.pop("model", None)
         options: CallOptions = {
-            "model": rest.pop("model", None),
+            "model": model,
             "stop": (self.stop or ()) if (stop := rest.pop("stop", None)) is None else stop,
             "inputs": rest.pop("inputs", None),
             "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
         }
         if rest:
             logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
-        return options
+        return Asking(
+            space=self._open_space(),
+            chat=render(chat, given, system=self.system_prompt),
+            options=options,
+            tools=given,
+            limits=self._limits(model or self.model),
+            limiter=getattr(self, "rate_limiter", None),  # early 0.14 versions have none
+        )
 
-    def _stream(
-        self,
-        chat: Sequence[Turn],
-        kwargs: Mapping[str, Any],
-        response: Callable[[Piece], Response],
-    ) -> Generator[Response, None, None]:
-        reply = Reply()
-        with contextlib.closing(
-            self._open_space().iterate(chat, **self._options(kwargs))
-        ) as events:
-            for event in events:
-                if (piece := reply.take(event)) is not None:
-                    yield response(piece)
+    def _limits(self, model: str) -> Limits | None:
+        """Return what a call may take, where the model or the caller says."""
+        limits = limits_of(model, self.space)
+        if self.context_window is None:
+            return limits
+        name = full_name(model, self.space)
+        return Limits(name, self.context_window, self.context_window, self.context_window)
 
-    async def _astream(
+    # Tools
+
+    def _prepare_chat_with_tools(
         self,
-        chat: Sequence[Turn],
-        kwargs: Mapping[str, Any],
-        response: Callable[[Piece], Response],
-    ) -> AsyncGenerator[Response, None]:
-        reply = Reply()
-        async with self._open_space().stream(chat, **self._options(kwargs)) as events:
-            async for event in events:
-                if (piece := reply.take(event)) is not None:
-                    yield response(piece)
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,  # noqa: FBT001, FBT002
+        tool_required: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return the arguments with which a chat has these tools; nothing given is changed."""
+        messages = list(chat_history or ())
+        if user_msg:
+            messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
+        return {
+            "messages": messages,
+            "tools": [schema(tool) for tool in tools],
+            "tool_required": tool_required,
+            "allow_parallel_tool_calls": allow_parallel_tool_calls,
+            **kwargs,
+        }
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        **kwargs: Any,
+    ) -> list[ToolSelection]:
+        """Return the calls of a response, or of a chunk of one.
+
+        Args:
+            response: What a chat with tools gave.
+            error_on_no_tool_call: Whether no call is an error.
+            kwargs: Ignored.
+
+        Raises:
+            ValueError: There is no call, and that is an error.
+        """
+        calls = selections(response.message)
+        if not calls and error_on_no_tool_call:
+            raise ValueError(
+                f"The model called no tool; it said {response.message.content or ''!r:.200}."
+            )
+        return calls
 
     # Copies
 
@@ -401,11 +459,3 @@ class QwenSpace(CustomLLM):
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _full_name(model: str, space: str) -> str:
-    """Return a model's full name where it is known; what was asked for otherwise."""
-    if re.fullmatch(r"\d+(\.\d+)?B", model, re.IGNORECASE):
-        return f"Qwen2.5-{model.upper()}-Instruct"
-    public = space_url(space) == space_url(DEFAULT_SPACE)
-    return "Qwen2.5-72B-Instruct" if public and model in {DEFAULT_MODEL, "qwen-qwen2-5"} else model

@@ -87,8 +87,9 @@ async def test_the_agents_instructions_reach_the_system_slot(space: Any) -> None
     assert second[0].endswith("\nUser: Observation: 5\nAssistant:")
 
 
-async def test_a_workflow_makes_a_react_agent_of_it(space: Any, llm: QwenSpace) -> None:
+async def test_a_workflow_makes_a_react_agent_of_one_that_is_not_to_call(space: Any) -> None:
     space.engine.reply = pieces(ANSWER)
+    llm = QwenSpace(space=space.url, is_function_calling_model=False)
     tool, _ = adding()
     workflow = AgentWorkflow.from_tools_or_functions([tool], llm=llm)
 

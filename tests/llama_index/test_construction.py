@@ -13,9 +13,10 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.llms import LLM, CustomLLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_qwen_space import QwenSpace
-from qwen_space import Timeouts
+from qwen_space import ContextOverflowError, Timeouts
 from qwen_space.environment import token_for
 
 TOKEN = "hf_verysecret"
@@ -33,8 +34,9 @@ def shouted(prompt: str) -> str:
 # Fields
 
 
-def test_it_is_a_custom_llm() -> None:
+def test_it_is_a_custom_llm_that_calls_functions() -> None:
     assert issubclass(QwenSpace, CustomLLM)
+    assert issubclass(QwenSpace, FunctionCallingLLM)
     assert QwenSpace.class_name() == "QwenSpaceLLM"
 
 
@@ -78,28 +80,68 @@ def test_a_field_that_is_changed_counts_from_the_next_call_on(space: Any) -> Non
 
 
 METADATA = [
-    pytest.param({}, "Qwen2.5-72B-Instruct", id="the-public-space"),
-    pytest.param({"model": "qwen-qwen2-5"}, "Qwen2.5-72B-Instruct", id="its-other-name"),
-    pytest.param({"model": "1.5b"}, "Qwen2.5-1.5B-Instruct", id="size"),
-    pytest.param({"model": "Qwen2.5-7B-Instruct"}, "Qwen2.5-7B-Instruct", id="name"),
-    pytest.param({"space": "http://127.0.0.1:1"}, "qwen-2.5", id="another-space"),
+    pytest.param({}, ("Qwen2.5-72B-Instruct", 131_072, 8_192), id="the-public-space"),
+    pytest.param(
+        {"model": "qwen-qwen2-5"}, ("Qwen2.5-72B-Instruct", 131_072, 8_192), id="its-other-name"
+    ),
+    pytest.param({"model": "1.5b"}, ("Qwen2.5-1.5B-Instruct", 32_768, 8_192), id="size"),
+    pytest.param(
+        {"model": "Qwen2.5-7B-Instruct"}, ("Qwen2.5-7B-Instruct", 131_072, 8_192), id="name"
+    ),
+    pytest.param({"space": "http://127.0.0.1:1"}, ("qwen-2.5", 32_768, 1_024), id="unknown"),
+    pytest.param(
+        {"space": "http://127.0.0.1:1", "model": "7B"},
+        ("Qwen2.5-7B-Instruct", 131_072, 8_192),
+        id="a-known-size-elsewhere",
+    ),
+    pytest.param(
+        {"context_window": 9_000, "num_output": 500},
+        ("Qwen2.5-72B-Instruct", 9_000, 500),
+        id="given",
+    ),
+    pytest.param({"max_tokens": 77}, ("Qwen2.5-72B-Instruct", 131_072, 77), id="max-tokens"),
+    pytest.param(
+        {"max_tokens": 77, "num_output": 500},
+        ("Qwen2.5-72B-Instruct", 131_072, 500),
+        id="given-wins",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "name"), METADATA)
-def test_metadata_is_known_without_asking(arguments: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize(("arguments", "expected"), METADATA)
+def test_metadata_is_known_without_asking(
+    arguments: dict[str, Any], expected: tuple[str, int, int]
+) -> None:
     metadata = QwenSpace(**arguments).metadata
 
-    assert metadata.model_name == name
+    assert (metadata.model_name, metadata.context_window, metadata.num_output) == expected
     assert metadata.is_chat_model
-    assert not metadata.is_function_calling_model
+    assert metadata.is_function_calling_model
     assert metadata.system_role is MessageRole.SYSTEM
-    assert metadata.context_window == 32768
 
 
-def test_the_room_for_a_reply_is_max_tokens_if_set() -> None:
-    assert QwenSpace().metadata.num_output == 1024
-    assert QwenSpace(max_tokens=77).metadata.num_output == 77
+def test_metadata_follows_the_model_when_that_is_changed() -> None:
+    llm = QwenSpace()
+
+    llm.model = "3B"
+
+    assert llm.metadata.context_window == 32_768
+
+
+def test_tool_calling_can_be_switched_off() -> None:
+    assert not QwenSpace(is_function_calling_model=False).metadata.is_function_calling_model
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_chat", "astream_complete"])
+async def test_what_is_longer_than_the_context_is_not_sent(
+    ask: Any, space: Any, endpoint: str
+) -> None:
+    llm = QwenSpace(space=space.url, context_window=500)
+
+    with pytest.raises(ContextOverflowError, match="takes 500 at most"):
+        await ask(llm, endpoint, "many words " * 400)
+
+    assert space.joins == []
 
 
 # The environment

@@ -16,49 +16,79 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.messages import turns
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn
+from llama_index_qwen_space.messages import plain
+from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
+from qwen_space.tools import Message, ToolCall
 
-CALL = ToolCallBlock(tool_name="add", tool_kwargs={"a": 1, "b": "zwei ü"})
-CALL_TEXT = '<tool_call>\n{"name": "add", "arguments": {"a": 1, "b": "zwei ü"}}\n</tool_call>'
+CALL = ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1, "b": "zwei ü"})
 
 MESSAGES = [
-    pytest.param(ChatMessage("Hi"), Turn("user", "Hi"), id="text"),
-    pytest.param(ChatMessage(role="assistant"), Turn("assistant", ""), id="nothing-is-not-None"),
+    pytest.param(ChatMessage("Hi"), Message("user", "Hi"), id="text"),
+    pytest.param(ChatMessage(role="assistant"), Message("assistant", ""), id="nothing-is-not-None"),
     pytest.param(
-        ChatMessage([TextBlock(text="a"), TextBlock(text="b")]), Turn("user", "a\nb"), id="blocks"
+        ChatMessage([TextBlock(text="a"), TextBlock(text="b")]),
+        Message("user", "a\nb"),
+        id="blocks",
     ),
     pytest.param(
         ChatMessage([ThinkingBlock(content="hm"), TextBlock(text="a")], role="assistant"),
-        Turn("assistant", "a"),
+        Message("assistant", "a"),
         id="thinking-is-left-out",
     ),
     pytest.param(
         ChatMessage([TextBlock(text="a"), CachePoint(cache_control={"type": "x"})]),
-        Turn("user", "a"),
+        Message("user", "a"),
         id="cache-points-are-left-out",
     ),
     pytest.param(
         ChatMessage([TextBlock(text="I add."), CALL], role="assistant"),
-        Turn("assistant", f"I add.\n{CALL_TEXT}"),
+        Message("assistant", "I add.", (ToolCall("add", {"a": 1, "b": "zwei ü"}, "1"),)),
         id="tool-call",
     ),
     pytest.param(
+        ChatMessage(
+            [TextBlock(text="I add."), CALL],
+            role="assistant",
+            additional_kwargs={"tool_calls": [{"function": {"name": "other"}}]},
+        ),
+        Message("assistant", "I add.", (ToolCall("add", {"a": 1, "b": "zwei ü"}, "1"),)),
+        id="tool-call-in-both-forms",
+    ),
+    pytest.param(
+        ChatMessage(
+            role="assistant",
+            additional_kwargs={
+                "tool_calls": [
+                    {"id": "1", "function": {"name": "add", "arguments": '{"a": 1}'}},
+                    ChoiceDeltaToolCall(
+                        index=0, id="2", function={"name": "add", "arguments": '{"a": 2}'}
+                    ),
+                    "something else",
+                ]
+            },
+        ),
+        Message(
+            "assistant", "", (ToolCall("add", '{"a": 1}', "1"), ToolCall("add", '{"a": 2}', "2"))
+        ),
+        id="older-tool-calls",
+    ),
+    pytest.param(
         ChatMessage("3", role="tool", additional_kwargs={"tool_call_id": "1"}),
-        Turn("tool", "3"),
+        Message("tool", "3", (), "1"),
         id="tool-result",
     ),
-    pytest.param(ChatMessage("a", role="chatbot"), Turn("assistant", "a"), id="chatbot"),
-    pytest.param(ChatMessage("a", role="model"), Turn("assistant", "a"), id="model"),
-    pytest.param(ChatMessage("a", role="developer"), Turn("developer", "a"), id="developer"),
+    pytest.param(ChatMessage("a", role="chatbot"), Message("assistant", "a"), id="chatbot"),
+    pytest.param(ChatMessage("a", role="model"), Message("assistant", "a"), id="model"),
+    pytest.param(ChatMessage("a", role="developer"), Message("developer", "a"), id="developer"),
 ]
 
 
-@pytest.mark.parametrize(("message", "turn"), MESSAGES)
-def test_a_message_becomes_a_turn(message: ChatMessage, turn: Turn) -> None:
-    assert turns([message]) == [turn]
+@pytest.mark.parametrize(("message", "expected"), MESSAGES)
+def test_a_message_becomes_one_of_the_core(message: ChatMessage, expected: Message) -> None:
+    assert plain([message]) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +102,12 @@ def test_a_message_becomes_a_turn(message: ChatMessage, turn: Turn) -> None:
 def test_text_blocks_are_joined_as_llama_index_joins_them(blocks: list[Any]) -> None:
     message = ChatMessage(blocks)
 
-    assert turns([message])[0].text == message.content
+    assert plain([message])[0].text == message.content
 
 
 @pytest.mark.parametrize("role", [role for role in MessageRole if role not in {"chatbot", "model"}])
 def test_every_role_keeps_its_name(role: MessageRole) -> None:
-    assert turns([ChatMessage("a", role=role)]) == [Turn(role.value, "a")]
+    assert plain([ChatMessage("a", role=role)]) == [Message(role.value, "a")]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +162,7 @@ CHATS = [
     pytest.param(
         [("user", "2+3?"), ("assistant", None), ("tool", "5")],
         DEFAULT_SYSTEM_PROMPT,
-        "User: 2+3?\nAssistant: \nTool: 5\nAssistant:",
+        "User: 2+3?\nAssistant: \nUser: <tool_response>\n5\n</tool_response>\nAssistant:",
         id="a-tool",
     ),
 ]
