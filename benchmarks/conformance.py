@@ -1,0 +1,152 @@
+"""What LlamaIndex LLMs pass of the list in `tests/llama_index/conformance.py`, side by side.
+
+Each LLM stands in front of the same scripted model: QwenSpace before a real Gradio app, the others
+before `benchmarks/peers.py`, which speaks their dialects. Prints a table in Markdown.
+
+    pip install -e ".[all]" --group test llama-index-llms-ollama llama-index-llms-openai-like
+    python benchmarks/conformance.py
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from llama_index.llms.ollama import Ollama  # noqa: E402
+from llama_index.llms.openai_like import OpenAILike  # noqa: E402
+
+from benchmarks.peers import PeerServer  # noqa: E402
+from llama_index_qwen_space import QwenSpace  # noqa: E402
+from qwen_space.local import LocalSpace, ScriptedEngine  # noqa: E402
+from tests.llama_index.conformance import LLMConformance  # noqa: E402
+
+
+class TestQwenSpace(LLMConformance):
+    """Ours, before a real Gradio app."""
+
+    secret = {"hf_token": "verysecret"}  # noqa: RUF012
+
+    @pytest.fixture(scope="class")
+    def place(self) -> Iterator[tuple[ScriptedEngine, str]]:
+        """Start the app once for all tests."""
+        engine = ScriptedEngine([])
+        with LocalSpace(engine) as space:
+            yield engine, space.url
+
+    @pytest.fixture
+    def server(self, place: tuple[ScriptedEngine, str]) -> ScriptedEngine:
+        """Forget what was asked before."""
+        place[0].requests.clear()
+        return place[0]
+
+    @pytest.fixture
+    def make(self, place: tuple[ScriptedEngine, str], server: ScriptedEngine) -> Callable[..., Any]:
+        """Make the LLM."""
+        return lambda **arguments: QwenSpace(space=place[1], **arguments)
+
+
+class Peer(LLMConformance):
+    """Another LLM, before the stand-in server."""
+
+    @pytest.fixture
+    def place(self) -> Iterator[tuple[ScriptedEngine, PeerServer]]:
+        """Start the stand-in."""
+        engine = ScriptedEngine([])
+        with PeerServer(engine) as server:
+            yield engine, server
+
+    @pytest.fixture
+    def server(self, place: tuple[ScriptedEngine, PeerServer]) -> ScriptedEngine:
+        """Return what answers."""
+        return place[0]
+
+
+class TestOllama(Peer):
+    """llama-index-llms-ollama."""
+
+    secret = {"headers": {"Authorization": "Bearer verysecret"}}  # noqa: RUF012
+    takes_images = True
+
+    @pytest.fixture
+    def make(self, place: tuple[ScriptedEngine, PeerServer]) -> Callable[..., Any]:
+        """Make the LLM, with what its documentation recommends."""
+        settings = {"model": "any", "base_url": place[1].url, "context_window": 32768}
+        return lambda **arguments: Ollama(**{**settings, **arguments})
+
+
+class TestOpenAILike(Peer):
+    """llama-index-llms-openai-like."""
+
+    secret = {"api_key": "verysecret"}  # noqa: RUF012
+    takes_images = True
+
+    @pytest.fixture
+    def make(self, place: tuple[ScriptedEngine, PeerServer]) -> Callable[..., Any]:
+        """Make the LLM, with what its documentation recommends for a chat model with tools."""
+        settings = {
+            "model": "any",
+            "api_base": place[1].openai_url,
+            "api_key": "none",
+            "context_window": 32768,
+            "is_chat_model": True,
+            "is_function_calling_model": True,
+            "should_use_structured_outputs": True,
+        }
+        return lambda **arguments: OpenAILike(**{**settings, **arguments})
+
+
+class Results:
+    """A plugin of pytest that counts, for each class and each test, what passed."""
+
+    def __init__(self) -> None:
+        self.ran: Counter[tuple[str, str]] = Counter()
+        self.passed: Counter[tuple[str, str]] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test when it has run, or could not."""
+        if report.when != "call" and not report.failed:
+            return
+        _, owner, name = report.nodeid.split("::", 2)
+        key = owner.removeprefix("Test"), name.partition("[")[0]
+        if report.when == "call":
+            self.ran[key] += 1
+            self.passed[key] += report.passed
+
+    def table(self) -> str:
+        """Return the results as a table, a row for each test."""
+        owners = list(dict.fromkeys(owner for owner, _ in self.ran))
+        tests = list(dict.fromkeys(name for _, name in self.ran))
+        rows = [["", *owners], ["---"] * (len(owners) + 1)]
+        rows += [[_words(test), *(self._cell(owner, test) for owner in owners)] for test in tests]
+        totals = [(sum(c[o, t] for t in tests) for c in (self.passed, self.ran)) for o in owners]
+        rows.append(["**all**", *("**{} of {}**".format(*each) for each in totals)])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def _cell(self, owner: str, test: str) -> str:
+        passed, ran = self.passed[owner, test], self.ran[owner, test]
+        return "yes" if passed == ran else f"{passed} of {ran}" if passed else "no"
+
+
+def _words(test: str) -> str:
+    return re.sub("^test_", "", test).replace("_", " ")
+
+
+def main() -> None:
+    """Run the list on each LLM and print the table."""
+    results = Results()
+    arguments = [__file__, "-q", "--no-header", "--tb=no", "--timeout=30", "-p", "no:cacheprovider"]
+    pytest.main([*arguments, "-W", "default", *sys.argv[1:]], plugins=[results])
+    print(results.table())
+
+
+if __name__ == "__main__":
+    main()
