@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from llama_index.core.agent.workflow import AgentStream, AgentWorkflow, ReActAgent, ToolCallResult
+from llama_index.core.agent.workflow import (
+    AgentStream,
+    AgentWorkflow,
+    CodeActAgent,
+    FunctionAgent,
+    ReActAgent,
+    ToolCallResult,
+)
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
 
@@ -105,6 +114,253 @@ async def test_cancelling_a_run_stops_the_job(
     held(1)
     tool, _ = adding()
     handler = ReActAgent(tools=[tool], llm=llm).run("What is 2+3?", memory=memory())
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.running == 1)
+
+    await handler.cancel_run()
+
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.cancelled == 1)
+
+
+# By function calling
+
+
+def calling(name: str, **arguments: Any) -> str:
+    body = {"name": name, "arguments": arguments}
+    return f"<tool_call>\n{json.dumps(body)}\n</tool_call>"
+
+
+ADD_CALL = calling("add", a=2, b=3)
+
+
+def calls_by_function(messages: Any) -> list[str]:
+    """Say something and call the tool until there is a result; then answer."""
+    seen = "<tool_response>" in messages[-1]["content"]
+    return pieces("It is 5." if seen else f"I add.\n{ADD_CALL}")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_function_agent_uses_a_tool(space: Any, llm: QwenSpace, streaming: bool) -> None:
+    space.engine.reply = calls_by_function
+    tool, calls = adding()
+    agent = FunctionAgent(tools=[tool], llm=llm, streaming=streaming, system_prompt="Count.")
+    remembered = memory()
+
+    handler = agent.run("What is 2+3?", memory=remembered)
+    events = [event async for event in handler.stream_events()]
+    output = await handler
+
+    assert str(output) == "It is 5."
+    assert calls == [(2, 3)]
+    assert output.raw["usage"]["total_tokens"] > 0
+    streamed = [event for event in events if isinstance(event, AgentStream)]
+    assert "".join(event.delta for event in streamed) == ("I add.It is 5." if streaming else "")
+    assert [each.role for each in remembered.get_all()] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    first, second = [join["data"] for join in space.joins]
+    assert first[0] == "What is 2+3?"
+    assert first[2].startswith("Count.\n\n# Tools\n")
+    assert '"name": "add"' in first[2]
+    assert second[2] == first[2]
+    assert second[0] == (
+        f"User: What is 2+3?\nAssistant: I add.\n{ADD_CALL}\n"
+        "User: <tool_response>\n5\n</tool_response>\nAssistant:"
+    )
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_function_agent_goes_on_after_what_was_remembered(
+    space: Any, llm: QwenSpace, streaming: bool
+) -> None:
+    space.engine.reply = calls_by_function
+    tool, calls = adding()
+    agent = FunctionAgent(tools=[tool], llm=llm, streaming=streaming)
+    remembered = memory()
+
+    await agent.run("What is 2+3?", memory=remembered)
+    output = await agent.run("And again?", memory=remembered)
+
+    assert str(output) == "It is 5."
+    assert calls == [(2, 3)]  # the earlier result is in the prompt, and does for the script
+    assert space.joins[2]["data"][0].endswith("Assistant: It is 5.\nUser: And again?\nAssistant:")
+
+
+async def test_parallel_calls_are_all_made_and_told_in_their_order(
+    space: Any, llm: QwenSpace
+) -> None:
+    both = f"{ADD_CALL}\n{calling('add', a=10, b=20)}"
+    space.engine.reply = lambda messages: pieces(
+        "5 and 30." if "<tool_response>" in messages[-1]["content"] else both
+    )
+    tool, calls = adding()
+
+    output = await FunctionAgent(tools=[tool], llm=llm).run("Both, please.", memory=memory())
+
+    assert str(output) == "5 and 30."
+    assert sorted(calls) == [(2, 3), (10, 20)]
+    assert space.joins[1]["data"][0].endswith(
+        "<tool_response>\n5\n</tool_response>\n<tool_response>\n30\n</tool_response>\nAssistant:"
+    )
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_the_first_call_can_be_demanded(space: Any, llm: QwenSpace, streaming: bool) -> None:
+    space.engine.reply = calls_by_function
+    tool, calls = adding()
+    agent = FunctionAgent(tools=[tool], llm=llm, streaming=streaming, initial_tool_choice="add")
+
+    output = await agent.run("What is 2+3?", memory=memory())
+
+    assert str(output) == "It is 5."
+    assert calls == [(2, 3)]
+    first, second = [join["data"][0] for join in space.joins]
+    assert 'Answer with a call of the function "add"' in first
+    assert "Answer with a call" not in second
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_tool_that_fails_or_is_none_is_told_to_the_model(
+    space: Any, llm: QwenSpace, streaming: bool
+) -> None:
+    wrong = [calling("add", a="two", b=3), calling("divide", a=2, b=3)]
+    space.engine.reply = lambda messages: pieces(wrong.pop(0) if wrong else "I cannot.")
+    tool, _ = adding()
+
+    output = await FunctionAgent(tools=[tool], llm=llm, streaming=streaming).run(
+        "Hi", memory=memory()
+    )
+
+    assert str(output) == "I cannot."
+    results = space.joins[2]["data"][0].split("<tool_response>\n")[1:]
+    assert "can only concatenate str" in results[0]
+    assert "Tool divide not found" in results[1]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_agents_hand_over_to_each_other(space: Any, llm: QwenSpace, streaming: bool) -> None:
+    hand_over = calling("handoff", to_agent="writer", reason="It writes.")
+    space.engine.reply = lambda messages: pieces(
+        "A poem." if "You write." in messages[0]["content"] else hand_over
+    )
+    planner = FunctionAgent(
+        name="planner",
+        description="Plans.",
+        system_prompt="You plan.",
+        can_handoff_to=["writer"],
+        llm=llm,
+        streaming=streaming,
+    )
+    writer = FunctionAgent(
+        name="writer",
+        description="Writes.",
+        system_prompt="You write.",
+        llm=llm,
+        streaming=streaming,
+    )
+    workflow = AgentWorkflow(agents=[planner, writer], root_agent="planner")
+
+    output = await workflow.run("A poem, please.", memory=memory())
+
+    assert str(output) == "A poem."
+    assert output.current_agent_name == "writer"
+    first, second = [join["data"] for join in space.joins]
+    assert first[2].startswith("You plan.\n\n# Tools\n")
+    assert '"name": "handoff"' in first[2]
+    assert second[2].startswith("You write.")
+    assert "<tool_response>" in second[0]
+    assert "It writes." in second[0]
+
+
+async def test_a_workflow_makes_a_function_agent_of_it(space: Any, llm: QwenSpace) -> None:
+    space.engine.reply = calls_by_function
+    tool, _ = adding()
+    workflow = AgentWorkflow.from_tools_or_functions([tool], llm=llm)
+
+    output = await workflow.run("What is 2+3?", memory=memory())
+
+    assert str(output) == "It is 5."
+    assert [type(agent) for agent in workflow.agents.values()] == [FunctionAgent]
+
+
+class Sum(BaseModel):
+    value: int
+
+
+async def test_an_agent_answers_with_an_object(space: Any, llm: QwenSpace) -> None:
+    space.engine.reply = lambda messages: (
+        ['```json\n{"value": 5}\n```']
+        if "JSON schema" in messages[-1]["content"]
+        else calls_by_function(messages)
+    )
+    tool, _ = adding()
+    agent = FunctionAgent(tools=[tool], llm=llm, output_cls=Sum)
+
+    output = await agent.run("What is 2+3?", memory=memory())
+
+    assert output.get_pydantic_model(Sum) == Sum(value=5)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+async def test_a_code_act_agent_runs_code(space: Any, llm: QwenSpace, streaming: bool) -> None:
+    space.engine.reply = lambda messages: pieces(
+        "It is 5." if "ran it" in str(messages[1:]) else "<execute>\nprint(2 + 3)\n</execute>"
+    )
+    ran: list[str] = []
+
+    async def execute(code: str) -> str:
+        ran.append(code)
+        return "ran it: 5"
+
+    agent = CodeActAgent(code_execute_fn=execute, llm=llm, streaming=streaming)
+
+    output = await agent.run("What is 2+3?", memory=memory())
+
+    assert str(output) == "It is 5."
+    assert ran == ["print(2 + 3)"]
+    assert "<execute>" in space.joins[0]["data"][2]
+    assert space.joins[0]["data"][0] == "What is 2+3?"
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("parallel", [False, True])
+async def test_predict_and_call_calls(
+    space: Any, llm: QwenSpace, asynchronous: bool, parallel: bool
+) -> None:
+    space.engine.reply = pieces(f"{ADD_CALL}\n{calling('add', a=10, b=20)}")
+    tool, calls = adding()
+    given: dict[str, Any] = {"user_msg": "What is 2+3?", "allow_parallel_tool_calls": parallel}
+
+    if asynchronous:
+        response = await llm.apredict_and_call([tool], **given)
+    else:
+        response = llm.predict_and_call([tool], **given)
+
+    assert str(response) == ("5\n\n30" if parallel else "5")
+    assert calls == ([(2, 3), (10, 20)] if parallel else [(2, 3)])
+
+
+async def test_predict_and_call_without_a_call_is_an_error_or_the_text(
+    space: Any, llm: QwenSpace
+) -> None:
+    tool, calls = adding()
+
+    with pytest.raises(ValueError, match="called no tool; it said 'Hello there"):
+        llm.predict_and_call([tool], "Hi")
+    response = await llm.apredict_and_call([tool], "Hi", error_on_no_tool_call=False)
+
+    assert str(response) == "Hello there."
+    assert calls == []
+
+
+async def test_cancelling_a_run_stops_the_job_of_a_function_agent(
+    space: Any, llm: QwenSpace, held: Callable[[int], Any]
+) -> None:
+    held(1)
+    tool, _ = adding()
+    handler = FunctionAgent(tools=[tool], llm=llm).run("What is 2+3?", memory=memory())
     await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.running == 1)
 
     await handler.cancel_run()

@@ -1,0 +1,110 @@
+"""No asynchronous call stops its caller's loop.
+
+Time that the loop's thread spends computing is measured in the thread's own CPU time, which does
+not depend on what else the machine does; time that it would spend waiting is an error at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel
+
+from llama_index_qwen_space import QwenSpace
+
+LIMIT = 0.020  # seconds
+OURS = ["qwen_space", "llama_index_qwen_space"]
+LONG = "All the words of a long question. " * 1_600
+
+
+class Words(BaseModel):
+    words: str
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+ADD = FunctionTool.from_defaults(add)
+
+
+async def read(stream: Awaitable[Any]) -> None:
+    async for _ in await stream:
+        pass
+
+
+CALLS: dict[str, Callable[[QwenSpace], Awaitable[Any]]] = {
+    "achat": lambda llm: llm.achat([ChatMessage(LONG)]),
+    "acomplete": lambda llm: llm.acomplete(LONG),
+    "astream_chat": lambda llm: read(llm.astream_chat([ChatMessage(LONG)])),
+    "astream_complete": lambda llm: read(llm.astream_complete(LONG)),
+    "achat_with_tools": lambda llm: llm.achat_with_tools([ADD], LONG),
+    "astream_chat_with_tools": lambda llm: read(llm.astream_chat_with_tools([ADD], LONG)),
+    "astructured_predict": lambda llm: llm.astructured_predict(Words, PromptTemplate(LONG)),
+    "astream_structured_predict": lambda llm: read(
+        llm.astream_structured_predict(Words, PromptTemplate(LONG))
+    ),
+}
+
+
+async def longest_stop(work: Awaitable[Any]) -> float:
+    """Return the longest time, in seconds, for which the loop computed without a pause."""
+    stops: list[float] = []
+
+    async def beat() -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.thread_time()
+            stops.append(now - last)
+            last = now
+
+    gc.collect()
+    gc.disable()  # a collection of all that LlamaIndex has imported is no part of the call
+    heart = asyncio.create_task(beat())
+    try:
+        await work
+    finally:
+        gc.enable()
+        heart.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heart
+    return max(stops)
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_an_async_call_leaves_the_loop_free(space: Any, name: str) -> None:
+    space.engine.reply = ['{"words": "', *["word "] * 80, '"}']
+    llm = QwenSpace(space=space.url, context_window=50_000)
+
+    with blockbuster_ctx(OURS, excluded_modules=["qwen_space.local"]):
+        stop = await longest_stop(CALLS[name](llm))
+
+    assert stop < LIMIT
+    assert len(space.joins) == 1
+
+
+def test_the_first_call_of_a_process_leaves_the_loop_free(space: Any) -> None:
+    code = (
+        "import asyncio; from llama_index.core.base.llms.types import ChatMessage; "
+        "from tests.llama_index.test_event_loop import QwenSpace, longest_stop; "
+        f"llm = QwenSpace(space={space.url!r}); "
+        "print(asyncio.run(longest_stop(llm.achat([ChatMessage('Hi')]))))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert float(done.stdout) < LIMIT
