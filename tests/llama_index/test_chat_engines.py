@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from llama_index.core.chat_engine import (
     CondensePlusContextChatEngine,
+    CondenseQuestionChatEngine,
     ContextChatEngine,
     SimpleChatEngine,
 )
 from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import TextNode
 from llama_index.retrievers.bm25 import BM25Retriever
@@ -117,6 +119,27 @@ async def test_a_condensing_engine_asks_twice_once_there_is_a_history(
         assert FACT in system
         assert FACT not in prompt
     assert "User: How far?\nAssistant:" in second[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_engine_that_condenses_asks_for_the_question_first(
+    space: Any, retriever: BaseRetriever, way: str
+) -> None:
+    llm = QwenSpace(space=space.url, system_prompt="Answer in English.")
+    query_engine = RetrieverQueryEngine.from_args(retriever, llm=llm, streaming="stream" in way)
+    engine = CondenseQuestionChatEngine.from_defaults(query_engine, llm=llm, memory=memory())
+
+    await chat(engine, way, "Which tower leans?")
+    answer = await chat(engine, way, "How far?")
+
+    assert answer == "Hello there."
+    *_, condensing, second = [join["data"] for join in space.joins]
+    assert "Which tower leans?" in condensing[0]
+    assert condensing[0].count("How far?") == 1
+    assert condensing[2] == "Answer in English."
+    assert "Query: Hello there.\nAnswer: " in second[0]
+    assert FACT in second[0]
+    assert second[2].startswith("Answer in English.\nYou are an expert Q&A system")
 
 
 # The engine's thread hands the error on to the reader, and then dies of it as well.
