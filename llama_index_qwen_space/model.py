@@ -81,16 +81,24 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     Every chunk of a stream has the text so far and, as its delta, exactly what is new. A last
     chunk with nothing new has the server's final text and `raw`: the job's `model`, `event_id`,
-    `finish_reason` ("stop" or "stop_sequence") and `duration` in seconds. An app that changes
-    text which was streamed already makes a chunk with an empty delta and the new text. Closing
-    a stream stops the job on the server; so does cancelling the task that reads it.
+    `finish_reason` ("stop" or "stop_sequence"), `duration` in seconds and `usage`. That has the
+    tokens (`prompt_tokens`, `completion_tokens`, `total_tokens`) and their `source`:
+    "qwen.tiktoken" where they were counted, "estimate" without the extra `tokens`. An app that
+    changes text which was streamed already makes a chunk with an empty delta and the new text.
+    Closing a stream stops the job on the server; so does cancelling the task that reads it.
 
     What the model thinks, where the app marks that, is no part of the text. Chunks have it as
     `additional_kwargs["thinking_delta"]`, the message of a chat in a `ThinkingBlock` before its
     text, and a completion in `additional_kwargs["thinking"]`.
 
-    Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature` and `max_tokens`,
-    in place of the LLM's own; others are ignored, as LlamaIndex has some for other providers.
+    Tools go to the model in Qwen's own format, at the end of the system prompt, and its calls are
+    `ToolCallBlock`s, no text. With `tool_required`, or where a call is broken, the model is asked
+    once more; a call that does not come then is not made up. Objects (`structured_predict` and
+    its kin) are asked for as JSON, once more where it does not fit, and are never blank.
+
+    Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature`, `top_p` and
+    `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`; others are
+    ignored, as LlamaIndex has some for other providers.
 
     Examples:
         ```python
@@ -104,7 +112,9 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     Raises:
         ValueError: An argument is unknown or cannot be right; or, when the LLM is called, a
-            message holds something else than text, or the Space does not offer the model.
+            message holds something else than text, the Space does not offer the model, or no
+            object comes (`StructuredOutputError`).
+        qwen_space.ContextOverflowError: The messages are longer than the model takes.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
             the error's `text` is what had arrived of the reply.
     """

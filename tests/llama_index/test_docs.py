@@ -1,0 +1,39 @@
+"""The page about LlamaIndex says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "llama-index.md"
+
+
+def model(messages: Any) -> list[str]:
+    """Answer as the page's examples want it."""
+    said = str(messages)
+    if "<tools>" in said:
+        call = '<tool_call>\n{"name": "add", "arguments": {"a": 17, "b": 25}}\n</tool_call>'
+        return ["It is 42."] if "<tool_response>\\n42" in said else [call]
+    if "JSON schema" in said:
+        return ['```json\n{"name": "Hel', 'p!", "year"', ": 1965}\n```"]
+    return ["A Gradio app."]
+
+
+@pytest.mark.filterwarnings(
+    # As in the agents' own tests.
+    "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
+    "ignore:is_running called from within a step:DeprecationWarning",
+)
+def test_its_code_runs(space: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    space.engine.reply = model
+    code = "\n".join(re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL))
+
+    exec(code.replace("http://127.0.0.1:7860", space.url), {"__name__": "page"})
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["A Gradio app.", "It is 42.", "name='Help!' year=1965"]
+    assert lines[3] == "name='Hel' year=None"
+    assert lines[-1] == "name='Help!' year=1965"
