@@ -143,7 +143,7 @@ def _words(test: str) -> str:
 def main() -> None:
     """Run the list on each LLM and print the table."""
     results = Results()
-    arguments = [__file__, "-q", "--no-header", "--tb=no", "--timeout=30", "-p", "no:cacheprovider"]
+    arguments = [__file__, "-q", "--no-header", "--tb=no", "--timeout=90", "-p", "no:cacheprovider"]
     pytest.main([*arguments, "-W", "default", *sys.argv[1:]], plugins=[results])
     print(results.table())
 

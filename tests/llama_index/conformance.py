@@ -72,7 +72,7 @@ STRUCTURED = ["", "a", "stream_", "astream_"]
 PIECES = ["Hello", " ", "there", "."]
 CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_call>'
 CALL_MUL = '<tool_call>\n{"name": "multiply", "arguments": {"a": 4, "b": 5}}\n</tool_call>'
-PATIENCE = 5.0  # seconds after which a server that is held back goes on by itself
+PATIENCE = 20.0  # seconds after which a server that is held back goes on by itself
 
 quiet = pytest.mark.filterwarnings(
     # A workflow looks for its steps with `inspect.getmembers`, at all that Pydantic deprecated.
@@ -382,7 +382,9 @@ class LLMConformance:
         with self.held(server) as gate:
             calls = [asyncio.create_task(ask(llm, endpoint)) for _ in range(5)]
             with contextlib.suppress(TimeoutError):
-                await asyncio.to_thread(server.wait_until, lambda each: each.running == 5, 2)
+                await asyncio.to_thread(
+                    server.wait_until, lambda each: each.running == 5, PATIENCE / 2
+                )
             at_once = server.running
             gate.release(100)
             texts = [text_of(responses[-1]) for responses in await asyncio.gather(*calls)]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import assert_type
 
 from langchain_core.messages import AIMessage, AIMessageChunk
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
+from llama_index.core.prompts import PromptTemplate
+from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
+from llama_index_qwen_space import QwenSpace
 from qwen_space import Completed, Event, SpaceClient, TextDelta, Timeouts
 
 
@@ -27,3 +31,17 @@ async def langchain() -> None:
     assert_type(model.invoke("Hello"), AIMessage)
     async for chunk in model.astream("Hello"):
         assert_type(chunk, AIMessageChunk)
+
+
+class Song(BaseModel):
+    name: str
+
+
+async def llama_index() -> None:
+    llm = QwenSpace(space="http://127.0.0.1:7860", model="7B", temperature=0.2)
+    assert_type(llm.complete("Hello"), CompletionResponse)
+    assert_type(await llm.achat([ChatMessage("Hello")]), ChatResponse)
+    async for chunk in await llm.astream_chat([ChatMessage("Hello")]):
+        assert_type(chunk, ChatResponse)
+    assert_type(llm.structured_predict(Song, PromptTemplate("Name one.")), Song)
+    assert_type(await llm.astructured_predict(Song, PromptTemplate("Name one.")), Song)
