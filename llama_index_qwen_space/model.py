@@ -380,7 +380,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             options=options,
             tools=given,
             limits=self._limits(model or self.model),
-            limiter=getattr(self, "rate_limiter", None),  # early 0.14 versions have none
+            limiter=self.rate_limiter,
         )
 
     def _limits(self, model: str) -> Limits | None:
@@ -462,8 +462,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         A limiter that was copied would double what it limits, and holds a lock.
         """
         memo = {} if memo is None else memo
-        limiter = getattr(self, "rate_limiter", None)  # early 0.14 versions have none
-        memo.update({id(each): each for each in (self.callback_manager, limiter)})
+        memo.update({id(each): each for each in (self.callback_manager, self.rate_limiter)})
         return super().__deepcopy__(memo)
 
 
