@@ -33,12 +33,16 @@ def schema(tool: BaseTool) -> dict[str, Any]:
 
 
 def bound(
-    schemas: Sequence[Mapping[str, Any]] | None, choice: Any, *, required: bool, parallel: bool
+    tools: Sequence[BaseTool | Mapping[str, Any]] | None,
+    choice: Any,
+    *,
+    required: bool,
+    parallel: bool,
 ) -> Tools:
     """Return the tools of a call.
 
     Args:
-        schemas: The tools, as `schema` has them.
+        tools: The tools, or what `schema` makes of them.
         choice: OpenAI's `tool_choice`, a tool's name, or None.
         required: Whether a call has to come, though `choice` leaves it open.
         parallel: Whether several may.
@@ -46,11 +50,12 @@ def bound(
     Raises:
         ValueError: Two tools have one name, or `choice` names none of them.
     """
-    if not schemas and not required and choice in {None, "auto", "none"}:
+    if not tools and not required and choice in {None, "auto", "none"}:
         return NO_TOOLS
     if required and choice in {None, "auto"}:
         choice = "required"
-    return Tools.of(schemas or (), choice, parallel=parallel)
+    schemas = [tool if isinstance(tool, Mapping) else schema(tool) for tool in tools or ()]
+    return Tools.of(schemas, choice, parallel=parallel)
 
 
 def call_blocks(calls: Iterable[ToolCall]) -> list[ToolCallBlock]:

@@ -140,6 +140,17 @@ def test_a_tool_keeps_its_name_and_its_long_description(space: Any, llm: QwenSpa
     assert str(llm.predict_and_call([tool], "What is 2+3?")) == "5"
 
 
+@pytest.mark.parametrize("tools", [[ADD], [schema(ADD)]], ids=["tools", "schemas"])
+async def test_a_chat_takes_tools_too(
+    space: Any, llm: QwenSpace, ask: Any, tools: list[Any]
+) -> None:
+    space.engine.reply = [ADD_CALL]
+
+    for way in WAYS:
+        last = (await ask(llm, way, "What is 2+3?", tools=tools, tool_choice="required"))[-1]
+        assert called(llm, last) == [("add", {"a": 2, "b": 3})]
+
+
 def test_a_tool_without_a_name_is_refused(space: Any, llm: QwenSpace) -> None:
     tool = FunctionTool(add, metadata=ToolMetadata(description="Adds."))
 
