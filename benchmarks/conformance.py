@@ -127,13 +127,19 @@ class Results:
         tests = list(dict.fromkeys(name for _, name in self.ran))
         rows = [["", *owners], ["---"] * (len(owners) + 1)]
         rows += [[_words(test), *(self._cell(owner, test) for owner in owners)] for test in tests]
-        totals = [(sum(c[o, t] for t in tests) for c in (self.passed, self.ran)) for o in owners]
-        rows.append(["**all**", *("**{} of {}**".format(*each) for each in totals)])
+        rows.append(["**all**", *(f"**{self._total(owner)}**" for owner in owners)])
         return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def _cell(self, owner: str, test: str) -> str:
         passed, ran = self.passed[owner, test], self.ran[owner, test]
         return "yes" if passed == ran else f"{passed} of {ran}" if passed else "no"
+
+    def _total(self, owner: str) -> str:
+        passed, ran = (
+            sum(count for (each, _), count in counter.items() if each == owner)
+            for counter in (self.passed, self.ran)
+        )
+        return f"{passed} of {ran}"
 
 
 def _words(test: str) -> str:
