@@ -491,7 +491,7 @@ BREAKS = [
 # HTTP itself is broken: aiohttp gives up all that came in the same packet as what is wrong.
 NO_HTTP = [
     *broken("chunk-has-no-size", bad(None, "HTTP"), Raw(b"huh\r\n"), HANG),
-    *broken("chunk-has-no-size-later", bad("", "HTTP"), Pause(), Raw(b"huh\r\n"), HANG),
+    *broken("chunk-has-no-size-later", bad(None, "HTTP"), Pause(), Raw(b"huh\r\n"), HANG),
     Fault(
         "join-has-a-chunk-without-a-size-later",
         bad(says="HTTP"),
@@ -942,7 +942,7 @@ REDIRECTS = [
 # Time limits
 
 
-def late(name: str, limit: str, text: str = "", seconds: float = 0.4, **more: Any) -> Fault:
+def late(name: str, limit: str, text: str = "", seconds: float = 0.6, **more: Any) -> Fault:
     """Return a fault that ends in a time limit, which the message names with what to change."""
     says = f"within {seconds:g} seconds. If that is to be expected, raise Timeouts({limit}=...)"
     limits = replace(PATIENT, **{limit: seconds})
@@ -986,11 +986,11 @@ LIMITS = [
         prompts=2,
         streams=0,
     ),
-    late("no-end-after-the-first-token", "total", "one ", data=sse(*BEGUN, ONE, BEATING)),
-    late("no-end-in-the-queue", "total", data=sse(estimation(), BEATING)),
-    late("no-answer-in-all", "total", join=[HANG]),
+    late("no-end-after-the-first-token", "total", "one ", 2.0, data=sse(*BEGUN, ONE, BEATING)),
+    late("no-end-in-the-queue", "total", seconds=2.0, data=sse(estimation(), BEATING)),
+    late("no-answer-in-all", "total", seconds=2.0, join=[HANG]),
     late("no-config-in-all", "total", config=[HANG], prompts=0, streams=0),
-    late("no-stream-in-all", "total", data=[HANG], again=sse(HANG), streams=2),
+    late("no-stream-in-all", "total", seconds=2.0, data=[HANG], again=sse(HANG), streams=2),
 ]
 
 FAULTS = [
