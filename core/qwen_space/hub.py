@@ -36,6 +36,7 @@ __all__ = [
     "is_of_the_front",
     "is_short",
     "meant",
+    "moved_within",
     "notice",
     "origin",
     "page_text",
@@ -146,6 +147,16 @@ def redirected(base: str, location: str | None) -> tuple[str, str] | None:
     if host != new_host or not is_here or not path.endswith("/config") or "@" in parts.netloc:
         return None
     return target, urlunsplit((parts.scheme, parts.netloc, path.removesuffix("/config"), "", ""))
+
+
+def moved_within(url: str, location: str | None) -> str | None:
+    """Return where a redirect of the hub's leads; None if that is another origin, or nowhere."""
+    try:
+        target = urljoin(url, location or "")
+        is_within = origin(target) == origin(url)
+    except ValueError:  # it is no address
+        return None
+    return target if is_within and target != url else None
 
 
 def _domains(hub: str) -> list[str]:

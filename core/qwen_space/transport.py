@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -145,8 +145,7 @@ class Transport:
         try:
             return await self._json("GET", url, clock, headers)
         except SpaceStatusError as exc:
-            target = urljoin(url, exc.location or url)
-            if target == url or hub.origin(target) != hub.origin(url):
+            if (target := hub.moved_within(url, exc.location)) is None:
                 raise
         return await self._json("GET", target, clock, headers)
 

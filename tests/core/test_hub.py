@@ -122,6 +122,16 @@ async def test_a_space_that_was_renamed_is_found() -> None:
     assert server.asked == ["/api/spaces/owner/name", "/api/spaces/new/name"]
 
 
+@pytest.mark.parametrize("location", ["http://[", "http://hub.test:99999/", "//[::1/x", "/\\"])
+async def test_a_redirect_of_the_hub_to_nowhere_is_no_redirect(location: str) -> None:
+    async with HubFront(
+        config=[NOT_FOUND], hub=[Answer(307, "", {"Location": location})]
+    ) as server:
+        (error,) = await ask(server, "owner/name")
+
+    assert isinstance(error, QwenSpaceError)
+
+
 async def test_cookies_of_the_front_are_sent_with_the_join_and_the_stream() -> None:
     async with HubFront() as server:
         await ask(server)
