@@ -159,6 +159,8 @@ async def _serve(seed: int, *, healthy: bool, told: Any) -> None:
             return
         await exchange.begin_stream()
         for message in _messages(case):
+            if exchange.dropped.is_set():
+                return
             await exchange.send(message)
         await _end(exchange, case)
 

@@ -48,8 +48,8 @@ class KeepsErrorsAsync(AsyncCallbackHandler):
 _kept: list[Any] = []  # handlers, for as long as the tests run
 
 
-def langchain(url: str) -> ChatQwenSpace:
-    handlers = [KeepsErrors(), KeepsErrorsAsync()]
+def langchain(url: str, *more: AsyncCallbackHandler) -> ChatQwenSpace:
+    handlers: list[BaseCallbackHandler] = [KeepsErrors(), *more]
     _kept.extend(handlers)
     return ChatQwenSpace(space=url, callbacks=handlers)
 
@@ -86,7 +86,7 @@ def _provider_stream(url: str) -> AsyncGenerator[str, None]:
 
 
 def _langchain_astream(url: str) -> Any:
-    return langchain(url).astream("Hi")
+    return langchain(url, KeepsErrorsAsync()).astream("Hi")
 
 
 def _langchain_chain(url: str) -> Any:
@@ -152,7 +152,7 @@ async def _space_complete(url: str) -> str:
 
 
 async def _langchain_invoke(url: str) -> str:
-    return str((await langchain(url).ainvoke("Hi")).text)
+    return str((await langchain(url, KeepsErrorsAsync()).ainvoke("Hi")).text)
 
 
 async def _llama_index_complete(url: str) -> str:

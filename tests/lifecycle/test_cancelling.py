@@ -24,7 +24,7 @@ async def ended(task: asyncio.Task[Any]) -> None:
         await task
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", ONE_OF_EACH)
 async def test_while_it_asks_for_the_config(watched: WatchedSpace, call: str) -> None:
     watched.watch.held = CONFIG
     task = asyncio.ensure_future(CALLS[call](watched.url))
@@ -83,7 +83,7 @@ async def test_while_its_stream_opens(watched: WatchedSpace, call: str) -> None:
     assert watched.engine.finished == 0
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", ONE_OF_EACH)
 async def test_while_it_waits_in_the_queue(watched: WatchedSpace, call: str) -> None:
     watched.hold(1)
     async with space(watched.url).stream(HI) as first:

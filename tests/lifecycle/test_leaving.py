@@ -149,8 +149,9 @@ async def too_late(stream: Any) -> None:
         async for _ in stream:
             pass
 
+    await anext(stream)
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(read(), 0.3)
+        await asyncio.wait_for(read(), 0.05)
 
 
 async def dropped_in_another_thread(stream: Any) -> None:
@@ -169,17 +170,21 @@ async def with_its_task(stream: Any) -> None:
     await asyncio.ensure_future(read())
 
 
-AWAYS: list[Callable[[Any], Any]] = [
-    *(abroken_off, aclosed, afailed, ain_a_circle, too_late, dropped_in_another_thread),
-    with_its_task,
+# All streams in the ways that everyone knows, and one of each kind in the others.
+AWAYS: list[Any] = [
+    *((leave, stream) for leave in (abroken_off, aclosed) for stream in ASYNC_STREAMS),
+    *(
+        (leave, stream)
+        for leave in (afailed, ain_a_circle, too_late, dropped_in_another_thread, with_its_task)
+        for stream in ("space", "langchain", "llama-index")
+    ),
 ]
 
 
-@pytest.mark.parametrize("stream", ASYNC_STREAMS)
-@pytest.mark.parametrize("leave", AWAYS)
+@pytest.mark.parametrize(("leave", "stream"), AWAYS)
 @pytest.mark.usefixtures("no_collector")
 async def test_an_asynchronous_stream(
-    watched: WatchedSpace, stream: str, leave: Callable[[Any], Any]
+    watched: WatchedSpace, leave: Callable[[Any], Any], stream: str
 ) -> None:
     watched.hold(1)
 

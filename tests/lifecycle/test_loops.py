@@ -114,7 +114,6 @@ def test_in_twenty_loops_one_after_the_other(asked: Asked) -> None:
 
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickled": lambda model: pickle.loads(pickle.dumps(model)),
-    "copied": copy.copy,
     "deep-copied": copy.deepcopy,
 }
 
