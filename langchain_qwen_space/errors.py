@@ -21,6 +21,9 @@ __all__ = [
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
+    "SpaceNotFoundError",
+    "SpaceRequestError",
+    "SpaceServerError",
     "SpaceStatusError",
     "SpaceTimeoutError",
     "SpaceUnavailableError",
@@ -57,10 +60,17 @@ class QuotaError(core.QuotaError, langchain.ModelRateLimitError):
 class SpaceStatusError(core.SpaceStatusError, ModelError):
     """The Space answered a request with an HTTP status other than 2xx."""
 
-    @property
-    def is_retryable(self) -> bool:  # type: ignore[override]  # of this status, not of the class
-        """Whether it is the server's own failure, which may pass."""
-        return self.status >= 500
+
+class SpaceNotFoundError(SpaceStatusError, langchain.ModelNotFoundError):
+    """There is nothing at the Space's address (HTTP 404 or 410)."""
+
+
+class SpaceRequestError(SpaceStatusError, langchain.ModelInvalidRequestError):
+    """The Space does not take the request (any other HTTP 4xx)."""
+
+
+class SpaceServerError(SpaceStatusError, langchain.ModelAPIError):
+    """The Space's server failed (HTTP 5xx), which may pass."""
 
 
 class SpaceTimeoutError(core.SpaceTimeoutError, langchain.ModelTimeoutError):
@@ -103,9 +113,17 @@ def typed() -> Iterator[None]:
     try:
         yield
     except core.QwenSpaceError as exc:
-        kind = _TYPED.get(type(exc))
+        kind = _of_status(exc) if isinstance(exc, core.SpaceStatusError) else _TYPED.get(type(exc))
         if kind is None:
             raise
         error = kind(*exc.args)
         vars(error).update(vars(exc))  # what is no argument, such as the text so far
         raise error.with_traceback(exc.__traceback__) from exc.__cause__
+
+
+def _of_status(error: core.SpaceStatusError) -> type[SpaceStatusError]:
+    if error.status in {404, 410}:
+        return SpaceNotFoundError
+    if error.status >= 500:
+        return SpaceServerError
+    return SpaceRequestError if error.status >= 400 else SpaceStatusError

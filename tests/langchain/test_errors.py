@@ -7,12 +7,16 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core import exceptions as langchain
 
 from langchain_qwen_space import ChatQwenSpace, errors
 from qwen_space import errors as core
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from conftest import ScriptedSpace
 
 KINDS = [
@@ -24,8 +28,10 @@ KINDS = [
     pytest.param(core.ProtocolError("no JSON"), langchain.ModelError, False),
     pytest.param(core.QueueFullError("full"), langchain.ModelRateLimitError, True),
     pytest.param(core.QuotaError("429"), langchain.ModelRateLimitError, True),
-    pytest.param(core.SpaceStatusError(500, "u"), langchain.ModelError, True),
-    pytest.param(core.SpaceStatusError(422, "u"), langchain.ModelError, False),
+    pytest.param(core.SpaceStatusError(500, "u"), langchain.ModelAPIError, True),
+    pytest.param(core.SpaceStatusError(422, "u"), langchain.ModelInvalidRequestError, False),
+    pytest.param(core.SpaceStatusError(404, "u"), langchain.ModelNotFoundError, False),
+    pytest.param(core.SpaceStatusError(307, "u", "", "v"), langchain.ModelError, False),
     pytest.param(core.SpaceTimeoutError("silence", 3), langchain.ModelTimeoutError, True),
     pytest.param(core.SpaceUnavailableError("u", "asleep"), langchain.ModelAPIError, True),
     pytest.param(core.SpaceUnreachableError("u", "refused"), langchain.ModelConnectionError, True),
@@ -79,3 +85,105 @@ async def test_each_way_of_calling_raises_langchains_kind(space: ScriptedSpace, 
         await call()
 
     assert caught.value.text == "one "
+
+
+def test_langchains_kinds_are_all_used() -> None:
+    kinds = {
+        kind
+        for _, kind in inspect.getmembers(langchain, inspect.isclass)
+        if issubclass(kind, langchain.ModelError) and kind is not langchain.ModelError
+    }
+    ours = {kind for _, kind in inspect.getmembers(errors, inspect.isclass)}
+
+    used = {kind for kind in kinds if any(issubclass(each, kind) for each in ours - kinds)}
+
+    # Hugging Face's front answers a missing token and a foreign one with 401 and 403 alike.
+    assert kinds - used == {langchain.ModelPermissionDeniedError, langchain.ContextOverflowError}
+
+
+# What LangChain does about them
+
+
+def failing(times: int) -> Any:
+    """Return a script that fails so many times, and then answers."""
+    left = iter([ValueError("the app broke")] * times)
+
+    def reply(messages: Any) -> Iterable[str | BaseException]:
+        return [failure] if (failure := next(left, None)) else ["Hello", "."]
+
+    return reply
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_with_retry_tries_a_failed_job_again(space: ScriptedSpace, way: str) -> None:
+    space.engine.reply = failing(2)
+    model = ChatQwenSpace(space=space.url).with_retry(
+        retry_if_exception_type=(langchain.ModelAPIError,), wait_exponential_jitter=False
+    )
+
+    answer = model.invoke("Hi") if way == "invoke" else await model.ainvoke("Hi")
+
+    assert answer.text == "Hello."
+    assert len(space.joins) == 3
+
+
+def test_with_retry_does_not_try_what_is_of_another_kind(space: ScriptedSpace) -> None:
+    space.engine.reply = failing(2)
+    model = ChatQwenSpace(space=space.url).with_retry(
+        retry_if_exception_type=(langchain.ModelRateLimitError,)
+    )
+
+    with pytest.raises(langchain.ModelAPIError):
+        model.invoke("Hi")
+
+    assert len(space.joins) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "handled"),
+    [
+        pytest.param({"space": "http://127.0.0.1:9", "max_retries": 0}, True, id="unreachable"),
+        pytest.param({"endpoint": "nope"}, False, id="endpoint"),
+    ],
+)
+def test_with_fallbacks_handles_the_kinds_that_it_is_given(
+    space: ScriptedSpace, arguments: dict[str, Any], handled: bool
+) -> None:
+    first = ChatQwenSpace(**{"space": space.url, **arguments})
+    model = first.with_fallbacks(
+        [ChatQwenSpace(space=space.url)],
+        exceptions_to_handle=(langchain.ModelConnectionError,),
+    )
+
+    if handled:
+        assert model.invoke("Hi").text == "Hello there."
+        assert "".join(chunk.text for chunk in model.stream("Hi")) == "Hello there."
+    else:
+        with pytest.raises(langchain.ModelNotFoundError):
+            model.invoke("Hi")
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+async def test_the_retry_middleware_tries_a_failed_job_again(
+    space: ScriptedSpace, way: str
+) -> None:
+    space.engine.reply = failing(2)
+    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, on_failure="error")
+    agent: Any = create_agent(ChatQwenSpace(space=space.url), middleware=[retry])
+    question = {"messages": [("human", "Hi")]}
+
+    state = agent.invoke(question) if way == "invoke" else await agent.ainvoke(question)
+
+    assert state["messages"][-1].text == "Hello."
+    assert len(space.joins) == 3
+
+
+def test_the_retry_middleware_lets_be_what_cannot_pass(space: ScriptedSpace) -> None:
+    retry = ModelRetryMiddleware(max_retries=2, initial_delay=0)
+    model = ChatQwenSpace(space=space.url, endpoint="nope")
+    agent: Any = create_agent(model, middleware=[retry])
+
+    with pytest.raises(langchain.ModelNotFoundError):
+        agent.invoke({"messages": [("human", "Hi")]})
+
+    assert space.paths.count("/config") == 1
