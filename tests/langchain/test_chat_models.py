@@ -25,7 +25,7 @@ from langchain_core.messages import (
 )
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import ConfigurableField, RunnableParallel
+from langchain_core.runnables import ConfigurableField
 
 from langchain_qwen_space import ChatQwenSpace
 from langchain_qwen_space.chat_models import _Chunks
@@ -502,17 +502,6 @@ async def test_streaming_makes_invoke_tell_the_callbacks(
     assert "".join(handler.tokens) == ("Hello there." if streaming else "")
 
 
-async def test_events_have_each_token_once(model: ChatQwenSpace) -> None:
-    chain = ChatPromptTemplate.from_messages([("human", "{question}")]) | model | StrOutputParser()
-
-    events = [event async for event in chain.astream_events({"question": "Hi"}, version="v2")]
-
-    streamed = [
-        event["data"]["chunk"].text for event in events if event["event"] == "on_chat_model_stream"
-    ]
-    assert "".join(streamed) == "Hello there."
-
-
 def test_langsmith_learns_provider_model_and_stop(model: ChatQwenSpace) -> None:
     params = model._get_ls_params(stop=["x"], model="7B", temperature=0.5)
 
@@ -536,22 +525,6 @@ async def test_a_chain_streams_through_to_its_end(
 
     assert "".join(pieces) == "Hello there."
     assert space.joins[0]["data"][:3] == ["Hi", [], "Be brief."]
-
-
-def test_parallel_branches_batches_and_fallbacks_work(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    space.engine.reply = lambda messages: [messages[-1]["content"].upper()]
-    gone = ChatQwenSpace(space="http://127.0.0.1:9", max_retries=0)
-    text = model | StrOutputParser()
-
-    parallel = RunnableParallel(one=text, other=text).invoke("a")
-    batch = model.batch(["a", "b", "c", "d"], config={"max_concurrency": 2})
-    fallback = gone.with_fallbacks([model]).invoke("b")
-
-    assert parallel == {"one": "A", "other": "A"}
-    assert [each.text for each in batch] == ["A", "B", "C", "D"]
-    assert fallback.text == "B"
 
 
 # Faults
