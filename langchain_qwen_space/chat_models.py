@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
     CallbackManagerForLLMRun,
 )
-from langchain_core.language_models import BaseChatModel, LangSmithParams
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.language_models import (
+    BaseChatModel,
+    LangSmithParams,
+    LanguageModelInput,
+    ModelProfile,
+)
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import (
     AliasChoices,
     ConfigDict,
@@ -27,9 +36,16 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from langchain_qwen_space.asking import Asking
+from langchain_qwen_space.binding import bound, format_instruction, instructed
 from langchain_qwen_space.errors import typed
-from langchain_qwen_space.messages import turns
-from qwen_space import __version__, tokens
+from langchain_qwen_space.messages import messages_of
+from langchain_qwen_space.profile import profile_of
+from langchain_qwen_space.settling import settled_result
+from langchain_qwen_space.structured import Method, Shape, StructuredOutput
+from langchain_qwen_space.told import TOLD, Told, atell, tell
+from qwen_space import __version__, sync, tokens
+from qwen_space.chat import Turn
 from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
@@ -39,10 +55,12 @@ from qwen_space.config import (
     space_url,
 )
 from qwen_space.environment import default_hub, default_space, token_for
-from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
+from qwen_space.events import Completed
 from qwen_space.misuse import refuse_unknown, said_by
+from qwen_space.models import Limits, full_name, limits_of
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
+from qwen_space.tools import render
 
 __all__ = ["ChatQwenSpace"]
 
@@ -210,6 +228,13 @@ class ChatQwenSpace(BaseChatModel):
         self._add_version("qwen-space", __version__)
         return self
 
+    @model_validator(mode="after")
+    def _check_profile_keys(self) -> Self:
+        """Let a profile of our own pass: langchain-core's check costs more than all the rest."""
+        if self.profile != profile_of(self.model, self.space):
+            super()._check_profile_keys()  # type: ignore[operator] # pydantic's wrapper is callable
+        return self
+
     def _config(self) -> SpaceConfig:
         return SpaceConfig(
             space=self.space,
@@ -256,10 +281,21 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, options = self._request(stop, kwargs)
+        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        message = None
         with typed():
-            completed = space.complete(turns(messages), **options)
-        return self._result(completed, options)
+            while asking.chat is not None:
+                tokens.check_length(asking.chat, limits, **self._rendering)
+                stream = functools.partial(_without_deltas, space, asking.chat, options)
+                with contextlib.closing(sync.iterate(stream)) as events:
+                    for event in events:
+                        if isinstance(event, Completed):
+                            asking.spend(self._usage(asking, event))
+                            message = asking.message(event)
+                        else:
+                            asking.note(event)
+                            tell(event)
+        return _result(message)
 
     async def _agenerate(
         self,
@@ -268,10 +304,20 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, options = self._request(stop, kwargs)
+        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        message = None
         with typed():
-            completed = await space.acomplete(turns(messages), **options)
-        return self._result(completed, options)
+            while asking.chat is not None:
+                await tokens.acheck_length(asking.chat, limits, **self._rendering)
+                async with _without_deltas(space, asking.chat, options) as events:
+                    async for event in events:
+                        if isinstance(event, Completed):
+                            asking.spend(await self._ausage(asking, event))
+                            message = asking.message(event)
+                        else:
+                            asking.note(event)
+                            await atell(event)
+        return _result(message)
 
     def _stream(
         self,
@@ -280,14 +326,21 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        space, options = self._request(stop, kwargs)
-        chunks = _Chunks(self, options)
-        with typed(), contextlib.closing(space.iterate(turns(messages), **options)) as events:
-            for event in events:
-                if (chunk := chunks.of(event)) is not None:
-                    if run_manager is not None:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        with typed():
+            while asking.chat is not None:
+                tokens.check_length(asking.chat, limits, **self._rendering)
+                with contextlib.closing(space.iterate(asking.chat, **options)) as events:
+                    for event in events:
+                        if isinstance(event, TOLD):
+                            asking.note(event)
+                            tell(event)
+                        elif isinstance(event, Completed):
+                            asking.spend(self._usage(asking, event))
+                        for chunk in asking.chunks(event):
+                            if run_manager is not None:
+                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
     async def _astream(
         self,
@@ -296,21 +349,55 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        space, options = self._request(stop, kwargs)
-        chunks = _Chunks(self, options)
+        space, asking, limits, options = self._asking(messages, stop, kwargs)
         with typed():
-            async with space.stream(turns(messages), **options) as events:
-                async for event in events:
-                    if (chunk := chunks.of(event)) is not None:
-                        if run_manager is not None:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+            while asking.chat is not None:
+                await tokens.acheck_length(asking.chat, limits, **self._rendering)
+                async with space.stream(asking.chat, **options) as events:
+                    async for event in events:
+                        if isinstance(event, TOLD):
+                            asking.note(event)
+                            await atell(event)
+                        elif isinstance(event, Completed):
+                            asking.spend(await self._ausage(asking, event))
+                        for chunk in asking.chunks(event):
+                            if run_manager is not None:
+                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                            yield chunk
 
-    def _request(
-        self, stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Space, dict[str, Any]]:
-        """Return the Space and the options of a call; a call's own values win."""
+    # Where langchain-core streams on behalf of `invoke`, it folds the chunks by itself.
+
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return settled_result(super()._generate_with_cache(messages, stop, run_manager, **kwargs))
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        result = await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
+        return settled_result(result)
+
+    def _asking(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
+    ) -> tuple[Space, Asking, Limits | None, dict[str, Any]]:
+        """Return the Space, what to ask of it, how much it takes, and the options of a call."""
         rest = dict(kwargs)
+        tools = bound(
+            rest.pop("tools", None) or (),
+            rest.pop("tool_choice", None),
+            parallel=rest.pop("parallel_tool_calls", None),
+            strict=rest.pop("strict", None),
+        )
+        wanted = format_instruction(rest.pop("response_format", None))
         options = {
             "model": rest.pop("model", None),
             "stop": (self.stop or []) if stop is None else stop,
@@ -318,27 +405,161 @@ class ChatQwenSpace(BaseChatModel):
         }
         given = {name: rest.pop(name, None) for name in _SAMPLING}
         options["sampling"] = {name: value for name, value in given.items() if value is not None}
+        reask = rest.pop("reask", True)
+        arguments = rest.pop("stream_arguments", False)
+        rest.pop("stream", None)  # which langchain-core has heeded
         if rest:
             logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", sorted(rest))
-        return self._open_space(), options
-
-    def _result(self, completed: Completed, options: Mapping[str, Any]) -> ChatResult:
-        message = AIMessage(
-            completed.text,
-            additional_kwargs=_reasoning(completed.thinking),
-            response_metadata=self._metadata(completed, options),
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
-
-    def _metadata(self, completed: Completed, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "model_name": completed.model or options["model"] or self.model,
+        chat = render(messages_of(messages), tools, system=self.system_prompt)
+        about = {
+            "model_name": options["model"] or self.model,
             "model_provider": "qwen-space",
-            "finish_reason": completed.finish_reason,
-            "duration": completed.duration,
-            "event_id": completed.event_id,
             "space": self.space,
         }
+        blocks = self.output_version == "v1"
+        asking = Asking(
+            instructed(chat, wanted),
+            tools,
+            blocks=blocks,
+            metadata=about,
+            reask=reask,
+            arguments=arguments,
+        )
+        return self._open_space(), asking, self._limits(options["model"]), options
+
+    def _limits(self, model: str | None = None) -> Limits | None:
+        """Return how much a model takes, if that is known or `profile` says it."""
+        model = model or self.model
+        profile = self.profile or {}
+        name = full_name(model, self.space)
+        most = profile.get("max_input_tokens")
+        if most is None or profile.get("name", name) != name:
+            return limits_of(model, self.space)
+        return Limits(name, most, most, profile.get("max_output_tokens", 0))
+
+    @property
+    def _rendering(self) -> _Rendering:
+        """How a chat becomes what the model sees."""
+        return {"history": self.history, "system": self.system_prompt}
+
+    def _usage(self, asking: Asking, completed: Completed) -> tokens.Usage:
+        return tokens.usage(
+            asking.chat or (), completed.text, completed.thinking, **self._rendering
+        )
+
+    async def _ausage(self, asking: Asking, completed: Completed) -> tokens.Usage:
+        return await tokens.ausage(
+            asking.chat or (), completed.text, completed.thinking, **self._rendering
+        )
+
+    # Tools
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        parallel_tool_calls: bool | None = None,
+        strict: bool | None = None,
+        reask: bool = True,
+        stream_arguments: bool = False,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return a model that may call tools, in Qwen2.5's own format.
+
+        Args:
+            tools: Functions, Pydantic classes, LangChain's tools, or schemas.
+            tool_choice: "auto" or None leaves it to the model; "none" or False keeps the tools
+                from it; "any", "required" or True wants a call, and a tool's name, or OpenAI's
+                dictionary for it, one of that tool. A call that has to come is asked for in
+                words, and once more where it does not come. It is never made up.
+            parallel_tool_calls: False asks for one call at most.
+            strict: Whether schemas are shown in OpenAI's strict form. Nothing can enforce them.
+            reask: Whether a call that has to come, and does not, is asked for once more. Until
+                it is there nothing is streamed.
+            stream_arguments: Whether arguments are streamed while they are written, and not once
+                a call is known to be valid. A call that is cut off then looks like a whole one,
+                but for `finish_reason` and `tool_call_errors` in the metadata.
+            **kwargs: Further arguments of each call.
+
+        Raises:
+            ValueError: `tool_choice` names no tool of these.
+        """
+        schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        # Raises what is wrong with the choice. Two tools of one name fail when they are called.
+        bound(list({each["function"]["name"]: each for each in schemas}.values()), tool_choice)
+        options = {
+            "tool_choice": tool_choice,
+            "parallel_tool_calls": parallel_tool_calls,
+            "reask": None if reask else False,
+            "stream_arguments": stream_arguments or None,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        return self.bind(tools=schemas, **given, **kwargs)
+
+    # Structured output
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        reask: bool = True,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a model that gives objects.
+
+        A Space has no parameter for it: the model is asked in words, and its reply is read, so
+        it may fail. It never gives None.
+
+        Args:
+            schema: A pydantic class, of version 1 too, a `TypedDict`, or a JSON schema. A
+                class gives its objects, and they are checked; the others give dicts, of which
+                only the required keys are.
+            method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
+                call of a function with that schema, and "json_mode" for JSON: there the prompt
+                has to say what is to be in it.
+            include_raw: Whether it gives a dict with the message as `raw`, the object as
+                `parsed`, and as `parsing_error` what is wrong with the reply, or None.
+            strict: As in `bind_tools`.
+            reask: Whether the model is asked once more, with what was wrong, where its reply
+                does not hold the object.
+            **kwargs: Further arguments of each call.
+
+        Raises:
+            ValueError: `method` is unknown. When it is called, without `include_raw`, an
+                `OutputParserException` says what is wrong with the reply, which is its
+                `llm_output`.
+        """
+        shape = Shape(schema)
+        about = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+        options = {"ls_structured_output_format": about, **kwargs}
+        match method:
+            case "function_calling":
+                name = convert_to_openai_tool(schema)["function"]["name"]
+                model = self.bind_tools(
+                    [schema],
+                    tool_choice={"type": "function", "function": {"name": name}},
+                    parallel_tool_calls=False,
+                    strict=strict,
+                    reask=False,
+                    stream_arguments=True,
+                    **options,
+                )
+            case "json_schema":
+                wanted = {"name": shape.json_schema.get("title"), "schema": shape.json_schema}
+                response_format = {"type": "json_schema", "json_schema": wanted}
+                model = self.bind(response_format=response_format, **options)
+            case "json_mode":
+                model = self.bind(response_format={"type": "json_object"}, **options)
+            case _:
+                raise ValueError(
+                    f"method={method!r} is unknown: give 'json_schema', 'function_calling' or "
+                    "'json_mode'."
+                )
+        return StructuredOutput(model, shape, include_raw=include_raw, reask=reask)
 
     # What LangChain wants to know
 
@@ -381,6 +602,27 @@ class ChatQwenSpace(BaseChatModel):
             else tokens.count(text)
         )
 
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+    ) -> int:
+        """Return how many tokens the model has to read for messages.
+
+        What Qwen's chat template puts around them counts too, as do the tools, and the system
+        prompt that a chat without one is given.
+
+        Raises:
+            ValueError: A message holds something else than text, or is of an unknown kind.
+        """
+        chat = render(messages_of(messages), bound(tools or ()), system=self.system_prompt)
+        if self.custom_get_token_ids is not None:
+            return sum(self.get_num_tokens(turn.text) for turn in chat)
+        return tokens.count_chat(chat, **self._rendering)
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return profile_of(self.model, self.space).copy()
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Return True: `dumps` gives all of it but the secrets."""
@@ -407,43 +649,26 @@ class ChatQwenSpace(BaseChatModel):
         return state
 
 
-class _Chunks:
-    """One reply's events as LangChain's chunks."""
-
-    def __init__(self, model: ChatQwenSpace, options: Mapping[str, Any]) -> None:
-        self._model = model
-        self._options = options
-        self._sent: list[str] = []
-        self._thought: list[str] = []
-
-    def of(self, event: Event) -> ChatGenerationChunk | None:
-        match event:
-            case TextDelta() | Rewritten() if event.delta:
-                self._sent.append(event.delta)
-                return ChatGenerationChunk(message=AIMessageChunk(content=event.delta))
-            case ThinkingDelta():
-                self._thought.append(event.delta)
-                message = AIMessageChunk(content="", additional_kwargs=_reasoning(event.delta))
-                return ChatGenerationChunk(message=message)
-            case Completed():
-                return self._last(event)
-        return None
-
-    def _last(self, completed: Completed) -> ChatGenerationChunk:
-        metadata = self._model._metadata(completed, self._options)  # noqa: SLF001 - its own
-        if completed.text != "".join(self._sent):
-            metadata["final_text"] = completed.text
-        if completed.thinking != "".join(self._thought):
-            metadata["final_reasoning"] = completed.thinking
-        message = AIMessageChunk(content="", response_metadata=metadata, chunk_position="last")
-        return ChatGenerationChunk(message=message)
+class _Rendering(TypedDict):
+    history: Literal["split", "native"]
+    system: str | None
 
 
-def _reasoning(thinking: str) -> dict[str, Any]:
-    """Return what was thought under the name that langchain-core makes reasoning blocks of."""
-    return {"reasoning_content": thinking} if thinking else {}
+@contextlib.asynccontextmanager
+async def _without_deltas(
+    space: Space, chat: Sequence[Turn], options: Mapping[str, Any]
+) -> AsyncIterator[AsyncIterator[Told | Completed]]:
+    """Open a stream that has nothing but what comes before the reply, and the whole of it."""
+    async with space.stream(chat, **options) as events:
+        yield (event async for event in events if isinstance(event, (*TOLD, Completed)))
 
 
+def _result(message: AIMessage | None) -> ChatResult:
+    assert message is not None  # noqa: S101 - a stream ends with `Completed` or an error
+    return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+@functools.cache
 def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
     """Return the constructor's arguments, with those that go by several names under each."""
     names: dict[str, None] = {}

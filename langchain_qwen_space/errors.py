@@ -16,6 +16,7 @@ from qwen_space import errors as core
 
 __all__ = [
     "AuthenticationError",
+    "ContextOverflowError",
     "EndpointError",
     "JobError",
     "ProtocolError",
@@ -35,6 +36,10 @@ __all__ = [
 
 class AuthenticationError(core.AuthenticationError, langchain.ModelAuthenticationError):
     """The Space wants a token, or does not take the one that it was given."""
+
+
+class ContextOverflowError(core.ContextOverflowError, langchain.ContextOverflowError):
+    """The chat is longer than the model takes, and was not sent."""
 
 
 class EndpointError(core.EndpointError, langchain.ModelNotFoundError):
@@ -93,6 +98,7 @@ _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
     kind.__mro__[1]: kind
     for kind in (
         AuthenticationError,
+        ContextOverflowError,
         EndpointError,
         JobError,
         ProtocolError,

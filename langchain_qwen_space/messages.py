@@ -1,8 +1,7 @@
-"""LangChain's messages to the turns of a chat."""
+"""LangChain's messages to those of the core."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,9 +15,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from qwen_space.chat import Turn
+from qwen_space.tools import Message, ToolCall
 
-__all__ = ["turns"]
+__all__ = ["messages_of"]
 
 _ROLES: dict[type[BaseMessage], str] = {
     SystemMessage: "system",
@@ -49,13 +48,25 @@ _SILENT = frozenset(
 _TEXTS = {"text": "text", "text-plain": "text", "refusal": "refusal"}  # and where the text is
 
 
-def turns(messages: Sequence[BaseMessage]) -> list[Turn]:
-    """Return messages as turns, in order.
+def messages_of(messages: Sequence[BaseMessage]) -> list[Message]:
+    """Return messages as the core has them, in order.
 
     Raises:
         ValueError: A message holds something else than text, or is of an unknown kind.
     """
-    return [Turn(_role(message), _text(message)) for message in messages]
+    return [_message(message) for message in messages]
+
+
+def _message(message: BaseMessage) -> Message:
+    role, text = _role(message), _text(message)
+    if isinstance(message, AIMessage):
+        calls = [
+            ToolCall(call["name"], call["args"], call["id"] or "") for call in message.tool_calls
+        ]
+        return Message(role, text, calls)
+    if isinstance(message, ToolMessage):
+        return Message(role, text, call_id=message.tool_call_id)
+    return Message(role, text)
 
 
 def _role(message: BaseMessage) -> str:
@@ -69,10 +80,9 @@ def _role(message: BaseMessage) -> str:
 
 def _text(message: BaseMessage) -> str:
     content = message.content
-    blocks = [content] if isinstance(content, str) else content
-    text = "".join(_block_text(block) for block in blocks)
-    calls = message.tool_calls if isinstance(message, AIMessage) else []
-    return "\n".join(part for part in (text, *map(_call_text, calls)) if part)
+    text = "".join(map(_block_text, [content] if isinstance(content, str) else content))
+    invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+    return "\n".join(part for part in (text, *(str(call["args"]) for call in invalid)) if part)
 
 
 def _block_text(block: str | dict[Any, Any]) -> str:
@@ -87,9 +97,3 @@ def _block_text(block: str | dict[Any, Any]) -> str:
         f"A content block of type {kind!r} cannot be sent: a Space takes text only. "
         "Leave it out, or describe it in words."
     )
-
-
-def _call_text(call: Any) -> str:
-    """Return a tool call as Qwen2.5's own chat template renders it."""
-    body = {"name": call["name"], "arguments": call["args"]}
-    return f"<tool_call>\n{json.dumps(body, ensure_ascii=False, default=str)}\n</tool_call>"

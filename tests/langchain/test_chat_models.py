@@ -21,14 +21,13 @@ from langchain_core.messages import (
     RemoveMessage,
     SystemMessage,
     ToolMessage,
-    trim_messages,
 )
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.chat_models import _Chunks
+from langchain_qwen_space.asking import Asking
 from qwen_space import (
     Completed,
     EndpointError,
@@ -38,6 +37,8 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
+from qwen_space.tokens import Usage
+from qwen_space.tools import NO_TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,10 +148,8 @@ async def test_text_that_the_app_indents_later_is_whole_in_the_metadata(
 async def test_a_placeholder_that_the_app_replaces_leaves_no_text_out(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    def chunk(event: Any) -> Any:
-        return chunks.of(event)
-
-    chunks = _Chunks(model, {"model": None})
+    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
+    asking.spend(Usage(1, 1, "estimate"))
     events = [
         TextDelta("Thinking..."),
         Rewritten("Hel", "Hel"),
@@ -158,7 +157,7 @@ async def test_a_placeholder_that_the_app_replaces_leaves_no_text_out(
         Completed("Hello", 1.0),
     ]
 
-    folded = fold([made.message for event in events if (made := chunk(event))])
+    folded = fold([chunk.message for event in events for chunk in asking.chunks(event)])
 
     assert folded.content == "Thinking...Hello"
     assert folded.response_metadata["final_text"] == "Hello"
@@ -185,7 +184,7 @@ def test_messages_reach_the_space_as_system_prompt_and_prompt(
     assert system == "Be brief.\nBe kind."
     assert prompt == (
         'User: Hi\nAssistant: Hello\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n'
-        "</tool_call>\nTool: 2\nCritic: And?\nAssistant:"
+        "</tool_call>\nUser: <tool_response>\n2\n</tool_response>\nCritic: And?\nAssistant:"
     )
     assert (history, size) == ([], "72B")
 
@@ -680,20 +679,6 @@ def test_importing_the_package_imports_neither_aiohttp_nor_llama_index_nor_gradi
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
 
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
-
-
-# Tokens
-
-
-def test_messages_are_counted_and_trimmed_offline() -> None:
-    model = ChatQwenSpace()
-    messages = [HumanMessage("one two three"), AIMessage("four five"), HumanMessage("six")]
-
-    kept = trim_messages(messages, max_tokens=8, token_counter=model, strategy="last")
-
-    assert model.get_num_tokens("Hello, 你好") == 4
-    assert model.get_token_ids("Hello") == [9707]
-    assert kept == messages[1:]
 
 
 def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ KINDS = [
     pytest.param(
         core.AuthenticationError("u", "private"), langchain.ModelAuthenticationError, False
     ),
+    pytest.param(
+        core.ContextOverflowError(9, 8, "m", exact=True), langchain.ContextOverflowError, False
+    ),
     pytest.param(core.EndpointError("none fits"), langchain.ModelNotFoundError, False),
     pytest.param(core.JobError("broke"), langchain.ModelAPIError, True),
     pytest.param(core.ProtocolError("no JSON"), langchain.ModelError, False),
@@ -98,7 +101,7 @@ def test_langchains_kinds_are_all_used() -> None:
     used = {kind for kind in kinds if any(issubclass(each, kind) for each in ours - kinds)}
 
     # Hugging Face's front answers a missing token and a foreign one with 401 and 403 alike.
-    assert kinds - used == {langchain.ModelPermissionDeniedError, langchain.ContextOverflowError}
+    assert kinds - used == {langchain.ModelPermissionDeniedError}
 
 
 # What LangChain does about them

