@@ -54,6 +54,7 @@ from qwen_space.config import (
     has_password,
     space_url,
 )
+from qwen_space.entering import Entered
 from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.events import Completed
 from qwen_space.misuse import refuse_unknown, said_by
@@ -309,12 +310,12 @@ class ChatQwenSpace(BaseChatModel):
         with typed():
             while asking.chat is not None:
                 await tokens.acheck_length(asking.chat, limits, **self._rendering)
-                async with _without_deltas(space, asking.chat, options) as events:
+                async with space.stream(asking.chat, **options) as events:
                     async for event in events:
                         if isinstance(event, Completed):
                             asking.spend(await self._ausage(asking, event))
                             message = asking.message(event)
-                        else:
+                        elif isinstance(event, TOLD):
                             asking.note(event)
                             await atell(event)
         return _result(message)
@@ -654,13 +655,19 @@ class _Rendering(TypedDict):
     system: str | None
 
 
-@contextlib.asynccontextmanager
-async def _without_deltas(
+def _without_deltas(
     space: Space, chat: Sequence[Turn], options: Mapping[str, Any]
-) -> AsyncIterator[AsyncIterator[Told | Completed]]:
-    """Open a stream that has nothing but what comes before the reply, and the whole of it."""
-    async with space.stream(chat, **options) as events:
-        yield (event async for event in events if isinstance(event, (*TOLD, Completed)))
+) -> Entered[AsyncIterator[Told | Completed]]:
+    """Open a stream that has nothing but what comes before the reply, and the whole of it.
+
+    The others would have to come from thread to thread one by one.
+    """
+
+    async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Told | Completed]:
+        events = await stack.enter_async_context(space.stream(chat, **options))
+        return (event async for event in events if isinstance(event, (*TOLD, Completed)))
+
+    return Entered(enter)
 
 
 def _result(message: AIMessage | None) -> ChatResult:

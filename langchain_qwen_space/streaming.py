@@ -40,7 +40,7 @@ class Streamed:
         sent: The texts that were sent.
         calls: The calls that were sent, the invalid ones too.
         thoughts: The thoughts that were sent.
-        torn: Whether the app changed a call whose arguments were being sent.
+        torn: Whether a call whose arguments were being sent is another one in the end, or none.
     """
 
     def __init__(
@@ -117,7 +117,9 @@ class Streamed:
 
     def _call(self, call: ToolCall | InvalidCall) -> Iterator[ChatGenerationChunk]:
         self.calls.append(call)
-        if call.index != self._started:  # else its parts were sent
+        if call.index == self._started:  # its parts were sent
+            self.torn |= isinstance(call, InvalidCall)
+        else:
             yield call_chunk(call, blocks=self._blocks)
 
     def _was_sent(self, call: ToolCall | InvalidCall | CallStarted | ArgumentsDelta) -> bool:

@@ -18,7 +18,6 @@ from langchain_core.messages import (
 )
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.utils import AddableDict
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.json import parse_json_markdown, parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass, is_pydantic_v1_subclass
@@ -151,6 +150,7 @@ class _Partial:
         self._text = ""
         self._arguments = ""
         self._last: Any = _MISSING
+        self._shown: Any = _MISSING
 
     def news(self, chunk: AIMessageChunk) -> Iterator[Any]:
         """Yield the object if a chunk has changed it."""
@@ -161,7 +161,12 @@ class _Partial:
             return
         self._last = value
         if (shown := self._shape.partial(value)) is not _MISSING:
+            self._shown = shown
             yield shown
+
+    def has_shown(self, value: Any) -> bool:
+        """Whether a value is the object as it was yielded last."""
+        return self._shown is not _MISSING and bool(self._shown == value)
 
     def _value(self) -> Any:
         try:
@@ -227,9 +232,9 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
     ) -> Iterator[Any]:
         """Yield the object as far as it is written, each time more of it, and at last all of it.
 
-        Of a pydantic class there is nothing before it is valid. With `include_raw`, `raw` and
-        `parsing_error` come with the last. Where the reply has to be asked for again, the object
-        begins anew.
+        Of a pydantic class there is nothing before it is valid. With `include_raw` each is a dict
+        with `parsed`, and the last has `raw` and `parsing_error` too. Where the reply has to be
+        asked for again, the object begins anew.
         """
         given = iter([input])
         return self._transform_stream_with_config(given, self._stream, config, **kwargs)
@@ -273,13 +278,15 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> Iterator[Any]:
         attempts = self._attempts(next(given))
+        partial = _Partial(self.shape)
         while attempts.messages is not None:
             chunks, partial = list[AIMessageChunk](), _Partial(self.shape)
             for chunk in self.model.stream(attempts.messages, config, **kwargs):
                 chunks.append(_a_chunk(chunk))
                 yield from map(self._shown, partial.news(chunks[-1]))
             attempts.take(_whole(chunks))
-        yield self._given(attempts)
+        if not partial.has_shown(result := self._given(attempts)):
+            yield result
 
     async def _astream(
         self,
@@ -289,6 +296,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
         attempts = self._attempts(await anext(given))
+        partial = _Partial(self.shape)
         while attempts.messages is not None:
             chunks, partial = list[AIMessageChunk](), _Partial(self.shape)
             async for chunk in self.model.astream(attempts.messages, config, **kwargs):
@@ -296,10 +304,11 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
                 for news in partial.news(chunks[-1]):
                     yield self._shown(news)
             attempts.take(_whole(chunks))
-        yield self._given(attempts)
+        if not partial.has_shown(result := self._given(attempts)):
+            yield result
 
     def _shown(self, partial: Any) -> Any:
-        return AddableDict(parsed=partial) if self.include_raw else partial
+        return {"parsed": partial} if self.include_raw else partial
 
     def _attempts(self, given: LanguageModelInput) -> _Attempts:
         return _Attempts(self.shape, _messages(given), reask=self.reask)
@@ -308,7 +317,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         result = attempts.result
         assert result is not None  # noqa: S101 - it is over
         if self.include_raw:
-            return AddableDict(result)
+            return result
         if result["parsing_error"] is not None:
             raise result["parsing_error"]
         return result["parsed"]

@@ -16,9 +16,13 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_qwen_space import ChatQwenSpace
+from tests import gradio_app
+from tests.langchain import rewriting_app
 from tests.langchain.obedient import obedient
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import ScriptedSpace
 
 
@@ -110,3 +114,21 @@ class TestAsAWhole(Integration):
 class TestCutAtRandom(Integration):
     method = "function_calling"
     cut = "random"
+
+
+@pytest.fixture(scope="module")
+def rewriting() -> Iterator[str]:
+    with gradio_app.running(rewriting_app.build) as url:
+        yield url
+
+
+class TestTakenBack(Integration):
+    method = "function_calling"
+
+    @pytest.fixture(autouse=True)
+    def _answering(self, rewriting: str) -> None:  # type: ignore[override]
+        self.url = rewriting
+
+
+class TestTakenBackInJson(TestTakenBack):
+    method = "json_schema"

@@ -1,0 +1,276 @@
+"""However a model is called, the message is the same, for any reply and any cuts of it.
+
+The Space here answers in this process, so that there can be many replies; it gives the events that
+the client gives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
+
+from langchain_qwen_space import ChatQwenSpace
+from qwen_space.entering import Entered
+from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta, ThinkingDelta
+from qwen_space.tools import ToolCall, call_text
+
+pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+
+TOOLS = [
+    {"type": "function", "function": {"name": name, "description": "A tool.", "parameters": {}}}
+    for name in ("add", "look_up")
+]
+
+
+@dataclass
+class Scripted:
+    """Stands in for a `Space`: gives the same events for each call.
+
+    Attributes:
+        events: What it gives.
+    """
+
+    events: Sequence[Event]
+
+    def stream(self, chat: Any, **options: Any) -> Entered[AsyncIterator[Event]]:
+        async def events() -> AsyncIterator[Event]:
+            for event in self.events:
+                yield event
+
+        async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
+            return events()
+
+        return Entered(enter)
+
+    def iterate(self, chat: Any, **options: Any) -> Iterator[Event]:
+        yield from self.events
+
+
+def model_of(events: Sequence[Event], **arguments: Any) -> Any:
+    model = ChatQwenSpace(space="http://127.0.0.1:1", **arguments)
+    scripted = Scripted(events)
+    object.__setattr__(model, "_open_space", lambda: scripted)
+    return model
+
+
+def fold(chunks: list[AIMessageChunk]) -> AIMessage:
+    message = message_chunk_to_message(chunks[0] + chunks[1:])
+    assert isinstance(message, AIMessage)
+    return message
+
+
+async def every_way(events: Sequence[Event], **arguments: Any) -> dict[str, AIMessage]:
+    """Return the messages of all ways to call a model, by their names."""
+    model = model_of(events, **arguments).bind_tools(TOOLS)
+    streaming = model_of(events, streaming=True, **arguments).bind_tools(TOOLS)
+    third = await model_of(events, **arguments).astream_events("Hi", version="v3", tools=TOOLS)
+    return {
+        "invoke": await asyncio.to_thread(model.invoke, "Hi"),
+        "ainvoke": await model.ainvoke("Hi"),
+        "stream": fold(list(model.stream("Hi"))),
+        "astream": fold([chunk async for chunk in model.astream("Hi")]),
+        "streaming": await streaming.ainvoke("Hi"),
+        "v3": model_of(events, **arguments).stream_events("Hi", version="v3", tools=TOOLS).output,
+        "async-v3": await third.output,
+    }
+
+
+def seen(message: AIMessage) -> dict[str, Any]:
+    """Return what has to be the same: all but ids, and what langchain-core itself leaves out.
+
+    A folded stream has no room for what is wrong with an invalid call. It is in the metadata.
+    """
+    metadata = {
+        key: value
+        for key, value in message.response_metadata.items()
+        if key not in {"output_version", "queue"}
+    }
+    return {
+        "text": message.text,
+        "tool_calls": [(call["name"], call["args"]) for call in message.tool_calls],
+        "invalid": [(call["name"], call["args"]) for call in message.invalid_tool_calls],
+        "reasoning": message.additional_kwargs.get("reasoning_content"),
+        "usage": message.usage_metadata,
+        "metadata": metadata,
+    }
+
+
+def blocks(message: AIMessage) -> list[dict[str, Any]]:
+    """Return content as blocks, without what tells one call of the model from another."""
+    return [
+        {key: block[key] for key in block if key not in {"index", "id", "error"}}
+        for block in message.content_blocks
+    ]
+
+
+# Replies
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="<`{["), max_size=12)
+near_tags = st.sampled_from(["<", "</", "<tool", "<tool_call", "</tool_call", "\n", "{", "[1]"])
+texts = st.lists(words | near_tags, max_size=4).map("".join)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8"), max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
+arguments = st.dictionaries(st.text("xyz_", min_size=1, max_size=4), values, max_size=3)
+valid = st.builds(
+    lambda name, held: call_text(ToolCall(name, held)),
+    st.sampled_from(["add", "look_up", "unknown"]),
+    arguments,
+)
+invalid = st.sampled_from(
+    [
+        '<tool_call>\n{"name": "add"}\n</tool_call>',
+        '<tool_call>\n{"arguments": {"a": 1}}\n</tool_call>',
+        "<tool_call>\nadd(1, 2)\n</tool_call>",
+        '<tool_call>\n{"name": "add", "arguments": {"a": 1\n</tool_call>',
+        '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp',
+        '<tool_call>\n{"name": "add", "arguments": {"a": 1}}',
+        "<tool_call>",
+    ]
+)
+bare = arguments.map(lambda held: json.dumps({"name": "add", "arguments": held}))
+
+
+@st.composite
+def replies(draw: Any) -> str:
+    """Texts with zero to three calls between them; or calls without tags."""
+    if draw(st.integers(0, 5)) == 0:
+        return str(draw(bare))
+    parts = [draw(texts)]
+    for _ in range(draw(st.integers(0, 3))):
+        parts += [draw(valid | invalid), draw(texts)]
+    return "".join(parts)
+
+
+@st.composite
+def streams(draw: Any) -> list[Event]:
+    """The events of a reply that is cut anywhere."""
+    reply, thinking = draw(replies()), draw(st.sampled_from(["", "hm"]))
+    places = draw(st.lists(st.integers(0, len(reply)), max_size=8, unique=True))
+    cuts = [0, *sorted(places), len(reply)]
+    if draw(st.booleans()):
+        cuts = list(range(len(reply) + 1))
+    pieces = [reply[a:b] for a, b in pairwise(cuts) if a < b]
+    return events_of(pieces, thinking)
+
+
+def events_of(pieces: Sequence[str], thinking: str = "") -> list[Event]:
+    thought: list[Event] = [ThinkingDelta(thinking)] if thinking else []
+    return [
+        Queued(0, 1, None),
+        Started(None),
+        *thought,
+        *map(TextDelta, pieces),
+        Completed("".join(pieces), 1.5, "e1", model="72B", thinking=thinking),
+    ]
+
+
+CALL = call_text(ToolCall("add", {"a": 1}))
+LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</tool_call>'
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(streams())
+@example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
+@example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
+@example(events_of([LINES]))
+def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None:
+    messages = asyncio.run(every_way(events))
+
+    expected = seen(messages["invoke"])
+    for way, message in messages.items():
+        assert seen(message) == expected, way
+    for way in ("ainvoke", "stream", "astream", "streaming"):
+        assert messages[way].content == messages["invoke"].content, way
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(streams())
+@example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
+@example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
+@example(events_of([CALL, "\none"], "hm"))
+def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None:
+    messages = asyncio.run(every_way(events, output_version="v1"))
+
+    expected = seen(messages["invoke"]), blocks(messages["invoke"])
+    for way in ("ainvoke", "stream", "astream", "streaming"):
+        assert (seen(messages[way]), blocks(messages[way])) == expected, way
+
+
+def test_blocks_are_in_the_order_in_which_they_came() -> None:
+    events = events_of(["one ", CALL, "\ntwo ", "<tool_call>\nadd(1)\n</tool_call>", "three"])
+
+    message = model_of(events, output_version="v1").bind_tools(TOOLS).invoke("Hi")
+
+    assert [block["type"] for block in message.content] == [
+        "text",
+        "tool_call",
+        "text",
+        "invalid_tool_call",
+        "text",
+    ]
+    assert message.text == "one two three"
+
+
+# Where the app takes back what it had shown
+
+
+def rewritten(shown: str, reply: str) -> list[Event]:
+    """The events of an app that shows something first, and then the reply in its place."""
+    half = len(reply) // 2
+    return [
+        TextDelta(shown),
+        Rewritten(reply[:half], reply[:half]),
+        TextDelta(reply[half:]),
+        Completed(reply, 1.5, "e1", model="72B"),
+    ]
+
+
+REWRITTEN = [
+    pytest.param("Thinking...", "The answer.", id="text"),
+    pytest.param("Thinking...", f"I ask. {CALL}", id="call"),
+    pytest.param("Thinking...", json.dumps({"name": "add", "arguments": {"a": 1}}), id="bare"),
+    pytest.param(CALL, "No call after all.", id="call-taken-back"),
+    pytest.param(CALL, CALL.replace("1", "2"), id="another-call"),
+]
+
+
+@pytest.mark.parametrize(("shown", "reply"), REWRITTEN)
+@pytest.mark.parametrize("version", ["v0", "v1"])
+async def test_invoke_is_right_where_the_app_takes_back_what_it_showed(
+    shown: str, reply: str, version: str
+) -> None:
+    messages = await every_way(rewritten(shown, reply), output_version=version)
+
+    assert seen(messages["streaming"]) == seen(messages["invoke"])
+    assert blocks(messages["streaming"]) == blocks(messages["invoke"])
+
+
+@pytest.mark.parametrize(("shown", "reply"), REWRITTEN)
+async def test_a_stream_says_how_it_should_have_been(shown: str, reply: str) -> None:
+    messages = await every_way(rewritten(shown, reply))
+
+    for way in ("stream", "astream", "v3", "async-v3"):
+        message = messages[way]
+        metadata = message.response_metadata
+        assert metadata.get("final_text", message.text) == messages["invoke"].text, way
+        calls = metadata.get("final_tool_calls", message.tool_calls)
+        assert [(call["name"], call["args"]) for call in calls] == [
+            (call["name"], call["args"]) for call in messages["invoke"].tool_calls
+        ], way
+        assert len(message.tool_calls) <= 1

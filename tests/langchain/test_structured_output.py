@@ -1,0 +1,385 @@
+"""Structured output: three methods, every kind of schema, and never a silent None."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pydantic.v1
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.exceptions import OutputParserException
+from langchain_core.prompts import ChatPromptTemplate
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from langchain_qwen_space import ChatQwenSpace
+from qwen_space.tools import ToolCall, call_text
+from tests.langchain.obedient import obedient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from conftest import ScriptedSpace
+
+METHODS = ["json_schema", "function_calling", "json_mode"]
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str = Field(description="What they are called.")
+    age: int = Field(ge=0)
+
+
+class OldPerson(pydantic.v1.BaseModel):
+    """A person."""
+
+    name: str
+    age: int
+
+
+class PersonDict(TypedDict):
+    """A person."""
+
+    name: str
+    age: int
+
+
+ADA = {"name": "Ada", "age": 36}
+JSON_SCHEMA = Person.model_json_schema()
+KINDS = [
+    pytest.param(Person, Person(**ADA), id="pydantic"),  # type: ignore[arg-type]
+    pytest.param(OldPerson, OldPerson(**ADA), id="pydantic-1"),
+    pytest.param(PersonDict, ADA, id="typed-dict"),
+    pytest.param(JSON_SCHEMA, ADA, id="json-schema"),
+]
+
+
+@pytest.fixture
+def model(space: ScriptedSpace) -> ChatQwenSpace:
+    return ChatQwenSpace(space=space.url)
+
+
+def written(value: Any, method: str) -> str:
+    """Return how a model writes an object for a method."""
+    if method == "function_calling":
+        return call_text(ToolCall("Person", value))
+    return f"Here:\n```json\n{json.dumps(value)}\n```"
+
+
+def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
+    """Return a script that gives one reply after the other, letter by letter."""
+    left = iter(replies)
+    return lambda messages: list(next(left))
+
+
+async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
+    """Return what each way of calling comes to."""
+    return [
+        structured.invoke(given),
+        await structured.ainvoke(given),
+        list(structured.stream(given))[-1],
+        [each async for each in structured.astream(given)][-1],
+    ]
+
+
+# Objects
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("schema", "expected"), KINDS)
+async def test_each_kind_of_schema_gives_its_objects(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any, expected: Any
+) -> None:
+    name = "Person" if schema is Person or schema is JSON_SCHEMA else schema.__name__
+    space.engine.reply = [written(ADA, method).replace('"Person"', f'"{name}"')]
+
+    found = await every_way(model.with_structured_output(schema, method=method))
+
+    assert found == [expected] * 4
+    assert {type(each) for each in found} == {type(expected)}
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "said"),
+    [
+        pytest.param("json_schema", 0, '"description":"What they are called."', id="json-schema"),
+        pytest.param("function_calling", 2, '"name": "Person"', id="function-calling"),
+        pytest.param("json_mode", 0, "Answer with a JSON object only", id="json-mode"),
+    ],
+)
+def test_the_model_is_told_what_to_give(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, place: int, said: str
+) -> None:
+    space.engine.reply = [written(ADA, method)]
+
+    model.with_structured_output(Person, method=method).invoke("Who?")
+
+    assert said in space.joins[0]["data"][place]
+    assert space.joins[0]["data"][0].startswith("Who?")
+
+
+def test_a_method_that_is_none_is_refused(model: ChatQwenSpace) -> None:
+    with pytest.raises(ValueError, match="'grammar' is unknown"):
+        model.with_structured_output(Person, method="grammar")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(json.dumps(ADA), id="bare"),
+        pytest.param(f"Sure!\n{json.dumps(ADA)}\nAnything else?", id="in-words"),
+        pytest.param(f"```\n{json.dumps(ADA, indent=1)}\n```", id="fenced"),
+        pytest.param(f'For {{"x": 1}} it is {json.dumps(ADA)}', id="behind-another-object"),
+    ],
+)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_object_is_found_in_what_models_write(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str
+) -> None:
+    space.engine.reply = [reply]
+
+    assert model.with_structured_output(Person, method=method).invoke("Who?") == Person(**ADA)  # type: ignore[arg-type]
+    assert len(space.joins) == 1
+
+
+# Wrong replies
+
+
+WRONG = [
+    pytest.param("I do not know.", "no JSON", id="prose"),
+    pytest.param("", "empty", id="nothing"),
+    pytest.param('{"name": "Ada", "age": 3', "cut off", id="cut-off"),
+    pytest.param('{"name": "Ada", "age": -1}', "greater than or equal to 0", id="not-valid"),
+    pytest.param('{"name": "Ada"}', "age", id="key-is-missing"),
+    pytest.param("null", "valid dictionary", id="null"),
+]
+
+
+@pytest.mark.parametrize(("reply", "said"), WRONG)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_wrong_reply_is_asked_for_once_more_with_what_is_wrong(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
+) -> None:
+    space.engine.reply = by_turns(*[reply, written(ADA, method)] * 4)
+
+    found = await every_way(model.with_structured_output(Person, method=method))
+
+    assert found == [Person(**ADA)] * 4  # type: ignore[arg-type]
+    assert len(space.joins) == 8
+    second = space.joins[1]["data"][0]
+    assert f"Assistant: {reply}\nUser: Your answer does not fit" in second
+    assert said in second
+
+
+@pytest.mark.parametrize(("reply", "said"), WRONG)
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_reply_that_stays_wrong_is_an_error_with_the_reply(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
+) -> None:
+    space.engine.reply = [reply]
+    structured = model.with_structured_output(Person, method=method)
+
+    for call in (
+        lambda: structured.invoke("Who?"),
+        lambda: list(structured.stream("Who?")),
+    ):
+        with pytest.raises(OutputParserException, match=said) as caught:
+            call()
+        assert caught.value.llm_output == reply
+    with pytest.raises(OutputParserException):
+        await structured.ainvoke("Who?")
+    with pytest.raises(OutputParserException):
+        _ = [each async for each in structured.astream("Who?")]
+    assert len(space.joins) == 8
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_asking_again_can_be_switched_off(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = ["I do not know."]
+    structured = model.with_structured_output(Person, method=method, reask=False)
+
+    with pytest.raises(OutputParserException):
+        structured.invoke("Who?")
+
+    assert len(space.joins) == 1
+
+
+@pytest.mark.parametrize("schema", [PersonDict, JSON_SCHEMA], ids=["typed-dict", "json-schema"])
+def test_a_dict_has_the_keys_that_are_required(
+    space: ScriptedSpace, model: ChatQwenSpace, schema: Any
+) -> None:
+    space.engine.reply = by_turns('{"name": "Ada"}', json.dumps(ADA))
+
+    assert model.with_structured_output(schema).invoke("Who?") == ADA
+    assert "'age'" in space.joins[1]["data"][0]
+
+
+def test_a_call_with_wrong_arguments_is_asked_for_again(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    wrong = written({"name": "Ada", "age": "old"}, "function_calling")
+    space.engine.reply = by_turns(wrong, written(ADA, "function_calling"))
+
+    found = model.with_structured_output(Person, method="function_calling").invoke("Who?")
+
+    assert found == Person(**ADA)  # type: ignore[arg-type]
+    assert f"Assistant: {wrong}\nUser: Your answer does not fit" in space.joins[1]["data"][0]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_half_a_call_is_no_object(
+    space: ScriptedSpace, model: ChatQwenSpace, streamed: bool
+) -> None:
+    half = written(ADA, "function_calling").partition("6}")[0]
+    space.engine.reply = list(half)
+    structured = model.with_structured_output(Person, method="function_calling", reask=False)
+
+    with pytest.raises(OutputParserException, match="not closed"):
+        list(structured.stream("Who?")) if streamed else structured.invoke("Who?")
+
+
+# With the message
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_the_message_can_be_had_with_the_object(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = list(written(ADA, method))
+
+    found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
+
+    for each in found:
+        assert set(each) == {"raw", "parsed", "parsing_error"}
+        assert each["parsed"] == Person(**ADA)  # type: ignore[arg-type]
+        assert each["parsing_error"] is None
+        assert each["raw"].response_metadata["model_name"] == "72B"
+        assert each["raw"].usage_metadata["output_tokens"] > 5
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_an_error_can_be_had_with_the_message(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = ["I do not know."]
+
+    found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
+
+    for each in found:
+        assert each["parsed"] is None
+        assert isinstance(each["parsing_error"], OutputParserException)
+        assert each["raw"].text == "I do not know."
+
+
+# Streams
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_dict_is_streamed_while_it_is_written(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = list(written(ADA, method))
+    structured = model.with_structured_output(JSON_SCHEMA, method=method)
+
+    seen = list(structured.stream("Who?"))
+    seen_too = [each async for each in structured.astream("Who?")]
+
+    names = [each.get("name") for each in seen]
+    assert [
+        name for name, before in zip(names, ["", *names], strict=False) if name and name != before
+    ] == ["A", "Ad", "Ada"]
+    assert seen[-1] == seen_too[-1] == ADA
+    assert seen[-2] != seen[-1]
+
+
+def test_a_stream_ends_with_the_message(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    space.engine.reply = list(written(ADA, "json_schema"))
+    structured = model.with_structured_output(JSON_SCHEMA, include_raw=True)
+
+    *earlier, last = structured.stream("Who?")
+
+    assert {key for each in earlier for key in each} == {"parsed"}
+    assert last["parsed"] == ADA
+    assert last["raw"].text == written(ADA, "json_schema")
+
+
+# In chains and traces
+
+
+class Started(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.formats: list[Any] = []
+
+    def on_chat_model_start(self, *args: Any, options: Any = None, **kwargs: Any) -> None:
+        self.formats.append((options or {}).get("ls_structured_output_format"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_traces_learn_the_method_and_the_schema(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = [written(ADA, method)]
+    handler = Started()
+
+    model.with_structured_output(Person, method=method).invoke(
+        "Who?", config={"callbacks": [handler]}
+    )
+
+    (told,) = handler.formats
+    assert told["kwargs"]["method"] == method
+    assert told["schema"]["title"] == "Person"
+
+
+async def test_it_works_in_a_chain_and_in_batches(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = obedient()
+    prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{who}")])
+    chain = prompt | model.with_structured_output(Person)
+
+    one, two = await chain.abatch([{"who": "'Ada', 36"}, {"who": "'Bo', 4"}])
+    last = [each async for each in chain.astream({"who": "'Ada', 36"})][-1]
+
+    assert [one, two] == [Person(name="Ada", age=36), Person(name="Bo", age=4)]
+    assert last == one
+
+
+def test_it_has_retries_and_fallbacks_like_any_runnable(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = [written(ADA, "json_schema")]
+    gone = ChatQwenSpace(space="http://127.0.0.1:9", max_retries=0)
+
+    found = (
+        gone.with_structured_output(Person)
+        .with_retry(stop_after_attempt=1)
+        .with_fallbacks([model.with_structured_output(Person)])
+        .invoke("Who?")
+    )
+
+    assert found == Person(**ADA)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("response_format", "said"),
+    [
+        pytest.param({"type": "json_object"}, "JSON object only", id="json-object"),
+        pytest.param(
+            {"type": "json_schema", "json_schema": {"name": "Person", "schema": JSON_SCHEMA}},
+            '"title":"Person"',
+            id="json-schema",
+        ),
+        pytest.param(Person, '"title":"Person"', id="class"),
+        pytest.param({"type": "text"}, "Who?", id="text"),
+    ],
+)
+def test_a_response_format_is_asked_for_in_words(
+    space: ScriptedSpace, model: ChatQwenSpace, response_format: Any, said: str
+) -> None:
+    model.bind(response_format=response_format).invoke("Who?")
+
+    assert said in space.joins[0]["data"][0]
