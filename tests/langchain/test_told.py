@@ -1,0 +1,113 @@
+"""What LangChain is told of the queue: as custom events, and in the metadata afterwards."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+
+from langchain_qwen_space import ChatQwenSpace
+from langchain_qwen_space.asking import Asking
+from qwen_space.events import Completed, Notice, Queued, Started
+from qwen_space.tokens import Usage
+from qwen_space.tools import NO_TOOLS
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+
+class Custom(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+
+    def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
+        self.events.append((name, data))
+
+
+class AsyncCustom(AsyncCallbackHandler):
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+
+    async def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
+        self.events.append((name, data))
+
+
+@pytest.fixture
+def model(space: ScriptedSpace) -> ChatQwenSpace:
+    return ChatQwenSpace(space=space.url)
+
+
+@pytest.mark.parametrize("way", ["invoke", "stream"])
+def test_a_chain_s_callbacks_learn_of_the_queue(model: ChatQwenSpace, way: str) -> None:
+    chain = ChatPromptTemplate.from_template("{word}") | model | StrOutputParser()
+    handler = Custom()
+    config: Any = {"callbacks": [handler]}
+
+    if way == "invoke":
+        chain.invoke({"word": "Hi"}, config)
+    else:
+        list(chain.stream({"word": "Hi"}, config))
+
+    names = [name for name, _ in handler.events]
+    assert names == ["qwen_space_queued", "qwen_space_started"]
+    assert handler.events[0][1].keys() == {"rank", "queue_size", "eta"}
+    assert handler.events[1][1].keys() == {"eta"}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="contexts do not reach tasks before 3.11")
+@pytest.mark.parametrize("way", ["ainvoke", "astream"])
+async def test_a_chain_s_async_callbacks_learn_of_the_queue(model: ChatQwenSpace, way: str) -> None:
+    chain = ChatPromptTemplate.from_template("{word}") | model | StrOutputParser()
+    handler = AsyncCustom()
+    config: Any = {"callbacks": [handler]}
+
+    if way == "ainvoke":
+        await chain.ainvoke({"word": "Hi"}, config)
+    else:
+        _ = [piece async for piece in chain.astream({"word": "Hi"}, config)]
+
+    assert [name for name, _ in handler.events] == ["qwen_space_queued", "qwen_space_started"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="contexts do not reach tasks before 3.11")
+async def test_events_tell_the_place_in_the_queue(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    async def ask(word: str) -> str:
+        return (await model.ainvoke(word)).text
+
+    events = [event async for event in RunnableLambda(ask).astream_events("Hi", version="v2")]
+
+    custom = [event for event in events if event["event"] == "on_custom_event"]
+    assert [event["name"] for event in custom] == ["qwen_space_queued", "qwen_space_started"]
+    assert custom[0]["data"]["rank"] == 0
+
+
+async def test_a_model_by_itself_has_no_run_to_tell_it_in(model: ChatQwenSpace) -> None:
+    handler = Custom()
+    config: Any = {"callbacks": [handler]}
+
+    answer = await model.ainvoke("Hi", config)
+    chunks = [chunk async for chunk in model.astream("Hi", config)]
+
+    assert handler.events == []
+    for metadata in (answer.response_metadata, chunks[-1].response_metadata):
+        assert metadata["queue"].keys() == {"rank", "queue_size", "eta", "waited"}
+
+
+def test_the_metadata_say_how_the_queue_was_at_first() -> None:
+    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
+    for event in (Queued(3, 4, 12.5), Queued(1, 2, 5.0), Started(2.0), Notice("Hello")):
+        asking.note(event)
+    asking.spend(Usage(1, 1, "estimate"))
+
+    (last,) = asking.chunks(Completed("", 1.0))
+
+    queue = last.message.response_metadata["queue"]
+    assert queue == {"rank": 3, "queue_size": 4, "eta": 12.5, "waited": queue["waited"]}
+    assert queue["waited"] >= 0
