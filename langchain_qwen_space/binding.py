@@ -20,12 +20,17 @@ def bound(
     *,
     parallel: bool | None = None,
     strict: bool | None = None,
+    advised: bool = False,
 ) -> Tools:
-    """Return the tools of a call; arguments and errors are those of `bind_tools`."""
+    """Return the tools of a call.
+
+    Arguments and errors are those of `bind_tools`; `advised` adds a sentence on when to call
+    none, which Qwen's chat template does not have.
+    """
     if not tools and choice in {None, "auto", "none", False}:
         return NO_TOOLS
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    return Tools.of(schemas, choice, parallel=parallel)
+    return Tools.of(schemas, choice, parallel=parallel, advised=advised)
 
 
 def format_instruction(response_format: Any) -> str:

@@ -107,13 +107,43 @@ class ChatQwenSpace(BaseChatModel):
             print(chunk.text, end="", flush=True)
         ```
 
+    Tool calling:
+        ```python
+        answer = model.bind_tools([get_weather]).invoke("What is the weather in Oslo?")
+        answer.tool_calls
+        ```
+
+        Tools are shown and called in Qwen2.5's own format, in the prompt and the reply; see
+        `bind_tools`. What is no valid call is in `invalid_tool_calls`.
+
+    Structured output:
+        ```python
+        model.with_structured_output(Person).invoke("Who is Ada?")
+        ```
+
+        It is asked for in words, and once more where the reply does not fit; see
+        `with_structured_output`.
+
+    Token usage:
+        `usage_metadata` is counted here, with Qwen's vocabulary (extra `tokens`) or by estimate;
+        `usage_source` in the metadata says which. A chat that is longer than the model is known
+        to take, or than `profile` says, is not sent.
+
     Stop:
         A reply ends before the first of the `stop` sequences, and the Space stops working on it.
 
     Response metadata:
-        `model_name`, `model_provider`, `finish_reason` ("stop" or "stop_sequence"), `duration`
-        in seconds, `event_id` and `space`. `final_text` is there only if the app changed text
-        that had been streamed already, which chunks cannot take back; `final_reasoning` likewise.
+        `model_name`, `model_provider`, `finish_reason`, `duration` in seconds, `event_id`,
+        `space`, `usage_source`, and as `queue` the first place in the queue (`rank`,
+        `queue_size`, `eta`) and the seconds `waited`. `finish_reason` is "stop",
+        "stop_sequence", "tool_calls", or "error" where a call is invalid, whose reasons are
+        `tool_call_errors`. `asked_again` is there if a call that had to come was asked for
+        twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in streams, if
+        the app changed what had been streamed already, which chunks cannot take back.
+
+    Custom events:
+        Within a chain or a graph, `qwen_space_queued`, `qwen_space_started` and
+        `qwen_space_notice` are dispatched before the first token.
 
     Reasoning:
         What the model thinks, where the app marks that, is no part of the text. It is in
@@ -397,6 +427,7 @@ class ChatQwenSpace(BaseChatModel):
             rest.pop("tool_choice", None),
             parallel=rest.pop("parallel_tool_calls", None),
             strict=rest.pop("strict", None),
+            advised=self._advises,
         )
         wanted = format_instruction(rest.pop("response_format", None))
         options = {
@@ -437,6 +468,11 @@ class ChatQwenSpace(BaseChatModel):
         if most is None or profile.get("name", name) != name:
             return limits_of(model, self.space)
         return Limits(name, most, most, profile.get("max_output_tokens", 0))
+
+    @property
+    def _advises(self) -> bool:
+        """Whether a sentence says when to call no tool; native turns are Qwen's own to the byte."""
+        return self.history == "split"
 
     @property
     def _rendering(self) -> _Rendering:
@@ -616,7 +652,11 @@ class ChatQwenSpace(BaseChatModel):
         Raises:
             ValueError: A message holds something else than text, or is of an unknown kind.
         """
-        chat = render(messages_of(messages), bound(tools or ()), system=self.system_prompt)
+        chat = render(
+            messages_of(messages),
+            bound(tools or (), advised=self._advises),
+            system=self.system_prompt,
+        )
         if self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(turn.text) for turn in chat)
         return tokens.count_chat(chat, **self._rendering)

@@ -113,9 +113,11 @@ def test_tools_may_be_given_with_a_call(space: ScriptedSpace, model: ChatQwenSpa
     assert [call["name"] for call in answer.tool_calls] == ["add"]
 
 
-def test_the_prompt_is_what_qwens_template_makes_of_tools(
-    space: ScriptedSpace, model: ChatQwenSpace
+def test_with_native_history_the_prompt_is_what_qwens_template_makes_of_tools(
+    space: ScriptedSpace,
 ) -> None:
+    model = ChatQwenSpace(space=space.url, history="native")
+
     model.bind_tools([SCHEMA]).invoke([("system", "Be brief."), ("human", "Hi")])
 
     prompt, history, system, _ = space.joins[0]["data"]
@@ -129,6 +131,14 @@ def test_the_prompt_is_what_qwens_template_makes_of_tools(
         ' <tool_call></tool_call> XML tags:\n<tool_call>\n{"name": <function-name>, "arguments":'
         " <args-json-object>}\n</tool_call>"
     )
+
+
+def test_with_the_split_a_sentence_says_when_to_call_none(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    model.bind_tools([SCHEMA]).invoke("Hi")
+
+    assert "When none fits the question" in space.joins[0]["data"][2]
 
 
 def test_the_system_prompt_of_the_model_stays_before_its_tools(space: ScriptedSpace) -> None:
