@@ -11,6 +11,7 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
     ToolMessage,
 )
@@ -82,7 +83,15 @@ def _text(message: BaseMessage) -> str:
     content = message.content
     text = "".join(map(_block_text, [content] if isinstance(content, str) else content))
     invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
-    return "\n".join(part for part in (text, *(str(call["args"]) for call in invalid)) if part)
+    return "\n".join(part for part in (text, *map(_as_written, invalid)) if part)
+
+
+def _as_written(call: InvalidToolCall) -> str:
+    """Return an invalid call as the model wrote it; of another provider's, something like it."""
+    args = call["args"] or ""
+    if args.startswith("<tool_call>"):
+        return args
+    return f'<tool_call>\n{{"name": "{call["name"] or ""}", "arguments": {args}}}\n</tool_call>'
 
 
 def _block_text(block: str | dict[Any, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -281,9 +282,11 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         partial = _Partial(self.shape)
         while attempts.messages is not None:
             chunks, partial = list[AIMessageChunk](), _Partial(self.shape)
-            for chunk in self.model.stream(attempts.messages, config, **kwargs):
-                chunks.append(_a_chunk(chunk))
-                yield from map(self._shown, partial.news(chunks[-1]))
+            stream: Any = self.model.stream(attempts.messages, config, **kwargs)
+            with contextlib.closing(stream):
+                for chunk in stream:
+                    chunks.append(_a_chunk(chunk))
+                    yield from map(self._shown, partial.news(chunks[-1]))
             attempts.take(_whole(chunks))
         if not partial.has_shown(result := self._given(attempts)):
             yield result
@@ -299,10 +302,12 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         partial = _Partial(self.shape)
         while attempts.messages is not None:
             chunks, partial = list[AIMessageChunk](), _Partial(self.shape)
-            async for chunk in self.model.astream(attempts.messages, config, **kwargs):
-                chunks.append(_a_chunk(chunk))
-                for news in partial.news(chunks[-1]):
-                    yield self._shown(news)
+            stream: Any = self.model.astream(attempts.messages, config, **kwargs)
+            async with contextlib.aclosing(stream):
+                async for chunk in stream:
+                    chunks.append(_a_chunk(chunk))
+                    for news in partial.news(chunks[-1]):
+                        yield self._shown(news)
             attempts.take(_whole(chunks))
         if not partial.has_shown(result := self._given(attempts)):
             yield result

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pydantic.v1
@@ -10,6 +12,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
@@ -53,6 +56,7 @@ KINDS = [
     pytest.param(OldPerson, OldPerson(**ADA), id="pydantic-1"),
     pytest.param(PersonDict, ADA, id="typed-dict"),
     pytest.param(JSON_SCHEMA, ADA, id="json-schema"),
+    pytest.param(convert_to_openai_tool(Person), ADA, id="tool-schema"),
 ]
 
 
@@ -92,7 +96,7 @@ async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
 async def test_each_kind_of_schema_gives_its_objects(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any, expected: Any
 ) -> None:
-    name = "Person" if schema is Person or schema is JSON_SCHEMA else schema.__name__
+    name = getattr(schema, "__name__", "Person")
     space.engine.reply = [written(ADA, method).replace('"Person"', f'"{name}"')]
 
     found = await every_way(model.with_structured_output(schema, method=method))
@@ -305,6 +309,38 @@ def test_a_stream_ends_with_the_message(space: ScriptedSpace, model: ChatQwenSpa
     assert {key for each in earlier for key in each} == {"parsed"}
     assert last["parsed"] == ADA
     assert last["raw"].text == written(ADA, "json_schema")
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+async def test_leaving_a_stream_stops_the_job(
+    space: ScriptedSpace, model: ChatQwenSpace, way: str
+) -> None:
+    space.engine.reply = ['{"name": "A', "d", *"a" * 1000]
+    space.engine.gate = threading.Semaphore(2)
+    structured = model.with_structured_output(JSON_SCHEMA)
+
+    if way == "stream":
+        stream = structured.stream("Who?")
+        next(stream)
+        stream.close()  # type: ignore[attr-defined]
+    else:
+        async_stream = structured.astream("Who?")
+        await anext(async_stream)
+        await async_stream.aclose()  # type: ignore[attr-defined]
+
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.cancelled == 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_where_streaming_is_disabled_the_object_comes_as_a_whole(
+    space: ScriptedSpace, method: Any
+) -> None:
+    space.engine.reply = list(written(ADA, method))
+    model = ChatQwenSpace(space=space.url, disable_streaming=True)
+    structured = model.with_structured_output(JSON_SCHEMA, method=method)
+
+    assert list(structured.stream("Who?")) == [ADA]
+    assert [each async for each in structured.astream("Who?")] == [ADA]
 
 
 # In chains and traces

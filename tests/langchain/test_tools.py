@@ -453,6 +453,18 @@ def test_an_invalid_call_goes_back_as_it_was_written(
     assert f"Assistant: Well: \n{written}\nUser: That is no call." in space.joins[1]["data"][0]
 
 
+def test_an_invalid_call_of_another_provider_goes_back_as_qwen_would_write_it(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    invalid = {"name": "add", "args": '{"a": 2', "id": "1", "error": None}
+    answer = AIMessage("", invalid_tool_calls=[invalid])  # type: ignore[list-item]
+
+    model.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])
+
+    written = '<tool_call>\n{"name": "add", "arguments": {"a": 2}\n</tool_call>'
+    assert f"Assistant: {written}\nUser: That is no call." in space.joins[0]["data"][0]
+
+
 def test_a_function_s_result_of_old_is_understood(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
