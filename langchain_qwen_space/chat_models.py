@@ -7,7 +7,7 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -26,6 +26,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import (
     AliasChoices,
+    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -66,6 +67,8 @@ from qwen_space.tools import render
 __all__ = ["ChatQwenSpace"]
 
 logger = logging.getLogger(__name__)
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _SAMPLING = ("temperature", "top_p", "max_tokens")
 
@@ -535,6 +538,30 @@ class ChatQwenSpace(BaseChatModel):
         return self.bind(tools=schemas, **given, **kwargs)
 
     # Structured output
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[_Model],
+        *,
+        method: Method = ...,
+        include_raw: Literal[False] = ...,
+        strict: bool | None = ...,
+        reask: bool = ...,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, _Model]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        method: Method = ...,
+        include_raw: bool = ...,
+        strict: bool | None = ...,
+        reask: bool = ...,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
 
     def with_structured_output(
         self,

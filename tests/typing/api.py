@@ -14,6 +14,10 @@ from llama_index_qwen_space import QwenSpace
 from qwen_space import Completed, Event, SpaceClient, TextDelta, Timeouts
 
 
+class Person(BaseModel):
+    name: str
+
+
 async def core() -> None:
     async with SpaceClient("Qwen/Qwen2.5", timeouts=Timeouts(total=60)) as client:
         assert_type(client, SpaceClient)
@@ -32,9 +36,11 @@ async def langchain() -> None:
     async for chunk in model.astream("Hello"):
         assert_type(chunk, AIMessageChunk)
 
-
-class Song(BaseModel):
-    name: str
+    bound = model.bind_tools([Person, core], tool_choice="any")
+    assert_type(await bound.ainvoke("Hello"), AIMessage)
+    assert_type(model.with_structured_output(Person).invoke("Who?"), Person)
+    with_raw: dict[str, object] = model.with_structured_output(Person, include_raw=True).invoke("?")
+    assert_type(with_raw, dict[str, object])
 
 
 async def llama_index() -> None:
@@ -43,5 +49,5 @@ async def llama_index() -> None:
     assert_type(await llm.achat([ChatMessage("Hello")]), ChatResponse)
     async for chunk in await llm.astream_chat([ChatMessage("Hello")]):
         assert_type(chunk, ChatResponse)
-    assert_type(llm.structured_predict(Song, PromptTemplate("Name one.")), Song)
-    assert_type(await llm.astructured_predict(Song, PromptTemplate("Name one.")), Song)
+    assert_type(llm.structured_predict(Person, PromptTemplate("Name one.")), Person)
+    assert_type(await llm.astructured_predict(Person, PromptTemplate("Name one.")), Person)
