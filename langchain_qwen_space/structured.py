@@ -123,7 +123,16 @@ def _read(raw: AIMessage, shape: Shape) -> Any:
     if raw.invalid_tool_calls:
         errors = raw.response_metadata.get("tool_call_errors") or ["It is no JSON."]
         raise ValueError(f"The function call is not valid. {errors[0]}")
-    return shape.load(find_json(raw.text, shape.fits).value)
+    value = find_json(raw.text, lambda each: shape.fits(each) or shape.fits(_wrapped(each))).value
+    if not shape.fits(value) and shape.fits(_wrapped(value)):
+        return shape.load(_wrapped(value))
+    return shape.load(value)
+
+
+def _wrapped(value: Any) -> Any:
+    """Return the arguments of what looks like a call; small models give it a name of their own."""
+    is_call = isinstance(value, dict) and value.keys() == {"name", "arguments"}
+    return value["arguments"] if is_call else None
 
 
 def _failure(exc: ValueError, raw: AIMessage) -> OutputParserException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,7 +54,10 @@ async def test_an_agent_calls_its_tool_and_answers(
     model = model.model_copy(update={"history": history})
     agent: Any = create_agent(model, tools=[add], system_prompt="Be exact.")
 
-    state = agent.invoke(QUESTION) if way == "invoke" else await agent.ainvoke(QUESTION)
+    if way == "invoke":
+        state = await asyncio.to_thread(agent.invoke, QUESTION)
+    else:
+        state = await agent.ainvoke(QUESTION)
 
     _, called, result, last = state["messages"]
     assert isinstance(called, AIMessage)

@@ -122,9 +122,9 @@ async def test_a_rate_limiter_is_asked_once_a_call(space: ScriptedSpace) -> None
     limiter = CountingLimiter()
     model = ChatQwenSpace(space=space.url, rate_limiter=limiter)
 
-    model.invoke("Hi")
+    await asyncio.to_thread(model.invoke, "Hi")
     await model.ainvoke("Hi")
-    assert list(model.stream("Hi"))
+    assert await asyncio.to_thread(lambda: list(model.stream("Hi")))
     assert [chunk async for chunk in model.astream("Hi")]
 
     assert limiter.acquired == len(space.joins) == 4
@@ -341,7 +341,10 @@ async def test_the_summarization_middleware_shortens_a_long_chat(
     ]
     question = {"messages": [*chat, ("human", "And now?")]}
 
-    state = agent.invoke(question) if way == "invoke" else await agent.ainvoke(question)
+    if way == "invoke":
+        state = await asyncio.to_thread(agent.invoke, question)
+    else:
+        state = await agent.ainvoke(question)
 
     summary, *rest = state["messages"]
     assert "A SUMMARY" in summary.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import pickle
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,10 @@ async def test_with_retry_tries_a_failed_job_again(space: ScriptedSpace, way: st
         retry_if_exception_type=(langchain.ModelAPIError,), wait_exponential_jitter=False
     )
 
-    answer = model.invoke("Hi") if way == "invoke" else await model.ainvoke("Hi")
+    if way == "invoke":
+        answer = await asyncio.to_thread(model.invoke, "Hi")
+    else:
+        answer = await model.ainvoke("Hi")
 
     assert answer.text == "Hello."
     assert len(space.joins) == 3
@@ -175,7 +179,10 @@ async def test_the_retry_middleware_tries_a_failed_job_again(
     agent: Any = create_agent(ChatQwenSpace(space=space.url), middleware=[retry])
     question = {"messages": [("human", "Hi")]}
 
-    state = agent.invoke(question) if way == "invoke" else await agent.ainvoke(question)
+    if way == "invoke":
+        state = await asyncio.to_thread(agent.invoke, question)
+    else:
+        state = await agent.ainvoke(question)
 
     assert state["messages"][-1].text == "Hello."
     assert len(space.joins) == 3

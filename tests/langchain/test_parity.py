@@ -73,14 +73,15 @@ async def every_way(events: Sequence[Event], **arguments: Any) -> dict[str, AIMe
     """Return the messages of all ways to call a model, by their names."""
     model = model_of(events, **arguments).bind_tools(TOOLS)
     streaming = model_of(events, streaming=True, **arguments).bind_tools(TOOLS)
+    third_sync = model_of(events, **arguments).stream_events("Hi", version="v3", tools=TOOLS)
     third = await model_of(events, **arguments).astream_events("Hi", version="v3", tools=TOOLS)
     return {
         "invoke": await asyncio.to_thread(model.invoke, "Hi"),
         "ainvoke": await model.ainvoke("Hi"),
-        "stream": fold(list(model.stream("Hi"))),
+        "stream": fold(await asyncio.to_thread(lambda: list(model.stream("Hi")))),
         "astream": fold([chunk async for chunk in model.astream("Hi")]),
         "streaming": await streaming.ainvoke("Hi"),
-        "v3": model_of(events, **arguments).stream_events("Hi", version="v3", tools=TOOLS).output,
+        "v3": await asyncio.to_thread(lambda: third_sync.output),
         "async-v3": await third.output,
     }
 

@@ -81,9 +81,9 @@ def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
 async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
     """Return what each way of calling comes to."""
     return [
-        structured.invoke(given),
+        await asyncio.to_thread(structured.invoke, given),
         await structured.ainvoke(given),
-        list(structured.stream(given))[-1],
+        (await asyncio.to_thread(lambda: list(structured.stream(given))))[-1],
         [each async for each in structured.astream(given)][-1],
     ]
 
@@ -135,6 +135,7 @@ def test_a_method_that_is_none_is_refused(model: ChatQwenSpace) -> None:
         pytest.param(json.dumps(ADA), id="bare"),
         pytest.param(f"Sure!\n{json.dumps(ADA)}\nAnything else?", id="in-words"),
         pytest.param(f"```\n{json.dumps(ADA, indent=1)}\n```", id="fenced"),
+        pytest.param(json.dumps({"name": "Ada", "arguments": ADA}), id="as-a-call-of-another-name"),
         pytest.param(f'For {{"x": 1}} it is {json.dumps(ADA)}', id="behind-another-object"),
     ],
 )
@@ -190,7 +191,7 @@ async def test_a_reply_that_stays_wrong_is_an_error_with_the_reply(
         lambda: list(structured.stream("Who?")),
     ):
         with pytest.raises(OutputParserException, match=said) as caught:
-            call()
+            await asyncio.to_thread(call)
         assert caught.value.llm_output == reply
     with pytest.raises(OutputParserException):
         await structured.ainvoke("Who?")
@@ -289,7 +290,7 @@ async def test_a_dict_is_streamed_while_it_is_written(
     space.engine.reply = list(written(ADA, method))
     structured = model.with_structured_output(JSON_SCHEMA, method=method)
 
-    seen = list(structured.stream("Who?"))
+    seen = await asyncio.to_thread(lambda: list(structured.stream("Who?")))
     seen_too = [each async for each in structured.astream("Who?")]
 
     names = [each.get("name") for each in seen]
@@ -321,8 +322,8 @@ async def test_leaving_a_stream_stops_the_job(
 
     if way == "stream":
         stream = structured.stream("Who?")
-        next(stream)
-        stream.close()  # type: ignore[attr-defined]
+        await asyncio.to_thread(next, stream)
+        await asyncio.to_thread(stream.close)  # type: ignore[attr-defined]
     else:
         async_stream = structured.astream("Who?")
         await anext(async_stream)
@@ -339,7 +340,7 @@ async def test_where_streaming_is_disabled_the_object_comes_as_a_whole(
     model = ChatQwenSpace(space=space.url, disable_streaming=True)
     structured = model.with_structured_output(JSON_SCHEMA, method=method)
 
-    assert list(structured.stream("Who?")) == [ADA]
+    assert await asyncio.to_thread(lambda: list(structured.stream("Who?"))) == [ADA]
     assert [each async for each in structured.astream("Who?")] == [ADA]
 
 
