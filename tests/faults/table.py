@@ -392,28 +392,24 @@ ANSWERS = [
 # The stream breaks
 
 
-def broken(name: str, outcome: Fails, *last: Any, first: int = 0) -> list[Fault]:
-    """Return a fault of the stream, after none, one and three pieces of the text.
+def broken(name: str, outcome: Fails, *last: Any, counts: Sequence[int] = (0, 2)) -> list[Fault]:
+    """Return a fault of the stream, after some counts of pieces of the text.
 
     Args:
         name: What is wrong.
         outcome: What comes of it, but for the text.
         last: What follows the pieces.
-        first: How many pieces there are at least, for what means another thing without them.
+        counts: How many pieces there are.
     """
     return [
         Fault(
             f"{name}-after-{count}-pieces",
             Fails(outcome.error, None if outcome.text is None else text, outcome.says),
-            data=sse(*BEGUN, *pieces, *last),
+            data=sse(*BEGUN, *(ONE, TWO, THREE)[:count], *last),
             streams=None if outcome.text is None else 1,
         )
-        for count, pieces, text in [
-            (0, (), ""),
-            (1, (ONE,), "one "),
-            (3, (ONE, TWO, THREE), ALL),
-        ]
-        if count >= first
+        for count in counts
+        for text in ["".join(["one ", "two ", "three"][:count])]
     ]
 
 
@@ -427,12 +423,13 @@ def editing(edits: Any) -> dict[str, Any]:
 
 
 BREAKS = [
-    *broken("stream-is-cut", cut(), CUT),
-    *broken("stream-is-reset", cut(), RESET),
-    *broken("stream-ends", cut(says="closed"), END),
+    *broken("stream-is-cut", cut(), CUT, counts=range(4)),
+    # A reset takes along what the system has not handed out yet.
+    *broken("stream-is-reset", cut(), Pause(), RESET, counts=range(4)),
+    *broken("stream-ends", cut(says="closed"), END, counts=range(4)),
     *broken("stream-is-closed", cut(), CLOSE, HANG),
     *broken("stream-is-cut-in-a-message", cut(), message(TWO)[:50], CUT),
-    *broken("stream-is-reset-in-a-message", cut(), message(TWO)[:50], RESET),
+    *broken("stream-is-reset-in-a-message", cut(), message(TWO)[:50], Pause(), RESET),
     *broken("stream-is-cut-in-an-emoji", cut(), 'data: {"msg": "🙂'.encode()[:-2], CUT),
     *broken("stream-ends-in-a-message", cut(), message(TWO)[:-1], END),
     *broken("stream-fails", cut(says="Oh"), {"msg": "unexpected_error", "message": "Oh"}, HANG),
@@ -465,12 +462,16 @@ BREAKS = [
         HANG,
     ),
     *broken("message-lacks-its-output", bad(says="output"), {"msg": "process_generating"}, HANG),
-    *broken("edit-is-nowhere", bad(says="path"), editing([["append", [7, 1], "x"]]), HANG, first=1),
-    *broken("edit-is-below-a-text", bad(), editing([["add", [0, 1, "text", 0], 1]]), HANG, first=1),
-    *broken("edit-counts-from-the-end", bad(), editing([["delete", [-1], None]]), HANG, first=1),
-    *broken("edit-is-unknown", bad(), editing([["invert", [0, 1], "x"]]), HANG, first=1),
-    *broken("edit-is-none", bad(), editing([7]), HANG, first=1),
-    *broken("edits-are-a-text", bad(says="edits"), editing("x"), HANG, first=1),
+    *broken(
+        "edit-is-nowhere", bad(says="path"), editing([["append", [7, 1], "x"]]), HANG, counts=[1]
+    ),
+    *broken(
+        "edit-is-below-a-text", bad(), editing([["add", [0, 1, "text", 0], 1]]), HANG, counts=[1]
+    ),
+    *broken("edit-counts-from-the-end", bad(), editing([["delete", [-1], None]]), HANG, counts=[1]),
+    *broken("edit-is-unknown", bad(), editing([["invert", [0, 1], "x"]]), HANG, counts=[1]),
+    *broken("edit-is-none", bad(), editing([7]), HANG, counts=[1]),
+    *broken("edits-are-a-text", bad(says="edits"), editing("x"), HANG, counts=[1]),
     *broken(
         "output-is-too-short", bad(says="outputs"), append("x") | {"output": {"data": []}}, HANG
     ),
