@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
@@ -13,13 +13,21 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen_space.chunks import invalid_of, reasoning, valid_of
 from langchain_qwen_space.streaming import Streamed
+from qwen_space import tokens
 from qwen_space.call_id import new_call_id
 from qwen_space.chat import Turn
 from qwen_space.events import Completed, Event, Queued, Started
-from qwen_space.tokens import Usage
+from qwen_space.models import Limits
 from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "Rendering"]
+
+
+class Rendering(TypedDict):
+    """How a chat becomes what the model sees."""
+
+    history: Literal["split", "native"]
+    system: str | None
 
 
 class Asking:
@@ -28,6 +36,8 @@ class Asking:
     Args:
         chat: The turns.
         tools: What the model may call.
+        limits: How much the model takes, if that is known.
+        rendering: How the chat becomes what the model sees.
         blocks: Whether a message's content is to be a list of blocks, as in version 1.
         metadata: What a message's metadata say in any case.
         reask: Whether it is asked once more.
@@ -42,6 +52,8 @@ class Asking:
         chat: list[Turn],
         tools: Tools,
         *,
+        limits: Limits | None,
+        rendering: Rendering,
         blocks: bool,
         metadata: Mapping[str, Any],
         reask: bool = True,
@@ -49,10 +61,12 @@ class Asking:
     ) -> None:
         self.chat: list[Turn] | None = chat
         self._tools = tools
+        self._limits = limits
+        self._rendering = rendering
         self._blocks = blocks
         self._given = metadata
         self._replies: list[Completed] = []
-        self._usages: list[Usage] = []
+        self._usages: list[tokens.Usage] = []
         self._reask = reask
         self._arguments = arguments
         self._streamed = self._new_streamed()
@@ -76,8 +90,26 @@ class Asking:
         elif isinstance(event, Started) and self._waited is None:
             self._waited = time.monotonic() - self._clock
 
-    def spend(self, usage: Usage) -> None:
-        """Take what a reply cost, before the end of it is taken."""
+    def check(self) -> None:
+        """Let pass what is to be asked.
+
+        Raises:
+            ContextOverflowError: The model does not take that much.
+        """
+        tokens.check_length(self.chat or (), self._limits, **self._rendering)
+
+    async def acheck(self) -> None:
+        """Do as `check`."""
+        await tokens.acheck_length(self.chat or (), self._limits, **self._rendering)
+
+    def count(self, reply: Completed) -> None:
+        """Count the tokens of a whole reply, before it is taken."""
+        usage = tokens.usage(self.chat or (), reply.text, reply.thinking, **self._rendering)
+        self._usages.append(usage)
+
+    async def acount(self, reply: Completed) -> None:
+        """Do as `count`."""
+        usage = await tokens.ausage(self.chat or (), reply.text, reply.thinking, **self._rendering)
         self._usages.append(usage)
 
     def chunks(self, event: Event) -> Sequence[ChatGenerationChunk]:

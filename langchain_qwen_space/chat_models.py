@@ -7,7 +7,7 @@ import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -37,7 +37,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from langchain_qwen_space.asking import Asking
+from langchain_qwen_space.asking import Asking, Rendering
 from langchain_qwen_space.binding import bound, format_instruction, instructed
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import messages_of
@@ -315,16 +315,16 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        space, asking, options = self._asking(messages, stop, kwargs)
         message = None
         with typed():
             while asking.chat is not None:
-                tokens.check_length(asking.chat, limits, **self._rendering)
+                asking.check()
                 stream = functools.partial(_without_deltas, space, asking.chat, options)
                 with contextlib.closing(sync.iterate(stream)) as events:
                     for event in events:
                         if isinstance(event, Completed):
-                            asking.spend(self._usage(asking, event))
+                            asking.count(event)
                             message = asking.message(event)
                         else:
                             asking.note(event)
@@ -338,15 +338,15 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        space, asking, options = self._asking(messages, stop, kwargs)
         message = None
         with typed():
             while asking.chat is not None:
-                await tokens.acheck_length(asking.chat, limits, **self._rendering)
+                await asking.acheck()
                 async with space.stream(asking.chat, **options) as events:
                     async for event in events:
                         if isinstance(event, Completed):
-                            asking.spend(await self._ausage(asking, event))
+                            await asking.acount(event)
                             message = asking.message(event)
                         elif isinstance(event, TOLD):
                             asking.note(event)
@@ -360,17 +360,17 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        space, asking, options = self._asking(messages, stop, kwargs)
         with typed():
             while asking.chat is not None:
-                tokens.check_length(asking.chat, limits, **self._rendering)
+                asking.check()
                 with contextlib.closing(space.iterate(asking.chat, **options)) as events:
                     for event in events:
                         if isinstance(event, TOLD):
                             asking.note(event)
                             tell(event)
                         elif isinstance(event, Completed):
-                            asking.spend(self._usage(asking, event))
+                            asking.count(event)
                         for chunk in asking.chunks(event):
                             if run_manager is not None:
                                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -383,17 +383,17 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        space, asking, limits, options = self._asking(messages, stop, kwargs)
+        space, asking, options = self._asking(messages, stop, kwargs)
         with typed():
             while asking.chat is not None:
-                await tokens.acheck_length(asking.chat, limits, **self._rendering)
+                await asking.acheck()
                 async with space.stream(asking.chat, **options) as events:
                     async for event in events:
                         if isinstance(event, TOLD):
                             asking.note(event)
                             await atell(event)
                         elif isinstance(event, Completed):
-                            asking.spend(await self._ausage(asking, event))
+                            await asking.acount(event)
                         for chunk in asking.chunks(event):
                             if run_manager is not None:
                                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
@@ -422,8 +422,8 @@ class ChatQwenSpace(BaseChatModel):
 
     def _asking(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Space, Asking, Limits | None, dict[str, Any]]:
-        """Return the Space, what to ask of it, how much it takes, and the options of a call."""
+    ) -> tuple[Space, Asking, dict[str, Any]]:
+        """Return the Space, what to ask of it, and the options of a call; its own values win."""
         rest = dict(kwargs)
         tools = bound(
             rest.pop("tools", None) or (),
@@ -451,16 +451,17 @@ class ChatQwenSpace(BaseChatModel):
             "model_provider": "qwen-space",
             "space": self.space,
         }
-        blocks = self.output_version == "v1"
         asking = Asking(
             instructed(chat, wanted),
             tools,
-            blocks=blocks,
+            limits=self._limits(options["model"]),
+            rendering=self._rendering,
+            blocks=self.output_version == "v1",
             metadata=about,
             reask=reask,
             arguments=arguments,
         )
-        return self._open_space(), asking, self._limits(options["model"]), options
+        return self._open_space(), asking, options
 
     def _limits(self, model: str | None = None) -> Limits | None:
         """Return how much a model takes, if that is known or `profile` says it."""
@@ -478,19 +479,8 @@ class ChatQwenSpace(BaseChatModel):
         return self.history == "split"
 
     @property
-    def _rendering(self) -> _Rendering:
-        """How a chat becomes what the model sees."""
+    def _rendering(self) -> Rendering:
         return {"history": self.history, "system": self.system_prompt}
-
-    def _usage(self, asking: Asking, completed: Completed) -> tokens.Usage:
-        return tokens.usage(
-            asking.chat or (), completed.text, completed.thinking, **self._rendering
-        )
-
-    async def _ausage(self, asking: Asking, completed: Completed) -> tokens.Usage:
-        return await tokens.ausage(
-            asking.chat or (), completed.text, completed.thinking, **self._rendering
-        )
 
     # Tools
 
@@ -527,7 +517,8 @@ class ChatQwenSpace(BaseChatModel):
         """
         schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         # Raises what is wrong with the choice. Two tools of one name fail when they are called.
-        bound(list({each["function"]["name"]: each for each in schemas}.values()), tool_choice)
+        by_name = {each.get("function", each).get("name"): each for each in schemas}
+        bound(list(by_name.values()), tool_choice)
         options = {
             "tool_choice": tool_choice,
             "parallel_tool_calls": parallel_tool_calls,
@@ -715,11 +706,6 @@ class ChatQwenSpace(BaseChatModel):
         state["__pydantic_fields_set__"] = state["__pydantic_fields_set__"] - {"hf_token"}
         state["__pydantic_private__"] = {**(state["__pydantic_private__"] or {}), "_space": None}
         return state
-
-
-class _Rendering(TypedDict):
-    history: Literal["split", "native"]
-    system: str | None
 
 
 def _without_deltas(

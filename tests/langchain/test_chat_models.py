@@ -27,7 +27,6 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.asking import Asking
 from qwen_space import (
     Completed,
     EndpointError,
@@ -37,8 +36,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.tokens import Usage
-from qwen_space.tools import NO_TOOLS
+from tests.langchain.events import model_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,11 +143,7 @@ async def test_text_that_the_app_indents_later_is_whole_in_the_metadata(
     assert streamed.response_metadata["final_text"] == invoked.content
 
 
-async def test_a_placeholder_that_the_app_replaces_leaves_no_text_out(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
-    asking.spend(Usage(1, 1, "estimate"))
+def test_a_placeholder_that_the_app_replaces_leaves_no_text_out() -> None:
     events = [
         TextDelta("Thinking..."),
         Rewritten("Hel", "Hel"),
@@ -157,7 +151,7 @@ async def test_a_placeholder_that_the_app_replaces_leaves_no_text_out(
         Completed("Hello", 1.0),
     ]
 
-    folded = fold([chunk.message for event in events for chunk in asking.chunks(event)])
+    folded = fold(list(model_of(events).stream("Hi")))
 
     assert folded.content == "Thinking...Hello"
     assert folded.response_metadata["final_text"] == "Hello"

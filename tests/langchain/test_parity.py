@@ -1,16 +1,13 @@
 """However a model is called, the message is the same, for any reply and any cuts of it.
 
-The Space here answers in this process, so that there can be many replies; it gives the events that
-the client gives.
+The Space here answers in this process, so that there can be many replies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,10 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
-from langchain_qwen_space import ChatQwenSpace
-from qwen_space.entering import Entered
 from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta, ThinkingDelta
 from qwen_space.tools import ToolCall, call_text
+from tests.langchain.events import model_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
@@ -30,37 +26,6 @@ TOOLS = [
     {"type": "function", "function": {"name": name, "description": "A tool.", "parameters": {}}}
     for name in ("add", "look_up")
 ]
-
-
-@dataclass
-class Scripted:
-    """Stands in for a `Space`: gives the same events for each call.
-
-    Attributes:
-        events: What it gives.
-    """
-
-    events: Sequence[Event]
-
-    def stream(self, chat: Any, **options: Any) -> Entered[AsyncIterator[Event]]:
-        async def events() -> AsyncIterator[Event]:
-            for event in self.events:
-                yield event
-
-        async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
-            return events()
-
-        return Entered(enter)
-
-    def iterate(self, chat: Any, **options: Any) -> Iterator[Event]:
-        yield from self.events
-
-
-def model_of(events: Sequence[Event], **arguments: Any) -> Any:
-    model = ChatQwenSpace(space="http://127.0.0.1:1", **arguments)
-    scripted = Scripted(events)
-    object.__setattr__(model, "_open_space", lambda: scripted)
-    return model
 
 
 def fold(chunks: list[AIMessageChunk]) -> AIMessage:
@@ -185,7 +150,7 @@ CALL = call_text(ToolCall("add", {"a": 1}))
 LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</tool_call>'
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(streams())
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
@@ -200,7 +165,7 @@ def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None
         assert messages[way].content == messages["invoke"].content, way
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(streams())
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
@@ -211,6 +176,8 @@ def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None
     expected = seen(messages["invoke"]), blocks(messages["invoke"])
     for way in ("ainvoke", "stream", "astream", "streaming"):
         assert (seen(messages[way]), blocks(messages[way])) == expected, way
+    for way in ("v3", "async-v3"):
+        assert seen(messages[way]) == expected[0], way
 
 
 def test_blocks_are_in_the_order_in_which_they_came() -> None:

@@ -9,10 +9,8 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.asking import Asking
 from qwen_space.events import Completed, ThinkingDelta
-from qwen_space.tokens import Usage
-from qwen_space.tools import NO_TOOLS
+from tests.langchain.events import model_of
 from tests.thinking_app import WAYS, asked
 
 PROMPT = asked(
@@ -108,12 +106,8 @@ def test_thoughts_are_not_sent_back(thinking_space: str, space: Any) -> None:
 
 
 def test_thoughts_that_the_app_changed_are_whole_in_the_metadata() -> None:
-    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
-    asking.spend(Usage(1, 1, "estimate"))
     events = [ThinkingDelta("hm"), Completed("", 1.0, thinking="so")]
 
-    made = [chunk for event in events for chunk in asking.chunks(event)]
+    *_, last = model_of(events).stream("Hi")
 
-    last = made[-1]
-    assert last is not None
-    assert last.message.response_metadata["final_reasoning"] == "so"
+    assert last.response_metadata["final_reasoning"] == "so"

@@ -12,10 +12,8 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.asking import Asking
 from qwen_space.events import Completed, Notice, Queued, Started
-from qwen_space.tokens import Usage
-from qwen_space.tools import NO_TOOLS
+from tests.langchain.events import model_of
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -101,13 +99,10 @@ async def test_a_model_by_itself_has_no_run_to_tell_it_in(model: ChatQwenSpace) 
 
 
 def test_the_metadata_say_how_the_queue_was_at_first() -> None:
-    asking = Asking([], NO_TOOLS, blocks=False, metadata={})
-    for event in (Queued(3, 4, 12.5), Queued(1, 2, 5.0), Started(2.0), Notice("Hello")):
-        asking.note(event)
-    asking.spend(Usage(1, 1, "estimate"))
+    before = [Queued(3, 4, 12.5), Queued(1, 2, 5.0), Started(2.0), Notice("Hello")]
 
-    (last,) = asking.chunks(Completed("", 1.0))
+    answer = model_of([*before, Completed("", 1.0)]).invoke("Hi")
 
-    queue = last.message.response_metadata["queue"]
+    queue = answer.response_metadata["queue"]
     assert queue == {"rank": 3, "queue_size": 4, "eta": 12.5, "waited": queue["waited"]}
     assert queue["waited"] >= 0
