@@ -1,0 +1,1 @@
+"""What the clients cost, theirs and ours: `python -m benchmarks`."""

@@ -1,0 +1,291 @@
+"""What is measured: one reply read to its end, by each client.
+
+A case is a context manager that makes the client, as a program does once, and gives the function
+that reads one reply and returns its text. Nothing of a client is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+
+__all__ = ["ASYNC", "SYNC"]
+
+Read = Callable[[str], Awaitable[str]]
+ReadNow = Callable[[str], str]
+
+PROMPT = "Hello"
+
+
+# Without a framework. The argument of a read is the server's address with a plan.
+
+
+@contextlib.asynccontextmanager
+async def floor() -> AsyncIterator[Read]:
+    """Read the same bytes by the same requests, and drop them."""
+    import aiohttp
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def read(url: str) -> str:
+            queue = f"{url}/gradio_api/queue"
+            async with session.post(f"{queue}/join", json={"data": [PROMPT]}) as answer:
+                await answer.json()
+            params = {"session_hash": "0"}
+            async with session.get(f"{queue}/data", params=params, timeout=None) as answer:
+                async for _ in answer.content.iter_any():
+                    pass
+            return ""
+
+        yield read
+
+
+@contextlib.asynccontextmanager
+async def space_client() -> AsyncIterator[Read]:
+    from qwen_space import SpaceClient, TextDelta
+
+    clients: dict[str, SpaceClient] = {}
+
+    async def read(url: str) -> str:
+        if url not in clients:
+            clients[url] = await stack.enter_async_context(SpaceClient(url))
+        async with clients[url].stream(PROMPT) as events:
+            pieces = [event.delta async for event in events if isinstance(event, TextDelta)]
+        return "".join(pieces)
+
+    async with contextlib.AsyncExitStack() as stack:
+        yield read
+
+
+@contextlib.contextmanager
+def gradio_client() -> Iterator[ReadNow]:
+    from gradio_client import Client
+
+    clients: dict[str, Client] = {}
+
+    def read(url: str) -> str:
+        if url not in clients:
+            clients[url] = Client(url, verbose=False, analytics_enabled=False)
+        job = clients[url].submit(PROMPT, [], "", "72B", api_name="/model_chat_1")
+        for _ in job:
+            pass
+        text: str = job.result()[1][-1]["content"][0]["text"]
+        return text
+
+    yield read
+
+
+# LangChain
+
+
+def _langchain_without_io(url: str) -> Any:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessageChunk
+    from langchain_core.outputs import ChatGenerationChunk
+
+    from benchmarks.frames import tokens
+
+    pieces = tokens(int(url.rsplit("/", 1)[1].split("-")[1]))
+
+    class Silent(BaseChatModel):
+        """Has its tokens already."""
+
+        @property
+        def _llm_type(self) -> str:
+            return "silent"
+
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+            for piece in pieces:
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+
+        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+            for piece in pieces:
+                yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+
+    return Silent()
+
+
+def _chat_ollama(url: str) -> Any:
+    from langchain_ollama import ChatOllama
+
+    return ChatOllama(model="qwen", base_url=url)
+
+
+def _chat_openai(url: str) -> Any:
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(model="qwen", base_url=f"{url}/v1", api_key="none", stream_usage=False)
+
+
+def _chat_qwen_space(url: str) -> Any:
+    from langchain_qwen_space import ChatQwenSpace
+
+    return ChatQwenSpace(space=url)
+
+
+def _astream(make: Callable[[str], Any]) -> Callable[[], Any]:
+    @contextlib.asynccontextmanager
+    async def case() -> AsyncIterator[Read]:
+        models: dict[str, Any] = {}
+
+        async def read(url: str) -> str:
+            if url not in models:
+                models[url] = make(url)
+            return "".join([chunk.content async for chunk in models[url].astream(PROMPT)])
+
+        yield read
+
+    return case
+
+
+def _stream(make: Callable[[str], Any]) -> Callable[[], Any]:
+    @contextlib.contextmanager
+    def case() -> Iterator[ReadNow]:
+        models: dict[str, Any] = {}
+
+        def read(url: str) -> str:
+            if url not in models:
+                models[url] = make(url)
+            return "".join([chunk.content for chunk in models[url].stream(PROMPT)])
+
+        yield read
+
+    return case
+
+
+# LlamaIndex
+
+
+def _llama_index_without_io(url: str) -> Any:
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.llms import CustomLLM, LLMMetadata
+    from llama_index.core.llms.callbacks import llm_chat_callback
+
+    from benchmarks.frames import tokens
+
+    pieces = tokens(int(url.rsplit("/", 1)[1].split("-")[1]))
+
+    def responses() -> Iterator[ChatResponse]:
+        text = ""
+        for piece in pieces:
+            text += piece
+            message = ChatMessage(role="assistant", content=text)
+            yield ChatResponse(message=message, delta=piece)
+
+    class Silent(CustomLLM):
+        """Has its tokens already."""
+
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata()
+
+        def complete(self, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        stream_complete = complete
+
+        @llm_chat_callback()
+        def stream_chat(self, messages: Any, **kwargs: Any) -> Any:
+            return responses()
+
+        @llm_chat_callback()
+        async def astream_chat(self, messages: Any, **kwargs: Any) -> Any:
+            async def stream() -> AsyncIterator[ChatResponse]:
+                for response in responses():
+                    yield response
+
+            return stream()
+
+    return Silent()
+
+
+def _ollama(url: str) -> Any:
+    from llama_index.llms.ollama import Ollama
+
+    return Ollama(model="qwen", base_url=url, context_window=32768)
+
+
+def _openai_like(url: str) -> Any:
+    from llama_index.llms.openai_like import OpenAILike
+
+    return OpenAILike(model="qwen", api_base=f"{url}/v1", api_key="none", is_chat_model=True)
+
+
+def _qwen_space(url: str) -> Any:
+    from llama_index_qwen_space import QwenSpace
+
+    return QwenSpace(space=url)
+
+
+def _astream_chat(make: Callable[[str], Any]) -> Callable[[], Any]:
+    @contextlib.asynccontextmanager
+    async def case() -> AsyncIterator[Read]:
+        from llama_index.core.llms import ChatMessage
+
+        models: dict[str, Any] = {}
+
+        async def read(url: str) -> str:
+            if url not in models:
+                models[url] = make(url)
+            stream = await models[url].astream_chat([ChatMessage(role="user", content=PROMPT)])
+            return "".join([chunk.delta or "" async for chunk in stream])
+
+        yield read
+
+    return case
+
+
+def _stream_chat(make: Callable[[str], Any]) -> Callable[[], Any]:
+    @contextlib.contextmanager
+    def case() -> Iterator[ReadNow]:
+        from llama_index.core.llms import ChatMessage
+
+        models: dict[str, Any] = {}
+
+        def read(url: str) -> str:
+            if url not in models:
+                models[url] = make(url)
+            stream = models[url].stream_chat([ChatMessage(role="user", content=PROMPT)])
+            return "".join([chunk.delta or "" for chunk in stream])
+
+        yield read
+
+    return case
+
+
+_LANGCHAIN = {
+    "without I/O": _langchain_without_io,
+    "ChatOllama": _chat_ollama,
+    "ChatOpenAI": _chat_openai,
+    "ChatQwenSpace": _chat_qwen_space,
+}
+_LLAMA_INDEX = {
+    "without I/O": _llama_index_without_io,
+    "Ollama": _ollama,
+    "OpenAILike": _openai_like,
+    "QwenSpace": _qwen_space,
+}
+
+ASYNC: dict[str, Callable[[], Any]] = {
+    "floor": floor,
+    "SpaceClient": space_client,
+    **{f"LangChain astream: {name}": _astream(make) for name, make in _LANGCHAIN.items()},
+    **{
+        f"LlamaIndex astream_chat: {name}": _astream_chat(each)
+        for name, each in _LLAMA_INDEX.items()
+    },
+}
+"""Cases whose read is a coroutine function."""
+
+SYNC: dict[str, Callable[[], Any]] = {
+    "gradio_client": gradio_client,
+    **{f"LangChain stream: {name}": _stream(make) for name, make in _LANGCHAIN.items()},
+    **{
+        f"LlamaIndex stream_chat: {name}": _stream_chat(each) for name, each in _LLAMA_INDEX.items()
+    },
+}
+"""Cases whose read is a function."""

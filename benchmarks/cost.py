@@ -1,0 +1,58 @@
+"""What a token costs: CPU time of the client's process, the least of several runs."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from benchmarks.clients import ASYNC, SYNC
+from benchmarks.worker import Worker
+
+__all__ = ["measure"]
+
+ROUNDS = {2000: 12, 4000: 12, 20_000: 6, 100_000: 3}
+HISTORY = 200  # earlier turns
+WHOLE = (500, 1000, 2000)  # tokens, where each message has the whole value
+
+# Each response of LlamaIndex holds all text so far, and gradio_client keeps every value: their
+# cost for each token grows with the reply, to hours and gigabytes.
+_NOT_AT_100_000 = ("gradio_client", "LlamaIndex")
+_OURS = ("floor", "SpaceClient", "QwenSpace")
+
+
+def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
+    """Return microseconds a token by case: for each length, with a history, and whole values."""
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Worker(case)) for case in (*ASYNC, *SYNC)]
+        lengths: dict[str, dict[int, float]] = {}
+        for count, rounds in ROUNDS.items():
+            taking_part = [each for each in workers if _takes_part(each.case, count)]
+            plan = f"{server}/fast-{count}-0"
+            for case, cost in _least(taking_part, plan, count, 2 if quick else rounds).items():
+                lengths.setdefault(case, {})[count] = cost
+        ours = [each for each in workers if each.case in {"floor", "SpaceClient"}]
+        rounds = 2 if quick else 8
+        history = _least(ours, f"{server}/fast-2000-{HISTORY}", 2000, rounds)
+        whole: dict[str, dict[int, float]] = {}
+        for count in WHOLE:
+            plan = f"{server}/whole-{count}-0"
+            for case, cost in _least(ours, plan, count, rounds).items():
+                whole.setdefault(case, {})[count] = cost
+    return {"lengths": lengths, "history": history, "whole": whole}
+
+
+def _takes_part(case: str, count: int) -> bool:
+    if count < 100_000:
+        return True
+    return case.split(": ")[-1].endswith(_OURS) and not case.startswith(_NOT_AT_100_000)
+
+
+def _least(workers: list[Worker], url: str, count: int, rounds: int) -> dict[str, float]:
+    """Let the workers take turns; return the least cost of each, in microseconds a token."""
+    costs: dict[str, list[float]] = {each.case: [] for each in workers}
+    for turn in range(rounds + 1):
+        for worker in workers:
+            seconds = worker.cpu(url, count)
+            if turn:  # the first is the warm-up
+                costs[worker.case].append(seconds / count * 1e6)
+    return {case: min(each) for case, each in costs.items()}

@@ -1,0 +1,176 @@
+"""Replies as bytes, in each server's dialect, with the HTTP chunks that the servers make.
+
+The same tokens in each. Gradio's messages are those of 6.31 (`tests/data/6.31.0-msg`), Ollama's
+and OpenAI's those of their servers. All send each token in an HTTP chunk of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["EVENT_ID", "Frames", "gradio", "ollama", "openai", "tokens", "whole_values"]
+
+EVENT_ID = "65a4fa807a6e4549bd180cf6cb48bc51"
+PROMPT = "Hello"
+SYSTEM = "You are a helpful assistant."
+
+_WORDS = (
+    "The", " quick", " brown", " fox", " über", " the", " lazy", " dog", ",", ' "quoted"',
+    " and", " on", ".", "\n", "Then", " 中文", " it", " runs", " 42", " times",
+)  # fmt: skip
+
+
+def tokens(count: int) -> list[str]:
+    """Return the tokens of a reply."""
+    return [_WORDS[index % len(_WORDS)] for index in range(count)]
+
+
+@dataclass(frozen=True)
+class Frames:
+    """How a dialect says a reply.
+
+    Attributes:
+        content_type: The response's header.
+        head: What stands before the first token, in HTTP chunks.
+        token: Makes the chunk of a token.
+        tail: What stands after the last one, in HTTP chunks; it is given the whole text.
+    """
+
+    content_type: str
+    head: bytes
+    token: Callable[[str], bytes]
+    tail: Callable[[str], bytes]
+
+    def body(self, pieces: list[str]) -> bytes:
+        """Return the whole body."""
+        text = "".join(pieces)
+        return self.head + b"".join(map(self.token, pieces)) + self.tail(text) + b"0\r\n\r\n"
+
+
+def gradio(history: int = 0) -> Frames:
+    """Return the stream of a queue with protocol `sse_v3`: edits after the first value.
+
+    Args:
+        history: How many earlier turns the chat component shows.
+    """
+    # The first value has an empty answer, so that each token is an edit of its own.
+    head = _message("estimation", rank=0, queue_size=1, rank_eta=None)
+    head += _message("process_starts", eta=None)
+    head += _generating(["", _rows(history, ""), SYSTEM])
+    path = [2 * history + 1, "content", 0, "text"]
+
+    def tail(text: str) -> bytes:
+        output = _output(["", _rows(history, text), SYSTEM], is_generating=False)
+        done = _message("process_completed", output=output, success=True, title=None)
+        return done + _chunk(_data({"msg": "close_stream", "event_id": None}))
+
+    return Frames(
+        "text/event-stream; charset=utf-8",
+        head,
+        lambda token: _generating([[], [["append", path, token]], []]),
+        tail,
+    )
+
+
+def whole_values(pieces: list[str]) -> Iterator[bytes]:
+    """Yield the chunks of a queue with protocol `sse_v1`: the whole value for each token."""
+    yield _message("process_starts", eta=None)
+    text = ""
+    for piece in pieces:
+        text += piece
+        yield _generating(["", _rows(0, text), SYSTEM])
+    output = _output(["", _rows(0, text), SYSTEM], is_generating=False)
+    yield _message("process_completed", output=output, success=True)
+
+
+def ollama() -> Frames:
+    """Return the stream of Ollama's `/api/chat`."""
+
+    def line(content: str, **more: Any) -> bytes:
+        head = {"model": "qwen", "created_at": "2026-11-22T12:00:00.123456789Z"}
+        message = {"role": "assistant", "content": content}
+        return _chunk(_json({**head, "message": message, "done": False, **more}) + b"\n")
+
+    done = {
+        "done": True,
+        "done_reason": "stop",
+        "total_duration": 1_000_000,
+        "load_duration": 1000,
+        "prompt_eval_count": 10,
+        "prompt_eval_duration": 1000,
+        "eval_count": 10,
+        "eval_duration": 1000,
+    }
+    return Frames("application/x-ndjson", b"", line, lambda text: line("", **done))
+
+
+def openai() -> Frames:
+    """Return the stream of OpenAI's `/v1/chat/completions`."""
+
+    def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        head = {
+            "id": "chatcmpl-65a4fa807a6e4549bd180cf6cb48bc51",
+            "object": "chat.completion.chunk",
+            "created": 1795348800,
+            "model": "qwen",
+        }
+        return _chunk(_data({**head, "choices": [choice]}))
+
+    return Frames(
+        "text/event-stream; charset=utf-8",
+        event({"role": "assistant", "content": ""}),
+        lambda token: event({"content": token}),
+        lambda text: event({}, "stop") + _chunk(b"data: [DONE]\n\n"),
+    )
+
+
+def _rows(history: int, answer: str) -> list[Any]:
+    """Return a gr.Chatbot's value with earlier turns, the prompt and the answer."""
+    said = "An earlier turn, of about the length that people write in a chat. " * 2
+    texts = [said] * (2 * history) + [PROMPT, answer]
+    return [
+        {
+            "role": "assistant" if index % 2 else "user",
+            "metadata": None,
+            "content": [{"text": text, "type": "text"}],
+            "options": None,
+        }
+        for index, text in enumerate(texts)
+    ]
+
+
+def _generating(data: list[Any]) -> bytes:
+    output = _output(data, is_generating=True)
+    return _message("process_generating", output=output, success=True, time_limit=None)
+
+
+def _output(data: list[Any], *, is_generating: bool) -> dict[str, Any]:
+    return {
+        "data": data,
+        "is_generating": is_generating,
+        "duration": 0.010317087173461914,
+        "average_duration": 0.010591983795166016,
+        "render_config": None,
+        "changed_state_ids": [],
+        "used_cache": None,
+    }
+
+
+def _message(kind: str, **fields: Any) -> bytes:
+    return _chunk(_data({"msg": kind, "event_id": EVENT_ID, **fields}))
+
+
+def _data(value: Any) -> bytes:
+    return b"data: " + _json(value) + b"\n\n"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)

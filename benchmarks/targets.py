@@ -1,0 +1,120 @@
+"""What is to be reached, and whether it was: the points of the table, from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Point", "points"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing to be reached.
+
+    Attributes:
+        number: Its section.
+        what: What was measured.
+        measured: How it came out.
+        most: What it may be at most; None where nothing is asked and the figure is only shown.
+        unit: Of both.
+    """
+
+    number: int
+    what: str
+    measured: float
+    most: float | None
+    unit: str = ""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it is as it should be."""
+        return self.most is None or self.measured <= self.most
+
+
+def points(data: dict[str, Any]) -> list[Point]:
+    """Return all points, by what `python -m benchmarks` measured."""
+    return [
+        *_core(data["cost"]),
+        *_frameworks(data["cost"]["lengths"]),
+        *_latency(data["latency"]),
+        *_crowd(data["crowd"]),
+        *_start(data["start"]),
+    ]
+
+
+def _core(cost: dict[str, Any]) -> Iterator[Point]:
+    lengths, floor = cost["lengths"]["SpaceClient"], cost["lengths"]["floor"]
+    peer = cost["lengths"]["gradio_client"]
+    yield Point(1, "4,000 tokens, over the floor", lengths["4000"] / floor["4000"], 1.5, "x")
+    yield Point(1, "20,000 tokens, more than the floor", lengths["20000"] - floor["20000"], 3, "µs")
+    growth = lengths["100000"] / lengths["2000"]
+    yield Point(1, "a token of 100,000, over one of 2,000", growth, 1.3, "x")
+    history = cost["history"]["SpaceClient"] / lengths["2000"]
+    yield Point(1, "200 earlier turns, over none", history, 1.3, "x")
+    yield Point(1, "whole values: a byte at 2,000 tokens, over one at 500", _growth(cost), 1.3, "x")
+    yield Point(1, "4,000 tokens, over gradio_client", lengths["4000"] / peer["4000"], 1, "x")
+
+
+def _growth(cost: dict[str, Any]) -> float:
+    """Return how the cost of a byte grows where each token brings the whole value.
+
+    A reply of n tokens has n² / 2 of them on the wire, and so n / 2 for each token.
+    """
+    whole = cost["whole"]["SpaceClient"]
+    return float((whole["2000"] / 2000) / (whole["500"] / 500))
+
+
+def _frameworks(lengths: dict[str, Any]) -> Iterator[Point]:
+    def at_2000(case: str) -> float:
+        return float(lengths[case]["2000"])
+
+    ours = at_2000("LangChain astream: ChatQwenSpace")
+    yield Point(2, "`ChatQwenSpace.astream`", ours, 20, "µs")
+    share = ours / at_2000("LangChain astream: ChatOllama")
+    yield Point(2, "`ChatQwenSpace.astream`, over ChatOllama's", share, 0.75, "x")
+    ours = at_2000("LangChain stream: ChatQwenSpace")
+    yield Point(2, "`ChatQwenSpace.stream`", ours, 30, "µs")
+    share = ours / at_2000("LangChain stream: ChatOllama")
+    yield Point(2, "`ChatQwenSpace.stream`, over ChatOllama's", share, 1, "x")
+    ours = at_2000("LlamaIndex astream_chat: QwenSpace")
+    share = ours / at_2000("LlamaIndex astream_chat: Ollama")
+    yield Point(2, "`QwenSpace.astream_chat`, over Ollama's", share, 0.75, "x")
+    ours = at_2000("LlamaIndex stream_chat: QwenSpace")
+    share = ours / at_2000("LlamaIndex stream_chat: Ollama")
+    yield Point(2, "`QwenSpace.stream_chat`, over Ollama's", share, 1, "x")
+
+
+def _latency(latency: dict[str, Any]) -> Iterator[Point]:
+    floor = latency["floor"]
+    for case, late in latency.items():
+        if case != "floor":
+            name = f"`{case}`, 100 streams, more than the floor"
+            yield Point(3, f"{name}: median", late["median"] - floor["median"], 0.5, "ms")
+            yield Point(3, f"{name}: 99th percentile", late["p99"] - floor["p99"], 5, "ms")
+
+
+def _crowd(crowd: dict[str, Any]) -> Iterator[Point]:
+    memory = crowd["memory"]
+    for case in memory:
+        for count in ("1000", "5000"):
+            if case != "floor" and count in memory[case]:
+                over = memory[case][count] - memory["floor"][count]
+                what = f"`{case}`, {int(count):,} streams, more than the floor, each"
+                yield Point(4, what, over, 40, "KB")
+    yield Point(4, "gradio_client, 100 streams, each", memory["gradio_client"]["100"], None, "KB")
+    seconds = crowd["threads"]["seconds"]
+    yield Point(4, "200 threads of `invoke`, 200 tokens each", seconds, None, "s")
+
+
+def _start(start: dict[str, Any]) -> Iterator[Point]:
+    for module, milliseconds in start["imports"].items():
+        most = 60 if module == "qwen_space" else 40
+        yield Point(5, f"`import {module}`", milliseconds, most, "ms")
+    for name, milliseconds in start["constructors"].items():
+        most = 0.1 if name in {"SpaceClient", "ChatQwenSpace", "QwenSpace"} else None
+        yield Point(5, f"`{name}(...)`", milliseconds, most, "ms")
+    requests = start["requests"]
+    yield Point(5, "connections of three replies in a row", requests["connections"], 1)
+    yield Point(5, "requests for `/config` in them", requests["paths"]["/config"], 1)
