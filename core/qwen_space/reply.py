@@ -71,12 +71,17 @@ class Reply:
         try:
             while chunk := await self._read():
                 for sse in decoder.feed(chunk):
+                    if (more := job.more(sse)) is not None:
+                        self._patience = None
+                        yield more
+                        self._check_size(more)
+                        continue
                     message = parse_event(sse)
                     if message is None:
                         continue
                     if isinstance(message, SendData):
                         await self._owed(message.event_id)
-                    for event in job.receive(message):
+                    for event in job.receive(message, sse):
                         self._watch(event)
                         yield event
                         self._check_size(event)

@@ -18,6 +18,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice, Queued, Started
 from qwen_space.protocol.diff import is_edits
+from qwen_space.protocol.likeness import Likeness
 from qwen_space.protocol.messages import (
     CloseStream,
     Estimation,
@@ -29,11 +30,14 @@ from qwen_space.protocol.messages import (
     QueueFull,
     UnexpectedError,
 )
-from qwen_space.protocol.value import ChatValue, ValueEvent
+from qwen_space.protocol.sse import ServerSentEvent
+from qwen_space.protocol.value import ChatValue, Growing, ValueEvent
 
 __all__ = ["Job", "JobState"]
 
 JobEvent = Queued | Started | Notice | ValueEvent
+
+_LESSONS = 8  # how many likenesses of its messages one job may learn; the first costs 0.5 ms
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
 # The first three lines are ZeroGPU's titles and sentences.
@@ -81,6 +85,10 @@ class Job:
         self._output = output
         self._protocol = protocol
         self._value = ChatValue()
+        self._event: ServerSentEvent | None = None  # of the message that is received
+        self._growing: Growing[Any] | None = None  # what the last value was only appended to
+        self._likeness: Likeness | None = None  # of the messages that append
+        self._lessons = _LESSONS
 
     @property
     def asks_for_data(self) -> bool:
@@ -100,10 +108,14 @@ class Job:
     @property
     def done(self) -> bool:
         """Whether the job has ended, well or not."""
-        return self.state in {JobState.COMPLETED, JobState.FAILED}
+        return self.state is JobState.COMPLETED or self.state is JobState.FAILED
 
-    def receive(self, message: Message) -> Sequence[JobEvent]:
+    def receive(self, message: Message, event: ServerSentEvent | None = None) -> Sequence[JobEvent]:
         """Take the stream's next message and return what it means for the caller.
+
+        Args:
+            message: The message.
+            event: What it was read from, so that `more` knows others that are like it.
 
         Raises:
             JobError: The app failed.
@@ -114,12 +126,25 @@ class Job:
         """
         if self.done or self._is_of_another(message):
             return []
+        self._event = event
         try:
             return self._not_too_deep(message)
         except QwenSpaceError as exc:
-            self.state = JobState.FAILED
+            self.state, self._growing = JobState.FAILED, None
             exc.text = self.text
             raise
+
+    def more(self, event: ServerSentEvent) -> ValueEvent | None:
+        """Return what an event brings, if it only adds text, as the last one did.
+
+        In that case, as with nearly all of them, it need not be parsed. None is said of all
+        others: they are to be received.
+        """
+        growing, likeness = self._growing, self._likeness
+        if growing is None or likeness is None or event.event != "message":
+            return None
+        piece = likeness.piece(event.data)
+        return None if piece is None else growing.append(piece)
 
     def end(self) -> None:
         """Take the end of the stream.
@@ -168,9 +193,22 @@ class Job:
         if self._output is None:
             return []
         item = self._item(message.data, self._output)
-        if self._value.known and self._is_update(item):
-            return self._value.edit(item)
-        return self._value.become(item)
+        self._growing = None
+        if not (self._value.known and self._is_update(item)):
+            return self._value.become(item)
+        if (growing := self._value.growing(item)) is not None:
+            self._growing = growing
+            self._remember(item[0])
+        return self._value.edit(item)
+
+    def _remember(self, edit: list[Any]) -> None:
+        """Learn how the message looks that is received, as it only appends."""
+        event = self._event
+        if event is None or event.event != "message" or not self._lessons:
+            return
+        if self._likeness is None or self._likeness.piece(event.data) != edit[2]:
+            self._lessons -= 1
+            self._likeness = Likeness.of(event.data, edit)
 
     def _item(self, data: list[Any], output: int) -> Any:
         """Return what the message says of the chat component."""
@@ -194,6 +232,7 @@ class Job:
     def _completed(self, message: ProcessCompleted) -> list[ValueEvent]:
         if not message.success:
             raise _failure(message)
+        self._growing = None
         if message.data is None:
             raise JobError("The job was cancelled on the server.")
         self.data = message.data

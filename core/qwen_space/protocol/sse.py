@@ -18,7 +18,7 @@ DEFAULT_MAX_EVENT_SIZE = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take twice the time to make
 class ServerSentEvent:
     """One event of the stream.
 
@@ -67,12 +67,25 @@ class SSEDecoder:
             return
         if self._rest:
             chunk = bytes(self._rest) + chunk
-        *lines, rest = chunk.split(b"\n")
-        self._rest = bytearray(rest)
+        *blocks, rest = chunk.split(b"\n\n")
+        *lines, self._rest[:] = rest.split(b"\n")
+        is_between = not (self._data or self._event or self._at_start)
+        for block in blocks:
+            # What Gradio sends is one line of data for each event, and nothing else.
+            if is_between and block.startswith(b"data: ") and b"\n" not in block:
+                if len(block) > self._max_event_size:
+                    self._check_size(len(block) - 6)
+                yield ServerSentEvent(_decoded(block[6:]))
+            else:
+                yield from self._lines([*block.split(b"\n"), b""])
+                is_between = True
+        yield from self._lines(lines)
+        self._check_size(len(self._rest))
+
+    def _lines(self, lines: list[bytes]) -> Iterator[ServerSentEvent]:
         for line in lines:
             if (event := self._line(line)) is not None:
                 yield event
-        self._check_size(len(rest))
 
     def _normalised(self, chunk: bytes) -> bytes:
         """Return `chunk` with each line end as LF; the LF of a CR LF may come a chunk later."""

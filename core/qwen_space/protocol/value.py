@@ -8,7 +8,7 @@ from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.protocol.diff import apply_edits
 from qwen_space.text import Delta, ReplyText, find_reply
 
-__all__ = ["ChatValue", "ValueEvent"]
+__all__ = ["ChatValue", "Growing", "ValueEvent"]
 
 ValueEvent = ThinkingDelta | TextDelta | Rewritten
 
@@ -26,8 +26,8 @@ class ChatValue:
     def __init__(self) -> None:
         self.known = False
         self._value: Any = None
-        self._answer = _Growing(TextDelta)
-        self._thoughts = _Growing(ThinkingDelta)
+        self._answer = Growing(TextDelta)
+        self._thoughts = Growing(ThinkingDelta)
 
     @property
     def text(self) -> str:
@@ -56,6 +56,15 @@ class ChatValue:
         # A rewriting is about the answer: nobody has to take a thought back.
         return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
 
+    def growing(self, edits: list[Any]) -> Growing[Any] | None:
+        """Return the text to which edits append a piece, if they do nothing else."""
+        if len(edits) == 1:
+            if self._answer.is_extended_by(edits[0]):
+                return self._answer
+            if self._thoughts.is_extended_by(edits[0]):
+                return self._thoughts
+        return None
+
     def edit(self, edits: list[Any]) -> list[ValueEvent]:
         """Take what changed of the value.
 
@@ -64,16 +73,13 @@ class ChatValue:
         """
         if not edits:
             return []
-        if len(edits) == 1:
-            if self._answer.is_extended_by(edits[0]):
-                return _some(self._answer.append(edits[0][2]))
-            if self._thoughts.is_extended_by(edits[0]):
-                return _some(self._thoughts.append(edits[0][2]))
+        if (growing := self.growing(edits)) is not None:
+            return _some(growing.append(edits[0][2]))
         appended = [*self._answer.edits(), *self._thoughts.edits()]
         return self.become(apply_edits(self._value, [*appended, *edits]))
 
 
-class _Growing(Generic[Delta]):
+class Growing(Generic[Delta]):
     """A text that ends in a string of the value, to which pieces are appended."""
 
     def __init__(self, delta: type[Delta]) -> None:
