@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-__all__ = ["ASYNC", "SYNC"]
+__all__ = ["ASYNC", "SYNC", "chat_ollama", "chat_qwen_space", "ollama", "qwen_space"]
 
 Read = Callable[[str], Awaitable[str]]
 ReadNow = Callable[[str], str]
@@ -109,19 +109,19 @@ def _langchain_without_io(url: str) -> Any:
     return Silent()
 
 
-def _chat_ollama(url: str) -> Any:
+def chat_ollama(url: str) -> Any:
     from langchain_ollama import ChatOllama
 
     return ChatOllama(model="qwen", base_url=url)
 
 
-def _chat_openai(url: str) -> Any:
+def chat_openai(url: str) -> Any:
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(model="qwen", base_url=f"{url}/v1", api_key="none", stream_usage=False)
 
 
-def _chat_qwen_space(url: str) -> Any:
+def chat_qwen_space(url: str) -> Any:
     from langchain_qwen_space import ChatQwenSpace
 
     return ChatQwenSpace(space=url)
@@ -203,19 +203,19 @@ def _llama_index_without_io(url: str) -> Any:
     return Silent()
 
 
-def _ollama(url: str) -> Any:
+def ollama(url: str) -> Any:
     from llama_index.llms.ollama import Ollama
 
     return Ollama(model="qwen", base_url=url, context_window=32768)
 
 
-def _openai_like(url: str) -> Any:
+def openai_like(url: str) -> Any:
     from llama_index.llms.openai_like import OpenAILike
 
     return OpenAILike(model="qwen", api_base=f"{url}/v1", api_key="none", is_chat_model=True)
 
 
-def _qwen_space(url: str) -> Any:
+def qwen_space(url: str) -> Any:
     from llama_index_qwen_space import QwenSpace
 
     return QwenSpace(space=url)
@@ -259,15 +259,15 @@ def _stream_chat(make: Callable[[str], Any]) -> Callable[[], Any]:
 
 _LANGCHAIN = {
     "without I/O": _langchain_without_io,
-    "ChatOllama": _chat_ollama,
-    "ChatOpenAI": _chat_openai,
-    "ChatQwenSpace": _chat_qwen_space,
+    "ChatOllama": chat_ollama,
+    "ChatOpenAI": chat_openai,
+    "ChatQwenSpace": chat_qwen_space,
 }
 _LLAMA_INDEX = {
     "without I/O": _llama_index_without_io,
-    "Ollama": _ollama,
-    "OpenAILike": _openai_like,
-    "QwenSpace": _qwen_space,
+    "Ollama": ollama,
+    "OpenAILike": openai_like,
+    "QwenSpace": qwen_space,
 }
 
 ASYNC: dict[str, Callable[[], Any]] = {

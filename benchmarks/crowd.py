@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.clients import chat_ollama, chat_qwen_space, ollama, qwen_space
 from benchmarks.frames import tokens
 from benchmarks.server import ask
 
@@ -28,7 +29,14 @@ __all__ = ["measure"]
 TOKENS = 40
 THREADS = 200
 CROWDS = (100, 500, 1000, 5000)
-CASES = ("floor", "SpaceClient", "ChatQwenSpace.astream", "QwenSpace.astream_chat")
+CASES = (
+    "floor",
+    "SpaceClient",
+    "ChatQwenSpace.astream",
+    "ChatOllama.astream",
+    "QwenSpace.astream_chat",
+    "Ollama.astream_chat",
+)
 PEER = "gradio_client"
 PEER_CROWDS = (10, 50, 100)  # a client each, of several threads each
 
@@ -153,55 +161,61 @@ async def _space_client(server: str) -> AsyncIterator[Any]:
         yield counted
 
 
-@contextlib.asynccontextmanager
-async def _chat_qwen_space(server: str) -> AsyncIterator[Any]:
-    from langchain_qwen_space import ChatQwenSpace
+def _langchain(make: Callable[[str], Any]) -> Any:
+    @contextlib.asynccontextmanager
+    async def model(server: str) -> AsyncIterator[Any]:
+        def counted(at_half: Callable[[], None]) -> Any:
+            models: dict[str, Any] = {}
 
-    def counted(at_half: Callable[[], None]) -> Any:
-        models: dict[str, ChatQwenSpace] = {}
+            async def read(url: str) -> str:
+                pieces = []
+                if url not in models:
+                    models[url] = make(url)
+                async for chunk in models[url].astream("Hello"):
+                    pieces.append(str(chunk.content))
+                    if len(pieces) == TOKENS // 2:
+                        at_half()
+                return "".join(pieces)
 
-        async def read(url: str) -> str:
-            pieces = []
-            model = models.setdefault(url, ChatQwenSpace(space=url))
-            async for chunk in model.astream("Hello"):
-                pieces.append(str(chunk.content))
-                if len(pieces) == TOKENS // 2:
-                    at_half()
-            return "".join(pieces)
+            return read
 
-        return read
+        yield counted
 
-    yield counted
+    return model
 
 
-@contextlib.asynccontextmanager
-async def _qwen_space(server: str) -> AsyncIterator[Any]:
-    from llama_index.core.llms import ChatMessage
+def _llama_index(make: Callable[[str], Any]) -> Any:
+    @contextlib.asynccontextmanager
+    async def llm(server: str) -> AsyncIterator[Any]:
+        from llama_index.core.llms import ChatMessage
 
-    from llama_index_qwen_space import QwenSpace
+        def counted(at_half: Callable[[], None]) -> Any:
+            llms: dict[str, Any] = {}
 
-    def counted(at_half: Callable[[], None]) -> Any:
-        models: dict[str, QwenSpace] = {}
+            async def read(url: str) -> str:
+                pieces = []
+                if url not in llms:
+                    llms[url] = make(url)
+                async for chunk in await llms[url].astream_chat([ChatMessage("Hello")]):
+                    pieces.append(chunk.delta or "")
+                    if len(pieces) == TOKENS // 2:
+                        at_half()
+                return "".join(pieces)
 
-        async def read(url: str) -> str:
-            pieces = []
-            llm = models.setdefault(url, QwenSpace(space=url))
-            async for chunk in await llm.astream_chat([ChatMessage("Hello")]):
-                pieces.append(chunk.delta or "")
-                if len(pieces) == TOKENS // 2:
-                    at_half()
-            return "".join(pieces)
+            return read
 
-        return read
+        yield counted
 
-    yield counted
+    return llm
 
 
 _READERS = {
     "floor": _floor,
     "SpaceClient": _space_client,
-    "ChatQwenSpace.astream": _chat_qwen_space,
-    "QwenSpace.astream_chat": _qwen_space,
+    "ChatQwenSpace.astream": _langchain(chat_qwen_space),
+    "ChatOllama.astream": _langchain(chat_ollama),
+    "QwenSpace.astream_chat": _llama_index(qwen_space),
+    "Ollama.astream_chat": _llama_index(ollama),
 }
 
 

@@ -205,14 +205,21 @@ class Connection(asyncio.Protocol):
             self._transport.write(view[start : start + _SLICE])
 
     async def _paced(self, spoken: Frames, count: int, seconds: float) -> None:
-        self._transport.write(spoken.head)
-        due = time.monotonic() + (hash(id(self)) % 97) / 97 * seconds  # not all in step
-        written = []
-        for _ in range(count):
-            await asyncio.sleep(max(due - time.monotonic(), 0))
+        loop = asyncio.get_running_loop()
+        ended = loop.create_future()
+        written: list[str] = []
+
+        def step(due: float) -> None:  # by timers, which are cheaper than a task that sleeps
+            if len(written) == count or self._transport.is_closing():
+                ended.set_result(None)
+                return
             written.append(f"{time.monotonic_ns()} ")
             self._transport.write(spoken.token(written[-1]))
-            due += seconds
+            loop.call_at(due + seconds, step, due + seconds)
+
+        self._transport.write(spoken.head)
+        step(loop.time() + (self._number % 97) / 97 * seconds)  # not all in step
+        await ended
         self._transport.write(spoken.tail("".join(written)) + b"0\r\n\r\n")
 
     async def _held(self, spoken: Frames, count: int) -> None:

@@ -88,6 +88,7 @@ class Reply:
                     if job.done:
                         yield self._completed(job.text, "stop")
                         return
+                del chunk  # not kept while the next one is waited for
             job.end()
         except QwenSpaceError as exc:
             exc.text = job.text
