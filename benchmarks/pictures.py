@@ -18,7 +18,7 @@ FLAMES = {
     "flame-langchain": "LangChain astream: ChatQwenSpace",
     "flame-llama-index": "LlamaIndex astream_chat: QwenSpace",
 }
-SECONDS = 20
+SECONDS = 10
 COUNT = 20_000  # tokens of a reply
 COUNT_LLAMA_INDEX = 2000  # where all the text so far is in each response
 
