@@ -74,7 +74,7 @@ class Reply:
                     if (more := job.more(sse)) is not None:
                         self._patience = None
                         yield more
-                        self._check_size(more)
+                        self._count(more.delta)
                         continue
                     message = parse_event(sse)
                     if message is None:
@@ -131,7 +131,11 @@ class Reply:
 
     def _check_size(self, event: Event) -> None:
         if isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
-            self._size += len(event.delta)
+            self._count(event.delta)
+
+    def _count(self, delta: str) -> None:
+        """Count what was handed out."""
+        self._size += len(delta)
         if self._size > self._max_size:
             raise ProtocolError(
                 f"The reply is longer than {self._max_size} characters; "

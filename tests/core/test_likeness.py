@@ -130,6 +130,12 @@ def test_nothing_is_learnt_where_the_piece_cannot_be_told(text: str) -> None:
     assert Likeness.of(text, ["append", PATH, "new"]) is None
 
 
+def test_nothing_is_learnt_where_the_path_has_a_key_of_another_kind() -> None:
+    text = message().replace('[1,"content"', '[true,"content"')
+
+    assert Likeness.of(text, ["append", [True, *PATH[1:]], "new"]) is None
+
+
 @pytest.mark.timeout(20)
 def test_a_long_piece_without_an_end_takes_no_longer_than_its_length() -> None:
     start = message("a").partition('"a"')[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Rewritten, TextDelta
 from qwen_space.protocol.diff import apply_edits
-from qwen_space.protocol.job import Job
+from qwen_space.protocol.job import Job, JobEvent
 from qwen_space.protocol.messages import (
     Message,
     ProcessCompleted,
@@ -58,18 +58,31 @@ def _decoded(chunks: Iterable[bytes]) -> tuple[list[ServerSentEvent], bool]:
     return events, False
 
 
-def _parsed(events: Iterable[ServerSentEvent]) -> Iterator[Message]:
+def _parsed(job: Job, events: Iterable[ServerSentEvent]) -> Iterator[tuple[Message, Any]]:
+    """Yield each message, and what has the job hear it: unparsed where it can, as a client does."""
     for event in events:
-        if (message := parse_event(event)) is not None:
-            yield message
+        try:
+            message = parse_event(event)
+        except QwenSpaceError:
+            assert job.more(event) is None
+            raise
+        if message is not None:
+            yield message, lambda message=message, event=event: _heard(job, message, event)
+        else:
+            assert job.more(event) is None
+
+
+def _heard(job: Job, message: Message, event: ServerSentEvent) -> Sequence[JobEvent]:
+    more = job.more(event)
+    return job.receive(message, event) if more is None else [more]
 
 
 def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> None:
     shown = ""
     try:
-        for message in _parsed(events):
+        for message, hear in _parsed(job, events):
             server.take(message)
-            for event in job.receive(message):
+            for event in hear():
                 repr(event)
                 if isinstance(event, Rewritten):
                     assert event.text.endswith(event.delta)

@@ -52,9 +52,9 @@ class Likeness:
         # In valid JSON, what is found from its start on are whole strings and numbers.
         tokens = list(_TOKEN.finditer(message))
         appends = [index for index, token in enumerate(tokens) if token[0] == '"append"']
-        if len(appends) != 1:
-            return None
         _, path, piece = edit
+        if len(appends) != 1 or not all(type(key) in {str, int} for key in path):
+            return None
         place = appends[0] + len(path) + 1  # a path has a string or a number for each key
         if place >= len(tokens) or not _is_string(tokens[place], piece):
             return None
