@@ -85,9 +85,15 @@ def _no_blocking_calls() -> Iterator[None]:
         ["qwen_space", "langchain_qwen_space", "llama_index_qwen_space"],
         excluded_modules=["qwen_space.local"],
     )
+    # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
+    blocking = {
+        "qwen_space/sync.py": {"run", "iterate"},
+        "langchain_qwen_space/chat_models.py": {"_generate", "_stream", "get_num_tokens"},
+        "llama_index_qwen_space/asking.py": {"whole", "stream"},
+    }
     for function in guard.functions.values():
-        # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
-        function.can_block_in("qwen_space/sync.py", {"run", "iterate"})
+        for file, calls in blocking.items():
+            function.can_block_in(file, calls)
     guard.activate()
     yield
     guard.deactivate()
