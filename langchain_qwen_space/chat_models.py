@@ -207,6 +207,10 @@ class ChatQwenSpace(BaseChatModel):
     history: Literal["split", "native"] = "split"
     """Earlier turns: "split" renders them into the prompt, "native" fills the app's history."""
 
+    tool_advice: bool | None = None
+    """Whether a sentence after the tools says when to call none; None is yes for the split only,
+    as native turns are to the byte what Qwen's chat template makes."""
+
     endpoint: str | None = None
     """The api name of the app's function, when discovery should not choose."""
 
@@ -475,8 +479,7 @@ class ChatQwenSpace(BaseChatModel):
 
     @property
     def _advises(self) -> bool:
-        """Whether a sentence says when to call no tool; native turns are Qwen's own to the byte."""
-        return self.history == "split"
+        return self.history == "split" if self.tool_advice is None else self.tool_advice
 
     @property
     def _rendering(self) -> Rendering:
@@ -584,9 +587,9 @@ class ChatQwenSpace(BaseChatModel):
             **kwargs: Further arguments of each call.
 
         Raises:
-            ValueError: `method` is unknown. When it is called, without `include_raw`, an
-                `OutputParserException` says what is wrong with the reply, which is its
-                `llm_output`.
+            ValueError: `method` is unknown, or `schema` is of something else than an object.
+                When it is called without `include_raw`, an `OutputParserException` says what is
+                wrong with the reply, which is its `llm_output`.
         """
         shape = Shape(schema)
         about = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
@@ -629,6 +632,7 @@ class ChatQwenSpace(BaseChatModel):
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
+            "tool_advice": self._advises,
             "endpoint": self.endpoint,
             "inputs": self.inputs,
             "stop": self.stop,

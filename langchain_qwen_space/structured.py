@@ -41,9 +41,18 @@ class Shape:
         schema: A pydantic class of either version, a TypedDict, or a JSON schema. Objects of
             classes are checked in full; of others it is checked that they are objects, and have
             the keys that are required.
+
+    Raises:
+        ValueError: It is the schema of something else than an object.
     """
 
     def __init__(self, schema: Mapping[str, Any] | type) -> None:
+        kind = schema.get("type", "object") if isinstance(schema, Mapping) else "object"
+        if kind not in {"object", "function"}:  # langchain-core would make an empty object of it
+            raise ValueError(
+                f"A schema of type {kind!r} cannot be asked for: give an object that has it as a "
+                "property."
+            )
         self._class: Any = None
         if isinstance(schema, type) and is_basemodel_subclass(schema):
             self._class = schema
@@ -62,8 +71,6 @@ class Shape:
         """
         if self._class is not None:
             return self._load(value)
-        if self.json_schema.get("type", "object") != "object":
-            return value
         if not isinstance(value, dict):
             raise ValueError(f"It is no object: {value!r:.200}")
         if missing := [key for key in self.json_schema.get("required", ()) if key not in value]:

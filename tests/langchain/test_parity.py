@@ -213,6 +213,8 @@ REWRITTEN = [
     pytest.param("Thinking...", "The answer.", id="text"),
     pytest.param("Thinking...", f"I ask. {CALL}", id="call"),
     pytest.param("Thinking...", json.dumps({"name": "add", "arguments": {"a": 1}}), id="bare"),
+    pytest.param("I ask you, ", f"I ask. {CALL}", id="same-beginning"),
+    pytest.param(f"I ask. {CALL}", f"I ask. {CALL} Now.", id="all-but-the-end"),
     pytest.param(CALL, "No call after all.", id="call-taken-back"),
     pytest.param(CALL, CALL.replace("1", "2"), id="another-call"),
 ]
@@ -242,3 +244,25 @@ async def test_a_stream_says_how_it_should_have_been(shown: str, reply: str) -> 
             (call["name"], call["args"]) for call in messages["invoke"].tool_calls
         ], way
         assert len(message.tool_calls) <= 1
+
+
+async def test_half_streamed_arguments_that_the_app_takes_back_are_put_right() -> None:
+    half = CALL[:-20]
+    events = [TextDelta(half), *rewritten("", CALL.replace("1", "2"))[1:]]
+    model = model_of(events).bind_tools(TOOLS, stream_arguments=True)
+    streaming = model_of(events, streaming=True).bind_tools(TOOLS, stream_arguments=True)
+
+    streamed = fold([chunk async for chunk in model.astream("Hi")])
+    invoked = await streaming.ainvoke("Hi")
+
+    final = streamed.response_metadata["final_tool_calls"]
+    assert [call["args"] for call in final] == [{"a": 2}]
+    assert [call["args"] for call in invoked.tool_calls] == [{"a": 2}]
+
+
+def test_a_text_that_keeps_its_beginning_is_not_sent_twice() -> None:
+    events = rewritten("I ask you, ", f"I ask. {CALL}")
+
+    chunks = list(model_of(events).bind_tools(TOOLS).stream("Hi"))
+
+    assert "".join(chunk.text for chunk in chunks) == "I ask you, . "

@@ -152,6 +152,7 @@ def test_an_error_of_the_constructor_does_not_hold_the_token(
         pytest.param({"stop": ["x"]}, id="stop"),
         pytest.param({"inputs": {"Style": "long"}}, id="inputs"),
         pytest.param({"history": "native"}, id="history"),
+        pytest.param({"tool_advice": False}, id="tool-advice"),
     ],
 )
 def test_a_cache_tells_two_models_apart(other: dict[str, Any]) -> None:

@@ -247,6 +247,23 @@ def test_half_a_call_is_no_object(
         list(structured.stream("Who?")) if streamed else structured.invoke("Who?")
 
 
+def test_nothing_but_an_object_can_be_asked_for(model: ChatQwenSpace) -> None:
+    names = {"title": "Names", "type": "array", "items": {"type": "string"}}
+
+    with pytest.raises(ValueError, match="type 'array' cannot be asked for"):
+        model.with_structured_output(names)
+
+
+def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = [json.dumps(ADA)]
+
+    model.with_structured_output(Person).invoke([("human", "Who?"), ("ai", "Ada, 36.")])
+
+    assert "Assistant: Ada, 36.\nUser: Answer with a JSON" in space.joins[0]["data"][0]
+
+
 # With the message
 
 

@@ -133,12 +133,23 @@ def test_with_native_history_the_prompt_is_what_qwens_template_makes_of_tools(
     )
 
 
-def test_with_the_split_a_sentence_says_when_to_call_none(
-    space: ScriptedSpace, model: ChatQwenSpace
+@pytest.mark.parametrize(
+    ("history", "advice", "told"),
+    [
+        ("split", None, True),
+        ("native", None, False),
+        ("split", False, False),
+        ("native", True, True),
+    ],
+)
+def test_a_sentence_can_say_when_to_call_none(
+    space: ScriptedSpace, history: Any, advice: bool | None, told: bool
 ) -> None:
+    model = ChatQwenSpace(space=space.url, history=history, tool_advice=advice)
+
     model.bind_tools([SCHEMA]).invoke("Hi")
 
-    assert "When none fits the question" in space.joins[0]["data"][2]
+    assert ("When none fits the question" in space.joins[0]["data"][2]) is told
 
 
 def test_the_system_prompt_of_the_model_stays_before_its_tools(space: ScriptedSpace) -> None:
