@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from llama_index_qwen_space.replies import Piece, Reader, reply_to
-from qwen_space import tokens
+from qwen_space import sync, tokens
 from qwen_space.chat import Turn
 from qwen_space.events import Completed
 from qwen_space.models import Limits
@@ -48,14 +48,7 @@ class Asking:
 
     def whole(self) -> Piece:
         """Return the complete reply."""
-        course = _Course(self.chat, reply_to(self.tools))
-        tokens.check_length(self.chat, self.limits, **self._counting())
-        while True:
-            completed = self.space.complete(course.chat, **self.options)
-            if (piece := course.end(completed, self._usage(course.chat, completed))) is not None:
-                return replace(piece, delta=None)
-            if self.limiter is not None:
-                self.limiter.acquire()
+        return sync.run(self.awhole)
 
     async def awhole(self) -> Piece:
         """Return the complete reply."""

@@ -364,6 +364,8 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             rest.pop("tool_choice", None),
             required=rest.pop("tool_required", False),
             parallel=rest.pop("allow_parallel_tool_calls", True),
+            # Small models call a tool for everything; native turns are Qwen's own to the byte.
+            advised=self.history == "split",
         )
         model = rest.pop("model", None)
         options: CallOptions = {

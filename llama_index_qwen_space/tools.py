@@ -38,6 +38,7 @@ def bound(
     *,
     required: bool,
     parallel: bool,
+    advised: bool = False,
 ) -> Tools:
     """Return the tools of a call.
 
@@ -46,6 +47,7 @@ def bound(
         choice: OpenAI's `tool_choice`, a tool's name, or None.
         required: Whether a call has to come, though `choice` leaves it open.
         parallel: Whether several may.
+        advised: Whether to say when to call none, beyond what Qwen's template says.
 
     Raises:
         ValueError: Two tools have one name, or `choice` names none of them.
@@ -55,7 +57,7 @@ def bound(
     if required and choice in {None, "auto"}:
         choice = "required"
     schemas = [tool if isinstance(tool, Mapping) else schema(tool) for tool in tools or ()]
-    return Tools.of(schemas, choice, parallel=parallel)
+    return Tools.of(schemas, choice, parallel=parallel, advised=advised)
 
 
 def call_blocks(calls: Iterable[ToolCall]) -> list[ToolCallBlock]:

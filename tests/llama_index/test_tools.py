@@ -91,6 +91,15 @@ async def test_tools_stand_in_the_system_slot_and_the_question_in_the_prompt(
     assert [json.loads(line) for line in shown.splitlines()] == SCHEMAS
 
 
+@pytest.mark.parametrize(("history", "advised"), [("split", True), ("native", False)])
+def test_when_to_call_none_is_said_where_the_turns_are_not_qwens_own(
+    space: Any, history: Any, advised: bool
+) -> None:
+    QwenSpace(space=space.url, history=history).chat_with_tools([ADD], "Hi")
+
+    assert ("reply in words" in space.joins[0]["data"][2]) == advised
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("history", [None, [ChatMessage("Rhyme.", role="system")]])
 async def test_the_system_prompt_stands_before_the_tools(
