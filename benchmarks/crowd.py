@@ -50,7 +50,7 @@ def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
     memory: dict[str, dict[int, float]] = {}
     for case in (*CASES, PEER):
         for count in PEER_CROWDS if case == PEER else CROWDS:
-            if not quick or count in {100, 1000}:
+            if not quick or count in {10, 100, 1000}:
                 memory.setdefault(case, {})[count] = _told("memory", case, server, str(count))
     return {"memory": memory, "threads": _told("threads", "ChatQwenSpace", server, str(THREADS))}
 

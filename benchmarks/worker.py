@@ -8,7 +8,6 @@ same moods of the machine.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import subprocess
@@ -70,9 +69,7 @@ def main(case: str) -> None:
             for url, count in _told():
                 _measured(count, lambda url=url: read(url))
     else:
-        loop = asyncio.new_event_loop()
-        with contextlib.closing(loop):
-            loop.run_until_complete(_read_async(case))
+        asyncio.run(_read_async(case))
 
 
 async def _read_async(case: str) -> None:
