@@ -41,7 +41,7 @@ def test_the_demo_shows_both_frameworks_on_another_space(
         assert re.search(r"\(3 tokens; the first after \d+\.\d\d s, then \d+ tokens/s\)", part)
     assert "ChatQwenSpace" in chain
     assert re.search(r"Source    [\w-]+\.md \(\d+\.\d+\): \S", query_engine)
-    assert "Leaving a stream early" in space.joins[1]["data"][0]
+    assert "the job stops on the server" in space.joins[1]["data"][0]
 
 
 @pytest.mark.parametrize(
