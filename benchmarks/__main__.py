@@ -58,10 +58,9 @@ def main() -> None:
         if "pictures" in wanted:
             pictures.plots(data, RESULTS)
             pictures.flame_graphs(server, RESULTS)
-    if PARTS.keys() <= data.keys():
-        tables = markdown(data)
-        print(tables)
-        _write_page(tables)
+    tables = markdown(data)
+    print(tables)
+    _write_page(tables)
 
 
 def _versions() -> dict[str, Any]:

@@ -29,16 +29,14 @@ def plots(data: dict[str, Any], folder: Path) -> None:
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "same names in each run"
-    lengths = data["cost"]["lengths"]
-    async_cases = [case for case in lengths if "stream: " not in case or "astream" in case]
-    _plot(
-        folder / "cost.svg",
-        {case: lengths[case] for case in async_cases if "stream_chat: " not in case},
-        ("tokens of the reply", "client CPU, µs a token"),
-    )
-    _plot(
-        folder / "memory.svg", data["crowd"]["memory"], ("streams at once", "memory, KB a stream")
-    )
+    if "cost" in data:
+        lengths = data["cost"]["lengths"]
+        blocking = ("LangChain stream", "LlamaIndex stream")  # their lines lie on the others
+        lines = {case: each for case, each in lengths.items() if not case.startswith(blocking)}
+        _plot(folder / "cost.svg", lines, ("tokens of the reply", "client CPU, µs a token"))
+    if "crowd" in data:
+        axes = "streams at once", "memory, KB a stream"
+        _plot(folder / "memory.svg", data["crowd"]["memory"], axes)
 
 
 def _plot(path: Path, lines: dict[str, dict[str, float]], axes: tuple[str, str]) -> None:

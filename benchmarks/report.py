@@ -19,16 +19,16 @@ _SECTIONS = {
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """Return all tables."""
+    """Return the tables of what was measured."""
     reached = points(data)
-    parts = [
-        _table(
-            ("", *(f"{int(count):,}" for count in _lengths(data)), "over the floor"), _costs(data)
-        )
-    ]
+    parts = []
+    if "cost" in data:
+        head = ("", *(f"{int(count):,}" for count in _lengths(data)), "over the floor")
+        parts.append(_table(head, _costs(data)))
     for number, title in _SECTIONS.items():
-        mine = [each for each in reached if each.number == number]
-        parts.append(f"### {title}\n\n{_table(('', 'measured', 'at most', ''), map(_row, mine))}")
+        if mine := [each for each in reached if each.number == number]:
+            table = _table(("", "measured", "at most", ""), map(_row, mine))
+            parts.append(f"### {title}\n\n{table}")
     return "\n\n".join(parts)
 
 

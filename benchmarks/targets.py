@@ -34,14 +34,14 @@ class Point:
 
 
 def points(data: dict[str, Any]) -> list[Point]:
-    """Return all points, by what `python -m benchmarks` measured."""
-    return [
-        *_core(data["cost"]),
-        *_frameworks(data["cost"]["lengths"]),
-        *_latency(data["latency"]),
-        *_crowd(data["crowd"]),
-        *_start(data["start"]),
-    ]
+    """Return the points of those parts that `python -m benchmarks` has measured."""
+    parts = {"cost": _cost, "latency": _latency, "crowd": _crowd, "start": _start}
+    return [point for name, of in parts.items() if name in data for point in of(data[name])]
+
+
+def _cost(cost: dict[str, Any]) -> Iterator[Point]:
+    yield from _core(cost)
+    yield from _frameworks(cost["lengths"])
 
 
 def _core(cost: dict[str, Any]) -> Iterator[Point]:
