@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -66,6 +67,9 @@ def flame_graphs(server: str, folder: Path) -> None:
         spying = ["py-spy", "record", "--nonblocking", "--rate", "100", "--function"]
         command = [*spying, "--format", "flamegraph", "--output", str(path), "--", *reading]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        # py-spy's title is its command line, with this machine's paths.
+        titled = re.sub(r'(<text id="title"[^>]*>)[^<]*', rf"\1{case}", path.read_text())
+        path.write_text(titled)
 
 
 def main(case: str, url: str) -> None:
