@@ -97,13 +97,15 @@ def _latency(latency: dict[str, Any]) -> Iterator[Point]:
 
 def _crowd(crowd: dict[str, Any]) -> Iterator[Point]:
     memory = crowd["memory"]
-    for case in memory:
-        for count in ("1000", "5000"):
-            if case != "floor" and count in memory[case] and count in memory["floor"]:
-                over = memory[case][count] - memory["floor"][count]
-                what = f"`{case}`, {int(count):,} streams, more than the floor, each"
-                yield Point(4, what, over, None if "llama." in case else 40, "KB")
-    yield Point(4, "gradio_client, 100 streams, each", memory["gradio_client"]["100"], None, "KB")
+    ours = [case for case in memory if case != "floor" and "1000" in memory[case]]
+    for case in ours:
+        for count in sorted({"1000", "5000"} & memory[case].keys()):
+            over = memory[case][count] - memory["floor"][count]
+            what = f"`{case}`, {int(count):,} streams, more than the floor, each"
+            yield Point(4, what, over, 40, "KB")
+    for case in [each for each in memory if each not in {"floor", *ours}]:
+        over = memory[case]["100"] - memory["floor"]["100"]
+        yield Point(4, f"`{case}`, 100 streams, more than the floor, each", over, None, "KB")
     seconds = crowd["threads"]["seconds"]
     yield Point(4, "200 threads of `invoke`, 200 tokens each", seconds, None, "s")
 
