@@ -24,6 +24,9 @@ T = TypeVar("T")
 
 _UNWIND = 5.0  # seconds that a stream may take to close
 
+_MOST_WAITING = 10_000  # items that the caller has not asked for; then the server waits too
+_LOOK_AGAIN = 0.02  # seconds
+
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in the bridge's loop and return what it returns.
@@ -53,8 +56,8 @@ def iterate(
     """Yield what an asynchronous stream yields, each item as soon as it is there.
 
     The stream is entered, read and left in one task of the bridge's loop. It is entered when
-    the first item is asked for, and left when the generator ends, is closed or is dropped. It
-    is not held back: what the caller has not asked for yet waits in memory.
+    the first item is asked for, and left when the generator ends, is closed or is dropped.
+    What the caller has not asked for yet waits in memory; from 10,000 items on, the stream waits.
 
     Args:
         stream: Makes the asynchronous context manager that gives the iterator.
@@ -74,6 +77,8 @@ def iterate(
             async with stream() as iterator:
                 async for item in iterator:
                     items.put(item)
+                    while items.qsize() >= _MOST_WAITING:
+                        await asyncio.sleep(_LOOK_AGAIN)
         except BaseException as exc:
             end = _End(exc)
             if isinstance(exc, asyncio.CancelledError):
