@@ -64,10 +64,10 @@ class Opening:
         Raises:
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        join, output, protocol = self._join, self._endpoint.output, self._endpoint.protocol
+        join, protocol = self._join, self._endpoint.protocol
         if protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
             body = await self._opened(join.joining_stream_url)
-            return body, Job(None, output, protocol)
+            return body, self._job(None, protocol)
         try:
             event_id = await self._joined()
         except SpaceStatusError as refusal:
@@ -77,7 +77,11 @@ class Opening:
         logger.debug("joined %s as %s", join.queue, event_id)
         async with self._abandoning(join.stream_url, was_never_sent):
             body = await self._opened(join.stream_url)
-        return body, Job(event_id, output, protocol)
+        return body, self._job(event_id, protocol)
+
+    def _job(self, event_id: str | None, protocol: str | None) -> Job:
+        max_size = self._transport.config.max_size
+        return Job(event_id, self._endpoint.output, protocol, max_size=max_size)
 
     async def _joined(self) -> str:
         """Join the queue and return the job's name."""
@@ -102,7 +106,7 @@ class Opening:
         stream_url = f"{url}/{event_id}"
         async with self._abandoning(stream_url, was_never_sent):
             body = await self._opened(stream_url)
-        return body, Job(None, self._endpoint.output, "call")
+        return body, self._job(None, "call")
 
     async def _posted(self, url: str, body: Any) -> str:
         """Send the prompt, again only while it cannot have arrived; return the job's name."""

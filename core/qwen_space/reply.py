@@ -39,7 +39,8 @@ class Reply:
         model: What the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
-        max_size: The most bytes of a message, and the most characters of the reply.
+        max_size: The most bytes of a message, and the most characters of the reply, its thoughts
+            and the app's notices among them.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class Reply:
     def _check_size(self, event: Event) -> None:
         if isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
             self._count(event.delta)
+        elif isinstance(event, Notice):
+            self._count(f"{event.level}{event.title}{event.message}")
 
     def _count(self, delta: str) -> None:
         """Count what was handed out."""

@@ -30,7 +30,7 @@ from qwen_space.protocol.messages import (
     QueueFull,
     UnexpectedError,
 )
-from qwen_space.protocol.sse import ServerSentEvent
+from qwen_space.protocol.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent
 from qwen_space.protocol.value import ChatValue, Growing, ValueEvent
 
 __all__ = ["Job", "JobState"]
@@ -71,13 +71,20 @@ class Job:
         protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
             after the first come as edits; where the name is not known, they are told by
             their looks. "call" stands for `/call`, whose values are whole.
+        max_size: The most characters that the chat's value may take as JSON. It is measured each
+            time that as many characters of edits have come.
 
     Attributes:
         data: All that the function gave, once it is completed.
     """
 
     def __init__(
-        self, event_id: str | None, output: int | None, protocol: str | None = None
+        self,
+        event_id: str | None,
+        output: int | None,
+        protocol: str | None = None,
+        *,
+        max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
         self.state = JobState.JOINED
@@ -89,6 +96,8 @@ class Job:
         self._growing: Growing[Any] | None = None  # what the last value was only appended to
         self._likeness: Likeness | None = None  # of the messages that append
         self._lessons = _LESSONS
+        self._max_size = max_size
+        self._edited = 0  # characters of edits since the value was measured
 
     @property
     def asks_for_data(self) -> bool:
@@ -199,7 +208,21 @@ class Job:
         if (growing := self._value.growing(item)) is not None:
             self._growing = growing
             self._remember(item[0])
-        return self._value.edit(item)
+        events = self._value.edit(item)
+        self._check_size()
+        return events
+
+    def _check_size(self) -> None:
+        """Measure the value now and then, as edits may make it grow without adding to the text."""
+        self._edited += len(self._event.data) if self._event is not None else 0
+        if self._edited <= self._max_size:
+            return
+        self._edited = 0
+        if self._value.size() > self._max_size:
+            raise ProtocolError(
+                f"The chat's value has grown to more than {self._max_size} characters; "
+                "raise max_size if that is to be expected."
+            )
 
     def _remember(self, edit: list[Any]) -> None:
         """Learn how the message looks that is received, as it only appends."""

@@ -278,8 +278,13 @@ def _output(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return output
 
 
+_LARGEST = 2**53  # a number beyond is no place and no time, and may not fit a float
+
+
 def _optional(raw: Mapping[str, Any], field: str, *types: type) -> Any:
     value = raw.get(field)
     if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
+        raise _MalformedError(field)
+    if isinstance(value, int) and abs(value) > _LARGEST:
         raise _MalformedError(field)
     return value

@@ -105,9 +105,10 @@ class SSEDecoder:
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
-            self._check_size(len(value))
+            more = len(value) + bool(self._data)  # the newline counts: lines may be empty
+            self._check_size(more)
             self._data.append(value)
-            self._size += len(value)
+            self._size += more
         elif field == b"event":
             self._event = _decoded(value)
         return None  # comments, `id`, `retry` and unknown fields mean nothing to Gradio

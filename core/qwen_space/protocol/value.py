@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Generic
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
@@ -55,6 +56,10 @@ class ChatValue:
         answer = self._answer.become(reply.text, reply.path)
         # A rewriting is about the answer: nobody has to take a thought back.
         return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
+
+    def size(self) -> int:
+        """Return how many characters it takes as JSON, which costs its length."""
+        return len(json.dumps(self._value, ensure_ascii=False))
 
     def growing(self, edits: list[Any]) -> Growing[Any] | None:
         """Return the text to which edits append a piece, if they do nothing else."""
