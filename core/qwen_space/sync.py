@@ -77,7 +77,7 @@ def iterate(
             async with stream() as iterator:
                 async for item in iterator:
                     items.put(item)
-                    while items.qsize() >= _MOST_WAITING:
+                    while items.qsize() >= _MOST_WAITING:  # noqa: ASYNC110 - read by a thread
                         await asyncio.sleep(_LOOK_AGAIN)
         except BaseException as exc:
             end = _End(exc)

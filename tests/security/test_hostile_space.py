@@ -130,9 +130,12 @@ def test_a_value_is_measured_each_time_that_its_limit_of_edits_has_come() -> Non
     job.receive(parse_message(json.dumps(generating("one "))))  # type: ignore[arg-type]
     text = json.dumps(edit(["append", [0, 0, "text"], "x" * 100]))
 
-    with pytest.raises(ProtocolError, match="more than 1000 characters") as caught:
+    def receive() -> None:
         for _ in range(20):
             job.receive(parse_message(text), ServerSentEvent(text))  # type: ignore[arg-type]
+
+    with pytest.raises(ProtocolError, match="more than 1000 characters") as caught:
+        receive()
 
     assert caught.value.text == "one "
 
