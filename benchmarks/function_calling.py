@@ -434,7 +434,12 @@ def judged(way: Way, category: str, case: Case) -> dict[str, Any]:
 def run(options: argparse.Namespace, known: Known) -> None:
     """Ask all that is not known yet, a case of each category in turn."""
     engine = OpenEngine(
-        find_weights(options.model), context=8192, slots=1, temperature=0, max_tokens=MAX_TOKENS
+        find_weights(options.model),
+        context=8192,
+        slots=1,
+        threads=options.threads,
+        temperature=0,
+        max_tokens=MAX_TOKENS,
     )
     known.about(model=engine.path.name, live=options.live)
     with LocalSpace(engine) as space, engine.client() as client:
@@ -487,6 +492,7 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=["ours", "constrained", "native"])
     parser.add_argument("--methods", nargs="*", default=["json_schema", "function_calling"])
     parser.add_argument("--model", help="what `qwen-space serve --model` takes, else as it chooses")
+    parser.add_argument("--threads", type=int, help="of the engine")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--table", action="store_true", help="print what is known")
     options = parser.parse_args()
