@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from qwen_space.secret import Secret
+
 __all__ = [
     "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
@@ -161,7 +163,7 @@ def _checked_token(token: str | None) -> str | None:
     token = (token or "").strip()
     if not (token.isascii() and token.isprintable()):
         raise ValueError("hf_token has characters that no token has: check how it was read.")
-    return token or None
+    return Secret(token) if token else None
 
 
 def is_hugging_face(url: str) -> bool:

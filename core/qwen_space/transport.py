@@ -33,6 +33,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
+from qwen_space.secret import Secret
 
 __all__ = ["Body", "Clock", "Transport"]
 
@@ -141,7 +142,7 @@ class Transport:
         clock = Clock(Timeouts(connect=seconds, silence=seconds, total=seconds))
         headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
         if self.config.hf_token is not None:
-            headers["Authorization"] = f"Bearer {self.config.hf_token}"
+            headers["Authorization"] = Secret(f"Bearer {self.config.hf_token}")
         try:
             return await self._json("GET", url, clock, headers)
         except SpaceStatusError as exc:
@@ -247,8 +248,9 @@ class Transport:
         }
         if self.config.hf_token is not None:
             # The front of Hugging Face takes this one away, so that the app never sees it.
-            headers["X-HF-Authorization"] = f"Bearer {self.config.hf_token}"
-        return {**headers, **self.config.headers}  # aiohttp takes the last, whatever its case
+            headers["X-HF-Authorization"] = Secret(f"Bearer {self.config.hf_token}")
+        given = {name: Secret(value) for name, value in self.config.headers.items()}
+        return {**headers, **given}  # aiohttp takes the last, whatever its case
 
 
 class Body:
