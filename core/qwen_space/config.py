@@ -83,7 +83,8 @@ class SpaceConfig:
             a warning says so where it has none.
         headers: Headers to add, or to put in place of ours.
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
-            characters of a reply. More is a `ProtocolError`, so that no server fills the memory.
+            characters of a reply, with its thoughts and notices, and of the chat's value. More is
+            a `ProtocolError`, so that no server fills the memory.
         hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
             does not answer as an app does, and about nothing else.
 
