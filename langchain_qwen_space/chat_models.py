@@ -48,6 +48,7 @@ from langchain_qwen_space.told import TOLD, Told, atell, tell
 from qwen_space import __version__, sync, tokens
 from qwen_space.chat import Turn
 from qwen_space.config import (
+    DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     SpaceConfig,
@@ -226,6 +227,9 @@ class ChatQwenSpace(BaseChatModel):
     max_size: int = DEFAULT_MAX_SIZE
     """The most bytes of an answer or a message of the Space, and the most characters of a reply."""
 
+    max_queue: int = DEFAULT_MAX_QUEUE
+    """How many events of `stream` its reader may be behind; then the Space has to wait."""
+
     streaming: bool = False
     """Whether `invoke` streams, so that callbacks see tokens."""
 
@@ -291,6 +295,7 @@ class ChatQwenSpace(BaseChatModel):
             headers=self.headers,
             hub=default_hub(),
             max_size=self.max_size,
+            max_queue=self.max_queue,
         )
 
     def _token(self) -> str | None:

@@ -36,6 +36,7 @@ from llama_index_qwen_space.replies import chat_response, completion_response
 from llama_index_qwen_space.structured import StructuredPrediction
 from llama_index_qwen_space.tools import bound, schema, selections
 from qwen_space.config import (
+    DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     SpaceConfig,
@@ -169,6 +170,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         description="The most bytes of an answer or a message of the Space, and the most "
         "characters of a reply.",
     )
+    max_queue: int = Field(
+        default=DEFAULT_MAX_QUEUE,
+        description="How many events of a blocking stream its reader may be behind; then the "
+        "Space has to wait.",
+    )
     temperature: float | None = Field(
         default=None,
         description="Goes to the app's input of that name; a warning says so where it has none.",
@@ -246,6 +252,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             headers=self.headers,
             hub=default_hub(),
             max_size=self.max_size,
+            max_queue=self.max_queue,
         )
 
     def _open_space(self) -> Space:

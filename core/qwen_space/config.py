@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from qwen_space.secret import Secret
 
 __all__ = [
+    "DEFAULT_MAX_QUEUE",
     "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
     "DEFAULT_SPACE",
@@ -26,6 +27,7 @@ __all__ = [
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
+DEFAULT_MAX_QUEUE = 10_000
 DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
 HUB = "https://huggingface.co"
 
@@ -85,6 +87,8 @@ class SpaceConfig:
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
             characters of a reply, with its thoughts and notices, and of the chat's value. More is
             a `ProtocolError`, so that no server fills the memory.
+        max_queue: How many events of a stream a blocking caller may be behind; from there on the
+            stream waits for the caller, and the server with it.
         hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
             does not answer as an app does, and about nothing else.
 
@@ -105,6 +109,7 @@ class SpaceConfig:
     sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
     max_size: int = DEFAULT_MAX_SIZE
+    max_queue: int = DEFAULT_MAX_QUEUE
     hub: str = HUB
 
     def __post_init__(self) -> None:
@@ -114,6 +119,8 @@ class SpaceConfig:
             raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
         if self.max_size <= 0:
             raise ValueError(f"max_size={self.max_size!r}: bytes above 0.")
+        if self.max_queue <= 0:
+            raise ValueError(f"max_queue={self.max_queue!r}: events above 0.")
         if self.history not in {"split", "native"}:
             raise ValueError(f'history={self.history!r}: "split" or "native".')
         if not self.model:

@@ -75,7 +75,7 @@ class Space:
     ) -> Generator[Event, None, None]:
         """Do as `stream`, for blocking callers; nothing is asked before the first `next`."""
         _import_client()
-        return sync.iterate(lambda: self.stream(chat, **options))
+        return sync.iterate(lambda: self.stream(chat, **options), max_queue=self.config.max_queue)
 
     async def acomplete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
         """Ask with a chat and return the whole reply; options are those of `stream`."""

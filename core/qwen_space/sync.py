@@ -18,13 +18,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from qwen_space.config import DEFAULT_MAX_QUEUE
+
 __all__ = ["iterate", "run"]
 
 T = TypeVar("T")
 
 _UNWIND = 5.0  # seconds that a stream may take to close
 
-_MOST_WAITING = 10_000  # items that the caller has not asked for; then the server waits too
 _LOOK_AGAIN = 0.02  # seconds
 
 
@@ -52,15 +53,18 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 def iterate(
     stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]],
+    *,
+    max_queue: int = DEFAULT_MAX_QUEUE,
 ) -> Generator[T, None, None]:
     """Yield what an asynchronous stream yields, each item as soon as it is there.
 
     The stream is entered, read and left in one task of the bridge's loop. It is entered when
     the first item is asked for, and left when the generator ends, is closed or is dropped.
-    What the caller has not asked for yet waits in memory; from 10,000 items on, the stream waits.
+    What the caller has not asked for yet waits in memory, up to a limit; then the stream waits.
 
     Args:
         stream: Makes the asynchronous context manager that gives the iterator.
+        max_queue: How many items may wait in memory.
 
     Raises:
         RuntimeError: The caller is the bridge's own loop, or the child of a fork that asks a
@@ -77,7 +81,7 @@ def iterate(
             async with stream() as iterator:
                 async for item in iterator:
                     items.put(item)
-                    while items.qsize() >= _MOST_WAITING:  # noqa: ASYNC110 - read by a thread
+                    while items.qsize() >= max_queue:  # noqa: ASYNC110 - read by a thread
                         await asyncio.sleep(_LOOK_AGAIN)
         except BaseException as exc:
             end = _End(exc)

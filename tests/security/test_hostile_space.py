@@ -18,7 +18,10 @@ from typing import Any
 
 import pytest
 
+from langchain_qwen_space import ChatQwenSpace
+from llama_index_qwen_space import QwenSpace
 from qwen_space import ProtocolError, QwenSpaceError, SpaceTimeoutError, Timeouts, sync
+from qwen_space.config import SpaceConfig
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import parse_message
 from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
@@ -205,16 +208,18 @@ def test_a_stream_that_is_quicker_than_the_blocking_caller_has_to_wait() -> None
     events.close()
 
 
-def test_items_that_wait_for_a_blocking_caller_are_all_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sync, "_MOST_WAITING", 3)
-
+def test_items_that_wait_for_a_blocking_caller_are_all_there() -> None:
     async def items() -> AsyncIterator[int]:
         for each in range(50):
             yield each
 
-    assert list(sync.iterate(lambda: nullcontext(items()))) == list(range(50))
+    assert list(sync.iterate(lambda: nullcontext(items()), max_queue=3)) == list(range(50))
+
+
+@pytest.mark.parametrize("model", [ChatQwenSpace, QwenSpace, SpaceConfig])
+def test_a_queue_of_nothing_is_a_misuse(model: Any) -> None:
+    with pytest.raises(ValueError, match=r"max_queue=0: events above 0"):
+        model(max_queue=0)
 
 
 # Bombs
