@@ -2,8 +2,8 @@
 
 Exact with the extra `tokens`, which brings Qwen's vocabulary in the package dashscope (qwen-agent
 has the same file); an estimate without. Nothing is fetched and dashscope is not imported: only
-its file is read, once, when the first text is counted. That takes a third of a second, so in an
-event loop take `load` in a thread first, or the functions that begin with `a`.
+its file is read, once, when the first text is counted. That takes a quarter of a second, and a
+long text some tens of milliseconds, so an event loop is for the functions that begin with `a`.
 
 Whatever model an app runs, the count is by Qwen's vocabulary: Qwen2, Qwen2.5 and Qwen3 share it,
 for any other model it is a guide.
@@ -12,23 +12,16 @@ for any other model it is a guide.
 from __future__ import annotations
 
 import asyncio
-import base64
-import importlib.util
-import os
 import re
-import threading
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from qwen_space.chat import Turn, as_seen
 from qwen_space.errors import ContextOverflowError
+from qwen_space.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from tiktoken import Encoding
-
     from qwen_space.models import Limits
 
 __all__ = [
@@ -44,29 +37,15 @@ __all__ = [
     "usage",
 ]
 
-_PLACES = (("dashscope", "resources/qwen.tiktoken"), ("qwen_agent", "utils/qwen.tiktoken"))
-
-# How text is cut into words before they are merged, and the tokens after the vocabulary: facts
-# of the Qwen2 and Qwen2.5 tokenizer (`pretokenize_regex`, `added_tokens`).
-_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_CONTROLS = (
-    *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>"),
-    *("<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>"),
-    *("<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"),
-)
-_TAGS = ("<tool_call>", "</tool_call>")  # words of the vocabulary; the others control the model
-_SPECIAL = {name: 151_643 + place for place, name in enumerate((*_CONTROLS, *_TAGS))}
-
 _TURN = 3  # <|im_start|>, <|im_end|> and the line break after it
 _ANSWER = 3  # <|im_start|>assistant and a line break, after which the model begins to write
 
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _DOUBT = 1.5  # an estimate is right within this factor
 
-_AT_ONCE = 50_000  # characters that are counted in some milliseconds
+_AT_ONCE = 2_000  # characters that are counted in a few milliseconds at most
+
+_vocabulary = Vocabulary()
 
 Value = TypeVar("Value")
 History = Literal["split", "native"]
@@ -97,7 +76,7 @@ class Usage:
 def load() -> bool:
     """Read the vocabulary, if that has not been done; return whether there is one.
 
-    It blocks for about a third of a second; any thread will do.
+    It blocks for about a quarter of a second; any thread will do.
     """
     return _vocabulary.load() is not None
 
@@ -109,8 +88,8 @@ def is_exact() -> bool:
 
 def count(text: str) -> int:
     """Return how many tokens `text` has, exactly or by estimate (see `is_exact`)."""
-    encoding = _vocabulary.load()
-    return _estimate(text) if encoding is None else len(_encode(encoding, text))
+    tokenizer = _vocabulary.load()
+    return _estimate(text) if tokenizer is None else len(tokenizer.encode(text))
 
 
 def encode(text: str) -> list[int]:
@@ -122,10 +101,10 @@ def encode(text: str) -> list[int]:
     Raises:
         ImportError: The extra `tokens` is not installed.
     """
-    encoding = _vocabulary.load()
-    if encoding is None:
+    tokenizer = _vocabulary.load()
+    if tokenizer is None:
         raise ImportError('Qwen\'s vocabulary is missing: pip install "qwen-space[tokens]"')
-    return _encode(encoding, text)
+    return tokenizer.encode(text)
 
 
 def count_chat(
@@ -224,7 +203,13 @@ async def _aside(size: int, counted: Callable[[], Value]) -> Value:
     """Count in a thread where it takes long: for long texts, and while there is no vocabulary."""
     if _vocabulary.is_loaded and size <= _AT_ONCE:
         return counted()
-    return await asyncio.to_thread(counted)
+    return await asyncio.to_thread(_one_by_one, counted)
+
+
+def _one_by_one(counted: Callable[[], Value]) -> Value:
+    """Let one thread count at a time, as the loop has to wait for each that computes."""
+    with _vocabulary.turn:
+        return counted()
 
 
 def _size(chat: Sequence[Turn]) -> int:
@@ -239,67 +224,10 @@ def _surely_fits(chat: Sequence[Turn], limits: Limits) -> bool:
 
 def _count_turn(turn: Turn) -> int:
     text = f"{turn.role}\n{turn.text}"
-    encoding = _vocabulary.load()
-    if encoding is None:
+    tokenizer = _vocabulary.load()
+    if tokenizer is None:
         return _TURN + _estimate(text)
-    return _TURN + len(encoding.encode(_normal(text), allowed_special="all"))
-
-
-def _encode(encoding: Encoding, text: str) -> list[int]:
-    return encoding.encode(_normal(text), allowed_special=set(_TAGS), disallowed_special=())
-
-
-def _normal(text: str) -> str:
-    return unicodedata.normalize("NFC", text)  # Qwen's tokenizer does so first
-
-
-class _Vocabulary:
-    """Qwen's vocabulary, read once whatever the threads that ask for it."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._encoding: Encoding | None = None
-        self.is_loaded = False  # also where there is none
-
-    def load(self) -> Encoding | None:
-        if not self.is_loaded:
-            with self._lock:
-                if not self.is_loaded:
-                    self._encoding = _read()
-                    self.is_loaded = True
-        return self._encoding
-
-    def forget(self) -> None:
-        self.is_loaded = False
-
-    def unlock(self) -> None:
-        self._lock = threading.Lock()
-
-
-_vocabulary = _Vocabulary()
-if hasattr(os, "register_at_fork"):
-    # A child must not inherit a lock that another thread of its parent holds.
-    os.register_at_fork(after_in_child=_vocabulary.unlock)
-
-
-def _read() -> Encoding | None:
-    path = _file()
-    if path is None or importlib.util.find_spec("tiktoken") is None:
-        return None
-    from tiktoken import Encoding
-
-    lines = path.read_bytes().splitlines()
-    ranks = {base64.b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
-    return Encoding("qwen2.5", pat_str=_WORDS, mergeable_ranks=ranks, special_tokens=_SPECIAL)
-
-
-def _file() -> Path | None:
-    for package, file in _PLACES:
-        spec = importlib.util.find_spec(package)
-        for folder in (spec.submodule_search_locations or []) if spec else []:
-            if (path := Path(folder, file)).is_file():
-                return path
-    return None
+    return _TURN + len(tokenizer.encode(text, controls=True))
 
 
 def _estimate(text: str) -> int:

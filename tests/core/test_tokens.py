@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -18,20 +18,16 @@ from qwen_space import ContextOverflowError, tokens
 from qwen_space.chat import Turn
 from qwen_space.models import Limits
 from qwen_space.tokens import Usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from qwen_space.vocabulary import Vocabulary
 
 
 @pytest.fixture
-def without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_spec(name: str, package: str | None = None) -> Any:
         return None
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    tokens._vocabulary.forget()
-    yield
-    tokens._vocabulary.forget()
+    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
 
 
 CHATS = json.loads(
@@ -191,14 +187,14 @@ async def test_in_an_event_loop_the_vocabulary_is_read_in_a_thread_and_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     threads = []
-    read = tokens._read
+    read = Vocabulary._read
 
-    def reading() -> Any:
+    def reading(self: Vocabulary) -> Any:
         threads.append(threading.current_thread())
-        return read()
+        return read(self)
 
-    monkeypatch.setattr(tokens, "_read", reading)
-    tokens._vocabulary.forget()
+    monkeypatch.setattr(Vocabulary, "_read", reading)
+    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
 
     used = await asyncio.gather(*(tokens.ausage([Turn("user", "Hi")], "Hello!") for _ in range(5)))
 
@@ -235,9 +231,11 @@ async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_fork_while_the_vocabulary_is_read_does_not_hang_the_child() -> None:
     script = """
-import os, sys
+import os, sys, threading
 from qwen_space import tokens
-tokens._vocabulary._lock.acquire()  # as a thread does that reads it
+reading = threading.Thread(target=tokens._vocabulary.turn.acquire)  # and it is never released
+reading.start()
+reading.join()
 child = os.fork()
 if not child:
     tokens.count("Hello")

@@ -52,7 +52,7 @@ def test_messages_are_counted_as_qwens_template_renders_them() -> None:
 
     counted = ChatQwenSpace(history="native").get_num_tokens_from_messages(messages)
 
-    assert counted == len(vocabulary.encode(rendered, allowed_special="all"))
+    assert counted == len(vocabulary.encode(rendered, controls=True))
 
 
 def test_tools_count() -> None:
