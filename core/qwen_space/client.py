@@ -264,7 +264,7 @@ class SpaceClient:
 
     @property
     def found(self) -> Endpoint | None:
-        """The endpoint, if `/config` told it already, at the address that was given."""
+        """The endpoint, if the `/config` of the app at `config.url` told it already."""
         return self._finder.told
 
     # The wire

@@ -48,8 +48,8 @@ class Finder:
 
     @property
     def told(self) -> Endpoint | None:
-        """The function, if the app itself told it, at the address that was given."""
-        return self._endpoint if self.is_told and not self._transport.has_moved else None
+        """The function, if the app itself told it."""
+        return self._endpoint if self.is_told else None
 
     @property
     def is_told(self) -> bool:

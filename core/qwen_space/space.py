@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
 from qwen_space.entering import Entered
-from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError
+from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
 from qwen_space.events import Completed, Event, last
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Space:
 
     It holds nothing that belongs to a loop, a thread or a process: each call opens a connection
     of its own and closes it. So it works from everywhere, and can be copied and pickled. What
-    the app's `/config` said is remembered from call to call.
+    the app's `/config` said is remembered from call to call, and where it was found.
 
     Args:
         config: How to reach and to use the Space.
@@ -39,7 +39,7 @@ class Space:
 
     def __init__(self, config: SpaceConfig) -> None:
         self.config = config
-        self._endpoint: Endpoint | None = None
+        self._known: tuple[SpaceConfig, Endpoint | None] = config, None
 
     def stream(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
@@ -55,19 +55,21 @@ class Space:
             await asyncio.to_thread(_import_client)
         from qwen_space.client import SpaceClient
 
-        client = SpaceClient.from_config(self.config, endpoint=self._endpoint)
+        config, endpoint = self._known
+        client = SpaceClient.from_config(config, endpoint=endpoint)
         await stack.enter_async_context(client)
         stack.push(self._forget)
         events = await stack.enter_async_context(client.stream_chat(chat, **options))
-        self._endpoint = client.found
+        if client.found is not None:
+            self._known = client.config, client.found
         return events
 
     def _forget(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
     ) -> bool:
-        """Look again after a failure: the app may have been deployed anew."""
-        if isinstance(exc, (SpaceStatusError, SpaceError, ProtocolError)):
-            self._endpoint = None
+        """Look again after a failure: the app may have been deployed anew, or elsewhere."""
+        if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
+            self._known = self.config, None
         return False
 
     def iterate(

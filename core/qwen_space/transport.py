@@ -92,12 +92,10 @@ class Transport:
 
     Attributes:
         config: As given, but with the address at which the app was found.
-        has_moved: Whether that is another than the one given.
     """
 
     def __init__(self, config: SpaceConfig, session: aiohttp.ClientSession | None = None) -> None:
         self.config = config
-        self.has_moved = False
         self._session = session
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None  # of a session of our own
@@ -111,7 +109,6 @@ class Transport:
     def move(self, url: str) -> None:
         """Take another address as the app's."""
         self.config = replace(self.config, space=url)
-        self.has_moved = True
 
     async def app_config(self, clock: Clock) -> Any:
         """Return the JSON of the app's `/config`, and stay where a redirect within its host leads.

@@ -106,9 +106,26 @@ async def test_a_space_that_was_found_elsewhere_is_not_looked_for_again() -> Non
         async with server.client("owner/name") as client:
             await client.complete("Hi")
             await client.complete("Hi")
-            assert client.found is None  # as who takes it on does not know the address
 
     assert len(server.asked) == len(server.of("/config")) == 1
+
+
+async def test_a_chat_model_remembers_where_the_app_was_found_until_it_fails() -> None:
+    moved = Answer(307, "", {"Location": "/chat/config"})
+    broken = Answer(500, "Internal Server Error")
+
+    async with HubFront(config=[moved, APP, moved, APP], join=[APP, APP, broken, APP]) as server:
+        space = Space(SpaceConfig(space=f"http://127.0.0.1:{server.port}", max_retries=0))
+        for _ in range(2):
+            await space.acomplete([Turn("user", "Hi")])
+        with pytest.raises(SpaceStatusError):
+            await space.acomplete([Turn("user", "Hi")])
+        looked = [each.path for each in server.seen if "config" in each.path]
+        await space.acomplete([Turn("user", "Hi")])
+
+    assert looked == ["/config", "/chat/config"]
+    assert [each.path for each in server.seen if "config" in each.path] == looked * 2
+    assert {each.path for each in server.seen if "join" in each.path} == {"/chat/queue/join"}
 
 
 async def test_a_space_that_was_renamed_is_found() -> None:
