@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
@@ -13,14 +14,20 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen_space.chunks import invalid_of, reasoning, valid_of
 from langchain_qwen_space.streaming import Streamed
+from langchain_qwen_space.told import TOLD, Told
 from qwen_space import tokens
 from qwen_space.call_id import new_call_id
 from qwen_space.chat import Turn
+from qwen_space.entering import Entered
 from qwen_space.events import Completed, Event, Queued, Started
 from qwen_space.models import Limits
+from qwen_space.space import Space
 from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
 
-__all__ = ["Asking", "Rendering"]
+if TYPE_CHECKING:
+    from qwen_space.client import CallOptions
+
+__all__ = ["Asking", "Rendering", "without_deltas"]
 
 
 class Rendering(TypedDict):
@@ -228,3 +235,18 @@ def _finish_reason(completed: Completed, parsed: Parsed) -> str:
     if completed.finish_reason != "stop" or not (parsed.calls or parsed.invalid):
         return completed.finish_reason
     return "error" if parsed.invalid else "tool_calls"
+
+
+def without_deltas(
+    space: Space, chat: Sequence[Turn], options: CallOptions
+) -> Entered[AsyncIterator[Told | Completed]]:
+    """Open a stream that has nothing but what comes before the reply, and the whole of it.
+
+    The others would have to come from thread to thread one by one.
+    """
+
+    async def enter(stack: AsyncExitStack) -> AsyncIterator[Told | Completed]:
+        events = await stack.enter_async_context(space.stream(chat, **options))
+        return (event async for event in events if isinstance(event, (*TOLD, Completed)))
+
+    return Entered(enter)

@@ -3,15 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
+from langchain_qwen_space.arguments import SAMPLING, given
 from qwen_space.chat import Turn
 from qwen_space.structured import instruction
 from qwen_space.tools import NO_TOOLS, Tools
 
-__all__ = ["bound", "format_instruction", "instructed"]
+if TYPE_CHECKING:
+    from qwen_space.client import CallOptions
+
+__all__ = ["Binding", "bound", "call_arguments", "instructed"]
+
+
+class Binding:
+    """What a call is given beside its messages.
+
+    Args:
+        kwargs: The keyword arguments of the call.
+        stop: The texts before which the reply ends.
+        advised: As in `bound`.
+
+    Attributes:
+        tools: What the model may call.
+        instruction: What asks for a format of the reply; empty where any text will do.
+        options: How the Space is asked.
+        reask: Whether a call that has to come, and does not, is asked for once more.
+        stream_arguments: Whether a call's arguments are streamed while they are written.
+        unknown: The names of what a Space has no use for.
+
+    Raises:
+        ValueError: The tools, the choice among them, or the format cannot be right.
+    """
+
+    def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], advised: bool) -> None:
+        rest = dict(kwargs)
+        self.tools = bound(
+            rest.pop("tools", None) or (),
+            rest.pop("tool_choice", None),
+            parallel=rest.pop("parallel_tool_calls", None),
+            strict=rest.pop("strict", None),
+            advised=advised,
+        )
+        self.instruction = _format_instruction(rest.pop("response_format", None))
+        self.options: CallOptions = {
+            "model": rest.pop("model", None),
+            "stop": stop,
+            "inputs": rest.pop("inputs", None),
+            "sampling": given({name: rest.pop(name, None) for name in SAMPLING}),
+        }
+        self.reask: bool = rest.pop("reask", True)
+        self.stream_arguments: bool = rest.pop("stream_arguments", False)
+        rest.pop("stream", None)  # which langchain-core has heeded
+        self.unknown = sorted(rest)
+
+
+def call_arguments(
+    tools: Sequence[Any],
+    *,
+    tool_choice: str | bool | dict[str, Any] | None,
+    parallel_tool_calls: bool | None,
+    strict: bool | None,
+    reask: bool,
+    stream_arguments: bool,
+) -> dict[str, Any]:
+    """Return the keyword arguments of a call that may call tools; they are those of `bind_tools`.
+
+    Raises:
+        ValueError: `tool_choice` names no tool of these.
+    """
+    schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+    # Raises what is wrong with the choice. Two tools of one name fail when they are called.
+    by_name = {each.get("function", each).get("name"): each for each in schemas}
+    bound(list(by_name.values()), tool_choice)
+    options = {
+        "tool_choice": tool_choice,
+        "parallel_tool_calls": parallel_tool_calls,
+        "reask": None if reask else False,
+        "stream_arguments": stream_arguments or None,
+    }
+    return {"tools": schemas, **given(options)}
 
 
 def bound(
@@ -33,7 +106,7 @@ def bound(
     return Tools.of(schemas, choice, parallel=parallel, advised=advised)
 
 
-def format_instruction(response_format: Any) -> str:
+def _format_instruction(response_format: Any) -> str:
     """Return what asks for a response format; empty where any text will do.
 
     Args:

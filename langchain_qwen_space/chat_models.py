@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from langchain_core.callbacks import (
@@ -23,7 +23,6 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import (
     AliasChoices,
     BaseModel,
@@ -37,43 +36,33 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from langchain_qwen_space.asking import Asking, Rendering
-from langchain_qwen_space.binding import bound, format_instruction, instructed
+from langchain_qwen_space.arguments import SAMPLING, argument_names, config_of, without_secrets
+from langchain_qwen_space.asking import Asking, Rendering, without_deltas
+from langchain_qwen_space.binding import Binding, bound, call_arguments, instructed
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import messages_of
-from langchain_qwen_space.profile import profile_of
+from langchain_qwen_space.profile import limits_in, profile_of
 from langchain_qwen_space.settling import settled_result
-from langchain_qwen_space.structured import Method, Shape, StructuredOutput
-from langchain_qwen_space.told import TOLD, Told, atell, tell
+from langchain_qwen_space.shape import Shape
+from langchain_qwen_space.structured import Method, StructuredOutput, asked_for
+from langchain_qwen_space.told import TOLD, atell, tell
 from qwen_space import __version__, sync, tokens
-from qwen_space.chat import Turn
-from qwen_space.config import (
-    DEFAULT_MAX_QUEUE,
-    DEFAULT_MAX_SIZE,
-    DEFAULT_MODEL,
-    SpaceConfig,
-    Timeouts,
-    has_password,
-    space_url,
-)
-from qwen_space.entering import Entered
-from qwen_space.environment import default_hub, default_space, token_for
+from qwen_space.config import DEFAULT_MAX_QUEUE, DEFAULT_MAX_SIZE, DEFAULT_MODEL, Timeouts
+from qwen_space.environment import default_space
 from qwen_space.events import Completed
 from qwen_space.misuse import refuse_unknown, said_by
-from qwen_space.models import Limits, full_name, limits_of
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
 from qwen_space.tools import render
+
+if TYPE_CHECKING:
+    from qwen_space.client import CallOptions
 
 __all__ = ["ChatQwenSpace"]
 
 logger = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-_SAMPLING = ("temperature", "top_p", "max_tokens")
-
-_HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
 
 
 class ChatQwenSpace(BaseChatModel):
@@ -255,7 +244,7 @@ class ChatQwenSpace(BaseChatModel):
     @classmethod
     def _refuse_unknown(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            refuse_unknown(cls.__name__, values, _argument_names(cls))
+            refuse_unknown(cls.__name__, values, argument_names(cls))
         return values
 
     @field_validator("stop", mode="before")
@@ -265,7 +254,7 @@ class ChatQwenSpace(BaseChatModel):
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
-        self._config()
+        config_of(self)
         StopScanner(self.stop or ())
         self._add_version("qwen-space", __version__)
         return self
@@ -277,40 +266,9 @@ class ChatQwenSpace(BaseChatModel):
             super()._check_profile_keys()  # type: ignore[operator] # pydantic's wrapper is callable
         return self
 
-    def _config(self) -> SpaceConfig:
-        return SpaceConfig(
-            space=self.space,
-            model=self.model,
-            hf_token=self._token(),
-            proxy=self.proxy,
-            timeouts=self._timeouts(),
-            max_retries=self.max_retries,
-            system_prompt=self.system_prompt,
-            history=self.history,
-            endpoint=self.endpoint,
-            inputs=self.inputs,
-            sampling={
-                name: value for name in _SAMPLING if (value := getattr(self, name)) is not None
-            },
-            headers=self.headers,
-            hub=default_hub(),
-            max_size=self.max_size,
-            max_queue=self.max_queue,
-        )
-
-    def _token(self) -> str | None:
-        given = None if self.hf_token is None else self.hf_token.get_secret_value()
-        return token_for(space_url(self.space), given)
-
-    def _timeouts(self) -> Timeouts:
-        if self.timeout is None:
-            return self.timeouts
-        silence = max(self.timeout, _HEARTBEAT)
-        return replace(self.timeouts, first_token=self.timeout, silence=silence)
-
     def _open_space(self) -> Space:
         """Return the Space, made anew when a field has changed since."""
-        config = self._config()
+        config = config_of(self)
         if self._space is None or self._space.config != config:
             self._space = Space(config)
         return self._space
@@ -329,7 +287,7 @@ class ChatQwenSpace(BaseChatModel):
         with typed():
             while asking.chat is not None:
                 asking.check()
-                stream = functools.partial(_without_deltas, space, asking.chat, options)
+                stream = functools.partial(without_deltas, space, asking.chat, options)
                 with contextlib.closing(sync.iterate(stream)) as events:
                     for event in events:
                         if isinstance(event, Completed):
@@ -431,56 +389,25 @@ class ChatQwenSpace(BaseChatModel):
 
     def _asking(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Space, Asking, dict[str, Any]]:
+    ) -> tuple[Space, Asking, CallOptions]:
         """Return the Space, what to ask of it, and the options of a call; its own values win."""
-        rest = dict(kwargs)
-        tools = bound(
-            rest.pop("tools", None) or (),
-            rest.pop("tool_choice", None),
-            parallel=rest.pop("parallel_tool_calls", None),
-            strict=rest.pop("strict", None),
-            advised=self._advises,
-        )
-        wanted = format_instruction(rest.pop("response_format", None))
-        options = {
-            "model": rest.pop("model", None),
-            "stop": (self.stop or []) if stop is None else stop,
-            "inputs": rest.pop("inputs", None),
-        }
-        given = {name: rest.pop(name, None) for name in _SAMPLING}
-        options["sampling"] = {name: value for name, value in given.items() if value is not None}
-        reask = rest.pop("reask", True)
-        arguments = rest.pop("stream_arguments", False)
-        rest.pop("stream", None)  # which langchain-core has heeded
-        if rest:
-            logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", sorted(rest))
-        chat = render(messages_of(messages), tools, system=self.system_prompt)
-        about = {
-            "model_name": options["model"] or self.model,
-            "model_provider": "qwen-space",
-            "space": self.space,
-        }
+        stop = (self.stop or []) if stop is None else stop
+        given = Binding(kwargs, stop=stop, advised=self._advises)
+        if given.unknown:
+            logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", given.unknown)
+        model = given.options["model"] or self.model
+        chat = render(messages_of(messages), given.tools, system=self.system_prompt)
         asking = Asking(
-            instructed(chat, wanted),
-            tools,
-            limits=self._limits(options["model"]),
+            instructed(chat, given.instruction),
+            given.tools,
+            limits=limits_in(self.profile, model, self.space),
             rendering=self._rendering,
             blocks=self.output_version == "v1",
-            metadata=about,
-            reask=reask,
-            arguments=arguments,
+            metadata={"model_name": model, "model_provider": "qwen-space", "space": self.space},
+            reask=given.reask,
+            arguments=given.stream_arguments,
         )
-        return self._open_space(), asking, options
-
-    def _limits(self, model: str | None = None) -> Limits | None:
-        """Return how much a model takes, if that is known or `profile` says it."""
-        model = model or self.model
-        profile = self.profile or {}
-        name = full_name(model, self.space)
-        most = profile.get("max_input_tokens")
-        if most is None or profile.get("name", name) != name:
-            return limits_of(model, self.space)
-        return Limits(name, most, most, profile.get("max_output_tokens", 0))
+        return self._open_space(), asking, given.options
 
     @property
     def _advises(self) -> bool:
@@ -523,18 +450,15 @@ class ChatQwenSpace(BaseChatModel):
         Raises:
             ValueError: `tool_choice` names no tool of these.
         """
-        schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-        # Raises what is wrong with the choice. Two tools of one name fail when they are called.
-        by_name = {each.get("function", each).get("name"): each for each in schemas}
-        bound(list(by_name.values()), tool_choice)
-        options = {
-            "tool_choice": tool_choice,
-            "parallel_tool_calls": parallel_tool_calls,
-            "reask": None if reask else False,
-            "stream_arguments": stream_arguments or None,
-        }
-        given = {name: value for name, value in options.items() if value is not None}
-        return self.bind(tools=schemas, **given, **kwargs)
+        given = call_arguments(
+            tools,
+            tool_choice=tool_choice,
+            parallel_tool_calls=parallel_tool_calls,
+            strict=strict,
+            reask=reask,
+            stream_arguments=stream_arguments,
+        )
+        return self.bind(**given, **kwargs)
 
     # Structured output
 
@@ -597,31 +521,7 @@ class ChatQwenSpace(BaseChatModel):
                 wrong with the reply, which is its `llm_output`.
         """
         shape = Shape(schema)
-        about = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
-        options = {"ls_structured_output_format": about, **kwargs}
-        match method:
-            case "function_calling":
-                name = convert_to_openai_tool(schema)["function"]["name"]
-                model = self.bind_tools(
-                    [schema],
-                    tool_choice={"type": "function", "function": {"name": name}},
-                    parallel_tool_calls=False,
-                    strict=strict,
-                    reask=False,
-                    stream_arguments=True,
-                    **options,
-                )
-            case "json_schema":
-                wanted = {"name": shape.json_schema.get("title"), "schema": shape.json_schema}
-                response_format = {"type": "json_schema", "json_schema": wanted}
-                model = self.bind(response_format=response_format, **options)
-            case "json_mode":
-                model = self.bind(response_format={"type": "json_object"}, **options)
-            case _:
-                raise ValueError(
-                    f"method={method!r} is unknown: give 'json_schema', 'function_calling' or "
-                    "'json_mode'."
-                )
+        model = asked_for(self, schema, shape, method, strict=strict, **kwargs)
         return StructuredOutput(model, shape, include_raw=include_raw, reask=reask)
 
     # What LangChain wants to know
@@ -633,7 +533,7 @@ class ChatQwenSpace(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {
-            "space": self._config().url,
+            "space": config_of(self).url,
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
@@ -641,7 +541,7 @@ class ChatQwenSpace(BaseChatModel):
             "endpoint": self.endpoint,
             "inputs": self.inputs,
             "stop": self.stop,
-            **{name: getattr(self, name) for name in _SAMPLING},
+            **{name: getattr(self, name) for name in SAMPLING},
         }
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -708,43 +608,9 @@ class ChatQwenSpace(BaseChatModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         """Return what is pickled: all but the secrets, which are to be given again."""
-        state = dict(super().__getstate__())
-        proxy = None if has_password(self.proxy) else self.proxy
-        left: dict[str, Any] = {"hf_token": None, "headers": {}, "proxy": proxy}
-        state["__dict__"] = {**state["__dict__"], **left}
-        state["__pydantic_fields_set__"] = state["__pydantic_fields_set__"] - {"hf_token"}
-        state["__pydantic_private__"] = {**(state["__pydantic_private__"] or {}), "_space": None}
-        return state
-
-
-def _without_deltas(
-    space: Space, chat: Sequence[Turn], options: Mapping[str, Any]
-) -> Entered[AsyncIterator[Told | Completed]]:
-    """Open a stream that has nothing but what comes before the reply, and the whole of it.
-
-    The others would have to come from thread to thread one by one.
-    """
-
-    async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Told | Completed]:
-        events = await stack.enter_async_context(space.stream(chat, **options))
-        return (event async for event in events if isinstance(event, (*TOLD, Completed)))
-
-    return Entered(enter)
+        return without_secrets(super().__getstate__())
 
 
 def _result(message: AIMessage | None) -> ChatResult:
     assert message is not None  # noqa: S101 - a stream ends with `Completed` or an error
     return ChatResult(generations=[ChatGeneration(message=message)])
-
-
-@functools.cache
-def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
-    """Return the constructor's arguments, with those that go by several names under each."""
-    names: dict[str, None] = {}
-    for name, field in cls.model_fields.items():
-        names[name] = None
-        if isinstance(field.validation_alias, AliasChoices):
-            names.update((str(each), None) for each in field.validation_alias.choices)
-        elif field.alias:
-            names[field.alias] = None
-    return list(names)

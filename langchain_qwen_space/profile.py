@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from langchain_core.language_models import ModelProfile
 
-from qwen_space.models import full_name, limits_of
+from qwen_space.models import Limits, full_name, limits_of
 
-__all__ = ["profile_of"]
+__all__ = ["limits_in", "profile_of"]
 
 
 @functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
@@ -41,3 +43,13 @@ def profile_of(model: str, space: str) -> ModelProfile:
         profile["max_input_tokens"] = limits.max_input
         profile["max_output_tokens"] = limits.max_output
     return profile
+
+
+def limits_in(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
+    """Return how much a model takes, if that is known or a profile of it says so."""
+    profile = profile or {}
+    name = full_name(model, space)
+    most = profile.get("max_input_tokens")
+    if most is None or profile.get("name", name) != name:
+        return limits_of(model, space)
+    return Limits(name, most, most, profile.get("max_output_tokens", 0))

@@ -12,6 +12,7 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, dumps, load
 
 from langchain_qwen_space import ChatQwenSpace
+from langchain_qwen_space.arguments import config_of
 from qwen_space import Timeouts
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_an_unpickled_model_takes_the_token_of_the_environment(
 
     model = pickle.loads(pickle.dumps(ChatQwenSpace(hf_token=TOKEN)))
 
-    assert model._config().hf_token == "hf_of_this_machine"
+    assert config_of(model).hf_token == "hf_of_this_machine"
 
 
 def test_a_pickle_has_no_secret_header_and_no_proxys_password() -> None:
@@ -85,7 +86,7 @@ def test_a_pickle_has_no_secret_header_and_no_proxys_password() -> None:
     open_proxy = ChatQwenSpace(proxy="http://127.0.0.1:3128")
 
     assert TOKEN.encode() not in pickle.dumps(model)
-    assert TOKEN.encode() not in pickle.dumps(model._config())
+    assert TOKEN.encode() not in pickle.dumps(config_of(model))
     assert pickle.loads(pickle.dumps(open_proxy)).proxy == "http://127.0.0.1:3128"
 
 
