@@ -19,30 +19,12 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from qwen_space import SpaceClient, SpaceConfig
-from tests.scripted_server import EVENT_ID, completed, estimation, generating, starts
+from tests.scripted_server import CONFIG, EVENT_ID, completed, estimation, generating, starts
 
-__all__ = ["APP", "PAGE_404", "Answer", "HubFront", "Seen", "told"]
+__all__ = ["PAGE_404", "Answer", "HubFront", "Seen", "told"]
 
 DOMAIN = "hub.test"
 
-APP = {
-    "version": "5.0.2",
-    "protocol": "sse_v3",
-    "components": [
-        {"id": 1, "type": "textbox", "props": {"label": "Message"}},
-        {"id": 2, "type": "chatbot", "props": {"type": "tuples"}},
-    ],
-    "dependencies": [
-        {
-            "id": 7,
-            "api_name": "chat",
-            "targets": [[9, "click"]],
-            "inputs": [1, 2],
-            "outputs": [1, 2],
-            "types": {"generator": True},
-        }
-    ],
-}
 PAGE_404 = (
     "<!doctype html>\n<html><head><title>Hugging Face</title></head><body><h1>404</h1>"
     "<p>Sorry, we can&#39;t find the page you are looking for.</p></body></html>"
@@ -202,7 +184,7 @@ async def _cut(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def _app(request: web.BaseRequest) -> web.StreamResponse:
-    return web.json_response(APP, headers={"Set-Cookie": "spaces-jwt=one; Path=/"})
+    return web.json_response(CONFIG, headers={"Set-Cookie": "spaces-jwt=one; Path=/"})
 
 
 async def _joined(request: web.BaseRequest) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 __all__ = [
+    "CONFIG",
     "EVENT_ID",
     "Exchange",
     "ScriptedServer",
@@ -34,6 +35,26 @@ __all__ = [
 ]
 
 EVENT_ID = "e" * 32
+
+# A small chat app, as its `/config` tells of it.
+CONFIG = {
+    "version": "4.44.1",
+    "protocol": "sse_v3",
+    "components": [
+        {"id": 1, "type": "textbox", "props": {"label": "Message"}},
+        {"id": 2, "type": "chatbot", "props": {"type": "tuples"}},
+    ],
+    "dependencies": [
+        {
+            "id": 7,
+            "api_name": "chat",
+            "targets": [[9, "click"]],
+            "inputs": [1, 2],
+            "outputs": [1, 2],
+            "types": {"generator": True},
+        }
+    ],
+}
 
 
 @dataclass

@@ -36,6 +36,7 @@ from qwen_space import (
 )
 from qwen_space.transport import _translated
 from tests.scripted_server import (
+    CONFIG,
     EVENT_ID,
     Exchange,
     ScriptedServer,
@@ -49,24 +50,6 @@ from tests.scripted_server import (
     streaming,
 )
 
-CONFIG = {
-    "version": "4.44.1",
-    "protocol": "sse_v3",
-    "components": [
-        {"id": 1, "type": "textbox", "props": {"label": "Message"}},
-        {"id": 2, "type": "chatbot", "props": {"type": "tuples"}},
-    ],
-    "dependencies": [
-        {
-            "id": 7,
-            "api_name": "chat",
-            "targets": [[9, "click"]],
-            "inputs": [1, 2],
-            "outputs": [1, 2],
-            "types": {"generator": True},
-        }
-    ],
-}
 GRADIO = status(200, CONFIG)
 HTML = "<!DOCTYPE html><html><title>Sorry</title></html>"
 DEEP = "[" * 100_000

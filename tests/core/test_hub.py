@@ -35,9 +35,8 @@ from qwen_space.chat import Turn
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import ProcessCompleted
 from qwen_space.space import Space
-from tests.hub_front import APP as APP_CONFIG
 from tests.hub_front import PAGE_404, Answer, HubFront, Seen, told
-from tests.scripted_server import ScriptedServer, status
+from tests.scripted_server import CONFIG, ScriptedServer, status
 
 TOKEN = "hf_very_secret"
 APP = True  # what the app itself answers
@@ -922,7 +921,7 @@ async def test_a_plain_address_asks_no_hub(of: Any, end: type[object]) -> None:
 
 @pytest.mark.parametrize("page", [IN_ERROR, NOT_FOUND])
 async def test_a_plain_address_gets_the_prompt_once(page: Answer) -> None:
-    config, join = status(200, APP_CONFIG), status(page.status, page.body)
+    config, join = status(200, CONFIG), status(page.status, page.body)
 
     async with HubFront() as server, ScriptedServer(config=config, join=join) as plain:
         (error,) = await ask(server, plain.url)

@@ -21,7 +21,7 @@ from qwen_space import (
 )
 from qwen_space.chat import Turn
 from qwen_space.space import Space
-from tests.scripted_server import EVENT_ID, Exchange, ScriptedServer, status
+from tests.scripted_server import CONFIG, EVENT_ID, Exchange, ScriptedServer, status
 
 HI = [Turn("user", "Hi")]
 TEXT = "Hello there."
@@ -168,19 +168,13 @@ def test_options_are_those_of_the_call(space: Any) -> None:
 
 
 async def test_an_app_that_was_deployed_anew_is_looked_at_again() -> None:
-    config = {
-        "version": "4.44.1",
-        "protocol": "sse_v3",
-        "components": [{"id": 1, "type": "textbox"}, {"id": 2, "type": "chatbot"}],
-        "dependencies": [{"id": 7, "inputs": [1], "outputs": [1, 2], "api_name": "chat"}],
-    }
     accepted = status(200, {"event_id": EVENT_ID})
     answers = iter([accepted, status(404, {"detail": "Not Found"}), accepted])
 
     async def join(exchange: Exchange) -> None:
         await next(answers)(exchange)
 
-    async with ScriptedServer(config=status(200, config), join=join) as server:
+    async with ScriptedServer(config=status(200, CONFIG), join=join) as server:
         shared = at(server)
         await shared.acomplete(HI)
         with pytest.raises(SpaceStatusError):

@@ -43,6 +43,7 @@ from tests.faults.script import (
     sse,
 )
 from tests.scripted_server import (
+    CONFIG,
     EVENT_ID,
     append,
     completed,
@@ -90,24 +91,6 @@ class Fails:
 
 HTML = "<!DOCTYPE html><html><title>Sorry</title></html>"
 NO_CONFIG = http(404, {"detail": "Not Found"})  # then the public Space's figures are taken
-CONFIG = {
-    "version": "4.44.1",
-    "protocol": "sse_v3",
-    "components": [
-        {"id": 1, "type": "textbox", "props": {"label": "Message"}},
-        {"id": 2, "type": "chatbot", "props": {"type": "tuples"}},
-    ],
-    "dependencies": [
-        {
-            "id": 7,
-            "api_name": "chat",
-            "targets": [[9, "click"]],
-            "inputs": [1, 2],
-            "outputs": [1, 2],
-            "types": {"generator": True},
-        }
-    ],
-}
 GRADIO = http(200, CONFIG)
 JOINED = http(200, {"event_id": EVENT_ID})
 CLOSE = {"msg": "close_stream", "event_id": None}

@@ -27,9 +27,9 @@ from qwen_space import (
 from qwen_space.transport import Clock
 from tests.faults.conftest import Serve
 from tests.faults.script import CUT, END, HANG, RESET, STOP_LISTENING, Script, http, playing, sse
-from tests.faults.table import ALL, BEGUN, CONFIG, GRADIO, HTML, JOINED, ONE, REPLY
+from tests.faults.table import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY
 from tests.faults.ways import PROMPT, WAYS, in_all_ways
-from tests.scripted_server import ScriptedServer
+from tests.scripted_server import CONFIG, ScriptedServer
 
 URL = "http://a.example"
 
