@@ -18,6 +18,7 @@ __all__ = [
     "RESET",
     "STOP_LISTENING",
     "Endless",
+    "Item",
     "Pause",
     "Raw",
     "Script",

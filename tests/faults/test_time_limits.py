@@ -9,10 +9,10 @@ import pytest
 
 from qwen_space import QwenSpaceError, SpaceClient, SpaceTimeoutError, Timeouts
 from tests.faults.conftest import Serve
-from tests.faults.script import CUT, END, HANG, Endless, Pause, Script, message, playing, sse
+from tests.faults.script import CUT, END, HANG, Endless, Item, Pause, Script, message, playing, sse
 from tests.faults.table import ALL, BEAT, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
 from tests.faults.ways import PROMPT, WAYS, in_all_ways
-from tests.scripted_server import ScriptedServer, estimation, starts
+from tests.scripted_server import Exchange, ScriptedServer, estimation, starts
 
 BEATING = Endless(message(BEAT), 0.05)
 
@@ -98,38 +98,61 @@ def test_langchains_timeout_is_for_the_first_token(name: str, way: str, serve: S
     assert "first_token" in str(got.error)
 
 
-async def busy(client: SpaceClient) -> tuple[str, str]:
-    """Read an event, do something else meanwhile, and read the rest; return text and error."""
+class Later:
+    """Answers with a place in the queue, and with the rest once the caller has that.
+
+    Attributes:
+        wanted: To be set when the rest is to come.
+        sent: Set when it was sent.
+    """
+
+    def __init__(self, *items: Item) -> None:
+        self.wanted, self.sent = asyncio.Event(), asyncio.Event()
+        script = sse(estimation(), *items)
+        self._first, self._rest, self._last = script[:2], script[2:-1], script[-1:]
+
+    async def __call__(self, exchange: Exchange) -> None:
+        await playing(self._first)(exchange)
+        await self.wanted.wait()
+        await playing(self._rest)(exchange)
+        self.sent.set()
+        await playing(self._last)(exchange)
+
+
+async def ask_and_be_busy(later: Later, limits: Timeouts) -> tuple[str, str]:
+    """Read an event, do something else while the rest comes; return its text and error."""
+    server = app(())
+    server.data = later
     try:
-        async with client.stream(PROMPT) as events:
+        async with (
+            server,
+            SpaceClient(server.url, timeouts=limits) as client,
+            client.stream(PROMPT) as events,
+        ):
             await anext(events)
-            await asyncio.sleep(0.6)
+            later.wanted.set()
+            await later.sent.wait()
+            await asyncio.sleep(0.4)  # longer than the limits
             return [event async for event in events][-1].text, ""
     except QwenSpaceError as exc:
         return exc.text, type(exc).__name__
-
-
-LATER = estimation(), Pause(0.1)  # the first event comes before the others
 
 
 @pytest.mark.parametrize("last", [END, CUT, HANG])
 async def test_what_came_while_the_caller_was_busy_is_not_lost(last: Any) -> None:
     """The connection ends, breaks or is silent before the reply is read."""
     limits = Timeouts(first_token=0.3, silence=0.3)
-    server = app(sse(*LATER, *REPLY, last))
 
-    async with server, SpaceClient(server.url, timeouts=limits) as client:
-        assert await busy(client) == (ALL, "")
+    assert await ask_and_be_busy(Later(*REPLY, last), limits) == (ALL, "")
 
 
 @pytest.mark.parametrize(
     ("last", "error"), [(CUT, "StreamInterruptedError"), (HANG, "SpaceTimeoutError")]
 )
 async def test_all_that_had_come_is_in_the_error(last: Any, error: str) -> None:
-    server = app(sse(*LATER, *BEGUN, ONE, TWO, last))
+    later = Later(*BEGUN, ONE, TWO, last)
 
-    async with server, SpaceClient(server.url, timeouts=Timeouts(silence=0.3)) as client:
-        assert await busy(client) == ("one two ", error)
+    assert await ask_and_be_busy(later, Timeouts(silence=0.3)) == ("one two ", error)
 
 
 def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import time
+import threading
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -189,20 +189,26 @@ def test_places_in_the_queue_without_end_end_with_total(serve: Serve, way: str) 
 
 
 def test_a_stream_that_is_quicker_than_the_blocking_caller_has_to_wait() -> None:
-    made = itertools.count()
+    many = threading.Event()
     last = 0
 
     async def items() -> AsyncIterator[int]:
         nonlocal last
-        for last in made:
+        for last in itertools.count():
+            if last == 9_999:
+                many.set()
             yield last
+            await asyncio.sleep(0)
+
+    async def turns() -> None:
+        """Let the loop turn: a stream that does not wait makes an item each time."""
+        for _ in range(1_000):
             await asyncio.sleep(0)
 
     events = sync.iterate(lambda: nullcontext(items()))
     next(events)
-    while last < 9_999:
-        time.sleep(0.01)
-    time.sleep(0.3)  # the caller is elsewhere
+    assert many.wait(20)
+    sync.run(turns)  # the caller is elsewhere
 
     assert last < 10_010
     events.close()
