@@ -52,9 +52,9 @@ def bound(
     Raises:
         ValueError: Two tools have one name, or `choice` names none of them.
     """
-    if not tools and not required and choice in {None, "auto", "none"}:
+    if not tools and not required and choice in (None, "auto", "none"):  # no set: it may be a dict
         return NO_TOOLS
-    if required and choice in {None, "auto"}:
+    if required and choice in (None, "auto"):
         choice = "required"
     schemas = [tool if isinstance(tool, Mapping) else schema(tool) for tool in tools or ()]
     return Tools.of(schemas, choice, parallel=parallel, advised=advised)

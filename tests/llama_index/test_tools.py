@@ -201,6 +201,15 @@ async def test_without_tools_a_reply_is_not_looked_through(
             id="as-openai-has-it",
         ),
         pytest.param(
+            {
+                "tool_choice": {"type": "function", "function": {"name": "multiply"}},
+                "tool_required": True,
+            },
+            1,
+            'a call of the function "multiply"',
+            id="as-openai-has-it-and-required",
+        ),
+        pytest.param(
             {"tool_choice": "multiply", "tool_required": True},
             1,
             'a call of the function "multiply"',
@@ -224,6 +233,8 @@ def test_the_choice_of_a_tool_reaches_the_space(
 async def test_a_choice_that_is_no_tool_is_refused(space: Any, llm: QwenSpace, way: str) -> None:
     with pytest.raises(ValueError, match=r"'divide' is no tool.*add, multiply"):
         await call(llm, way, tool_choice="divide")
+    with pytest.raises(ValueError, match=r"'add' is no tool.*none"):
+        await call(llm, way, tools=[], tool_choice={"function": {"name": "add"}})
 
     assert space.joins == []
 
