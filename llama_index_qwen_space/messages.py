@@ -16,7 +16,7 @@ from llama_index.core.base.llms.types import (
 
 from qwen_space.tools import Message, ToolCall
 
-__all__ = ["plain"]
+__all__ = ["calls_of", "plain"]
 
 # Names that other providers have for the assistant.
 _ASSISTANTS = frozenset({MessageRole.CHATBOT, MessageRole.MODEL})
@@ -32,7 +32,7 @@ def plain(messages: Sequence[ChatMessage]) -> list[Message]:
         Message(
             _role(message),
             _text(message),
-            tuple(_calls(message)),
+            tuple(calls_of(message)),
             message.additional_kwargs.get("tool_call_id"),
         )
         for message in messages
@@ -63,7 +63,7 @@ def _block_text(block: Any) -> str | None:
     )
 
 
-def _calls(message: ChatMessage) -> Iterator[ToolCall]:
+def calls_of(message: ChatMessage) -> Iterator[ToolCall]:
     """Yield a message's calls: its blocks, or what LLMs without such blocks left in their place."""
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:

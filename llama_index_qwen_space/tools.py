@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.utils import parse_partial_json
 
+from llama_index_qwen_space.messages import calls_of
 from qwen_space.tools import NO_TOOLS, ToolCall, Tools
 
 if TYPE_CHECKING:
@@ -85,15 +87,17 @@ def older_calls(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
 def selections(message: ChatMessage) -> list[ToolSelection]:
     """Return the calls of a message as LlamaIndex's agents take them."""
     return [
-        ToolSelection(
-            tool_id=block.tool_call_id or "",
-            tool_name=block.tool_name,
-            tool_kwargs=_arguments(block.tool_kwargs),
-        )
-        for block in message.blocks
-        if isinstance(block, ToolCallBlock)
+        ToolSelection(tool_id=call.id, tool_name=call.name, tool_kwargs=_arguments(call.arguments))
+        for call in calls_of(message)
     ]
 
 
 def _arguments(arguments: Mapping[str, Any] | str) -> dict[str, Any]:
-    return {} if isinstance(arguments, str) else dict(arguments)
+    """Return a call's arguments; of JSON that is not complete yet, as far as it has come."""
+    if not isinstance(arguments, str):
+        return dict(arguments)
+    try:
+        read = parse_partial_json(arguments)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}

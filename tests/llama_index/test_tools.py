@@ -332,6 +332,33 @@ async def test_a_tool_call_stops_no_stream_late(
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
 
+CALL_OF_ANOTHER_LLM = {"id": "7", "function": {"name": "add", "arguments": '{"a": 2, "b": 3}'}}
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments"),
+    [
+        pytest.param({"tool_kwargs": '{"a": 2, "b": 3}'}, {"a": 2, "b": 3}, id="json"),
+        pytest.param({"tool_kwargs": '{"a": 2, "b'}, {"a": 2}, id="json-that-has-just-begun"),
+        pytest.param({"tool_kwargs": ""}, {}, id="nothing-yet"),
+        pytest.param({"tool_kwargs": "[2, 3]"}, {}, id="no-object"),
+        pytest.param({"tool_calls": [CALL_OF_ANOTHER_LLM]}, {"a": 2, "b": 3}, id="no-block"),
+    ],
+)
+def test_the_calls_of_another_llm_s_message_are_found_too(
+    llm: QwenSpace, message: dict[str, Any], arguments: dict[str, Any]
+) -> None:
+    if "tool_kwargs" in message:
+        blocks = [ToolCallBlock(tool_call_id="7", tool_name="add", **message)]
+        response = ChatResponse(message=ChatMessage(blocks, role="assistant"))
+    else:
+        response = ChatResponse(message=ChatMessage(role="assistant", additional_kwargs=message))
+
+    [found] = llm.get_tool_calls_from_response(response)
+
+    assert (found.tool_id, found.tool_name, found.tool_kwargs) == ("7", "add", arguments)
+
+
 # Asking once more
 
 
