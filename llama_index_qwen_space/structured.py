@@ -24,7 +24,7 @@ from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts.base import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import PydanticCustomError, from_json
 
 from qwen_space.misuse import said_by
 from qwen_space.structured import NoJSONError, find_json, instruction, reask
@@ -227,6 +227,7 @@ class _Extraction(Generic[Model]):
 
     def __init__(self, output_cls: type[Model], messages: Sequence[ChatMessage]) -> None:
         self._output_cls = output_cls
+        self._fields = list(output_cls.model_fields)
         self._flexible = create_flexible_model(output_cls)
         self._asked_again = False
         self._shown: Any = None
@@ -261,7 +262,18 @@ class _Extraction(Generic[Model]):
 
     def _validated(self, value: Any) -> Model:
         # As JSON, where a date is a string and a tuple a list, however strict the class is.
-        return self._output_cls.model_validate_json(json.dumps(value))
+        found = self._output_cls.model_validate_json(json.dumps(value))
+        if isinstance(value, dict) and value and self._fields and not found.model_fields_set:
+            raise self._is_another  # the schema for one, where all fields have defaults
+        return found
+
+    @property
+    def _is_another(self) -> ValidationError:
+        fields = ", ".join(self._fields)
+        error = PydanticCustomError("no_field", f"It has none of the fields: {fields}")
+        return ValidationError.from_exception_data(
+            self._output_cls.__name__, [{"type": error, "input": None}]
+        )
 
     def _fits(self, value: Any) -> bool:
         try:
@@ -286,10 +298,11 @@ class _Extraction(Generic[Model]):
         return partial
 
     def _as_far_as_it_fits(self, value: Any) -> Model | FlexibleModel | None:
-        try:
+        with contextlib.suppress(ValidationError):
             return self._validated(value)
-        except ValidationError:
-            return self._flexible.model_validate(value) if isinstance(value, dict) else None
+        if isinstance(value, dict) and any(map(value.get, self._fields)):
+            return self._flexible.model_validate(value)
+        return None
 
 
 def _said(response: ChatResponse | None) -> str:

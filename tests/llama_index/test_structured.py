@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import inspect
+import json
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -137,7 +138,14 @@ async def test_a_reply_that_stays_wrong_is_an_error_and_no_blank_object(
     assert len(space.joins) == 2
 
 
-@pytest.mark.parametrize("reply", ["I like the Beatles.", "{}", "```json\n{\n"])
+NO_FIELD = [
+    '{"title": "Help!"}',
+    '{"Song": {"name": "Help!"}}',
+    json.dumps(Song.model_json_schema()),
+]
+
+
+@pytest.mark.parametrize("reply", ["I like the Beatles.", "{}", "```json\n{\n", *NO_FIELD])
 async def test_no_blank_object_is_streamed_before_an_error(
     space: Any, llm: QwenSpace, reply: str
 ) -> None:
@@ -146,6 +154,36 @@ async def test_no_blank_object_is_streamed_before_an_error(
 
     with pytest.raises(ValueError, match="gave no Song"):
         next(stream)
+
+
+class Wish(BaseModel):
+    """Nothing of it has to be given."""
+
+    song: str | None = None
+    loud: bool = False
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reply", NO_FIELD)
+async def test_an_object_without_any_field_of_the_class_is_not_that_object(
+    space: Any, llm: QwenSpace, way: str, reply: str
+) -> None:
+    space.engine.reply = in_turn(reply, '{"song": "Help!"}')
+
+    objects = await predict(llm, way, output_cls=Wish)
+
+    assert objects[-1] == Wish(song="Help!")
+    assert all(each.song for each in objects)
+    assert "It has none of the fields: song, loud" in space.joins[1]["data"][0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_empty_object_is_one_where_nothing_has_to_be_given(
+    space: Any, llm: QwenSpace, way: str
+) -> None:
+    space.engine.reply = ["{}"]
+
+    assert await predict(llm, way, output_cls=Wish) == [Wish()]
 
 
 # What reaches the Space
