@@ -447,6 +447,31 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             )
         return calls
 
+    if not TYPE_CHECKING:  # where the signature is LlamaIndex's
+
+        def predict_and_call(self, *args: Any, **kwargs: Any) -> Any:
+            """Have the model call tools, and return what they give."""
+            return super().predict_and_call(*args, **self._acting(kwargs))
+
+        async def apredict_and_call(self, *args: Any, **kwargs: Any) -> Any:
+            """Have the model call tools, and return what they give."""
+            return await super().apredict_and_call(*args, **self._acting(kwargs))
+
+    def _acting(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments with what LlamaIndex's agent of thoughts and actions needs.
+
+        `predict_and_call` gives it None where these are left out, and it does not take that.
+        """
+        if self.is_function_calling_model:
+            return kwargs
+        from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
+
+        needed = {
+            "react_chat_formatter": ReActChatFormatter(),
+            "output_parser": ReActOutputParser(),
+        }
+        return {**needed, **kwargs}
+
     # Copies
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -355,6 +355,29 @@ async def test_predict_and_call_without_a_call_is_an_error_or_the_text(
     assert calls == []
 
 
+def test_predict_and_call_calls_by_written_thoughts_too(space: Any) -> None:
+    space.engine.reply = pieces(CALL)
+    llm = QwenSpace(space=space.url, is_function_calling_model=False)
+    tool, calls = adding()
+
+    response = llm.predict_and_call([tool], "What is 2+3?", memory=memory())
+
+    assert str(response) == "5"
+    assert calls == [(2, 3)]
+    assert "Action Input:" in space.joins[0]["data"][2]
+
+
+async def test_apredict_and_call_calls_by_written_thoughts_too(space: Any) -> None:
+    space.engine.reply = pieces(CALL)
+    llm = QwenSpace(space=space.url, is_function_calling_model=False)
+    tool, calls = adding()
+
+    response = await llm.apredict_and_call([tool], "What is 2+3?", memory=memory())
+
+    assert str(response) == "5"
+    assert calls == [(2, 3)]
+
+
 async def test_cancelling_a_run_stops_the_job_of_a_function_agent(
     space: Any, llm: QwenSpace, held: Callable[[int], Any]
 ) -> None:
