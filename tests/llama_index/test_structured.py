@@ -315,6 +315,24 @@ async def test_a_query_engine_answers_with_an_object(
     assert system.startswith("You are an expert Q&A system")
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_query_engine_gives_no_blank_object(
+    space: Any, llm: QwenSpace, asynchronous: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    space.engine.reply = ["I like the Beatles."]
+    index = SummaryIndex.from_documents([Document(text="In 1965 they sang Help!")])
+
+    async def ask(mode: Any) -> Any:
+        engine = index.as_query_engine(llm=llm, output_cls=Song, response_mode=mode)
+        return await engine.aquery("Which?") if asynchronous else engine.query("Which?")
+
+    with pytest.raises(StructuredOutputError):
+        await ask("tree_summarize")
+    # Here LlamaIndex itself catches what is a ValueError, as the page about it says.
+    assert (await ask("compact")).response == "Empty Response"
+    assert "gave no Song" in caplog.text
+
+
 def test_function_mode_has_the_model_call_a_function(space: Any) -> None:
     call = f'<tool_call>\n{{"name": "Song", "arguments": {JSON}}}\n</tool_call>'
     space.engine.reply = [call]
