@@ -36,6 +36,7 @@ dispatcher = get_dispatcher(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 
 _FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\n", re.IGNORECASE)
+_CALLING = frozenset({"tool_choice", "tool_required", "allow_parallel_tool_calls"})
 _OPENING = re.compile(r"[{\[]")
 
 
@@ -92,7 +93,7 @@ class StructuredPrediction(LLM):
         asked = self._extraction(output_cls, prompt, prompt_args)
         found = None
         while found is None:
-            found = asked.result(self.chat(asked.messages, **(llm_kwargs or {})))
+            found = asked.result(self.chat(asked.messages, **_without_tools(llm_kwargs)))
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -110,7 +111,7 @@ class StructuredPrediction(LLM):
         asked = self._extraction(output_cls, prompt, prompt_args)
         found = None
         while found is None:
-            found = asked.result(await self.achat(asked.messages, **(llm_kwargs or {})))
+            found = asked.result(await self.achat(asked.messages, **_without_tools(llm_kwargs)))
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -129,7 +130,7 @@ class StructuredPrediction(LLM):
         asked = self._extraction(output_cls, prompt, prompt_args)
         found = None
         while found is None:
-            stream = self.stream_chat(asked.messages, **(llm_kwargs or {}))
+            stream = self.stream_chat(asked.messages, **_without_tools(llm_kwargs))
             with contextlib.closing(stream) as chunks:
                 last = None
                 for last in chunks:
@@ -147,7 +148,8 @@ class StructuredPrediction(LLM):
         **prompt_args: Any,
     ) -> AsyncGenerator[Model | FlexibleModel, None]:
         """Do as `stream_structured_predict`."""
-        return _Objects(self, self._extraction(output_cls, prompt, prompt_args), llm_kwargs or {})
+        asked = self._extraction(output_cls, prompt, prompt_args)
+        return _Objects(self, asked, _without_tools(llm_kwargs))
 
     @property
     def _is_left_to_llama_index(self) -> bool:
@@ -303,6 +305,11 @@ class _Extraction(Generic[Model]):
         if isinstance(value, dict) and any(map(value.get, self._fields)):
             return self._flexible.model_validate(value)
         return None
+
+
+def _without_tools(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return arguments without those by which others have an object made: by calling a tool."""
+    return {name: value for name, value in (llm_kwargs or {}).items() if name not in _CALLING}
 
 
 def _said(response: ChatResponse | None) -> str:

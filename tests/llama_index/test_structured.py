@@ -240,6 +240,19 @@ async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: s
     assert space.joins[0]["data"][3] == "7B"
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_would_have_a_tool_called_is_left_out_as_llama_index_does(
+    space: Any, llm: QwenSpace, way: str
+) -> None:
+    space.engine.reply = [JSON]
+    given = {"tool_choice": "required", "tool_required": True, "allow_parallel_tool_calls": False}
+
+    objects = await predict(llm, way, llm_kwargs=given)
+
+    assert objects[-1] == HELP
+    assert set(given) == {"tool_choice", "tool_required", "allow_parallel_tool_calls"}
+
+
 def test_a_class_is_read_as_json_however_strict_it_is(space: Any, llm: QwenSpace) -> None:
     class Release(BaseModel):
         model_config = ConfigDict(strict=True)
