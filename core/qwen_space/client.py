@@ -88,7 +88,8 @@ class SpaceClient:
         hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
             characters of a reply.
-        session: An aiohttp session to use. The client closes only one that it made itself.
+        session: An aiohttp session to use. The client closes only one that it made itself, and
+            only there does it wait, aside, for the end of a reply to keep its connection.
 
     Raises:
         ValueError: An argument cannot be right.
@@ -176,7 +177,8 @@ class SpaceClient:
 
         Entering the block sends the prompt; where the Space sleeps or is being built, reading
         the events does, after a `Notice` and the wait for it. Leaving the block, in whatever way,
-        closes the connection, which stops the job on the server (Gradio 4.9 and newer).
+        closes the connection, which stops the job on the server (Gradio 4.9 and newer). That of a
+        whole reply is kept for the next one, where the server ends the reply as it should.
 
         Args:
             prompt: What to answer.
@@ -338,7 +340,7 @@ class SpaceClient:
         if stop:
             events = reply.until_stop(events, scanner)
             stack.push_async_callback(events.aclose)
-        stack.callback(body.close)  # first of all: at once, and in a cancelled task too
+        stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events
 
     async def _question(

@@ -61,6 +61,18 @@ class Reply:
         self._send_data = send_data
         self._owes_data = job.asks_for_data
         self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
+        self._is_whole = False
+
+    def leave(self) -> None:
+        """Leave the stream: at once, and without awaiting, so in a cancelled task too.
+
+        Its connection is cut, which stops the job, but for a reply that is whole: there the job
+        is over, and the server about to end the stream.
+        """
+        if self._is_whole:
+            self._body.let_end()
+        else:
+            self._body.close()
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events of the reply; the last is `Completed`.
@@ -87,6 +99,7 @@ class Reply:
                         yield event
                         self._check_size(event)
                     if job.done:
+                        self._is_whole = True
                         yield self._completed(job.text, "stop")
                         return
                 del chunk  # not kept while the next one is waited for

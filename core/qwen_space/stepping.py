@@ -40,6 +40,7 @@ async def run_step(
     """
     if step.queued:
         body, job = await Opening(transport, step, join, clock, may_call=False).open()
+        # It is not let end: the next step has the same session, whose messages could come on it.
         with contextlib.closing(body):
             reply = Reply(body, job, clock, None, send_data, transport.config.max_size)
             async for _ in reply.events():

@@ -6,14 +6,18 @@ import asyncio
 import contextlib
 import io
 import json
+import selectors
 import socket
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -41,12 +45,18 @@ __all__ = ["Body", "Clock", "Transport"]
 # lost, and must not be repeated; so none is kept that long.
 _KEEP_ALIVE = 3.0
 
+# How long a server may take to end the body of a reply that is complete. Gradio 6.31 takes half
+# a millisecond, and the way from there is longer.
+_ENDING = 0.25
+
 _MOST_OF_AN_ERROR = 64 * 2**10  # bytes
 _ERROR_SECONDS = 2.0  # for the rest of what says why
 
 _EVENTS = "text/event-stream"
 
 _PROXY_LOGIN = "the proxy wants a user and a password (HTTP 407): http://user:password@host:port"
+
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 _USER_AGENT = f"qwen-space/{__version__}"
 
@@ -99,9 +109,12 @@ class Transport:
         self._session = session
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None  # of a session of our own
+        self._ending: set[Body] = set()
 
     async def close(self) -> None:
         """Close the connections. New ones are opened if it is used again."""
+        for body in [*self._ending]:
+            body.close()
         if self._owns_session and self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -187,7 +200,9 @@ class Transport:
             QwenSpaceError: There is no answer, or it is a refusal.
         """
         response = await self._send("GET", url, clock, self._headers(_EVENTS))
-        body = Body(response, clock)
+        # How long, and how many, connections are kept in a session of the caller's is not ours
+        # to say, so that a join could be lost or have to wait: there none is.
+        body = Body(response, clock, self._ending if self._owns_session else None)
         if "Content-Type" not in response.headers or response.content_type == _EVENTS:
             return body
         async with response:
@@ -224,7 +239,7 @@ class Transport:
         if self._session is None:
             self._loop = loop
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
+                connector=_Connector(limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
             )
         if self._loop not in {None, loop}:
@@ -250,31 +265,84 @@ class Transport:
         return {**headers, **given}  # aiohttp takes the last, whatever its case
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Opens connections, and hands out again those that are as they should be."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
+
+    async def connect(self, *request: Any, **options: Any) -> Connection:
+        """Return a connection, but none on which the server said something without being asked.
+
+        aiohttp would take that for the answer to the next request. It may also be that the server
+        closes the connection, and a join would be lost on it.
+        """
+        connection = await super().connect(*request, **options)
+        while connection.protocol in self._used and _was_spoken_on(connection):
+            connection.close()
+            connection = await super().connect(*request, **options)
+        if connection.protocol is not None:
+            self._used.add(connection.protocol)
+        return connection
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Cut the connections, also those that the child of a fork holds."""
+        for protocol in [*self._used]:
+            if protocol.transport is not None:
+                _cut(protocol.transport)
+        await super().close(abort_ssl=abort_ssl)
+
+
 class Body:
     """The body of an answer, read as it comes.
 
     Args:
         response: The response, of which nothing has been read.
         clock: The time limits.
+        ending: Where a body is kept that comes to its end by itself; None if it may not.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, clock: Clock) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, clock: Clock, ending: set[Body] | None = None
+    ) -> None:
         self.url = str(response.url.with_query(None))
         self._response = response
         self._clock = clock
+        self._ending = ending
+        self._loop = asyncio.get_running_loop()
+        self._last_moment: asyncio.TimerHandle | None = None
         connection = response.connection  # None where all of the body is there
         self._protocol = None if connection is None else connection.protocol
         # aiohttp does not tell who reads that it has closed a connection on which something came
         # that is no HTTP: the reader would wait for ever.
         if (closed := getattr(self._protocol, "closed", None)) is not None:
             closed.add_done_callback(self._be_closed)
+            response.content.on_eof(self._be_ended)
 
     def close(self) -> None:
         """Cut the connection: at once, and without awaiting, so in a cancelled task too."""
+        self._forget_ending()
         connection = self._response.connection
         if connection is not None and connection.transport is not None:
             _cut(connection.transport)
         self._response.close()
+
+    def let_end(self) -> None:
+        """Leave the body, of which nothing more is wanted, so that its connection can be kept.
+
+        Nobody waits for the end. aiohttp takes it when it comes, and keeps the connection then;
+        what comes before it is dropped unread. Where too much comes, aiohttp stops taking it, and
+        after a moment the connection is cut.
+        """
+        is_open = (
+            self._response.connection is not None and self._response.content.exception() is None
+        )
+        if self._ending is None or not is_open or not self._loop.is_running():
+            self.close()
+            return
+        self._ending.add(self)
+        self._last_moment = self._loop.call_later(_ENDING, self.close)
 
     async def read(self, patience: float | None = None) -> bytes:
         """Return the next bytes; none at the end.
@@ -320,10 +388,28 @@ class Body:
         finally:
             reader.set_exception(error)
 
+    def _be_ended(self) -> None:
+        """Let go of the connection at the end of the body: it may serve many others."""
+        late = self._last_moment is not None and self._loop.time() > self._last_moment.when()
+        self._forget_ending()
+        if self._protocol is None:
+            return
+        if (closed := self._protocol.closed) is not None:
+            closed.remove_done_callback(self._be_closed)
+            closed.remove_done_callback(_look_at)  # that of the one before
+            closed.add_done_callback(_look_at)
+        if late and self._protocol.transport is not None:  # in a loop that stood still
+            self._protocol.transport.abort()
+
+    def _forget_ending(self) -> None:
+        if self._ending is not None:
+            self._ending.discard(self)
+        if self._last_moment is not None:
+            self._last_moment.cancel()
+
     def _be_closed(self, closed: asyncio.Future[None]) -> None:
         """End the wait for more on a connection that has been closed."""
-        if not closed.cancelled():
-            closed.exception()  # asyncio wants it to be asked for
+        _look_at(closed)
         reader = self._response.content
         if reader.is_eof() or reader.exception() is not None:
             return
@@ -337,6 +423,23 @@ class Body:
         if reader.total_bytes == had_come:
             limit = self._clock.timeouts.first_token or 0
             reader.set_exception(SpaceTimeoutError("first_token", limit))
+
+
+def _was_spoken_on(connection: Connection) -> bool:
+    """Whether something has come on a connection that is not in use, or is about to be read."""
+    if connection.transport is None or connection.protocol is None:
+        return True
+    if (opened := connection.transport.get_extra_info("socket")) is None:
+        return connection.protocol.should_close
+    with _Selector() as selector:
+        selector.register(opened, selectors.EVENT_READ)
+        return connection.protocol.should_close or bool(selector.select(0))
+
+
+def _look_at(closed: asyncio.Future[None]) -> None:
+    """Ask why a connection was lost, as asyncio wants somebody to."""
+    if not closed.cancelled():
+        closed.exception()
 
 
 def _cut(transport: asyncio.Transport) -> None:

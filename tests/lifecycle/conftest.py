@@ -24,6 +24,7 @@ class Watch:
 
     Attributes:
         asked: The paths of requests that came, in order.
+        peers: The address of whom each came from, which is another for each connection.
         answered: The paths of those whose answer was begun.
         held: The path of requests that do not reach the app, for now.
         kept: The path of requests whose answer does not leave the app, for now.
@@ -34,6 +35,7 @@ class Watch:
 
     def reset(self) -> None:
         self.asked: list[str] = []
+        self.peers: list[Any] = []
         self.answered: list[str] = []
         self.held: str | None = None
         self.kept: str | None = None
@@ -46,6 +48,7 @@ class Watch:
             path = scope["path"]
             message = await receive()  # the body, which an app reads even if nobody waits any more
             self.asked.append(path)
+            self.peers.append(scope["client"])
             while self.held == path:  # noqa: ASYNC110 - let go from another thread
                 await asyncio.sleep(0.002)
 

@@ -14,7 +14,7 @@ import pytest
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient
-from tests.lifecycle.callers import space
+from tests.lifecycle.callers import HI, space
 from tests.lifecycle.conftest import WatchedSpace
 
 THREADS = 50
@@ -159,3 +159,31 @@ def test_a_client_of_another_loop_says_so(watched: WatchedSpace) -> None:
     loops[0].run_until_complete(client.close())
     for loop in loops:
         loop.close()
+
+
+async def test_a_client_s_replies_take_one_connection(
+    watched: WatchedSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_space.transport._ENDING", 30.0)  # on a busy machine
+
+    async with SpaceClient(watched.url) as client:
+        for _ in range(5):
+            assert (await client.complete("Hi")).text == "one two three"
+            while client._transport._ending:  # noqa: ASYNC110 - aiohttp's callbacks set no event
+                await asyncio.sleep(0.001)
+
+    assert len(watched.watch.asked) == 11
+    assert len(set(watched.watch.peers)) == 1
+    await watched.auntil_left()
+
+
+async def test_a_client_of_each_call_takes_one_connection_and_leaves_none(
+    watched: WatchedSpace,
+) -> None:
+    core = space(watched.url)
+
+    for _ in range(3):
+        await core.acomplete(HI)
+
+    assert len(set(watched.watch.peers)) == 3
+    await watched.auntil_left()

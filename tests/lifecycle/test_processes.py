@@ -128,6 +128,38 @@ end_of(child)
     assert watched.engine.cancelled == 1
 
 
+@pytest.mark.parametrize("ended", ["await asyncio.sleep(0.1)", "pass"], ids=["kept", "ending"])
+def test_a_child_that_lives_on_does_not_keep_a_connection_of_a_client(
+    watched: WatchedSpace, ended: str
+) -> None:
+    """That of a reply that is complete, which the client keeps for the next one."""
+    program = f"""
+from qwen_space import SpaceClient
+async def ask():
+    async with SpaceClient(URL) as client:
+        await client.complete("Hi")
+        {ended}
+        if (child := fork()) == 0:
+            time.sleep(100)
+    return child
+child = asyncio.run(ask())
+print("closed", flush=True)
+input()
+os.kill(child, 9)
+os.waitpid(child, 0)
+"""
+
+    with begin(watched.url, FORK + program) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "closed\n"
+        try:
+            watched.until_left()
+        finally:
+            _, said = process.communicate("\n", timeout=60)
+
+    assert (process.returncode, said) == (0, "")
+
+
 def test_an_object_goes_to_a_new_process_and_answers_there(watched: WatchedSpace) -> None:
     core, model, llm = (
         space(watched.url),
