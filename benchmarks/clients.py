@@ -80,7 +80,7 @@ def gradio_client() -> Iterator[ReadNow]:
 
 
 def _langchain_without_io(url: str) -> Any:
-    from langchain_core.language_models import BaseChatModel
+    from langchain_core.language_models.chat_models import BaseChatModel, generate_from_stream
     from langchain_core.messages import AIMessageChunk
     from langchain_core.outputs import ChatGenerationChunk
 
@@ -96,7 +96,7 @@ def _langchain_without_io(url: str) -> Any:
             return "silent"
 
         def _generate(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
+            return generate_from_stream(self._stream())
 
         def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
             for piece in pieces:
@@ -161,7 +161,7 @@ def _stream(make: Callable[[str], Any]) -> Callable[[], Any]:
 
 
 def _llama_index_without_io(url: str) -> Any:
-    from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+    from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse
     from llama_index.core.llms import CustomLLM, LLMMetadata
     from llama_index.core.llms.callbacks import llm_chat_callback
 
@@ -184,9 +184,13 @@ def _llama_index_without_io(url: str) -> Any:
             return LLMMetadata()
 
         def complete(self, *args: Any, **kwargs: Any) -> Any:
-            raise NotImplementedError
+            return CompletionResponse(text="".join(pieces))
 
-        stream_complete = complete
+        def stream_complete(self, *args: Any, **kwargs: Any) -> Any:
+            return (
+                CompletionResponse(text=each.message.content or "", delta=each.delta)
+                for each in responses()
+            )
 
         @llm_chat_callback()
         def stream_chat(self, messages: Any, **kwargs: Any) -> Any:

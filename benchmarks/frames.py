@@ -6,10 +6,11 @@ and OpenAI's those of their servers. All send each token in an HTTP chunk of its
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from benchmarks.dialects import EVENTS, LINES, OPENAI_END, compact, event, ollama_line, openai_delta
 
 __all__ = ["EVENT_ID", "Frames", "gradio", "ollama", "openai", "tokens", "whole_values"]
 
@@ -65,10 +66,10 @@ def gradio(history: int = 0) -> Frames:
     def tail(text: str) -> bytes:
         output = _output(["", _rows(history, text), SYSTEM], is_generating=False)
         done = _message("process_completed", output=output, success=True, title=None)
-        return done + _chunk(_data({"msg": "close_stream", "event_id": None}))
+        return done + _chunk(event({"msg": "close_stream", "event_id": None}))
 
     return Frames(
-        "text/event-stream; charset=utf-8",
+        EVENTS,
         head,
         lambda token: _generating([[], [["append", path, token]], []]),
         tail,
@@ -89,42 +90,19 @@ def whole_values(pieces: list[str]) -> Iterator[bytes]:
 def ollama() -> Frames:
     """Return the stream of Ollama's `/api/chat`."""
 
-    def line(content: str, **more: Any) -> bytes:
-        head = {"model": "qwen", "created_at": "2026-11-22T12:00:00.123456789Z"}
-        message = {"role": "assistant", "content": content}
-        return _chunk(_json({**head, "message": message, "done": False, **more}) + b"\n")
+    def line(text: str, *, done: bool = False) -> bytes:
+        return _chunk(compact(ollama_line(text, done=done)) + b"\n")
 
-    done = {
-        "done": True,
-        "done_reason": "stop",
-        "total_duration": 1_000_000,
-        "load_duration": 1000,
-        "prompt_eval_count": 10,
-        "prompt_eval_duration": 1000,
-        "eval_count": 10,
-        "eval_duration": 1000,
-    }
-    return Frames("application/x-ndjson", b"", line, lambda text: line("", **done))
+    return Frames(LINES, b"", line, lambda text: line("", done=True))
 
 
 def openai() -> Frames:
     """Return the stream of OpenAI's `/v1/chat/completions`."""
-
-    def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
-        head = {
-            "id": "chatcmpl-65a4fa807a6e4549bd180cf6cb48bc51",
-            "object": "chat.completion.chunk",
-            "created": 1795348800,
-            "model": "qwen",
-        }
-        return _chunk(_data({**head, "choices": [choice]}))
-
     return Frames(
-        "text/event-stream; charset=utf-8",
-        event({"role": "assistant", "content": ""}),
-        lambda token: event({"content": token}),
-        lambda text: event({}, "stop") + _chunk(b"data: [DONE]\n\n"),
+        EVENTS,
+        _chunk(openai_delta({"role": "assistant", "content": ""})),
+        lambda token: _chunk(openai_delta({"content": token})),
+        lambda text: _chunk(openai_delta({}, "stop")) + _chunk(OPENAI_END),
     )
 
 
@@ -161,15 +139,7 @@ def _output(data: list[Any], *, is_generating: bool) -> dict[str, Any]:
 
 
 def _message(kind: str, **fields: Any) -> bytes:
-    return _chunk(_data({"msg": kind, "event_id": EVENT_ID, **fields}))
-
-
-def _data(value: Any) -> bytes:
-    return b"data: " + _json(value) + b"\n\n"
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _chunk(event({"msg": kind, "event_id": EVENT_ID, **fields}))
 
 
 def _chunk(data: bytes) -> bytes:

@@ -23,15 +23,24 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
+from benchmarks.dialects import (
+    EVENTS,
+    LINES,
+    OPENAI_END,
+    Call,
+    compact,
+    event,
+    ollama_line,
+    openai_chunk,
+    openai_delta,
+)
+
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Call: TypeAlias = "dict[str, Any]"
-"""A tool call: `name` and `arguments`."""
 
 _CALL = re.compile(r"\s*<tool_call>\s*(\{.*\})\s*</tool_call>\s*", re.DOTALL)
 
@@ -134,22 +143,22 @@ class PeerServer:
             text, calls, _ = await self._whole(body)
         except ValueError as exc:
             return web.json_response({"error": str(exc)}, status=500)
-        return web.json_response(_ollama_line(text, calls, done=True))
+        return web.json_response(ollama_line(text, calls, done=True))
 
     async def _ollama_stream(
         self, request: web.Request, body: dict[str, Any]
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        response = web.StreamResponse(headers={"Content-Type": LINES})
         await response.prepare(request)
 
         async def send(line: dict[str, Any]) -> None:
-            await response.write(json.dumps(line).encode() + b"\n")
+            await response.write(compact(line) + b"\n")
 
         try:
             async for piece in self._pieces(body):
                 text, calls = (piece, []) if isinstance(piece, str) else ("", [piece])
-                await send(_ollama_line(text, calls, done=False))
-            await send(_ollama_line("", [], done=True))
+                await send(ollama_line(text, calls))
+            await send(ollama_line("", done=True))
         except ValueError as exc:  # as Ollama says that a model failed while it wrote
             await send({"error": str(exc)})
         return response
@@ -168,32 +177,17 @@ class PeerServer:
         if calls:
             message["tool_calls"] = [self._openai_call(call) for call in calls]
         choice = {"index": 0, "message": message, "finish_reason": _reason(calls)}
-        return web.json_response(
-            {
-                "id": "chatcmpl-1",
-                "object": "chat.completion",
-                "created": 1,
-                "model": body["model"],
-                "choices": [choice],
-                "usage": _usage(count),
-            }
-        )
+        answer = openai_chunk([choice], "chat.completion")
+        return web.json_response({**answer, "usage": _usage(count)})
 
     async def _openai_stream(
         self, request: web.Request, body: dict[str, Any]
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response = web.StreamResponse(headers={"Content-Type": EVENTS})
         await response.prepare(request)
-        head = {
-            "id": "chatcmpl-1",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": body["model"],
-        }
 
         async def send(delta: dict[str, Any], reason: str | None = None) -> None:
-            choice = {"index": 0, "delta": delta, "finish_reason": reason}
-            await response.write(_event({**head, "choices": [choice]}))
+            await response.write(openai_delta(delta, reason))
 
         calls: list[Call] = []
         count = 0
@@ -208,10 +202,10 @@ class PeerServer:
                     await send({"role": "assistant", "tool_calls": [call]})
             await send({}, _reason(calls))
             if (body.get("stream_options") or {}).get("include_usage"):
-                await response.write(_event({**head, "choices": [], "usage": _usage(count)}))
-            await response.write(b"data: [DONE]\n\n")
+                await response.write(event({**openai_chunk([]), "usage": _usage(count)}))
+            await response.write(OPENAI_END)
         except ValueError as exc:  # as llama.cpp, vLLM and OpenAI say it
-            await response.write(_event(_openai_error(exc)))
+            await response.write(event(_openai_error(exc)))
         return response
 
     def _openai_call(self, call: Call) -> dict[str, Any]:
@@ -236,20 +230,6 @@ def _forced(text: str, tools: list[dict[str, Any]]) -> str | Call:
     if not isinstance(arguments, dict):
         return text
     return {"name": tools[0]["function"]["name"], "arguments": arguments}
-
-
-def _ollama_line(text: str, calls: list[Call], *, done: bool) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": text}
-    if calls:
-        message["tool_calls"] = [{"function": call} for call in calls]
-    line = {"model": "any", "created_at": "2026-01-01T00:00:00Z", "message": message, "done": done}
-    if done:
-        line |= {"done_reason": "stop", "prompt_eval_count": 1, "eval_count": 1}
-    return line
-
-
-def _event(data: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(data).encode() + b"\n\n"
 
 
 def _openai_error(exc: ValueError) -> dict[str, Any]:
