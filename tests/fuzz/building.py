@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from qwen_space.errors import QwenSpaceError
@@ -28,6 +28,11 @@ _KINDS = (
 )
 _ACTIONS = (*("append",) * 4, "replace", "add", "delete", "delete", "nonsense")
 _ENDS = ("\n", "\r\n", "\r")
+_PIECES = (
+    *("a", " b", "ü", "🙂", '"', "\\", "\n", "\x00", "\u2028", "append", "1", "\\u0041"),
+    *_TEXTS,
+)
+_SPOILERS = ("", '"', "\\", "0", "-", ",", "x", "]", "\n", '","')
 
 
 def built(data: bytes) -> bytes:
@@ -65,10 +70,15 @@ class _Builder:
 
     def _event(self) -> str:
         style = self._byte()
+        if style >= 176:
+            return self._run(style)
         try:
             text = json.dumps(self._message(), indent=0 if style & 8 else None)
         except RecursionError:
             text = "[" * 10_000
+        return self._framed(text, style)
+
+    def _framed(self, text: str, style: int) -> str:
         end = _ENDS[style % 3]
         lines = [f"data: {line}" for line in text.split("\n")]
         if style & 16:
@@ -76,6 +86,38 @@ class _Builder:
         if style & 32:
             lines.append(f"event: {self._one_of(('message', 'generating', 'complete', 'error'))}")
         return end.join([*lines, "", ""])
+
+    def _run(self, style: int) -> str:
+        """Messages that differ in little but the piece that they append, as nearly all do.
+
+        They are what the client compares, and does not parse. Some are spoiled in one character,
+        so that they are only nearly alike.
+        """
+        out = []
+        if not self._values:
+            self._values = self._whole()
+            out.append(self._generating(list(self._values), style))
+        at = self._byte() % len(self._values)
+        paths = [*_paths(self._values[at])] or [[]]
+        path = paths[-1 - self._byte() % len(paths)]  # the last one is mostly the reply's
+        for _ in range(2 + self._byte() % 6):
+            edits: list[Any] = [[] for _ in self._values]
+            edits[at] = [["append", path, self._one_of(_PIECES)]]
+            self._edit_values(edits)
+            out.append(self._generating(edits, style))
+        return "".join(out)
+
+    def _generating(self, data: list[Any], style: int) -> str:
+        output = {"data": data, "duration": self._one_of((0, 1.5, -2e-7, 10**30, 1e300))}
+        message = {"msg": "process_generating", "event_id": EVENT_ID, "output": output}
+        text = json.dumps(message, indent=0 if style & 8 else None, ensure_ascii=style & 4 > 0)
+        return self._framed(self._spoiled(text), style & ~32)
+
+    def _spoiled(self, text: str) -> str:
+        if self._byte() < 232:
+            return text
+        at = (self._byte() * 256 + self._byte()) % len(text)
+        return text[:at] + self._one_of(_SPOILERS) + text[at + 1 :]
 
     # Messages
 
@@ -114,11 +156,14 @@ class _Builder:
             self._values = self._whole()
             return list(self._values)
         edits = [self._edits(value) for value in self._values]
+        self._edit_values(edits)
+        return edits
+
+    def _edit_values(self, edits: Sequence[Any]) -> None:
         for index, each in enumerate(edits):
             with contextlib.suppress(QwenSpaceError):  # it is the client's turn to say so
                 if isinstance(each, list):
                     self._values[index] = apply_edits(self._values[index], each)
-        return edits
 
     def _whole(self) -> list[Any]:
         return [self._chat(), self._chat()]
@@ -209,3 +254,13 @@ class _Builder:
         if self._byte() >= 250:
             path.append(self._number())
         return path
+
+
+def _paths(value: Any, path: Sequence[Any] = ()) -> Iterator[list[Any]]:
+    """Yield the paths to all strings in a value."""
+    if isinstance(value, str):
+        yield [*path]
+    elif len(path) < 8:  # some values are as deep as Python's stack
+        items: Any = enumerate(value) if isinstance(value, list) else ()
+        for key, inner in value.items() if isinstance(value, dict) else items:
+            yield from _paths(inner, [*path, key])
