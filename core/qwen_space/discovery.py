@@ -22,6 +22,7 @@ __all__ = ["find_endpoint", "fitting_endpoint", "is_unclear", "parameter_names",
 
 _TEXT_OUTPUTS = frozenset({*TEXTS, "markdown", "json"})
 _CHOICES = frozenset({"radio", "dropdown"})
+_WITH_FILES = "multimodaltextbox"
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
@@ -94,17 +95,21 @@ class _App:
             )
         return endpoints[0]
 
-    def _rank(self, first: AppFunction, endpoint: Endpoint) -> tuple[bool, bool, bool, int]:
+    def _rank(self, first: AppFunction, endpoint: Endpoint) -> tuple[bool, bool, bool, bool, int]:
         """Return how well a function fits; less is better.
 
         gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
-        from the session's state, which only the step before them fills.
+        from the session's state, which only the step before them fills. They are what is left
+        where `multimodal=True` makes its `/chat` fail, from Gradio 4.22 on for some releases: it
+        gives its text to a MultimodalTextbox, which takes no plain text.
         """
         last = next(each for each in self._app.functions if each.id == endpoint.fn_index)
+        fails = endpoint.output is not None and last.outputs[endpoint.output].kind == _WITH_FILES
         shows_chat = any(each.kind in CHATS for each in last.outputs)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        return not (first.public and last.public), not shows_chat, not last.streams, known
+        is_hidden = not (first.public and last.public)
+        return fails, is_hidden, not shows_chat, not last.streams, known
 
     def _endpoint(self, first: AppFunction) -> Endpoint | None:
         """Return a function, with those that the page runs after it; None when it is no chat."""
@@ -234,7 +239,7 @@ class _App:
         )
 
     def _shape(self, component: AppComponent) -> Shape:
-        if component.kind == "multimodaltextbox":
+        if component.kind == _WITH_FILES:
             return "multimodal"
         if component.kind != "chatbot":
             return "pairs"

@@ -252,6 +252,45 @@ def test_several_that_fit_are_an_error_that_names_them() -> None:
         find_endpoint(config)
 
 
+def test_a_chat_interface_whose_api_cannot_answer_is_asked_by_the_steps_of_its_page() -> None:
+    # gr.ChatInterface(multimodal=True) of Gradio 4.22 to 4.38: `/chat` puts its text into the
+    # MultimodalTextbox, which takes none, and so fails.
+    parts = {**PARTS, "box": ("multimodaltextbox", {}), "saved": ("state", {})}
+    hidden = {"show_api": False, "queue": False, "types": {"generator": False}}
+    config = app(
+        function(["box"], ["box", "saved"], "_clear_and_save_textbox", **hidden),
+        function(["saved", "state"], ["chat", "state"], "_display", trigger_after=0, **hidden),
+        function(
+            ["saved", "state", "system"],
+            ["chat", "state"],
+            "_stream_fn",
+            trigger_after=1,
+            show_api=False,
+        ),
+        function(["box", "state", "system"], ["box", "state"]),
+        version="4.26.0",
+        **parts,
+    )
+
+    endpoint = find_endpoint(config)
+
+    assert [each.api_name for each in (*endpoint.before, endpoint)] == [
+        "_clear_and_save_textbox",
+        "_display",
+        "_stream_fn",
+    ]
+    assert endpoint.output == 0
+    assert endpoint.takes("system")
+
+
+def test_a_text_that_may_come_with_files_can_be_the_reply() -> None:
+    parts = {**PARTS, "box": ("multimodaltextbox", {})}
+
+    endpoint = find_endpoint(app(function(["box"], ["box"]), **parts))
+
+    assert endpoint.output == 0
+
+
 @pytest.mark.parametrize(
     "functions",
     [
