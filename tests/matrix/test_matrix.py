@@ -5,13 +5,12 @@ Not part of the quick tests: `pytest -m matrix` makes an environment for each re
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import socket
+import re
 import subprocess
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,16 +18,17 @@ import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import JobError, Notice, SpaceClient, TextDelta
+from qwen_space import JobError, Notice, SpaceClient, SpaceConfig, TextDelta
+from qwen_space.chat import Turn
 from qwen_space.space import Space
 
-pytestmark = [pytest.mark.matrix, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
 APP = Path(__file__).with_name("app.py")
 
 # The release, a day soon after it (its dependencies are those of that day), and the flavours of
-# the app: what the chat consists of, an answer in steps, or a gr.ChatInterface. "modelscope" comes
-# with the release of modelscope_studio whose chatbot is shown.
+# the app: what the chat consists of, an answer in steps, or a gr.ChatInterface, which can take
+# files too. "modelscope" comes with the release of modelscope_studio whose chatbot is shown.
 RELEASES = [
     ("4.0.2", "2023-11-10", "pairs steps interface"),
     ("4.8.0", "2023-12-08", "pairs interface"),
@@ -36,17 +36,26 @@ RELEASES = [
     ("4.16.0", "2024-02-10", "pairs interface"),
     ("4.20.1", "2024-03-10", "pairs interface"),
     ("4.21.0", "2024-03-16", "pairs interface"),
-    ("4.26.0", "2024-04-10", "pairs interface"),
-    ("4.44.1", "2024-12-15", "pairs messages steps interface modelscope==0.5.2"),
+    ("4.26.0", "2024-04-10", "pairs interface multimodal"),
+    ("4.44.1", "2024-12-15", "pairs messages steps interface multimodal modelscope==0.5.2"),
     ("5.0.2", "2024-10-20", "pairs messages interface"),
     ("5.29.0", "2025-05-10", "pairs messages interface"),
     ("5.50.0", "2026-03-01", "pairs messages steps interface modelscope==1.6.1"),
     ("6.0.2", "2025-12-12", "messages interface"),
-    ("6.31.0", None, "messages steps interface"),
+    ("6.31.0", None, "messages steps interface multimodal"),
 ]
+
+INTERFACES = {"interface", "multimodal"}
 
 PIECES = ["a", "a", " b", "[1]", '["append", [0], "x"]', "\nlist\n", "- x", " 你好🙂", "!"]
 TEXT = "".join(PIECES)
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    apps = Apps(tmp_path_factory.mktemp("apps") / "log")
+    yield apps
+    apps.stop()
 
 
 @pytest.fixture(
@@ -57,28 +66,68 @@ TEXT = "".join(PIECES)
         for flavour in flavours.split()
     ],
 )
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, apps: Apps) -> str:
     """The address of a running app."""
     release, day, named = request.param
-    flavour = named.partition("==")[0]
-    python = environment(release, day, [f"modelscope_studio{named[10:]}"] * ("==" in named))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("app") / "log"
-    with log.open("w") as output:
-        app = subprocess.Popen(
-            [python, APP, str(port), flavour],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"},
-        )
-        try:
-            wait_for(f"http://127.0.0.1:{port}/config", app, log)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            app.kill()
-            app.wait()
+    flavour, _, version = named.partition("==")
+    more = [f"modelscope_studio=={version}"] if version else []
+    beside = next(each.split() for other, _, each in RELEASES if other == release)
+    flavours = [flavour] if more else [each for each in beside if "==" not in each]
+    return apps.running(environment(release, day, more), flavours)[flavour]
+
+
+class Apps:
+    """The flavours of the app that one environment runs, in one process: the last asked for.
+
+    Args:
+        log: Where what they print goes.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._python: Path | None = None
+        self._urls: dict[str, str] = {}
+
+    def running(self, python: Path, flavours: list[str]) -> dict[str, str]:
+        """Return the addresses of the flavours, which are started if need be."""
+        if python != self._python:
+            # On a busy machine `launch` of some releases gives up, as its own page took it more
+            # than 3 seconds. Nobody has asked the app for anything by then.
+            for _ in range(3):
+                self.stop()
+                self._start(python, flavours)
+                if len(self._urls) == len(flavours):
+                    break
+            else:
+                pytest.fail(f"the app did not start:\n{self._log.read_text()[-2000:]}")
+            self._python = python
+        return self._urls
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._process, self._python, self._urls = None, None, {}
+
+    def _start(self, python: Path, flavours: list[str]) -> None:
+        """Start the flavours, and wait until each says that it is ready, or the process ends."""
+        with self._log.open("w") as output:
+            self._process = subprocess.Popen(
+                [python, APP, *flavours],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"},
+            )
+        deadline = time.monotonic() + 180
+        while len(self._urls) < len(flavours) and time.monotonic() < deadline:
+            has_ended = self._process.poll() is not None
+            self._urls = dict(
+                re.findall(r"^ready (\S+) (\S+)\n", self._log.read_text(), re.MULTILINE)
+            )
+            if has_ended:
+                return
+            time.sleep(0.1)
 
 
 def environment(release: str, day: str | None, more: list[str]) -> Path:
@@ -93,19 +142,6 @@ def environment(release: str, day: str | None, more: list[str]) -> Path:
         subprocess.run([*install, f"gradio=={release}", *more], check=True)
         (folder / "complete").touch()
     return python
-
-
-def wait_for(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    """Return when the app answers."""
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and app.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except (urllib.error.URLError, OSError):  # noqa: PERF203 - not up yet
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(f"the app did not start:\n{log.read_text()[-2000:]}")
 
 
 async def test_each_piece_is_a_delta_and_the_text_is_exact(url: str) -> None:
@@ -146,13 +182,26 @@ async def test_a_message_of_the_app_is_a_notice(url: str, request: pytest.Fixtur
     async with SpaceClient(url) as client, client.stream(json.dumps(["a"])) as stream:
         notices = [event.message async for event in stream if isinstance(event, Notice)]
 
-    assert notices == ([] if flavour in {"steps", "interface"} else ["answering"])
+    assert notices == ([] if flavour in {"steps", *INTERFACES} else ["answering"])
+
+
+async def test_earlier_turns_go_into_the_history_in_its_own_shape(
+    url: str, request: pytest.FixtureRequest
+) -> None:
+    said = ["first question", "first answer", '["HISTORY"]']
+    roles = ["user", "assistant", "user"]
+    chat = [Turn(role, text) for role, text in zip(roles, said, strict=True)]
+    keeps_its_own = request.node.callspec.params["url"][2] in INTERFACES
+    warns = pytest.warns(UserWarning, match="no input for a history")
+    async with SpaceClient(url, history="native") as client:
+        with warns if keeps_its_own else contextlib.nullcontext():
+            done = await client.chat(chat)
+
+    assert "first question" in done.text
+    assert "first answer" in done.text
 
 
 def test_a_blocking_stream_that_is_left_early_closes(url: str) -> None:
-    from qwen_space import SpaceConfig
-    from qwen_space.chat import Turn
-
     stream = Space(SpaceConfig(space=url)).iterate([Turn("user", json.dumps(["a"] * 100))])
     first = next(event for event in stream if isinstance(event, TextDelta))
 
