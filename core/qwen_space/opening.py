@@ -11,6 +11,7 @@ from typing import Any
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
     AuthenticationError,
+    JobError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -175,7 +176,7 @@ def _was_not_accepted(exc: QwenSpaceError) -> bool:
     """
     if isinstance(exc, SpaceStatusError):
         return 300 <= exc.status < 500
-    refusals = QueueFullError, QuotaError, AuthenticationError
+    refusals = QueueFullError, QuotaError, AuthenticationError, JobError
     return was_never_sent(exc) or isinstance(exc, refusals)
 
 

@@ -27,6 +27,7 @@ from qwen_space._version import __version__
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import (
     AuthenticationError,
+    JobError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -532,6 +533,8 @@ def _refusal(response: aiohttp.ClientResponse, body: str) -> QwenSpaceError:
         return AuthenticationError(url, detail or f"HTTP {status}")
     if status == 407:
         return SpaceUnreachableError(url, _PROXY_LOGIN, lasting=True)
+    if status == 422 and (invalid := _invalid(body)) is not None:
+        return JobError(invalid or None, "It does not take this input")
     if status == 429:
         return QuotaError(detail or "Too many requests", seconds)
     if status == 503 and detail is not None:
@@ -557,10 +560,22 @@ def _retry_after(response: aiohttp.ClientResponse) -> float | None:
 
 def _detail(body: str) -> str | None:
     """Return the sentence in one of Gradio's own error bodies; None for any other body."""
-    try:
-        detail = json.loads(body).get("detail")
-    except (ValueError, AttributeError, RecursionError):
-        return None
+    detail = _own_detail(body)
     if isinstance(detail, dict):
         detail = detail.get("error")
     return None if detail is None else str(detail)
+
+
+def _invalid(body: str) -> str | None:
+    """Return what the function's own validator says against the input; None for any other body."""
+    detail = _own_detail(body)
+    items = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
+    said = [str(each.get("message") or "") for each in items if each.get("is_valid") is False]
+    return "; ".join(filter(None, said)) if said else None
+
+
+def _own_detail(body: str) -> Any:
+    try:
+        return json.loads(body).get("detail")
+    except (ValueError, AttributeError, RecursionError):
+        return None

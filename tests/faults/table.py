@@ -214,6 +214,14 @@ CONNECTIONS = [
 
 FULL = {"detail": "Queue is full. Max size is 1 and size is 1."}
 
+# A function's `validator`, in Gradio 5.50 and 6.31; each parameter has an item.
+INVALID = {
+    "detail": [
+        {"is_valid": False, "message": "Be polite, please", "parameter_name": "query"},
+        {"is_valid": True, "message": "", "parameter_name": "history"},
+    ]
+}
+
 REFUSALS = [
     *refusing(401, {"detail": "Not authenticated"}, AuthenticationError, "Not authenticated"),
     *refusing(
@@ -230,6 +238,7 @@ REFUSALS = [
     *refusing(405, HTML, SpaceStatusError, "HTTP 405"),
     *refusing(422, {"detail": [{"type": "missing"}]}, SpaceStatusError, "missing"),
     *refusing(422, HTML, SpaceStatusError, "HTTP 422"),
+    *refusing(422, INVALID, JobError, "Be polite", kind="validator"),
     *refusing(429, {"detail": "Slow down"}, QuotaError, "Slow down"),
     *refusing(429, HTML, QuotaError, "HTTP 429"),
     *refusing(500, {"detail": "Oh"}, SpaceStatusError, "Oh"),
