@@ -100,7 +100,7 @@ class _App:
 
         gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
         from the session's state, which only the step before them fills. They are what is left
-        where `multimodal=True` makes its `/chat` fail, from Gradio 4.22 on for some releases: it
+        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
         gives its text to a MultimodalTextbox, which takes no plain text.
         """
         last = next(each for each in self._app.functions if each.id == endpoint.fn_index)

@@ -253,7 +253,7 @@ def test_several_that_fit_are_an_error_that_names_them() -> None:
 
 
 def test_a_chat_interface_whose_api_cannot_answer_is_asked_by_the_steps_of_its_page() -> None:
-    # gr.ChatInterface(multimodal=True) of Gradio 4.22 to 4.38: `/chat` puts its text into the
+    # gr.ChatInterface(multimodal=True) of Gradio 4.22 to 4.37: `/chat` puts its text into the
     # MultimodalTextbox, which takes none, and so fails.
     parts = {**PARTS, "box": ("multimodaltextbox", {}), "saved": ("state", {})}
     hidden = {"show_api": False, "queue": False, "types": {"generator": False}}

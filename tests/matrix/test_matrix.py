@@ -92,8 +92,8 @@ class Apps:
     def running(self, python: Path, flavours: list[str]) -> dict[str, str]:
         """Return the addresses of the flavours, which are started if need be."""
         if python != self._python:
-            # On a busy machine `launch` of some releases gives up, as its own page took it more
-            # than 3 seconds. Nobody has asked the app for anything by then.
+            # On a busy machine `launch` gives up where its own page takes more than 3 seconds.
+            # Nobody has asked the app for anything by then.
             for _ in range(3):
                 self.stop()
                 self._start(python, flavours)
