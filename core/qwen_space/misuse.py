@@ -33,7 +33,12 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> No
 
 def said_by(error: ValidationError) -> str:
     """Return what pydantic found, field by field. The error itself also holds all input."""
-    return "; ".join(
-        f"{'.'.join(map(str, each['loc']))}: {each['msg']}" if each["loc"] else each["msg"]
-        for each in error.errors(include_input=False, include_url=False, include_context=False)
-    )
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(_said(each["loc"], each["msg"]) for each in found)
+
+
+def _said(place: Iterable[int | str], message: str) -> str:
+    """Return a sentence about a field; pydantic puts words of its own before those of ours."""
+    message = message.removeprefix("Value error, ")
+    field = ".".join(map(str, place))
+    return f"{field}: {message}" if field else message

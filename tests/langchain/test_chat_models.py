@@ -323,8 +323,10 @@ def test_sampling_that_the_app_has_no_input_for_is_warned_of(space: ScriptedSpac
     ],
 )
 def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=said) as caught:
         ChatQwenSpace(**arguments)
+
+    assert "Value error" not in str(caught.value)  # pydantic's words, not ours
 
 
 def test_a_size_that_the_space_has_not_is_refused_with_those_it_has(space: ScriptedSpace) -> None:
