@@ -574,11 +574,13 @@ class ChatQwenSpace(BaseChatModel):
         """Return how many tokens the model has to read for messages.
 
         What Qwen's chat template puts around them counts too, as do the tools, and the system
-        prompt that a chat without one is given.
+        prompt that a chat without one is given. No messages at all have no tokens.
 
         Raises:
             ValueError: A message holds something else than text, or is of an unknown kind.
         """
+        if not messages:
+            return 0
         chat = render(
             messages_of(messages),
             bound(tools or (), advised=self._advises),

@@ -110,6 +110,22 @@ def test_messages_are_trimmed_offline() -> None:
     assert model.get_num_tokens_from_messages(kept) <= most
 
 
+@pytest.mark.parametrize("strategy", ["first", "last"])
+@pytest.mark.parametrize("allow_partial", [False, True])
+def test_messages_of_which_none_fits_are_trimmed_to_none(
+    strategy: Any, allow_partial: bool
+) -> None:
+    model = ChatQwenSpace()
+    messages = [HumanMessage("one two three"), AIMessage("four"), HumanMessage("five")]
+
+    kept = trim_messages(
+        messages, max_tokens=1, token_counter=model, strategy=strategy, allow_partial=allow_partial
+    )
+
+    assert kept == []
+    assert model.get_num_tokens_from_messages(kept) == 0
+
+
 # Usage
 
 
