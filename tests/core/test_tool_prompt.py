@@ -132,6 +132,9 @@ CHOICES = [
     pytest.param("f", "one", "f", id="name"),
     pytest.param({"type": "function", "function": {"name": "g"}}, "one", "g", id="openai"),
     pytest.param({"type": "tool", "name": "g"}, "one", "g", id="anthropic"),
+    pytest.param({"type": "any"}, "any", None, id="anthropic-any"),
+    pytest.param({"type": "auto"}, "auto", None, id="anthropic-auto"),
+    pytest.param({"type": "none"}, "none", None, id="anthropic-none"),
 ]
 
 
@@ -151,6 +154,10 @@ def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | 
         pytest.param([tool("f"), tool("f")], None, "Several tools have the name 'f'", id="twice"),
         pytest.param([{"type": "function"}], None, "has no name", id="no-function"),
         pytest.param([tool("")], None, "has no name", id="empty-name"),
+        pytest.param([tool("f")], {"type": "all"}, "'all' is no tool that is bound", id="type"),
+        pytest.param(
+            [tool("f")], {"f": True}, "tool_choice={'f': True} names no tool", id="choice"
+        ),
     ],
 )
 def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:

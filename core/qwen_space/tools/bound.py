@@ -71,7 +71,7 @@ class Tools:
             schemas: The tools' schemas.
             choice: None or "auto"; "none" or False; "any", "required" or True; a tool's name; or
                 OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
-                tool that has one of the other words as its name.
+                tool that has one of the other words as its name; or Anthropic's `{"type": "any"}`.
             parallel: False asks for one call at most.
             advised: Whether to say when to call none, beyond what Qwen's template says.
 
@@ -85,8 +85,10 @@ class Tools:
         parallel = parallel is not False
         kind: Choice = "one"
         only = None
+        if isinstance(choice, Mapping) and choice.keys() == {"type"}:
+            choice = choice["type"]
         if isinstance(choice, Mapping):
-            only = _name(choice)
+            only = _chosen(choice)
         elif choice in _WORDS:
             kind = _WORDS[choice]
         else:
@@ -173,8 +175,18 @@ _WORDS: dict[Any, Choice] = {
 
 
 def _name(schema: Mapping[str, Any]) -> str:
+    if name := _named(schema):
+        return name
+    raise ValueError(f"A tool has no name: {schema!r:.200}; give OpenAI's function schema.")
+
+
+def _chosen(choice: Mapping[str, Any]) -> str:
+    if name := _named(choice):
+        return name
+    raise ValueError(f"tool_choice={choice!r:.200} names no tool; give a tool's name, or 'any'.")
+
+
+def _named(schema: Mapping[str, Any]) -> str:
     function = schema.get("function", schema)
     name = function.get("name") if isinstance(function, Mapping) else None
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"A tool has no name: {schema!r:.200}; give OpenAI's function schema.")
-    return name
+    return name if isinstance(name, str) else ""
