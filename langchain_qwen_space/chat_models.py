@@ -477,7 +477,7 @@ class ChatQwenSpace(BaseChatModel):
     @overload
     def with_structured_output(
         self,
-        schema: dict[str, Any] | type,
+        schema: dict[str, Any] | type | None = ...,
         *,
         method: Method = ...,
         include_raw: bool = ...,
@@ -488,7 +488,7 @@ class ChatQwenSpace(BaseChatModel):
 
     def with_structured_output(
         self,
-        schema: dict[str, Any] | type,
+        schema: dict[str, Any] | type | None = None,
         *,
         method: Method = "json_schema",
         include_raw: bool = False,
@@ -504,7 +504,7 @@ class ChatQwenSpace(BaseChatModel):
         Args:
             schema: A pydantic class, of version 1 too, a `TypedDict`, or a JSON schema. A
                 class gives its objects, and they are checked; the others give dicts, of which
-                only the required keys are.
+                only the required keys are. With "json_mode" None is any object.
             method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
                 call of a function with that schema, and "json_mode" for JSON: there the prompt
                 has to say what is to be in it.
@@ -520,8 +520,10 @@ class ChatQwenSpace(BaseChatModel):
                 When it is called without `include_raw`, an `OutputParserException` says what is
                 wrong with the reply, which is its `llm_output`.
         """
+        if schema is None and method != "json_mode":
+            raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")
         shape = Shape(schema)
-        model = asked_for(self, schema, shape, method, strict=strict, **kwargs)
+        model = asked_for(self, shape, method, strict=strict, **kwargs)
         return StructuredOutput(model, shape, include_raw=include_raw, reask=reask)
 
     # What LangChain wants to know

@@ -10,6 +10,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.json import parse_json_markdown, parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass, is_pydantic_v1_subclass
 
+from langchain_qwen_space.readable import readable
+
 __all__ = ["Partial", "Shape"]
 
 _MISSING = object()
@@ -21,19 +23,18 @@ class Shape:
     Args:
         schema: A pydantic class of either version, a TypedDict, or a JSON schema. Objects of
             classes are checked in full; of others it is checked that they are objects, and have
-            the keys that are required.
+            the keys that are required. None is any object.
+
+    Attributes:
+        schema: The schema, so that langchain-core can read it.
+        json_schema: The schema as a JSON schema.
 
     Raises:
         ValueError: It is the schema of something else than an object.
     """
 
-    def __init__(self, schema: Mapping[str, Any] | type) -> None:
-        kind = schema.get("type", "object") if isinstance(schema, Mapping) else "object"
-        if kind not in {"object", "function"}:  # langchain-core would make an empty object of it
-            raise ValueError(
-                f"A schema of type {kind!r} cannot be asked for: give an object that has it as a "
-                "property."
-            )
+    def __init__(self, schema: Mapping[str, Any] | type | None) -> None:
+        self.schema: Any = readable({} if schema is None else schema)
         self._class: Any = None
         if isinstance(schema, type) and is_basemodel_subclass(schema):
             self._class = schema
@@ -42,7 +43,7 @@ class Shape:
                 if is_pydantic_v1_subclass(schema)
                 else schema.model_validate  # type: ignore[attr-defined]
             )
-        self.json_schema: dict[str, Any] = convert_to_json_schema(schema)  # type: ignore[arg-type]
+        self.json_schema: dict[str, Any] = convert_to_json_schema(self.schema)
 
     def load(self, value: Any) -> Any:
         """Return the object of a JSON value.

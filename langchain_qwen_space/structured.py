@@ -33,7 +33,6 @@ Method = Literal["json_schema", "function_calling", "json_mode"]
 
 def asked_for(
     model: ChatQwenSpace,
-    schema: dict[str, Any] | type,
     shape: Shape,
     method: Method,
     *,
@@ -45,13 +44,13 @@ def asked_for(
     Raises:
         ValueError: The method is unknown.
     """
-    about = {"kwargs": {"method": method, "strict": strict}, "schema": schema}
+    about = {"kwargs": {"method": method, "strict": strict}, "schema": shape.schema}
     options = {"ls_structured_output_format": about, **kwargs}
     match method:
         case "function_calling":
-            name = convert_to_openai_tool(schema)["function"]["name"]
+            name = convert_to_openai_tool(shape.schema)["function"]["name"]
             return model.bind_tools(
-                [schema],
+                [shape.schema],
                 tool_choice={"type": "function", "function": {"name": name}},
                 parallel_tool_calls=False,
                 strict=strict,

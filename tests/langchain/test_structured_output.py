@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic.v1
 import pytest
@@ -14,7 +15,7 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space.tools import ToolCall, call_text
@@ -437,3 +438,71 @@ def test_a_response_format_is_asked_for_in_words(
     model.bind(response_format=response_format).invoke("Who?")
 
     assert said in space.joins[0]["data"][0]
+
+
+class Trip(TypedDict):
+    """A trip."""
+
+    to: str
+    stops: NotRequired[list[PersonDict]]
+
+
+class Wishes(TypedDict, total=False):
+    """What is wished for."""
+
+    seat: Annotated[str, ..., "Where to sit."]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        pytest.param(Trip, {"to": "Oslo"}, id="not-required"),
+        pytest.param(Trip, {"to": "Oslo", "stops": [ADA]}, id="not-required-but-there"),
+        pytest.param(Wishes, {}, id="not-total"),
+        pytest.param({"properties": {"a": {}}, "required": ["a"]}, {"a": 1}, id="without-a-title"),
+    ],
+)
+async def test_schemas_that_langchain_core_does_not_take_are_asked_for_as_well(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any, value: Any
+) -> None:
+    name = getattr(schema, "__name__", "answer")
+    space.engine.reply = [written(value, method).replace('"Person"', f'"{name}"')]
+
+    found = await every_way(model.with_structured_output(schema, method=method))
+
+    assert found == [value] * 4
+    assert len(space.joins) == 4
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_what_may_be_left_out_is_shown_as_such(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = [""]
+
+    model.with_structured_output(Wishes, method=method, include_raw=True).invoke("Where?")
+
+    shown = str(space.joins[0])
+    assert "Where to sit." in shown
+    assert "required" not in shown
+
+
+@pytest.mark.parametrize("schema", [None, {}])
+def test_json_mode_goes_without_a_schema(
+    space: ScriptedSpace, model: ChatQwenSpace, schema: Any
+) -> None:
+    space.engine.reply = [json.dumps(ADA)]
+
+    assert model.with_structured_output(schema, method="json_mode").invoke("Who?") == ADA
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_the_other_methods_want_a_schema(model: ChatQwenSpace, method: Any) -> None:
+    with pytest.raises(ValueError, match=f"method='{method}' wants a schema"):
+        model.with_structured_output(method=method)
+
+
+def test_an_enumeration_is_no_object(model: ChatQwenSpace) -> None:
+    with pytest.raises(ValueError, match="The enumeration Colour cannot be asked for"):
+        model.with_structured_output(enum.Enum("Colour", "red blue"))  # type: ignore[arg-type]
