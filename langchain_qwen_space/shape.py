@@ -45,6 +45,11 @@ class Shape:
             )
         self.json_schema: dict[str, Any] = convert_to_json_schema(self.schema)
 
+    @property
+    def type(self) -> Any:
+        """The class of the objects."""
+        return dict[str, Any] if self._class is None else self._class
+
     def load(self, value: Any) -> Any:
         """Return the object of a JSON value.
 

@@ -92,6 +92,15 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         self.include_raw = include_raw
         self.reask = reask
 
+    @property
+    def OutputType(self) -> Any:  # noqa: N802 - LangChain's name for it
+        """What it gives."""
+        return dict[str, Any] if self.include_raw else self.shape.type
+
+    def __repr__(self) -> str:
+        wanted = getattr(self.shape.type, "__name__", "dict")
+        return f"StructuredOutput({wanted}, include_raw={self.include_raw}, reask={self.reask})"
+
     def invoke(
         self,
         input: LanguageModelInput,  # noqa: A002 - LangChain's name for it

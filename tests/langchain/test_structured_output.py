@@ -440,6 +440,26 @@ def test_a_response_format_is_asked_for_in_words(
     assert said in space.joins[0]["data"][0]
 
 
+@pytest.mark.parametrize(
+    ("schema", "include_raw", "expected"),
+    [
+        pytest.param(Person, False, Person.model_json_schema()["properties"], id="class"),
+        pytest.param(Person, True, None, id="raw"),
+        pytest.param(PersonDict, False, None, id="dict"),
+    ],
+)
+def test_a_chain_knows_what_it_gives(
+    model: ChatQwenSpace, schema: Any, include_raw: bool, expected: Any
+) -> None:
+    structured = model.with_structured_output(schema, include_raw=include_raw)
+    chain = ChatPromptTemplate.from_template("Who is {name}?") | structured
+
+    given = chain.get_output_jsonschema()
+
+    assert given["type"] == "object"
+    assert given.get("properties") == expected
+
+
 class Trip(TypedDict):
     """A trip."""
 
