@@ -132,6 +132,11 @@ def test_a_port_in_use_is_an_error_that_says_so(space: LocalSpace) -> None:
         other.start()
 
 
+def test_a_port_that_cannot_be_is_told_in_whole_sentences() -> None:
+    with pytest.raises(StartError, match=r"port 99999: [^.]*\. Choose another port"):
+        LocalSpace(ScriptedEngine([]), port=99999).start()
+
+
 def test_an_app_that_cannot_start_leaves_nothing_behind() -> None:
     def broken(app: ASGIApp) -> ASGIApp:
         raise ValueError("no")

@@ -164,8 +164,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen()
     except (OSError, OverflowError) as exc:
         listener.close()
+        reason = str(getattr(exc, "strerror", None) or exc).rstrip(".")
         raise StartError(
-            f"Cannot listen on {host} port {port}: {getattr(exc, 'strerror', None) or exc}. "
+            f"Cannot listen on {host} port {port}: {reason}. "
             "Choose another port, or 0 for any that is free."
         ) from exc
     return listener
