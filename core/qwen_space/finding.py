@@ -121,7 +121,8 @@ class Finder:
             return exc
         return ProtocolError(
             f"{self._transport.config.url} does not look like a Gradio app. "
-            f"/config: {self._failure} /queue/join: {exc}"
+            f"/config: {_answer(self._failure)}. /queue/join: {_answer(exc)}. "
+            "Check that space is the address of a Gradio app."
         )
 
     async def _found(self, app_config: Any, clock: Clock) -> Endpoint:
@@ -158,3 +159,8 @@ class Finder:
         logger.debug("/config does not help (%s): taking the public Space's figures", exc)
         self._failure = exc
         return known or QWEN_2_5
+
+
+def _answer(failure: BaseException | None) -> str:
+    """Return what an answer was, in few words: two are told in one sentence."""
+    return f"HTTP {failure.status}" if isinstance(failure, SpaceStatusError) else str(failure)

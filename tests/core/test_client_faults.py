@@ -108,8 +108,9 @@ async def test_a_named_endpoint_cannot_be_guessed() -> None:
     assert server.joins == []
 
 
-async def test_what_is_no_gradio_app_is_an_error_that_names_the_address() -> None:
-    html = status(200, HTML)
+@pytest.mark.parametrize("code", [200, 404])
+async def test_what_is_no_gradio_app_is_an_error_that_names_the_address(code: int) -> None:
+    html = status(code, HTML)
 
     async with ScriptedServer(config=html, join=html, data=html) as server:
         (error,) = await ask(server)
@@ -118,6 +119,7 @@ async def test_what_is_no_gradio_app_is_an_error_that_names_the_address() -> Non
     assert str(error).startswith(f"{server.url} does not look like a Gradio app")
     assert "/config" in str(error)
     assert "/queue/join" in str(error)
+    assert str(error).count("Check that") == 1
 
 
 @pytest.mark.parametrize(
