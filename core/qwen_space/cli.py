@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     demo = commands.add_parser(
-        "demo", help="stream answers through LangChain and LlamaIndex, from a Space of your own"
+        "demo",
+        help="stream answers through LangChain and LlamaIndex, from a Space of your own",
+        description="Start a Space of your own on this machine, and stream one answer through "
+        "LangChain and one through LlamaIndex.",
     )
     demo.add_argument("--space", metavar="URL", help="ask this Space instead of a local one")
     demo.add_argument("--keep", action="store_true", help="leave the local Space running")
@@ -125,7 +128,12 @@ def _add_space(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    serve = commands.add_parser("serve", help="run a Space of your own, with a page to chat on")
+    serve = commands.add_parser(
+        "serve",
+        help="run a Space of your own, with a page to chat on",
+        description="Run a Space of your own: a Gradio app with the public Space's functions, and "
+        "a page to chat on. Without --model or --base-url, a small model is downloaded once.",
+    )
     serve.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
     serve.add_argument("--port", type=int, default=7860, help="0 is any (default: %(default)s)")
     _add_engine_options(serve, max_tokens=2048)
