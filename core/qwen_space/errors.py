@@ -46,6 +46,7 @@ __all__ = [
 
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _TRY_AGAIN = re.compile(r"\btry again in (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)", re.IGNORECASE)
+_NO_LOGIN = "Not authenticated"  # what Gradio says where an app has a login
 
 
 class QwenSpaceError(Exception):
@@ -293,7 +294,10 @@ def _seconds_said(text: str) -> float | None:
 
 
 class AuthenticationError(SpaceError):
-    """The Space wants a token, or does not take the one that it was given."""
+    """The Space wants a token, or does not take the one that it was given.
+
+    Or the app has a login of its own, Gradio's `launch(auth=...)`.
+    """
 
     def __init__(self, url: str, detail: str) -> None:
         super().__init__(url, detail)
@@ -301,9 +305,10 @@ class AuthenticationError(SpaceError):
         self.detail = detail
 
     def _said(self) -> str:
-        return (
-            f"{self.url} refused access: {self.detail}. Give an hf_token that may use this Space."
-        )
+        remedy = "Give an hf_token that may use this Space."
+        if self.detail == _NO_LOGIN:
+            remedy = "Log in on its page, and give the cookie of that as the header Cookie."
+        return f"{self.url} refused access: {self.detail}. {remedy}"
 
 
 class SpaceUnavailableError(SpaceError):

@@ -50,6 +50,7 @@ ERRORS = [
     (QuotaError("Slow down", 37.4), "Slow down. It may be tried again in 37 seconds.", "429"),
     (QuotaError("<b>Full</b>. Try again in 0:01:00", 9.0), "Full. Try again in 0:01:00. T", "wait"),
     (AuthenticationError(URL, "no"), f"{URL} refused access: no", "Give an hf_token"),
+    (AuthenticationError(URL, "Not authenticated"), "refused access", "as the header Cookie"),
     (SpaceUnavailableError(URL, "paused"), f"{URL} is not available: paused", "qwen-space serve"),
     (SpaceUnavailableError(URL, "paused.", "Do this."), ": paused. Do this.", "Do this"),
     (SpaceUnavailableError(URL, "HTTP 503: x", status=503), "HTTP 503: x. Open", "Open its page"),
