@@ -26,18 +26,14 @@ from qwen_space import hub
 from qwen_space._version import __version__
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import (
-    AuthenticationError,
-    JobError,
     ProtocolError,
-    QueueFullError,
-    QuotaError,
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
-    SpaceUnavailableError,
     SpaceUnreachableError,
     StreamInterruptedError,
 )
+from qwen_space.refusals import PROXY_LOGIN, refusal
 from qwen_space.secret import Secret
 
 __all__ = ["Body", "Clock", "Transport"]
@@ -54,8 +50,6 @@ _MOST_OF_AN_ERROR = 64 * 2**10  # bytes
 _ERROR_SECONDS = 2.0  # for the rest of what says why
 
 _EVENTS = "text/event-stream"
-
-_PROXY_LOGIN = "the proxy wants a user and a password (HTTP 407): http://user:password@host:port"
 
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
@@ -232,7 +226,9 @@ class Transport:
             )
         if response.status != 200:
             async with response:
-                raise _refusal(response, await Body(response, clock).start())
+                said = await Body(response, clock).start()
+                url = str(response.url.with_query(None))
+                raise refusal(url, response.status, response.headers, said)
         return response
 
     def _opened_session(self) -> aiohttp.ClientSession:
@@ -510,7 +506,7 @@ def _of_response(url: str, exc: aiohttp.ClientResponseError) -> QwenSpaceError:
     """Return what an answer that is none means: the Space's, or the proxy's."""
     if isinstance(exc, aiohttp.ClientHttpProxyError):
         if exc.status == 407:
-            return SpaceUnreachableError(url, _PROXY_LOGIN, lasting=True)
+            return SpaceUnreachableError(url, PROXY_LOGIN, lasting=True)
         return SpaceUnreachableError(url, f"the proxy answered HTTP {exc.status}")
     return _no_http(url, exc.message)
 
@@ -519,63 +515,3 @@ def _no_http(url: str, said: str) -> ProtocolError:
     """Return the error of an answer that is no HTTP, without the bytes that aiohttp shows of it."""
     said = " ".join(said.partition("\n\n")[0].split()).rstrip(":")
     return ProtocolError(f"{url.partition('?')[0]} does not speak HTTP as it should: {said:.300}")
-
-
-def _refusal(response: aiohttp.ClientResponse, body: str) -> QwenSpaceError:
-    """Return the error that a status other than 200 means, with the start of its body."""
-    url, status = str(response.url.with_query(None)), response.status
-    detail = _detail(body)
-    seconds = _retry_after(response)
-    if 300 <= status < 400:
-        location = response.headers.get("Location")
-        return SpaceStatusError(status, url, f"moved to {location}", location)
-    if status in {401, 403}:
-        return AuthenticationError(url, detail or f"HTTP {status}")
-    if status == 407:
-        return SpaceUnreachableError(url, _PROXY_LOGIN, lasting=True)
-    if status == 422 and (invalid := _invalid(body)) is not None:
-        return JobError(invalid or None, "It does not take this input")
-    if status == 429:
-        return QuotaError(detail or "Too many requests", seconds)
-    if status == 503 and detail is not None:
-        if "full" in detail:
-            return QueueFullError(detail, seconds)
-        return SpaceUnavailableError(url, detail, retry_after=seconds)
-    if status in {502, 503, 504}:
-        said = hub.page_text(body)[:200] or "no reason given"
-        detail = f"HTTP {status}: {said}"
-        return SpaceUnavailableError(url, detail, status=status, retry_after=seconds)
-    return SpaceStatusError(status, url, detail or body)
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Return the seconds that an answer asks to wait.
-
-    A date is compared to that of the answer, if it has one: our clock may differ from theirs.
-    """
-    sent = response.headers.get("Date")
-    now = hub.retry_after(sent, 0) if sent is not None else None
-    return hub.retry_after(response.headers.get("Retry-After"), now or time.time())
-
-
-def _detail(body: str) -> str | None:
-    """Return the sentence in one of Gradio's own error bodies; None for any other body."""
-    detail = _own_detail(body)
-    if isinstance(detail, dict):
-        detail = detail.get("error")
-    return None if detail is None else str(detail)
-
-
-def _invalid(body: str) -> str | None:
-    """Return what the function's own validator says against the input; None for any other body."""
-    detail = _own_detail(body)
-    items = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
-    said = [str(each.get("message") or "") for each in items if each.get("is_valid") is False]
-    return "; ".join(filter(None, said)) if said else None
-
-
-def _own_detail(body: str) -> Any:
-    try:
-        return json.loads(body).get("detail")
-    except (ValueError, AttributeError, RecursionError):
-        return None
