@@ -5,7 +5,7 @@
 
 Everything talks to one stand-in server on this machine (`benchmarks/server.py`). The data goes to
 `benchmarks/results/speed.json`, the pictures beside it, and the tables to standard output and into
-`docs/speed.md`. With `--quick` it takes minutes rather than half an hour, and figures are rough.
+`docs/speed.md`. With `--quick` it takes five minutes rather than fifteen, and figures are rough.
 """
 
 from __future__ import annotations

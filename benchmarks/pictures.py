@@ -64,7 +64,8 @@ def flame_graphs(server: str, folder: Path) -> None:
         path = folder / f"{name}.svg"
         count = COUNT_LLAMA_INDEX if "LlamaIndex" in case else COUNT
         reading = [sys.executable, "-m", "benchmarks.pictures", case, f"{server}/fast-{count}-0"]
-        spying = ["py-spy", "record", "--nonblocking", "--rate", "100", "--function"]
+        spy = str(Path(sys.executable).with_name("py-spy"))
+        spying = [spy, "record", "--nonblocking", "--rate", "100", "--function"]
         command = [*spying, "--format", "flamegraph", "--output", str(path), "--", *reading]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         # py-spy's title is its command line, with this machine's paths.
