@@ -115,17 +115,18 @@ class Holds(threading.local):
     """For how long, in seconds, threads compute without a turn for others, at most.
 
     Called by Python before and after each function, those in C too, between which Python gives
-    other threads their turn. Some in C give it themselves.
+    other threads their turn. Some in C give it themselves. To compile a module is no part of a
+    call: it is done once, when a package is installed or first imported.
     """
 
     longest = 0.0
-    generous = frozenset({"set_default_verify_paths"})  # of TLS contexts; aiohttp makes two
+    passed_over = frozenset({"set_default_verify_paths", "compile"})  # the former of TLS contexts
 
     def __init__(self) -> None:
         self._last = time.thread_time()
 
     def __call__(self, frame: object, event: str, function: Any) -> None:
-        if event != "c_return" or function.__name__ not in self.generous:
+        if event != "c_return" or function.__name__ not in self.passed_over:
             Holds.longest = max(Holds.longest, time.thread_time() - self._last)
         self._last = time.thread_time()
 
