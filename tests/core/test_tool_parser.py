@@ -119,6 +119,11 @@ REPLIES = [
     pytest.param(tagged('{"id": 1, "name": "f", "arguments": {}}'), [F], id="further-keys"),
     pytest.param(tagged(call(name="x")), [("x", {})], id="a-name-that-is-not-bound"),
     pytest.param(tagged(call(name="\\u0066")), [F], id="name-with-an-escape"),
+    pytest.param(tagged(f"[{call()}]"), [F], id="list-of-one"),
+    pytest.param(tagged(f"[{call()},\n {call(HOT)}]"), [F, ("f", json.loads(HOT))], id="list"),
+    pytest.param(
+        f"A\n{tagged(f'[{call()}, {call()}]')}\nB\n{tagged(call())}", ["A", F, F, "B", F], id="both"
+    ),
     pytest.param(f"A</tool_call>B\n</tool_call>\n{call()}", [f"AB{call()}"], id="stray-tags"),
     pytest.param("a <tool_call", ["a <tool_call"], id="what-only-began-like-a-tag"),
 ]
@@ -133,7 +138,18 @@ INVALID = [
     pytest.param(tagged(call() + "}"), call() + "}", "no JSON", id="a-brace-too-many"),
     pytest.param(tagged(f"{{{call()}}}"), f"{{{call()}}}", "no JSON", id="doubled-braces"),
     pytest.param(tagged(f"{call()}\n{call()}"), f"{call()}\n{call()}", "no JSON", id="two-in-one"),
-    pytest.param(tagged(f"[{call()}]"), f"[{call()}]", "no JSON object", id="list"),
+    pytest.param(tagged("[]"), "[]", "a list of no calls", id="empty-list"),
+    pytest.param(
+        tagged(f"[{call()}, 1]"), f"[{call()}, 1]", "call 2 of its list: it is no", id="list-of-1"
+    ),
+    pytest.param(
+        tagged(f'[{call()}, {{"name": "f"}}]'),
+        f'[{call()}, {{"name": "f"}}]',
+        "call 2 of its list: it has no arguments",
+        id="list-with-half-a-call",
+    ),
+    pytest.param(tagged(f"[[{call()}]]"), f"[[{call()}]]", "no JSON object", id="list-in-a-list"),
+    pytest.param(tagged(f"[{call()}"), f"[{call()}", "no JSON", id="list-not-closed"),
     pytest.param(tagged('{"name": "f"}'), '{"name": "f"}', "no arguments", id="no-arguments"),
     pytest.param(tagged('{"arguments": {}}'), '{"arguments": {}}', "no name", id="no-name"),
     pytest.param(tagged(call(name="")), call(name=""), "no name", id="empty-name"),
@@ -229,6 +245,19 @@ def test_arguments_that_cannot_be_told_early_are_told_at_once() -> None:
         CallStarted(0, "call_0", "f"),
         ArgumentsDelta(0, text),
         ToolCall("f", {"a": 1}, "call_0", 0, text),
+    ]
+
+
+def test_calls_of_a_list_are_told_together_each_with_its_own_index() -> None:
+    pieces, _ = run(tagged(f"[{call()}, {G_TEXT}]"))
+
+    assert pieces == [
+        CallStarted(0, "call_0", "f"),
+        ArgumentsDelta(0, "{}"),
+        ToolCall("f", {}, "call_0", 0, "{}"),
+        CallStarted(1, "call_1", "get_weather"),
+        ArgumentsDelta(1, '{"a": 1}'),
+        ToolCall("get_weather", {"a": 1}, "call_1", 1, '{"a": 1}'),
     ]
 
 
@@ -396,7 +425,7 @@ SHREDS = st.sampled_from(
     [
         *("<tool_call>", "</tool_call>", "\n</tool_", "\n", "<", " ", "text "),
         *("{", "}", "[", "]", ",", '"', "\\", "```json\n", "```", "json", '{"name"'),
-        *('{"name": "f", "arguments": {', call(), call(HOT), G_TEXT),
+        *('{"name": "f", "arguments": {', call(), call(HOT), G_TEXT, f"<tool_call>[{call()},"),
     ]
 )
 

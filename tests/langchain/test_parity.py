@@ -93,15 +93,18 @@ values = st.recursive(
     max_leaves=4,
 )
 arguments = st.dictionaries(st.text("xyz_", min_size=1, max_size=4), values, max_size=3)
-valid = st.builds(
-    lambda name, held: call_text(ToolCall(name, held)),
-    st.sampled_from(["add", "look_up", "unknown"]),
-    arguments,
+calls = st.fixed_dictionaries(
+    {"name": st.sampled_from(["add", "look_up", "unknown"]), "arguments": arguments}
+)
+valid = calls.map(lambda call: call_text(ToolCall(**call)))
+several = st.lists(calls, min_size=1, max_size=3).map(
+    lambda listed: f"<tool_call>\n{json.dumps(listed)}\n</tool_call>"
 )
 invalid = st.sampled_from(
     [
         '<tool_call>\n{"name": "add"}\n</tool_call>',
         '<tool_call>\n{"arguments": {"a": 1}}\n</tool_call>',
+        '<tool_call>\n[{"name": "add", "arguments": {}}, 1]\n</tool_call>',
         "<tool_call>\nadd(1, 2)\n</tool_call>",
         '<tool_call>\n{"name": "add", "arguments": {"a": 1\n</tool_call>',
         '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp',
@@ -119,7 +122,7 @@ def replies(draw: Any) -> str:
         return str(draw(bare))
     parts = [draw(texts)]
     for _ in range(draw(st.integers(0, 3))):
-        parts += [draw(valid | invalid), draw(texts)]
+        parts += [draw(valid | several | invalid), draw(texts)]
     return "".join(parts)
 
 
@@ -147,6 +150,8 @@ def events_of(pieces: Sequence[str], thinking: str = "") -> list[Event]:
 
 
 CALL = call_text(ToolCall("add", {"a": 1}))
+ADD = '{"name": "add", "arguments": {"a": 1}}'
+LIST = f"<tool_call>\n[{ADD}, {ADD}]\n</tool_call>"
 LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</tool_call>'
 
 
@@ -155,6 +160,7 @@ LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
 @example(events_of([LINES]))
+@example(events_of(["one ", *LIST, "\ntwo"]))
 def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None:
     messages = asyncio.run(every_way(events))
 

@@ -14,7 +14,7 @@ __all__ = [
     "call_text",
     "checked_call",
     "parsed_object",
-    "read_call",
+    "read_calls",
     "to_json",
 ]
 
@@ -86,8 +86,11 @@ def parsed_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def read_call(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the name and the arguments of a call, from the JSON that a model wrote.
+def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the names and the arguments of calls, from the JSON that a model wrote in a block.
+
+    That is one call, or a list of them, which small models write where they would stop after
+    their first block. A list counts as a whole, or not at all.
 
     Arguments are an object, or a string that holds the JSON of one, which is how OpenAI's
     protocol has them. Line breaks and tabs within strings are taken as they stand, though JSON
@@ -102,7 +105,18 @@ def read_call(text: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"it is no JSON: {exc}") from None
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    return checked_call(value)
+    if not isinstance(value, list):
+        return [checked_call(value)]
+    if not value:
+        raise ValueError("it is a list of no calls")
+    return [_checked_item(number, each) for number, each in enumerate(value, 1)]
+
+
+def _checked_item(number: int, value: Any) -> tuple[str, dict[str, Any]]:
+    try:
+        return checked_call(value)
+    except ValueError as exc:
+        raise ValueError(f"call {number} of its list: {exc}") from None
 
 
 def checked_call(value: Any) -> tuple[str, dict[str, Any]]:

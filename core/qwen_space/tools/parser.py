@@ -19,7 +19,7 @@ from typing import Any
 
 from qwen_space.tools.block import Block
 from qwen_space.tools.bound import Tools
-from qwen_space.tools.calls import InvalidCall, ToolCall, read_call, to_json
+from qwen_space.tools.calls import InvalidCall, ToolCall, read_calls, to_json
 from qwen_space.tools.lenient import Candidate, Heads
 from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
 from qwen_space.tools.scan import CLOSE, OPEN, may_become
@@ -41,9 +41,10 @@ class ReplyParser:
     - Text goes on at once; held back is only what may be the start of a tag, and the line break
       before it, which belongs to the tag, as does one after a closing tag.
     - A call is what stands between `<tool_call>` and the next `</tool_call>` outside of a JSON
-      string. It has to be a JSON object with a name and with arguments that are an object, or it
-      is invalid; so is a call that the reply, or another call's tag, cuts off. A name that no
-      bound tool has does not make it invalid: frameworks tell the model so.
+      string. It has to be a JSON object with a name and with arguments that are an object, or a
+      list of such, which is several calls; else it is invalid. So is what the reply, or another
+      call's tag, cuts off. A name that no bound tool has does not make it invalid: frameworks
+      tell the model so.
     - A closing tag without an opening one is dropped.
     - Calls without tags are read as `qwen_space.tools.lenient` says. What begins like one is held
       back, up to the end of the reply: only there it is known to be alone.
@@ -257,14 +258,15 @@ class ReplyParser:
 
     def _finish(self, call: Block) -> None:
         try:
-            name, arguments = read_call(call.text)
+            calls = read_calls(call.text)
         except ValueError as exc:
             self._fail(call, str(exc))
             return
-        if call.id:
-            self._add(ToolCall(name, arguments, call.id, self._index, call.arguments))
-        else:
-            self._whole(name, arguments)
+        for name, arguments in calls:
+            if call.id:  # so there is one only: in a list, none is shown before its end
+                self._add(ToolCall(name, arguments, call.id, self._index, call.arguments))
+            else:
+                self._whole(name, arguments)
 
     def _whole(self, name: str, arguments: dict[str, Any]) -> None:
         """Hand out a call of which nothing has been shown."""
