@@ -83,8 +83,9 @@ class Reply:
         job, decoder = self._job, SSEDecoder(self._max_size)
         try:
             while chunk := await self._read():
-                for sse in decoder.feed(chunk):
-                    if (more := job.more(sse)) is not None:
+                for sse in decoder.feed(chunk, job):
+                    if isinstance(sse, str):
+                        more = job.add(sse)
                         self._patience = None
                         yield more
                         self._count(more.delta)

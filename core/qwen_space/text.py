@@ -166,27 +166,35 @@ class ReplyText(Generic[Delta]):
     def __init__(self, delta: type[Delta]) -> None:
         self._delta: type[Delta] = delta
         self._pieces: list[str] = []  # the text that the server holds
-        self._sent: list[str] = []  # the deltas
+        self._settled = 0  # how many of them were not appended since the last whole text
+        self._sent: list[str] = []  # the deltas up to there
 
     @property
     def text(self) -> str:
         """The text that the server holds."""
-        if len(self._pieces) > 1:
-            self._pieces = ["".join(self._pieces)]  # a new list: the deltas share the old one
-        return self._pieces[0] if self._pieces else ""
+        return "".join(self._pieces)
 
-    def append(self, piece: str) -> Delta | None:
-        """Take a piece that was added at the end."""
-        if not piece:
-            return None
+    @property
+    def appended(self) -> str:
+        """What was appended since the last whole text, or since it was settled."""
+        return "".join(self._pieces[self._settled :])
+
+    def append(self, piece: str) -> Delta:
+        """Take a piece that was added at the end, and is not empty."""
         self._pieces.append(piece)
-        self._sent.append(piece)
         return self._delta(piece, self._pieces)
+
+    def settle(self) -> None:
+        """Take what was appended as part of the whole text."""
+        self._sent += self._pieces[self._settled :]
+        self._settled = len(self._pieces)
 
     def become(self, text: str) -> Delta | Rewritten | None:
         """Take a whole new text, and return what it means for whoever got the old one."""
         old = self.text
-        self._pieces = [text] if text else []
+        self.settle()
+        self._pieces = [text] if text else []  # a new list: the deltas share the old one
+        self._settled = len(self._pieces)
         if text.startswith(old):
             new = text[len(old) :]
         else:

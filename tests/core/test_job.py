@@ -195,6 +195,13 @@ def test_appends_and_other_edits_take_turns() -> None:
     assert job.text == "abcdefg"
 
 
+def test_an_empty_piece_is_no_event() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    assert deltas(follow(job, value(pairs("a")), append(""), append("b"))) == "ab"
+    assert job.receive(append("")) == []
+
+
 @pytest.mark.parametrize("protocol", ["sse", "sse_v1", None])
 def test_protocols_without_edits_send_the_whole_value_each_time(protocol: str | None) -> None:
     job = Job(E, 1, protocol)

@@ -15,6 +15,7 @@ from qwen_space.protocol.job import Job
 from qwen_space.protocol.likeness import Likeness
 from qwen_space.protocol.messages import ProcessGenerating, parse_event, parse_message
 from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
+from tests.shortcut import more
 
 DATA = Path(__file__).parents[1] / "data"
 PATH = [1, "content", 0, "text"]
@@ -146,18 +147,19 @@ def test_a_long_piece_without_an_end_takes_no_longer_than_its_length() -> None:
 # In a job
 
 
-def read(body: bytes, output: int, *, remembering: bool) -> tuple[list[Any], int]:
+def read(body: bytes, output: int, *, remembering: bool, size: int) -> tuple[list[Any], int]:
     """Return what the first job in a stream brings, and how many messages were not parsed."""
-    stream = list(SSEDecoder().feed(body))
-    job, events, known = Job(json.loads(stream[0].data)["event_id"], output, "sse_v3"), [], 0
-    for each in stream:
-        if remembering and (more := job.more(each)) is not None:
-            events.append(more)
-            known += 1
-            continue
-        parsed = parse_event(each)
-        if parsed is not None:
-            events.extend(job.receive(parsed, each if remembering else None))
+    decoder = SSEDecoder()
+    first = next(decoder.feed(body[: body.index(b"\n\n") + 2]))
+    decoder = SSEDecoder()
+    job, events, known = Job(json.loads(first.data)["event_id"], output, "sse_v3"), [], 0
+    for at in range(0, len(body), size):
+        for each in decoder.feed(body[at : at + size], job if remembering else None):
+            if isinstance(each, str):
+                events.append(job.add(each))
+                known += 1
+            elif (parsed := parse_event(each)) is not None:
+                events.extend(job.receive(parsed, each if remembering else None))
     return events, known
 
 
@@ -170,12 +172,13 @@ def recordings() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("path", "output"), [*recordings()])
-def test_recorded_streams_come_out_the_same(path: Path, output: int) -> None:
+@pytest.mark.parametrize("size", [7, 1000, 1_000_000])
+def test_recorded_streams_come_out_the_same(path: Path, output: int, size: int) -> None:
     body = path.read_bytes()
 
-    events, known = read(body, output, remembering=True)
+    events, known = read(body, output, remembering=True, size=size)
 
-    assert events == read(body, output, remembering=False)[0]
+    assert events == read(body, output, remembering=False, size=1_000_000)[0]
     # The first value, the message that is learnt, and the end are not known.
     assert known > 5 or path.name != "words.sse"
 
@@ -201,15 +204,15 @@ def begun() -> Job:
 def test_a_message_of_another_kind_in_between_makes_no_difference() -> None:
     job = begun()
     heartbeat = event('{"msg":"heartbeat","event_id":null}')
-    assert job.more(heartbeat) is None
+    assert more(job, heartbeat) is None
     parsed = parse_event(heartbeat)
     assert parsed is not None
     job.receive(parsed, heartbeat)
 
-    more = job.more(event(message(" a")))
+    known = more(job, event(message(" a")))
 
-    assert isinstance(more, TextDelta)
-    assert (more.delta, more.text, job.text) == (" a", "new a", "new a")
+    assert isinstance(known, TextDelta)
+    assert (known.delta, known.text, job.text) == (" a", "new a", "new a")
 
 
 def test_after_another_value_the_next_message_is_parsed() -> None:
@@ -219,24 +222,24 @@ def test_after_another_value_the_next_message_is_parsed() -> None:
         Rewritten("other")
     ]
 
-    assert job.more(event(message(" a"))) is None
+    assert more(job, event(message(" a"))) is None
     with pytest.raises(ProtocolError):  # the path is not there any more
         job.receive(ProcessGenerating("e1", [[], [["append", PATH, " a"]], []]))
 
 
 def test_events_with_a_name_are_not_the_queue_s() -> None:
-    assert begun().more(ServerSentEvent(message(" a"), "generating")) is None
+    assert more(begun(), ServerSentEvent(message(" a"), "generating")) is None
 
 
 def test_another_job_s_messages_are_passed_over() -> None:
     job = begun()
     others = event(message(" a", event_id="e2"))
-    assert job.more(others) is None
+    assert more(job, others) is None
     parsed = parse_event(others)
     assert parsed is not None
 
     assert job.receive(parsed, others) == []
-    assert job.more(event(message(" b"))) == TextDelta(" b", ["new", " b"])
+    assert more(job, event(message(" b"))) == TextDelta(" b", ["new", " b"])
 
 
 def test_a_job_does_not_learn_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,6 +154,70 @@ def test_events_before_an_error_in_the_same_bytes_are_there(last: bytes) -> None
         events.extend(decoder.feed(b"data: a\n\n" + last))
 
     assert events == [SSE("a")]
+
+
+# What the reader wants no more of than a part
+
+
+@dataclass
+class Reader:
+    """Wants what stands in angle brackets, of events of just that."""
+
+    shortcut: re.Pattern[bytes] | None = re.compile(rb"data: <([^\n]*)>\n\n")
+
+
+def skim(body: bytes, size: int, reader: Reader, limit: int = 2**20) -> list[Any]:
+    decoder = SSEDecoder(max_event_size=limit)
+    cuts = (body[at : at + size] for at in range(0, len(body), size))
+    return [each for cut in cuts for each in decoder.feed(cut, reader)]
+
+
+SKIMMED = [
+    pytest.param(b"data: a\n\ndata: <b>\n\ndata: <c>\n\n", [SSE("a"), "b", "c"], id="events"),
+    pytest.param(b"data: <a>\n\ndata: <b>\n\n", [SSE("<a>"), "b"], id="a-mark-may-be-at-the-start"),
+    pytest.param(b":\n\ndata: <a>\n\ndata: b\n\n", ["a", SSE("b")], id="then-another"),
+    pytest.param(b":\r\n\r\ndata: <a>\r\n\r\n", ["a"], id="crlf"),
+    pytest.param(b":\n\nevent: x\ndata: <a>\n\n", [SSE("<a>", "x")], id="it-has-a-name"),
+    pytest.param(b":\n\ndata: <a>\ndata: <b>\n\n", [SSE("<a>\n<b>")], id="two-lines"),
+    pytest.param(b":\n\ndata: x\ndata: <b>\n\n", [SSE("x\n<b>")], id="the-second-line"),
+    pytest.param(b":\n\ndata: <a>\n", [], id="unfinished"),
+    pytest.param(":\n\ndata: <你🙂>\n\n".encode(), ["你🙂"], id="utf-8"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), SKIMMED)
+def test_a_shortcut_gives_a_part_in_place_of_the_event(body: bytes, expected: list[Any]) -> None:
+    assert skim(body, len(body), Reader()) == expected
+
+
+@pytest.mark.parametrize(("body", "expected"), SKIMMED)
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_an_event_that_was_cut_may_be_there_itself(
+    body: bytes, expected: list[Any], size: int
+) -> None:
+    wholes = [SSE(f"<{each}>") if isinstance(each, str) else each for each in expected]
+
+    items = skim(body, size, Reader())
+
+    assert [SSE(f"<{each}>") if isinstance(each, str) else each for each in items] == wholes
+
+
+def test_the_shortcut_is_looked_up_after_each_event() -> None:
+    reader = Reader(None)
+    decoder, items = SSEDecoder(), []
+    for item in decoder.feed(b"data: <a>\n\ndata: <b>\n\ndata: c\n\ndata: <d>\n\n", reader):
+        items.append(item)
+        reader.shortcut = None if item == SSE("c") else Reader.shortcut
+
+    assert items == [SSE("<a>"), "b", SSE("c"), SSE("<d>")]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_shortcut_lets_through_nothing_that_is_larger_or_not_utf_8(size: int) -> None:
+    with pytest.raises(ProtocolError, match="larger than 48 bytes"):
+        skim(b":\n\ndata: <" + b"x" * 64 + b">\n\n", size, Reader(), limit=48)
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        skim(b":\n\ndata: <\xff>\n\n", size, Reader())
 
 
 LINES = st.lists(

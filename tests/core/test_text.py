@@ -232,10 +232,6 @@ def test_the_text_of_the_first_event_stays_too() -> None:
     assert first == TextDelta("a")
 
 
-def test_an_empty_piece_is_no_event() -> None:
-    assert ReplyText(TextDelta).append("") is None
-
-
 MARKDOWN = st.lists(
     st.sampled_from(
         [

@@ -19,6 +19,7 @@ from qwen_space.protocol.messages import (
 from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
 from qwen_space.text import find_reply
 from tests.fuzz.building import EVENT_ID, built
+from tests.shortcut import more
 
 __all__ = ["check"]
 
@@ -64,17 +65,17 @@ def _parsed(job: Job, events: Iterable[ServerSentEvent]) -> Iterator[tuple[Messa
         try:
             message = parse_event(event)
         except QwenSpaceError:
-            assert job.more(event) is None
+            assert more(job, event) is None
             raise
         if message is not None:
             yield message, lambda message=message, event=event: _heard(job, message, event)
         else:
-            assert job.more(event) is None
+            assert more(job, event) is None
 
 
 def _heard(job: Job, message: Message, event: ServerSentEvent) -> Sequence[JobEvent]:
-    more = job.more(event)
-    return job.receive(message, event) if more is None else [more]
+    known = more(job, event)
+    return job.receive(message, event) if known is None else [known]
 
 
 def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> None:

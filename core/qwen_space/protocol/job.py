@@ -18,7 +18,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice, Queued, Started
 from qwen_space.protocol.diff import is_edits
-from qwen_space.protocol.likeness import Likeness
+from qwen_space.protocol.likeness import Likeness, piece_text
 from qwen_space.protocol.messages import (
     CloseStream,
     Estimation,
@@ -124,7 +124,7 @@ class Job:
 
         Args:
             message: The message.
-            event: What it was read from, so that `more` knows others that are like it.
+            event: What it was read from, so that others that are like it are known.
 
         Raises:
             JobError: The app failed.
@@ -143,17 +143,21 @@ class Job:
             exc.text = self.text
             raise
 
-    def more(self, event: ServerSentEvent) -> ValueEvent | None:
-        """Return what an event brings, if it only adds text, as the last one did.
+    @property
+    def shortcut(self) -> re.Pattern[bytes] | None:
+        """What matches a message that only adds text, as the last one did; None if it did not.
 
-        In that case, as with nearly all of them, it need not be parsed. None is said of all
-        others: they are to be received.
+        As nearly all of them do, they need not be parsed. The group is for `add`.
         """
-        growing, likeness = self._growing, self._likeness
-        if growing is None or likeness is None or event.event != "message":
+        if self._growing is None or self._likeness is None:
             return None
-        piece = likeness.piece(event.data)
-        return None if piece is None else growing.append(piece)
+        return self._likeness.pattern
+
+    def add(self, piece: str) -> ValueEvent:
+        """Take a message that the shortcut matches, and return what it means for the caller."""
+        assert self._growing is not None  # noqa: S101 - else there is no shortcut
+        event: ValueEvent = self._growing.append(piece_text(piece))
+        return event
 
     def end(self) -> None:
         """Take the end of the stream.

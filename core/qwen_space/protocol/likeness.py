@@ -9,16 +9,17 @@ import json
 import re
 from typing import Any
 
-__all__ = ["Likeness"]
+__all__ = ["Likeness", "piece_text"]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 
 # The rest of a JSON string, with its end. One with half of a surrogate pair is for the parser to
 # judge, and so is each with both halves. The empty string is no piece.
-_PLAIN = r'[^"\\\x00-\x1f]'
-_ESCAPE = r'(?:\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})'
-_STRING = rf'({_PLAIN}+|{_PLAIN}*(?:{_ESCAPE}{_PLAIN}*)+)"'
-_NUMBER = r"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,3})?"
+_PLAIN = rb'[^"\\\x00-\x1f]'
+_ESCAPE = rb'(?:\\["\\/bfnrt]|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})'
+_STRING = rb'(%b+|%b*(?:%b%b*)+)"' % (_PLAIN, _PLAIN, _ESCAPE, _PLAIN)
+# "(?:...|)" in place of "(?:...)?", which takes a fifth longer.
+_NUMBER = rb"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30}|)(?:[eE][+-]?[0-9]{1,3}|)"
 
 
 class Likeness:
@@ -29,17 +30,13 @@ class Likeness:
     where there were numbers, is as valid, and means the same with its own piece. Whatever is not
     exactly so is for the parser, malformed messages among it.
 
-    Args:
-        start: The message up to the piece, with the quote in front of it.
-        middle: What matches the piece and what follows, up to the last number.
-        end: What follows on that.
+    Attributes:
+        pattern: Matches such a message as an event of the stream's bytes; its group is the piece,
+            to be read by `piece_text`.
     """
 
-    def __init__(self, start: str, middle: re.Pattern[str], end: str) -> None:
-        self._start = start
-        self._middle = middle
-        self._end = end
-        self._before, self._after = len(start), len(end)
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
 
     @classmethod
     def of(cls, message: str, edit: list[Any]) -> Likeness | None:
@@ -59,22 +56,26 @@ class Likeness:
         if place >= len(tokens) or not _is_string(tokens[place], piece):
             return None
         begin, at = tokens[place].span()
-        parts = [_STRING]
+        parts = [b"data: ", _exactly(message[: begin + 1]), _STRING]
         for number in (each for each in tokens[place + 1 :] if not each[0].startswith('"')):
-            parts += re.escape(message[at : number.start()]), _NUMBER
+            parts += _exactly(message[at : number.start()]), _NUMBER
             at = number.end()
-        return cls(message[: begin + 1], re.compile("".join(parts)), message[at:])
+        parts += _exactly(message[at:]), b"\n\n"
+        return cls(re.compile(b"".join(parts)))
 
     def piece(self, message: str) -> str | None:
         """Return the piece in a message that is like this; None for any other."""
-        # Most of a message is compared as a whole, as that is several times as quick as a pattern.
-        if not (message.startswith(self._start) and message.endswith(self._end)):
-            return None
-        found = self._middle.fullmatch(message, self._before, len(message) - self._after)
-        if found is None:
-            return None
-        piece = found[1]
-        return json.loads(f'"{piece}"') if "\\" in piece else piece
+        found = self.pattern.fullmatch(b"data: %b\n\n" % message.encode())
+        return None if found is None else piece_text(found[1].decode())
+
+
+def piece_text(piece: str) -> str:
+    """Return the text of a piece, which is a JSON string without its quotes."""
+    return str(json.loads(f'"{piece}"')) if "\\" in piece else piece
+
+
+def _exactly(text: str) -> bytes:
+    return re.escape(text).encode()
 
 
 def _is_string(token: re.Match[str], value: str) -> bool:

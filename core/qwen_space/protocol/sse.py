@@ -5,12 +5,14 @@ The grammar is that of the HTML standard, section 9.2.6 "Interpreting an event s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["SSEDecoder", "ServerSentEvent"]
+__all__ = ["SSEDecoder", "ServerSentEvent", "Shortcut"]
 
 # Gradio sends the whole conversation in one line, twice in each reply.
 DEFAULT_MAX_EVENT_SIZE = 64 * 2**20
@@ -29,6 +31,17 @@ class ServerSentEvent:
 
     data: str
     event: str = "message"
+
+
+class Shortcut(Protocol):
+    """Whoever reads a decoder's events and knows how the next ones look."""
+
+    @property
+    def shortcut(self) -> re.Pattern[bytes] | None:
+        """What matches a whole event in the stream's bytes, the blank line at its end included.
+
+        Of such an event no more is wanted than the first group. None: the events are wanted.
+        """
 
 
 class SSEDecoder:
@@ -50,11 +63,17 @@ class SSEDecoder:
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+    def feed(self, chunk: bytes, reader: Shortcut | None = None) -> Iterator[ServerSentEvent | str]:
         """Take the next bytes of the body and yield the events that they complete.
 
         To be read to its end before the next bytes are fed. Events that stand before an error
         in the same bytes are yielded before it is raised.
+
+        Args:
+            chunk: The bytes.
+            reader: Its shortcut is looked up after each event. Of an event that it matches, what
+                the first group matched is yielded in the event's place, as a string; but where
+                the event was cut in two, it may be there itself.
 
         Raises:
             ProtocolError: An event is larger than allowed, or is not UTF-8.
@@ -67,10 +86,19 @@ class SSEDecoder:
             return
         if self._rest:
             chunk = bytes(self._rest) + chunk
-        *blocks, rest = chunk.split(b"\n\n")
-        *lines, self._rest[:] = rest.split(b"\n")
+        if len(chunk) > self._max_event_size:  # then the size of each event is to be checked
+            reader = None
+        at = 0
         is_between = not (self._data or self._event or self._at_start)
-        for block in blocks:
+        while True:
+            if reader is not None and is_between and (shortcut := reader.shortcut) is not None:
+                while (found := shortcut.match(chunk, at)) is not None:
+                    at = found.end()
+                    yield _decoded(found[1])
+            if (end := chunk.find(b"\n\n", at)) < 0:
+                break
+            block = chunk[at:end]
+            at = end + 2
             # What Gradio sends is one line of data for each event, and nothing else.
             if is_between and block.startswith(b"data: ") and b"\n" not in block:
                 if len(block) > self._max_event_size:
@@ -79,6 +107,7 @@ class SSEDecoder:
             else:
                 yield from self._lines([*block.split(b"\n"), b""])
                 is_between = True
+        *lines, self._rest[:] = chunk[at:].split(b"\n")
         yield from self._lines(lines)
         self._check_size(len(self._rest))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Generic
+from typing import Any
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.protocol.diff import apply_edits
@@ -33,12 +33,12 @@ class ChatValue:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return self._answer.said.text
+        return self._answer.text
 
     @property
     def thinking(self) -> str:
         """The thoughts so far."""
-        return self._thoughts.said.text
+        return self._thoughts.text
 
     def become(self, value: Any) -> list[ValueEvent]:
         """Take a whole new value.
@@ -52,8 +52,10 @@ class ChatValue:
             self._thoughts.move(None)
             self._answer.move(None)
             return []
-        thought = self._thoughts.become(reply.thinking, reply.thinking_path)
-        answer = self._answer.become(reply.text, reply.path)
+        self._thoughts.move(reply.thinking_path)
+        self._answer.move(reply.path)
+        thought = self._thoughts.become(reply.thinking)
+        answer = self._answer.become(reply.text)
         # A rewriting is about the answer: nobody has to take a thought back.
         return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
 
@@ -79,27 +81,20 @@ class ChatValue:
         if not edits:
             return []
         if (growing := self.growing(edits)) is not None:
-            return _some(growing.append(edits[0][2]))
+            return [growing.append(piece)] if (piece := edits[0][2]) else []
         appended = [*self._answer.edits(), *self._thoughts.edits()]
         return self.become(apply_edits(self._value, [*appended, *edits]))
 
 
-class Growing(Generic[Delta]):
+class Growing(ReplyText[Delta]):
     """A text that ends in a string of the value, to which pieces are appended."""
 
-    def __init__(self, delta: type[Delta]) -> None:
-        self.said: ReplyText[Delta] = ReplyText(delta)
-        self._path: list[Any] | None = None  # to the string
-        self._appended: list[str] = []  # there, and not yet part of the value
-
-    def become(self, text: str, path: list[Any] | None) -> Delta | Rewritten | None:
-        """Take the whole text and the path in a new value."""
-        self.move(path)
-        return self.said.become(text)
+    _path: list[Any] | None = None  # to the string
 
     def move(self, path: list[Any] | None) -> None:
-        """Take where the string is in a new value."""
-        self._path, self._appended = path, []
+        """Take where the string is in a new value, which holds all that was appended."""
+        self.settle()
+        self._path = path
 
     def is_extended_by(self, edit: Any) -> bool:
         """Whether an edit appends to the string, and does nothing else."""
@@ -112,14 +107,9 @@ class Growing(Generic[Delta]):
             and isinstance(edit[2], str)
         )
 
-    def append(self, piece: str) -> Delta | None:
-        """Take a piece that was added at the end."""
-        self._appended.append(piece)
-        return self.said.append(piece)
-
     def edits(self) -> list[Any]:
         """Return what brings the value up to date."""
-        return [["append", self._path, "".join(self._appended)]] if self._appended else []
+        return [["append", self._path, appended]] if (appended := self.appended) else []
 
 
 def _some(event: Delta | Rewritten | None) -> list[ValueEvent]:
