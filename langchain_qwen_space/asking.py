@@ -25,7 +25,7 @@ from qwen_space.space import Space
 from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
 
 if TYPE_CHECKING:
-    from qwen_space.client import CallOptions
+    from qwen_space.options import CallOptions
 
 __all__ = ["Asking", "Rendering", "without_deltas"]
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
 from langchain_qwen_space.arguments import SAMPLING, given
 from qwen_space.chat import Turn
+from qwen_space.options import CallOptions, check_options
 from qwen_space.structured import instruction
 from qwen_space.tools import NO_TOOLS, Tools
-
-if TYPE_CHECKING:
-    from qwen_space.client import CallOptions
 
 __all__ = ["Binding", "bound", "call_arguments", "instructed"]
 
@@ -35,7 +33,7 @@ class Binding:
         unknown: The names of what a Space has no use for.
 
     Raises:
-        ValueError: The tools, the choice among them, or the format cannot be right.
+        ValueError: The tools, the choice among them, the format or an option cannot be right.
     """
 
     def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], advised: bool) -> None:
@@ -54,6 +52,7 @@ class Binding:
             "inputs": rest.pop("inputs", None),
             "sampling": given({name: rest.pop(name, None) for name in SAMPLING}),
         }
+        check_options(self.options)
         self.reask: bool = rest.pop("reask", True)
         self.stream_arguments: bool = rest.pop("stream_arguments", False)
         rest.pop("stream", None)  # which langchain-core has heeded

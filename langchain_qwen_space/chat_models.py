@@ -56,7 +56,7 @@ from qwen_space.stop import StopScanner
 from qwen_space.tools import render
 
 if TYPE_CHECKING:
-    from qwen_space.client import CallOptions
+    from qwen_space.options import CallOptions
 
 __all__ = ["ChatQwenSpace"]
 

@@ -16,7 +16,7 @@ from qwen_space.space import Space
 from qwen_space.tools import Tools
 
 if TYPE_CHECKING:
-    from qwen_space.client import CallOptions
+    from qwen_space.options import CallOptions
 
 __all__ = ["Asking"]
 

@@ -47,6 +47,7 @@ from qwen_space.config import (
 from qwen_space.environment import default_hub, default_space, token_for
 from qwen_space.misuse import refuse_unknown, said_by
 from qwen_space.models import Limits, full_name, limits_of
+from qwen_space.options import CallOptions, check_options
 from qwen_space.space import Space
 from qwen_space.stop import StopScanner
 from qwen_space.tools import Message, render
@@ -54,8 +55,6 @@ from qwen_space.tools import Message, render
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
     from typing_extensions import Self
-
-    from qwen_space.client import CallOptions
 
 __all__ = ["QwenSpace"]
 
@@ -381,6 +380,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             "inputs": rest.pop("inputs", None),
             "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
         }
+        check_options(options)
         if rest:
             logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
         return Asking(

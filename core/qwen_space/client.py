@@ -16,7 +16,7 @@ from collections.abc import (
 )
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal
 
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Split, Turn, check_prompt, split, turns
 from qwen_space.config import (
@@ -33,6 +33,7 @@ from qwen_space.events import Completed, Event, last
 from qwen_space.finding import Finder
 from qwen_space.hub import is_asleep
 from qwen_space.opening import Opening
+from qwen_space.options import CallOptions, check_options
 from qwen_space.profiles import Endpoint
 from qwen_space.protocol.join import Join
 from qwen_space.reply import Reply
@@ -44,25 +45,9 @@ if TYPE_CHECKING:
     import aiohttp
     from typing_extensions import Self, Unpack
 
-__all__ = ["CallOptions", "SpaceClient"]
+__all__ = ["SpaceClient"]
 
 logger = logging.getLogger(__name__)
-
-
-class CallOptions(TypedDict, total=False):
-    """What one call may ask for, on top of what the client was made with.
-
-    Attributes:
-        model: In place of the client's model.
-        stop: Texts, or one, before the first of which the reply ends.
-        inputs: Values for further inputs of the app, by parameter name or label.
-        sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
-    """
-
-    model: str | None
-    stop: str | Sequence[str]
-    inputs: Mapping[str, Any] | None
-    sampling: Mapping[str, float] | None
 
 
 class SpaceClient:
@@ -272,6 +257,8 @@ class SpaceClient:
     # The wire
 
     def _stream(self, chat: Sequence[Turn], options: CallOptions) -> Entered[AsyncIterator[Event]]:
+        check_options(options)  # here, and not where the block is entered
+
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
             clock = Clock(self.config.timeouts)
             try:

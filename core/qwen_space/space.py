@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from qwen_space.chat import Turn
-    from qwen_space.client import CallOptions
+    from qwen_space.options import CallOptions
     from qwen_space.profiles import Endpoint
 
 __all__ = ["Space"]

@@ -25,6 +25,7 @@ from qwen_space import (
     __version__,
 )
 from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn
+from qwen_space.options import check_options
 
 MEGABYTES = "0123456789abcdef" * (3 * 2**16)
 
@@ -488,6 +489,38 @@ async def test_an_empty_stop_sequence_is_a_misuse_before_anything_is_sent(space:
             await client.complete("Hi", stop=[""])
 
     assert space.joins == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stop": 5}, "stop=5 is neither"),
+        ({"stop": ["a", 5]}, "stop=['a', 5] is neither"),
+        ({"stop": b"a"}, "stop=b'a' is neither"),
+        ({"stop": {"a": 1}}, "stop={'a': 1} is neither"),
+        ({"model": 5}, "model=5 is no text"),
+        ({"inputs": ["a"]}, "inputs=['a'] is no mapping"),
+        ({"sampling": 0.5}, "sampling=0.5 is no mapping"),
+        ({"sampling": {"temperature": "hot"}}, "temperature='hot' is no number"),
+        ({"sampling": {"top_p": True}}, "top_p=True is no number"),
+    ],
+)
+def test_an_option_that_cannot_be_right_is_named_before_anything_is_sent(
+    options: dict[str, Any], said: str
+) -> None:
+    client = SpaceClient("http://127.0.0.1:9")
+
+    for ask in (
+        client.stream,
+        lambda text, **given: client.stream_chat([Turn("user", text)], **given),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            ask("Hi", **options)
+
+
+def test_options_may_be_given_as_none() -> None:
+    check_options({"stop": None, "model": None, "inputs": None, "sampling": None})
+    check_options({"stop": ("a",), "sampling": {"max_tokens": 5}})
 
 
 # Failures of the app

@@ -145,6 +145,19 @@ async def test_what_is_longer_than_the_context_is_not_sent(
     assert space.joins == []
 
 
+@pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_chat", "astream_complete"])
+@pytest.mark.parametrize("option", [{"stop": 5}, {"model": 5}, {"inputs": 5}, {"top_p": "high"}])
+async def test_an_option_of_a_call_that_cannot_be_right_is_named(
+    ask: Any, space: Any, endpoint: str, option: dict[str, Any]
+) -> None:
+    [(name, value)] = option.items()
+
+    with pytest.raises(ValueError, match=f"{name}={value!r} is n"):
+        await ask(QwenSpace(space=space.url), endpoint, "Hi", **option)
+
+    assert space.joins == []
+
+
 # The environment
 
 
