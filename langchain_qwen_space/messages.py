@@ -46,6 +46,18 @@ _SILENT = frozenset(
     }
 )
 
+# In an assistant's message, tools that another provider ran itself; their use is in its text.
+_RUN_ELSEWHERE = ("executable_code", "non_standard")
+_ENDS_RUN_ELSEWHERE = (
+    "_approval_request",
+    "_call",
+    "_call_output",
+    "_execution_result",
+    "_list_tools",
+    "_tool_result",
+    "_tool_use",
+)
+
 _TEXTS = {"text": "text", "text-plain": "text", "refusal": "refusal"}  # and where the text is
 
 
@@ -81,8 +93,12 @@ def _role(message: BaseMessage) -> str:
 
 def _text(message: BaseMessage) -> str:
     content = message.content
-    text = "".join(map(_block_text, [content] if isinstance(content, str) else content))
-    invalid = message.invalid_tool_calls if isinstance(message, AIMessage) else []
+    blocks = [content] if isinstance(content, str) else content
+    invalid = []
+    if isinstance(message, AIMessage):
+        blocks = [block for block in blocks if not _was_run_elsewhere(block)]
+        invalid = message.invalid_tool_calls
+    text = "".join(map(_block_text, blocks))
     return "\n".join(part for part in (text, *map(_as_written, invalid)) if part)
 
 
@@ -92,6 +108,11 @@ def _as_written(call: InvalidToolCall) -> str:
     if args.startswith("<tool_call>"):
         return args
     return f'<tool_call>\n{{"name": "{call["name"] or ""}", "arguments": {args}}}\n</tool_call>'
+
+
+def _was_run_elsewhere(block: str | dict[Any, Any]) -> bool:
+    kind = "" if isinstance(block, str) else str(block.get("type"))
+    return kind in _RUN_ELSEWHERE or kind.endswith(_ENDS_RUN_ELSEWHERE)
 
 
 def _block_text(block: str | dict[Any, Any]) -> str:

@@ -255,6 +255,13 @@ def test_what_is_no_text_is_refused_by_its_name(
         ({"type": "text-plain", "text": "plain"}, "plain"),
         ({"type": "function_call", "name": "f", "arguments": "{}"}, ""),
         ({"type": "server_tool_call", "name": "search", "args": {}, "id": "1"}, ""),
+        ({"type": "web_search_call", "id": "ws_1", "status": "completed"}, ""),
+        ({"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []}, ""),
+        ({"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}}, ""),
+        ({"type": "web_search_tool_result", "tool_use_id": "1", "content": []}, ""),
+        ({"type": "executable_code", "language": "PYTHON", "executable_code": "1"}, ""),
+        ({"type": "code_execution_result", "outcome": 1, "code_execution_result": "1"}, ""),
+        ({"type": "non_standard", "value": {"type": "citations"}}, ""),
     ],
     ids=lambda value: value["type"] if isinstance(value, dict) else "",
 )
@@ -264,6 +271,33 @@ def test_messages_of_other_providers_can_be_answered(
     model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
 
     assert space.joins[0]["data"][0] == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
+
+
+def test_a_person_s_message_is_never_sent_without_a_part(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    with pytest.raises(ValueError, match=r"'web_search_call'.*text only"):
+        model.invoke([HumanMessage([{"type": "web_search_call", "id": "ws_1"}])])
+
+    assert space.joins == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"stop": 5}, "stop=5"),
+        ({"model": 5}, "model=5"),
+        ({"inputs": "x"}, "inputs='x'"),
+        ({"temperature": "hot"}, "temperature='hot' is no number"),
+    ],
+)
+def test_an_option_of_a_call_that_cannot_be_right_is_named(
+    space: ScriptedSpace, model: ChatQwenSpace, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        model.invoke("Hi", **options)
+
+    assert space.joins == []
 
 
 def test_the_arguments_of_a_call_may_be_of_any_type(
