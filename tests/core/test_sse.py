@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen_space.errors import ProtocolError
-from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
+from qwen_space.protocol.sse import ServerSentEvent, Shortcut, SSEDecoder
 
 SSE = ServerSentEvent
 
@@ -159,11 +159,14 @@ def test_events_before_an_error_in_the_same_bytes_are_there(last: bytes) -> None
 # What the reader wants no more of than a part
 
 
+BRACKETS = Shortcut(b"data: <", re.compile(rb"([^\n]*)>\n\n"))
+
+
 @dataclass
 class Reader:
     """Wants what stands in angle brackets, of events of just that."""
 
-    shortcut: re.Pattern[bytes] | None = re.compile(rb"data: <([^\n]*)>\n\n")
+    shortcut: Shortcut | None = BRACKETS
 
 
 def skim(body: bytes, size: int, reader: Reader, limit: int = 2**20) -> list[Any]:
@@ -207,7 +210,7 @@ def test_the_shortcut_is_looked_up_after_each_event() -> None:
     decoder, items = SSEDecoder(), []
     for item in decoder.feed(b"data: <a>\n\ndata: <b>\n\ndata: c\n\ndata: <d>\n\n", reader):
         items.append(item)
-        reader.shortcut = None if item == SSE("c") else Reader.shortcut
+        reader.shortcut = None if item == SSE("c") else BRACKETS
 
     assert items == [SSE("<a>"), "b", SSE("c"), SSE("<d>")]
 

@@ -30,7 +30,7 @@ from qwen_space.protocol.messages import (
     QueueFull,
     UnexpectedError,
 )
-from qwen_space.protocol.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent
+from qwen_space.protocol.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent, Shortcut
 from qwen_space.protocol.value import ChatValue, Growing, ValueEvent
 
 __all__ = ["Job", "JobState"]
@@ -144,17 +144,17 @@ class Job:
             raise
 
     @property
-    def shortcut(self) -> re.Pattern[bytes] | None:
-        """What matches a message that only adds text, as the last one did; None if it did not.
+    def shortcut(self) -> Shortcut | None:
+        """How a message looks that only adds text, as the last one did; None if it did not.
 
-        As nearly all of them do, they need not be parsed. The group is for `add`.
+        As nearly all of them do, they need not be parsed. The part is for `add`.
         """
         if self._growing is None or self._likeness is None:
             return None
-        return self._likeness.pattern
+        return self._likeness.shortcut
 
     def add(self, piece: str) -> ValueEvent:
-        """Take a message that the shortcut matches, and return what it means for the caller."""
+        """Take the part of a message that looks as the shortcut says; return what it means."""
         assert self._growing is not None  # noqa: S101 - else there is no shortcut
         event: ValueEvent = self._growing.append(piece_text(piece))
         return event

@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any
 
+from qwen_space.protocol.sse import Shortcut
+
 __all__ = ["Likeness", "piece_text"]
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
@@ -31,12 +33,11 @@ class Likeness:
     exactly so is for the parser, malformed messages among it.
 
     Attributes:
-        pattern: Matches such a message as an event of the stream's bytes; its group is the piece,
-            to be read by `piece_text`.
+        shortcut: How such a message looks in the stream's bytes; its part is for `piece_text`.
     """
 
-    def __init__(self, pattern: re.Pattern[bytes]) -> None:
-        self.pattern = pattern
+    def __init__(self, shortcut: Shortcut) -> None:
+        self.shortcut = shortcut
 
     @classmethod
     def of(cls, message: str, edit: list[Any]) -> Likeness | None:
@@ -56,16 +57,20 @@ class Likeness:
         if place >= len(tokens) or not _is_string(tokens[place], piece):
             return None
         begin, at = tokens[place].span()
-        parts = [b"data: ", _exactly(message[: begin + 1]), _STRING]
+        start = f"data: {message[: begin + 1]}".encode()
+        parts = [_STRING]
         for number in (each for each in tokens[place + 1 :] if not each[0].startswith('"')):
             parts += _exactly(message[at : number.start()]), _NUMBER
             at = number.end()
         parts += _exactly(message[at:]), b"\n\n"
-        return cls(re.compile(b"".join(parts)))
+        # The job's name is in the start, so the next reply finds this pattern in the cache of `re`.
+        return cls(Shortcut(start, re.compile(b"".join(parts))))
 
     def piece(self, message: str) -> str | None:
         """Return the piece in a message that is like this; None for any other."""
-        found = self.pattern.fullmatch(b"data: %b\n\n" % message.encode())
+        start, rest = self.shortcut
+        event = f"data: {message}\n\n".encode()
+        found = rest.fullmatch(event, len(start)) if event.startswith(start) else None
         return None if found is None else piece_text(found[1].decode())
 
 
