@@ -38,12 +38,14 @@ class Binding:
 
     def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], advised: bool) -> None:
         rest = dict(kwargs)
+        self.stream_arguments: bool = rest.pop("stream_arguments", False)
         self.tools = bound(
             rest.pop("tools", None) or (),
             rest.pop("tool_choice", None),
             parallel=rest.pop("parallel_tool_calls", None),
             strict=rest.pop("strict", None),
             advised=advised,
+            listed=not self.stream_arguments,
         )
         self.instruction = _format_instruction(rest.pop("response_format", None))
         self.options: CallOptions = {
@@ -54,7 +56,6 @@ class Binding:
         }
         check_options(self.options)
         self.reask: bool = rest.pop("reask", True)
-        self.stream_arguments: bool = rest.pop("stream_arguments", False)
         rest.pop("stream", None)  # which langchain-core has heeded
         self.unknown = sorted(rest)
 
@@ -93,16 +94,17 @@ def bound(
     parallel: bool | None = None,
     strict: bool | None = None,
     advised: bool = False,
+    listed: bool = True,
 ) -> Tools:
     """Return the tools of a call.
 
-    Arguments and errors are those of `bind_tools`; `advised` adds a sentence on when to call
-    none, which Qwen's chat template does not have.
+    Arguments and errors are those of `bind_tools`; `advised` adds sentences on when and how to
+    call, which Qwen's chat template does not have, and `listed` lets them ask for a list.
     """
     if not tools and choice in {None, "auto", "none", False}:
         return NO_TOOLS
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    return Tools.of(schemas, choice, parallel=parallel, advised=advised)
+    return Tools.of(schemas, choice, parallel=parallel, advised=advised, listed=listed)
 
 
 def _format_instruction(response_format: Any) -> str:

@@ -198,8 +198,8 @@ class ChatQwenSpace(BaseChatModel):
     """Earlier turns: "split" renders them into the prompt, "native" fills the app's history."""
 
     tool_advice: bool | None = None
-    """Whether a sentence after the tools says when to call none; None is yes for the split only,
-    as native turns are to the byte what Qwen's chat template makes."""
+    """Whether sentences after the tools say how to make several calls, and when none; None is yes
+    for the split only, as native turns are to the byte what Qwen's chat template makes."""
 
     endpoint: str | None = None
     """The api name of the app's function, when discovery should not choose."""

@@ -49,7 +49,7 @@ def bound(
         choice: OpenAI's `tool_choice`, a tool's name, or None.
         required: Whether a call has to come, though `choice` leaves it open.
         parallel: Whether several may.
-        advised: Whether to say when to call none, beyond what Qwen's template says.
+        advised: Whether to say more of when and how to call than Qwen's template does.
 
     Raises:
         ValueError: Two tools have one name, or `choice` names none of them.

@@ -171,11 +171,11 @@ def test_tools_that_must_not_be_called_are_not_shown() -> None:
     assert not tools.active
     assert render([Message("user", "Hi")], tools) == [Turn("user", "Hi")]
     assert not NO_TOOLS.active
-    assert (tools.block, tools.instruction) == ("", "")
+    assert (tools.block(), tools.instruction) == ("", "")
 
 
 def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
-    block = Tools.of([tool("f"), tool("g")], "g").block
+    block = Tools.of([tool("f"), tool("g")], "g").block()
 
     assert '"name": "g"' in block
     assert '"name": "f"' not in block
@@ -183,12 +183,38 @@ def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
 
 @pytest.mark.parametrize(("choice", "told"), [("auto", True), ("any", False), ("f", False)])
 def test_advice_on_when_to_call_none_follows_on_the_tools(choice: str, told: bool) -> None:
-    plain = Tools.of([tool("f")], choice).block
+    plain = Tools.of([tool("f")], choice).block()
 
-    block = Tools.of([tool("f")], choice, advised=True).block
+    block = Tools.of([tool("f")], choice, advised=True).block()
 
     assert block.startswith(plain)
     assert ("When none fits" in block) is told
+
+
+ASKED = [Message("user", "Hi")]
+CALLED = [*ASKED, Message("assistant", "", [ToolCall("f", {})]), Message("tool", "7")]
+AGAIN = [*CALLED, Message("assistant", "It is 7."), Message("user", "And now?")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "parallel", "told"),
+    [
+        pytest.param(ASKED, True, True, id="a-question"),
+        pytest.param(CALLED, True, False, id="results"),
+        pytest.param(AGAIN, True, True, id="a-question-after-results"),
+        pytest.param(ASKED, False, False, id="one-call-at-most"),
+        pytest.param([], True, True, id="nothing"),
+    ],
+)
+def test_advice_on_several_calls_is_for_a_question(
+    messages: list[Message], parallel: bool, told: bool
+) -> None:
+    tools = Tools.of([tool("f")], parallel=parallel, advised=True)
+
+    system = render(messages, tools)[0].text
+
+    assert ("a JSON list of all calls" in system) is told
+    assert "When none fits" in system
 
 
 @pytest.mark.parametrize(
@@ -208,7 +234,7 @@ def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
 
     turns = render([Message("user", "Hi")], tools)
 
-    assert turns[0].text == DEFAULT_SYSTEM_PROMPT + tools.block
+    assert turns[0].text == DEFAULT_SYSTEM_PROMPT + tools.block()
     assert turns[1].text == (f"Hi\n\n{tools.instruction}" if says else "Hi")
     assert says in turns[1].text
 

@@ -152,6 +152,19 @@ def test_a_sentence_can_say_when_to_call_none(
     assert ("When none fits the question" in space.joins[0]["data"][2]) is told
 
 
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [({}, True), ({"stream_arguments": True}, False), ({"parallel_tool_calls": False}, False)],
+    ids=["default", "stream_arguments", "one-at-most"],
+)
+def test_several_calls_are_asked_for_as_a_list(
+    space: ScriptedSpace, options: dict[str, Any], listed: bool
+) -> None:
+    ChatQwenSpace(space=space.url).bind_tools([SCHEMA], **options).invoke("Hi")
+
+    assert ("a JSON list of all calls" in space.joins[0]["data"][2]) is listed
+
+
 def test_the_system_prompt_of_the_model_stays_before_its_tools(space: ScriptedSpace) -> None:
     ChatQwenSpace(space=space.url, system_prompt="Rhyme.").bind_tools([add]).invoke("Hi")
 

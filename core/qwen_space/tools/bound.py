@@ -21,12 +21,16 @@ _AFTER = (
     '\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
 )
 
-# Of four wordings the one with which Qwen2.5-Coder-1.5B, which calls a tool for anything otherwise,
-# answered general questions in words, and still called where a tool fits.
+# Chosen by what Qwen2.5-Coder-1.5B did with a dozen wordings each. Left alone, it calls a tool for
+# anything. Told so without the list, it ends its reply after the first call; told of the list when
+# results are there, it calls again and again.
 _ADVICE = (
-    "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
-    "When none fits the question, or its result is there already, reply in words."
+    "\n\nWhen functions are needed, reply with one <tool_call> block only, which holds a JSON list"
+    ' of all calls: <tool_call>\n[{"name": <function-name>, "arguments": <args-json-object>}, ...]'
+    "\n</tool_call>. "
 )
+_ADVICE_ON_ONE = "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
+_ELSE = "When none fits the question, or its result is there already, reply in words."
 
 Choice = Literal["auto", "none", "any", "one"]
 
@@ -46,8 +50,10 @@ class Tools:
             call of any of them, "one" a call of `only`.
         only: The name of the tool that has to be called.
         parallel: False asks for one call at most.
-        advised: Whether a sentence after the tools says when to call none. Qwen's template has no
-            such words, and large models do without; small ones call tools for everything.
+        advised: Whether sentences after the tools say how to make several calls, and when none.
+            Qwen's template has no such words, and large models do without; small ones make one
+            call, and make it for everything.
+        listed: Whether several calls may be asked for as a list, whose arguments come whole.
     """
 
     schemas: tuple[Mapping[str, Any], ...] = ()
@@ -55,6 +61,7 @@ class Tools:
     only: str | None = None
     parallel: bool = True
     advised: bool = False
+    listed: bool = True
 
     @classmethod
     def of(
@@ -64,6 +71,7 @@ class Tools:
         *,
         parallel: bool | None = None,
         advised: bool = False,
+        listed: bool = True,
     ) -> Tools:
         """Return tools as they are bound.
 
@@ -73,7 +81,8 @@ class Tools:
                 OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
                 tool that has one of the other words as its name; or Anthropic's `{"type": "any"}`.
             parallel: False asks for one call at most.
-            advised: Whether to say when to call none, beyond what Qwen's template says.
+            advised: Whether to say more of when and how to call than Qwen's template does.
+            listed: Whether that may ask for a list of calls, whose arguments come whole.
 
         Raises:
             ValueError: A schema has no name, two have the same, or `choice` names no tool.
@@ -98,7 +107,7 @@ class Tools:
             raise ValueError(f"tool_choice={only!r} is no tool that is bound; those are: {known}.")
         if kind == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} wants a call, but no tool is bound.")
-        return cls(schemas, kind, only, parallel, advised)
+        return cls(schemas, kind, only, parallel, advised, listed)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,16 +124,21 @@ class Tools:
         """Whether a call has to come."""
         return self.choice in {"any", "one"}
 
-    @property
-    def block(self) -> str:
-        """What stands at the end of the system prompt; empty without tools.
+    def block(self, *, answered: bool = False) -> str:
+        """Return what stands at the end of the system prompt; empty without tools.
 
         Where one tool has to be called, the others are left out: they would only distract.
+
+        Args:
+            answered: Whether the chat ends on the results of calls.
         """
         if not self.active:
             return ""
         shown = [each for each in self.schemas if self.only in {None, _name(each)}]
-        advice = _ADVICE if self.advised and not self.forced else ""
+        advice = ""
+        if self.advised and not self.forced:
+            in_list = self.listed and self.parallel and not answered
+            advice = (_ADVICE if in_list else _ADVICE_ON_ONE) + _ELSE
         return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, advice])
 
     @property

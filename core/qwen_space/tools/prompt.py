@@ -61,7 +61,9 @@ def render(
     given = [turn.text for turn in turns if turn.is_system]
     prompt = "\n".join(given) if given else (DEFAULT_SYSTEM_PROMPT if system is None else system)
     spoken = [turn for turn in turns if not turn.is_system]
-    return _instructed([Turn("system", prompt + tools.block), *spoken], tools.instruction)
+    answered = bool(messages) and messages[-1].role in _RESULTS
+    block = tools.block(answered=answered)
+    return _instructed([Turn("system", prompt + block), *spoken], tools.instruction)
 
 
 def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:
