@@ -164,7 +164,8 @@ async def test_a_function_agent_uses_a_tool(space: Any, llm: QwenSpace, streamin
     assert first[0] == "What is 2+3?"
     assert first[2].startswith("Count.\n\n# Tools\n")
     assert '"name": "add"' in first[2]
-    assert second[2] == first[2]
+    said = "When functions are needed"  # how several are called is said once, of the question
+    assert second[2].partition(said)[0] == first[2].partition(said)[0]
     assert second[0] == (
         f"User: What is 2+3?\nAssistant: I add.\n{ADD_CALL}\n"
         "User: <tool_response>\n5\n</tool_response>\nAssistant:"
