@@ -42,8 +42,27 @@ def check(data: bytes) -> None:
     cut = [body[at : at + (size or 256)] for at in range(0, len(body), size or 256)]
     assert _decoded(cut) == (events, failed)
     output = int(head & 4 > 0)
-    job = Job(None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3])
+    asked = None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3]
+    job = Job(*asked)
     _follow(job, _Server(job, output), events)
+    skimming = Job(*asked)
+    assert _told(skimming, cut, skimming) == _told(Job(*asked), [body], None)
+
+
+def _told(job: Job, chunks: Iterable[bytes], reader: Job | None) -> list[JobEvent | type]:
+    """Return what a job tells, and at last its error's type; unparsed where a reader knows how."""
+    decoder = SSEDecoder()
+    told: list[JobEvent | type] = []
+    try:
+        for chunk in chunks:
+            for item in decoder.feed(chunk, reader):
+                if isinstance(item, str):
+                    told.append(job.add(item))
+                elif (message := parse_event(item)) is not None:
+                    told.extend(job.receive(message, item))
+    except QwenSpaceError as exc:
+        told.append(type(exc))
+    return told
 
 
 def _decoded(chunks: Iterable[bytes]) -> tuple[list[ServerSentEvent], bool]:
