@@ -8,13 +8,14 @@ import sys
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qwen_space import sync
 from qwen_space.config import SpaceConfig
 from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
 from qwen_space.events import Completed, Event, last
+from qwen_space.sharing import Clients
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,9 +30,9 @@ __all__ = ["Space"]
 class Space:
     """What a chat model of a framework stands on.
 
-    It holds nothing that belongs to a loop, a thread or a process: each call opens a connection
-    of its own and closes it. So it works from everywhere, and can be copied and pickled. What
-    the app's `/config` said is remembered from call to call, and where it was found.
+    It works in any thread, event loop and process, and can be copied and pickled. What the app's
+    `/config` said is remembered from call to call, and where it was found. Connections are closed
+    with the call; those of blocking callers, a moment after it.
 
     Args:
         config: How to reach and to use the Space.
@@ -40,6 +41,10 @@ class Space:
     def __init__(self, config: SpaceConfig) -> None:
         self.config = config
         self._known: tuple[SpaceConfig, Endpoint | None] = config, None
+        self._clients = Clients()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_clients": Clients()}
 
     def stream(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
@@ -55,13 +60,17 @@ class Space:
             await asyncio.to_thread(_import_client)
         from qwen_space.client import SpaceClient
 
-        config, endpoint = self._known
-        client = SpaceClient.from_config(config, endpoint=endpoint)
-        await stack.enter_async_context(client)
+        def make() -> SpaceClient:
+            config, endpoint = self._known
+            return SpaceClient.from_config(config, endpoint=endpoint)
+
+        client = await stack.enter_async_context(self._clients.borrowed(make))
         stack.push(self._forget)
         events = await stack.enter_async_context(client.stream_chat(chat, **options))
         if client.found is not None:
             self._known = client.config, client.found
+        else:
+            self._clients = Clients()  # the next call asks the app again
         return events
 
     def _forget(
@@ -70,6 +79,7 @@ class Space:
         """Look again after a failure: the app may have been deployed anew, or elsewhere."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config, None
+            self._clients = Clients()
         return False
 
     def iterate(

@@ -20,13 +20,18 @@ from typing import Any, TypeVar
 
 from qwen_space.config import DEFAULT_MAX_QUEUE
 
-__all__ = ["iterate", "run"]
+__all__ = ["is_bridge", "iterate", "run"]
 
 T = TypeVar("T")
 
 _UNWIND = 5.0  # seconds that a stream may take to close
 
 _LOOK_AGAIN = 0.02  # seconds
+
+
+def is_bridge() -> bool:
+    """Whether the running loop is the bridge's, which ends with the program, and in order."""
+    return _Process.bridge is not None and _Process.bridge.loop is asyncio.get_running_loop()
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

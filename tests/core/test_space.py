@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -165,6 +167,24 @@ def test_options_are_those_of_the_call(space: Any) -> None:
     done = at(space).complete(HI, model="7B", stop=["STOP"])
 
     assert (done.text, done.model, done.finish_reason) == ("a", "7B", "stop_sequence")
+
+
+@pytest.mark.filterwarnings("ignore")  # of what the loop was closed over
+def test_a_loop_that_was_closed_under_a_call_is_let_go(space: Any) -> None:
+    shared = at(space)
+
+    def one_that_is_closed() -> weakref.ref[asyncio.AbstractEventLoop]:
+        loop = asyncio.new_event_loop()
+        events = shared.stream(HI)
+        loop.run_until_complete(events.__aenter__())
+        loop.close()
+        return weakref.ref(loop)
+
+    closed = one_that_is_closed()
+    shared.complete(HI)
+    gc.collect()
+
+    assert closed() is None
 
 
 async def test_an_app_that_was_deployed_anew_is_looked_at_again() -> None:

@@ -64,6 +64,12 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _no_kept_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close those of blocking callers at once: `serve` waits for it."""
+    monkeypatch.setattr("qwen_space.sharing._IDLE", 0.0)
+
+
+@pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Nothing is left to asyncio to complain about."""
     yield

@@ -69,8 +69,8 @@ class Raw:
     data: bytes
 
 
-Script = Sequence[bytes | Step | Endless | Pause]
-Item = dict[str, Any] | bytes | Step | Endless | Pause | Raw
+Script = Sequence[bytes | Step | Endless | Pause | asyncio.Event]
+Item = dict[str, Any] | bytes | Step | Endless | Pause | asyncio.Event | Raw
 
 
 def playing(*scripts: Script) -> Answer:
@@ -84,7 +84,7 @@ def playing(*scripts: Script) -> Answer:
     return answer
 
 
-async def _take(step: bytes | Step | Endless | Pause, exchange: Exchange) -> None:
+async def _take(step: bytes | Step | Endless | Pause | asyncio.Event, exchange: Exchange) -> None:
     match step:
         case bytes():
             await exchange.send_raw(step)
@@ -94,6 +94,8 @@ async def _take(step: bytes | Step | Endless | Pause, exchange: Exchange) -> Non
                 await asyncio.sleep(step.pause)
         case Pause():
             await asyncio.sleep(step.seconds)
+        case asyncio.Event():
+            await step.wait()
         case Step.CUT:
             exchange.cut()
         case Step.RESET:
@@ -156,7 +158,7 @@ def sse(*items: Item, **headers: str | None) -> Script:
     return [_head("HTTP/1.1 200 Scripted", {**usual, **headers}), *map(_chunk, items)]
 
 
-def _chunk(item: Item) -> bytes | Step | Endless | Pause:
+def _chunk(item: Item) -> bytes | Step | Endless | Pause | asyncio.Event:
     match item:
         case dict():
             return chunk(message(item))
@@ -166,5 +168,5 @@ def _chunk(item: Item) -> bytes | Step | Endless | Pause:
             return item.data
         case Endless():
             return Endless(chunk(item.data), item.pause)
-        case Step() | Pause():
+        case Step() | Pause() | asyncio.Event():
             return item

@@ -14,13 +14,32 @@ import aiohttp
 import pytest
 import trustme
 
-from qwen_space import QwenSpaceError, SpaceClient, SpaceConfig, Timeouts
+from qwen_space import (
+    Completed,
+    QwenSpaceError,
+    SpaceClient,
+    SpaceConfig,
+    TextDelta,
+    Timeouts,
+)
 from qwen_space.chat import Turn
 from qwen_space.space import Space
 from qwen_space.transport import Body, Transport
 from tests.core.test_client_faults import Proxy
 from tests.faults.conftest import Serve
-from tests.faults.script import CUT, END, HANG, Endless, Pause, Raw, http, playing, sse
+from tests.faults.script import (
+    CUT,
+    END,
+    HANG,
+    Endless,
+    Pause,
+    Raw,
+    chunk,
+    http,
+    message,
+    playing,
+    sse,
+)
 from tests.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
 from tests.faults.ways import PROMPT
 from tests.scripted_server import ScriptedServer
@@ -54,6 +73,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a body come to its end, and keep the connection, however busy this machine is."""
     monkeypatch.setattr("qwen_space.transport._ENDING", 30.0)
     monkeypatch.setattr("qwen_space.transport._KEEP_ALIVE", 60.0)
+    monkeypatch.setattr("qwen_space.sharing._IDLE", 0.5)
 
 
 async def five(client: SpaceClient) -> None:
@@ -200,6 +220,82 @@ def test_an_end_that_a_loop_sees_too_late_is_none(serve: Serve) -> None:
         asyncio.run(ask(server))
 
     assert connections(server) == 2
+
+
+# A chat model's calls
+
+
+def of(server: ScriptedServer, **options: Any) -> Space:
+    return Space(SpaceConfig(space=server.url, **options))
+
+
+HI = [Turn("user", PROMPT)]
+
+
+@pytest.mark.usefixtures("patient")
+def test_blocking_calls_one_after_the_other_take_one_connection(serve: Serve) -> None:
+    end_with_it = Raw(b"".join(chunk(message(each)) for each in DONE) + END.data)
+    with serve(app(sse(*BEGUN, ONE, TWO, THREE, end_with_it))) as server:
+        space = of(server)
+        for _ in range(3):
+            assert space.complete(HI).text == ALL
+            assert "".join(e.delta for e in space.iterate(HI) if isinstance(e, TextDelta)) == ALL
+
+        assert connections(server) == 1
+        assert len(server.exchanges) == 13  # `/config` is one of them
+
+
+def test_their_connection_is_closed_a_moment_after_the_last(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_space.sharing._IDLE", 0.3)
+    with serve(app(sse(*REPLY, END))) as server:
+        space = of(server)
+        space.complete(HI)
+        assert server.connections == 1
+        for _ in range(100):
+            time.sleep(0.02)
+            if not server.connections:
+                break
+        assert server.connections == 0
+        assert space.complete(HI).text == ALL
+
+
+@pytest.mark.usefixtures("patient")
+async def test_calls_at_the_same_time_share_connections() -> None:
+    first_ends = asyncio.Event()
+    slow = sse(*BEGUN, ONE, first_ends, TWO, THREE, *DONE, END)
+    async with app(slow, sse(*REPLY, END)) as server:
+        space = of(server)
+        async with space.stream(HI) as events:
+            while not isinstance(await anext(events), TextDelta):
+                pass
+            for _ in range(5):
+                assert (await space.acomplete(HI)).text == ALL
+                await asyncio.sleep(0.01)  # for the end of the body
+            first_ends.set()
+            rest = [event async for event in events]
+        assert connections(server) == 2
+        assert isinstance(rest[-1], Completed)
+        assert rest[-1].text == ALL
+        await server.until(lambda s: s.connections == 0)
+
+
+async def test_a_call_that_fails_or_is_left_does_no_harm_to_another() -> None:
+    first_ends = asyncio.Event()
+    slow = sse(*BEGUN, ONE, first_ends, TWO, THREE, *DONE, END)
+    async with app(slow, sse(*BEGUN, ONE, FAILED, HANG), sse(*BEGUN, ONE, HANG)) as server:
+        space = of(server)
+        async with space.stream(HI) as events:
+            while not isinstance(await anext(events), TextDelta):
+                pass
+            with pytest.raises(QwenSpaceError):
+                await space.acomplete(HI)
+            async with space.stream(HI) as others:
+                await anext(others)
+            await server.until(lambda s: s.connections == 1)
+            first_ends.set()
+            assert [event async for event in events][-1].text == ALL
 
 
 # Left early

@@ -160,6 +160,28 @@ os.waitpid(child, 0)
     assert (process.returncode, said) == (0, "")
 
 
+@pytest.mark.parametrize("leave", ["os._exit(0)", "gc.collect(); sys.exit(0)"])
+def test_a_child_leaves_a_connection_alone_that_its_parent_keeps(
+    watched: WatchedSpace, leave: str
+) -> None:
+    said = forked(
+        watched,
+        f"""
+from qwen_space import sharing
+sharing._IDLE = 60.0
+space.complete(HI)
+child = fork()
+if child == 0:
+    assert space.complete(HI).text == "one two three"
+    {leave}
+print(end_of(child), space.complete(HI).text)
+""",
+    )
+
+    assert said == "0 one two three\n"
+    watched.until_left()
+
+
 def test_an_object_goes_to_a_new_process_and_answers_there(watched: WatchedSpace) -> None:
     core, model, llm = (
         space(watched.url),
