@@ -138,6 +138,12 @@ def usage(
         history: As the client is told.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
+    return _one_by_one(lambda: _usage(chat, reply, thinking, history=history, system=system))
+
+
+def _usage(
+    chat: Sequence[Turn], reply: str, thinking: str, *, history: History, system: str | None
+) -> Usage:
     written = count(reply) + (count(thinking) if thinking else 0)
     source = "qwen.tiktoken" if is_exact() else "estimate"
     return Usage(count_chat(chat, history=history, system=system), written, source)
@@ -164,8 +170,13 @@ def check_length(
     Raises:
         ContextOverflowError: It is too long.
     """
-    if limits is None or _surely_fits(chat, limits):
-        return
+    if limits is not None and not _surely_fits(chat, limits):
+        _one_by_one(lambda: _check_length(chat, limits, history=history, system=system))
+
+
+def _check_length(
+    chat: Sequence[Turn], limits: Limits, *, history: History, system: str | None
+) -> None:
     tokens = count_chat(chat, history=history, system=system)
     exact = is_exact()
     if tokens > limits.max_input * (1 if exact else _DOUBT):
@@ -182,7 +193,7 @@ async def ausage(
 ) -> Usage:
     """Do as `usage`, without stopping the event loop."""
     size = len(reply) + len(thinking) + _size(chat)
-    return await _aside(size, lambda: usage(chat, reply, thinking, history=history, system=system))
+    return await _aside(size, lambda: _usage(chat, reply, thinking, history=history, system=system))
 
 
 async def acheck_length(
@@ -195,7 +206,7 @@ async def acheck_length(
     """Do as `check_length`, without stopping the event loop."""
     if limits is not None and not _surely_fits(chat, limits):
         await _aside(
-            _size(chat), lambda: check_length(chat, limits, history=history, system=system)
+            _size(chat), lambda: _check_length(chat, limits, history=history, system=system)
         )
 
 
@@ -207,7 +218,11 @@ async def _aside(size: int, counted: Callable[[], Value]) -> Value:
 
 
 def _one_by_one(counted: Callable[[], Value]) -> Value:
-    """Let one thread count at a time, as the loop has to wait for each that computes."""
+    """Let one thread count at a time, as the loop has to wait for each that computes.
+
+    A hundred would also take many times as long together, for they take the interpreter from
+    each other all the time.
+    """
     with _vocabulary.turn:
         return counted()
 

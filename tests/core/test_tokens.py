@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,27 @@ def test_what_fits_in_any_case_is_not_counted(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(tokens, "count_chat", count_chat)
 
     tokens.check_length(long(30), LIMITS)
+
+
+def test_threads_count_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting, most = 0, 0
+    count = tokens.count
+
+    def counted(text: str) -> int:
+        nonlocal counting, most
+        counting += 1
+        most = max(most, counting)
+        time.sleep(0.001)  # lets the others come
+        counting -= 1
+        return count(text)
+
+    monkeypatch.setattr(tokens, "count", counted)
+
+    with ThreadPoolExecutor(8) as pool:
+        used = [*pool.map(lambda _: tokens.usage([Turn("user", "Hi")], "Hello!"), range(8))]
+
+    assert used == [tokens.usage([Turn("user", "Hi")], "Hello!")] * 8
+    assert most == 1
 
 
 # Event loops
