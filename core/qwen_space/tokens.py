@@ -2,8 +2,8 @@
 
 Exact with the extra `tokens`, which brings Qwen's vocabulary in the package dashscope (qwen-agent
 has the same file); an estimate without. Nothing is fetched and dashscope is not imported: only
-its file is read, once, when the first text is counted. That takes a quarter of a second, and a
-long text some tens of milliseconds, so an event loop is for the functions that begin with `a`.
+its file is read, once, at the first call. That takes a tenth of a second, and a long text some
+tens of milliseconds, so an event loop is for the functions that begin with `a`.
 
 Whatever model an app runs, the count is by Qwen's vocabulary: Qwen2, Qwen2.5 and Qwen3 share it,
 for any other model it is a guide.
@@ -76,7 +76,7 @@ class Usage:
 def load() -> bool:
     """Read the vocabulary, if that has not been done; return whether there is one.
 
-    It blocks for about a quarter of a second; any thread will do.
+    It blocks for about a tenth of a second; any thread will do.
     """
     return _vocabulary.load() is not None
 
@@ -159,7 +159,8 @@ def check_length(
     """Let a chat pass that the model can take.
 
     Nothing is counted where the text is so short that it fits in any case. An estimate has to be
-    over the limit by half, as it may be wrong by that much.
+    over the limit by half, as it may be wrong by that much. The vocabulary, which the reply will
+    be counted with, is read from now on, while the Space is waited for.
 
     Args:
         chat: What is to be sent, as for `count_chat`.
@@ -170,6 +171,7 @@ def check_length(
     Raises:
         ContextOverflowError: It is too long.
     """
+    _vocabulary.read_ahead()
     if limits is not None and not _surely_fits(chat, limits):
         _one_by_one(lambda: _check_length(chat, limits, history=history, system=system))
 
@@ -204,6 +206,7 @@ async def acheck_length(
     system: str | None = None,
 ) -> None:
     """Do as `check_length`, without stopping the event loop."""
+    _vocabulary.read_ahead()
     if limits is not None and not _surely_fits(chat, limits):
         await _aside(
             _size(chat), lambda: _check_length(chat, limits, history=history, system=system)

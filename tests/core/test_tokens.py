@@ -182,6 +182,29 @@ def test_what_fits_in_any_case_is_not_counted(monkeypatch: pytest.MonkeyPatch) -
     tokens.check_length(long(30), LIMITS)
 
 
+@pytest.mark.parametrize("check", [tokens.check_length, tokens.acheck_length])
+def test_the_vocabulary_is_read_while_the_space_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, check: Any
+) -> None:
+    read, reading, may_go_on = Vocabulary._read, threading.Event(), threading.Event()
+
+    def held(self: Vocabulary) -> Any:
+        assert not reading.is_set()
+        reading.set()
+        assert may_go_on.wait(20)
+        return read(self)
+
+    monkeypatch.setattr(Vocabulary, "_read", held)
+    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
+
+    for _ in range(2):
+        asyncio.run(done) if (done := check([Turn("user", "Hi")], None)) else None
+    assert reading.wait(20)
+    may_go_on.set()
+
+    assert tokens.usage([Turn("user", "Hi")], "Hello!").output_tokens == 2
+
+
 def test_threads_count_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     counting, most = 0, 0
     count = tokens.count
