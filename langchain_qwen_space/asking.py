@@ -246,7 +246,7 @@ def without_deltas(
     """
 
     async def enter(stack: AsyncExitStack) -> AsyncIterator[Told | Completed]:
-        events = await stack.enter_async_context(space.stream(chat, **options))
+        events = await space.stream(chat, **options).on(stack)
         return (event async for event in events if isinstance(event, (*TOLD, Completed)))
 
     return Entered(enter)

@@ -157,7 +157,7 @@ class SpaceClient:
 
     def stream(
         self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]:
+    ) -> Entered[AsyncIterator[Event]]:
         """Ask, and stream the events of the reply.
 
         Entering the block sends the prompt; where the Space sleeps or is being built, reading
@@ -189,7 +189,7 @@ class SpaceClient:
 
     def stream_chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[Event]]:
+    ) -> Entered[AsyncIterator[Event]]:
         """Ask with the messages of a chat, and stream the events of the reply.
 
         Args:
@@ -280,6 +280,8 @@ class SpaceClient:
         clock: Clock,
     ) -> AsyncIterator[Event]:
         """Find the function and ask it; a Space that is to be waited for, by and by."""
+        if self._finder.is_done:
+            return await self._asked(stack, chat, options, clock)
         notices = await stack.enter_async_context(contextlib.aclosing(self._finder.finding(clock)))
         if (first := await anext(notices, None)) is None:
             return await self._asked(stack, chat, options, clock)

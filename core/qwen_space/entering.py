@@ -25,7 +25,11 @@ class Entered(AbstractAsyncContextManager[T]):
 
     def __init__(self, enter: Callable[[AsyncExitStack], Awaitable[T]]) -> None:
         self._enter = enter
-        self._stack = AsyncExitStack()
+        self._stack: AsyncExitStack | None = None
+
+    def on(self, stack: AsyncExitStack) -> Awaitable[T]:
+        """Enter, and leave it to another stack to be left: that of who enters more than this."""
+        return self._enter(stack)
 
     async def __aenter__(self) -> T:
         async with AsyncExitStack() as stack:
@@ -39,4 +43,5 @@ class Entered(AbstractAsyncContextManager[T]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
+        assert self._stack is not None  # noqa: S101 - it was entered
         return await self._stack.__aexit__(exc_type, exc, traceback)

@@ -56,6 +56,11 @@ class Finder:
         """Whether nothing but the app said which function it is."""
         return self._failure is None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the function has been found."""
+        return self._endpoint is not None
+
     def forget(self) -> None:
         """Look again the next time."""
         self._endpoint = None
@@ -67,7 +72,7 @@ class Finder:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        if self._endpoint is not None:
+        if self.is_done:
             return
         front = Front(self._transport, self._app_config, clock)
         try:

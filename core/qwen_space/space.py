@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import sys
 from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ class Space:
 
     def stream(
         self, chat: Sequence[Turn], **options: Unpack[CallOptions]
-    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+    ) -> Entered[AsyncIterator[Event]]:
         """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
         return Entered(lambda stack: self._begin(stack, chat, options))
 
@@ -66,7 +66,7 @@ class Space:
 
         client = await stack.enter_async_context(self._clients.borrowed(make))
         stack.push(self._forget)
-        events = await stack.enter_async_context(client.stream_chat(chat, **options))
+        events = await client.stream_chat(chat, **options).on(stack)
         if client.found is not None:
             self._known = client.config, client.found
         else:

@@ -198,12 +198,14 @@ class Transport:
         # How long, and how many, connections are kept in a session of the caller's is not ours
         # to say, so that a join could be lost or have to wait: there none is.
         body = Body(response, clock, self._ending if self._owns_session else None)
-        if "Content-Type" not in response.headers or response.content_type == _EVENTS:
+        # Not response.content_type, of which 2 KB would be kept with each stream.
+        content_type = response.headers.get("Content-Type", _EVENTS).partition(";")[0].strip()
+        if content_type.lower() == _EVENTS:
             return body
         async with response:
             said = hub.page_text(await body.start())
         raise ProtocolError(
-            f"{body.url} answered with {response.content_type} in place of {_EVENTS}: {said:.200}"
+            f"{body.url} answered with {content_type} in place of {_EVENTS}: {said:.200}"
         )
 
     async def _send(
