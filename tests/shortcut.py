@@ -12,8 +12,9 @@ def more(job: Job, event: ServerSentEvent) -> ValueEvent | None:
     decoder = SSEDecoder()
     assert not [*decoder.feed(b":\n\n")]  # a byte order mark may be there no more
     [item] = decoder.feed(as_bytes(event), job)
-    if isinstance(item, str):
-        return job.add(item)
+    if isinstance(item, list):
+        [known] = job.add(item)
+        return known
     assert item == event
     return None
 

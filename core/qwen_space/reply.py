@@ -84,11 +84,13 @@ class Reply:
         try:
             while chunk := await self._read():
                 for sse in decoder.feed(chunk, job):
-                    if isinstance(sse, str):
-                        more = job.add(sse)
+                    if isinstance(sse, list):
                         self._patience = None
-                        yield more
-                        self._count(more.delta)
+                        for more in job.add(sse):
+                            yield more
+                            self._size += len(more.delta)
+                            if self._size > self._max_size:
+                                raise self._too_long()
                         continue
                     message = parse_event(sse)
                     if message is None:
@@ -154,10 +156,13 @@ class Reply:
         """Count what was handed out."""
         self._size += len(delta)
         if self._size > self._max_size:
-            raise ProtocolError(
-                f"The reply is longer than {self._max_size} characters; "
-                "raise max_size if that is to be expected."
-            )
+            raise self._too_long()
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(
+            f"The reply is longer than {self._max_size} characters; "
+            "raise max_size if that is to be expected."
+        )
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self._job

@@ -20,7 +20,7 @@ parts of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -183,6 +183,13 @@ class ReplyText(Generic[Delta]):
         """Take a piece that was added at the end, and is not empty."""
         self._pieces.append(piece)
         return self._delta(piece, self._pieces)
+
+    def extend(self, pieces: Iterable[str]) -> Iterator[Delta]:
+        """Take several pieces, each when its delta is asked for."""
+        delta, taken = self._delta, self._pieces
+        for piece in pieces:
+            taken.append(piece)
+            yield delta(piece, taken)
 
     def settle(self) -> None:
         """Take what was appended as part of the whole text."""

@@ -155,9 +155,9 @@ def read(body: bytes, output: int, *, remembering: bool, size: int) -> tuple[lis
     job, events, known = Job(json.loads(first.data)["event_id"], output, "sse_v3"), [], 0
     for at in range(0, len(body), size):
         for each in decoder.feed(body[at : at + size], job if remembering else None):
-            if isinstance(each, str):
-                events.append(job.add(each))
-                known += 1
+            if isinstance(each, list):
+                events.extend(job.add(each))
+                known += len(each)
             elif (parsed := parse_event(each)) is not None:
                 events.extend(job.receive(parsed, each if remembering else None))
     return events, known

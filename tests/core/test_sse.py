@@ -172,7 +172,8 @@ class Reader:
 def skim(body: bytes, size: int, reader: Reader, limit: int = 2**20) -> list[Any]:
     decoder = SSEDecoder(max_event_size=limit)
     cuts = (body[at : at + size] for at in range(0, len(body), size))
-    return [each for cut in cuts for each in decoder.feed(cut, reader)]
+    items = (each for cut in cuts for each in decoder.feed(cut, reader))
+    return [each for item in items for each in (item if isinstance(item, list) else [item])]
 
 
 SKIMMED = [
@@ -191,6 +192,23 @@ SKIMMED = [
 @pytest.mark.parametrize(("body", "expected"), SKIMMED)
 def test_a_shortcut_gives_a_part_in_place_of_the_event(body: bytes, expected: list[Any]) -> None:
     assert skim(body, len(body), Reader()) == expected
+
+
+def test_the_parts_of_events_in_a_row_come_together() -> None:
+    decoder = SSEDecoder()
+
+    items = [*decoder.feed(b":\n\ndata: <a>\n\ndata: <b>\n\ndata: c\n\ndata: <d>\n\n", Reader())]
+
+    assert items == [["a", "b"], SSE("c"), ["d"]]
+
+
+def test_parts_before_an_error_come_before_it() -> None:
+    items = []
+
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        items.extend(SSEDecoder().feed(b":\n\ndata: <a>\n\ndata: <\xff>\n\n", Reader()))
+
+    assert items == [["a"]]
 
 
 @pytest.mark.parametrize(("body", "expected"), SKIMMED)
@@ -212,7 +230,7 @@ def test_the_shortcut_is_looked_up_after_each_event() -> None:
         items.append(item)
         reader.shortcut = None if item == SSE("c") else BRACKETS
 
-    assert items == [SSE("<a>"), "b", SSE("c"), SSE("<d>")]
+    assert items == [SSE("<a>"), ["b"], SSE("c"), SSE("<d>")]
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096])

@@ -56,8 +56,8 @@ def _told(job: Job, chunks: Iterable[bytes], reader: Job | None) -> list[JobEven
     try:
         for chunk in chunks:
             for item in decoder.feed(chunk, reader):
-                if isinstance(item, str):
-                    told.append(job.add(item))
+                if isinstance(item, list):
+                    told.extend(job.add(item))
                 elif (message := parse_event(item)) is not None:
                     told.extend(job.receive(message, item))
     except QwenSpaceError as exc:

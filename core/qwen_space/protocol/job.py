@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qwen_space.errors import (
@@ -16,7 +16,7 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import Notice, Queued, Started
+from qwen_space.events import Notice, Queued, Started, TextDelta, ThinkingDelta
 from qwen_space.protocol.diff import is_edits
 from qwen_space.protocol.likeness import Likeness, piece_text
 from qwen_space.protocol.messages import (
@@ -147,17 +147,16 @@ class Job:
     def shortcut(self) -> Shortcut | None:
         """How a message looks that only adds text, as the last one did; None if it did not.
 
-        As nearly all of them do, they need not be parsed. The part is for `add`.
+        As nearly all of them do, they need not be parsed. The parts are for `add`.
         """
         if self._growing is None or self._likeness is None:
             return None
         return self._likeness.shortcut
 
-    def add(self, piece: str) -> ValueEvent:
-        """Take the part of a message that looks as the shortcut says; return what it means."""
+    def add(self, parts: Sequence[str]) -> Iterator[TextDelta | ThinkingDelta]:
+        """Take the parts of messages that look as the shortcut says; yield what each means."""
         assert self._growing is not None  # noqa: S101 - else there is no shortcut
-        event: ValueEvent = self._growing.append(piece_text(piece))
-        return event
+        return self._growing.extend([piece_text(part) if "\\" in part else part for part in parts])
 
     def end(self) -> None:
         """Take the end of the stream.

@@ -33,7 +33,8 @@ class Likeness:
     exactly so is for the parser, malformed messages among it.
 
     Attributes:
-        shortcut: How such a message looks in the stream's bytes; its part is for `piece_text`.
+        shortcut: How such a message looks in the stream's bytes. Its part is the piece, as a JSON
+            string without the quotes.
     """
 
     def __init__(self, shortcut: Shortcut) -> None:
@@ -76,7 +77,7 @@ class Likeness:
 
 def piece_text(piece: str) -> str:
     """Return the text of a piece, which is a JSON string without its quotes."""
-    return str(json.loads(f'"{piece}"')) if "\\" in piece else piece
+    return str(json.loads(f'"{piece}"'))
 
 
 def _exactly(text: str) -> bytes:

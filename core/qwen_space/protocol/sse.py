@@ -73,7 +73,9 @@ class SSEDecoder:
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, chunk: bytes, reader: Reader | None = None) -> Iterator[ServerSentEvent | str]:
+    def feed(
+        self, chunk: bytes, reader: Reader | None = None
+    ) -> Iterator[ServerSentEvent | list[str]]:
         """Take the next bytes of the body and yield the events that they complete.
 
         To be read to its end before the next bytes are fed. Events that stand before an error
@@ -81,9 +83,9 @@ class SSEDecoder:
 
         Args:
             chunk: The bytes.
-            reader: Its shortcut is looked up after each event. Of an event that looks so, the part
-                is yielded in the event's place, as a string; but where the event was cut in two,
-                it may be there itself.
+            reader: Its shortcut is looked up after each event. In place of events that look so, one
+                after the other, the list of their parts is yielded; but where an event was cut in
+                two, it may be there itself.
 
         Raises:
             ProtocolError: An event is larger than allowed, or is not UTF-8.
@@ -102,12 +104,9 @@ class SSEDecoder:
         is_between = not (self._data or self._event or self._at_start)
         while True:
             if reader is not None and is_between and (shortcut := reader.shortcut) is not None:
-                start, rest = shortcut
-                size = len(start)
-                # Equal bytes are compared several times as quickly as a pattern is matched.
-                while chunk.startswith(start, at) and (found := rest.match(chunk, at + size)):
-                    at = found.end()
-                    yield _decoded(found[1])
+                parts, at = _skimmed(chunk, at, shortcut)
+                if parts:
+                    yield parts
             if (end := chunk.find(b"\n\n", at)) < 0:
                 break
             block = chunk[at:end]
@@ -168,6 +167,21 @@ class SSEDecoder:
                 f"An event of the stream is larger than {self._max_event_size} bytes; "
                 "raise max_size if that is to be expected."
             )
+
+
+def _skimmed(chunk: bytes, at: int, shortcut: Shortcut) -> tuple[list[str], int]:
+    """Return the parts of the events from `at` on that look so, and where the next event begins."""
+    start, rest = shortcut
+    size, match = len(start), rest.match
+    parts = []
+    # Equal bytes are compared several times as quickly as a pattern is matched.
+    while chunk.startswith(start, at) and (found := match(chunk, at + size)):
+        try:
+            parts.append(found[1].decode())
+        except UnicodeDecodeError:
+            break  # it is found again in the event
+        at = found.end()
+    return parts, at
 
 
 def _decoded(line: bytes) -> str:
