@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from qwen_space import QwenSpaceError, SpaceClient, SpaceTimeoutError, Timeouts
+from qwen_space import QwenSpaceError, SpaceClient, SpaceTimeoutError, TextDelta, Timeouts
+from qwen_space.events import Event
 from tests.faults.conftest import Serve
 from tests.faults.script import CUT, END, HANG, Endless, Item, Pause, Script, message, playing, sse
 from tests.faults.table import ALL, BEAT, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
@@ -155,13 +158,14 @@ async def test_all_that_had_come_is_in_the_error(last: Any, error: str) -> None:
     assert await ask_and_be_busy(later, Timeouts(silence=0.3)) == ("one two ", error)
 
 
-def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve) -> None:
+@pytest.mark.parametrize("limits", [Timeouts(first_token=0.4), Timeouts(silence=0.4)])
+def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve, limits: Timeouts) -> None:
     """A loop that was held up, as by a caller's own work, finds both at once."""
 
     async def ask(url: str) -> Any:
         loop = asyncio.get_running_loop()
         async with (
-            SpaceClient(url, timeouts=Timeouts(first_token=0.4)) as client,
+            SpaceClient(url, timeouts=limits) as client,
             client.stream(PROMPT) as events,
         ):
             await anext(events)
@@ -171,6 +175,31 @@ def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve) -> None
 
     with serve(app(sse(*BEGUN, Pause(0.3), ONE, Pause(0.8), TWO, THREE, *DONE, END))) as server:
         assert asyncio.run(ask(server.url)) == ALL
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.25, 0.5])
+async def test_silence_is_counted_from_the_last_that_came(pause: float) -> None:
+    """Whatever was waited for before, and however long the caller took over an event."""
+    script = sse(*BEGUN, Pause(0.25), ONE, Pause(0.25), TWO, HANG)
+    began = 0.0
+
+    async def read(events: AsyncIterator[Event]) -> None:
+        nonlocal began
+        async for event in events:
+            began = time.monotonic()
+            if isinstance(event, TextDelta):
+                await asyncio.sleep(pause)
+
+    async with (
+        app(script) as server,
+        SpaceClient(server.url, timeouts=Timeouts(silence=0.4)) as client,
+        client.stream(PROMPT) as events,
+    ):
+        with pytest.raises(SpaceTimeoutError, match=r"0\.4") as caught:
+            await read(events)
+
+    assert caught.value.text == "one two "
+    assert 0.4 + pause <= time.monotonic() - began < 5
 
 
 def hold_up(loop: asyncio.AbstractEventLoop, until: float) -> None:
