@@ -135,6 +135,12 @@ class WatchedSpace:
         self.engine.gate = threading.Semaphore(pieces)
 
 
+@pytest.fixture(autouse=True)
+def _connections_are_kept_for_a_shorter_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of blocking callers: `until_left` waits for their end."""
+    monkeypatch.setattr("qwen_space.sharing._IDLE", 0.2)
+
+
 @pytest.fixture(scope="session")
 def _running_watched() -> Iterator[WatchedSpace]:
     watch, engine = Watch(), ScriptedEngine([])

@@ -135,7 +135,7 @@ def test_a_copy_answers_as_the_original_does(
 
     assert twin.complete("b") == asked.complete("b") == expected("b")
     assert asyncio.run(twin.astream("c")) == expected("c")
-    watched.until(watched.is_left)  # blocking callers' connections are kept for a moment
+    watched.until_left()
 
 
 @pytest.mark.parametrize("copied", ["pickled", "deep-copied"])
