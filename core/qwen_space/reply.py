@@ -83,7 +83,8 @@ class Reply:
         job, decoder = self._job, SSEDecoder(self._max_size)
         try:
             while chunk := await self._read():
-                for sse in decoder.feed(chunk, job):
+                items = decoder.feed(chunk, job)
+                while (sse := next(items, None)) is not None:
                     if isinstance(sse, list):
                         self._patience = None
                         for more in job.add(sse):
@@ -92,12 +93,13 @@ class Reply:
                             if self._size > self._max_size:
                                 raise self._too_long()
                         continue
-                    message = parse_event(sse)
-                    if message is None:
+                    if (message := parse_event(sse)) is None:
                         continue
                     if isinstance(message, SendData):
                         await self._owed(message.event_id)
-                    for event in job.receive(message, sse):
+                    events = job.receive(message, sse)
+                    del message
+                    for event in events:
                         self._watch(event)
                         yield event
                         self._check_size(event)
@@ -105,7 +107,7 @@ class Reply:
                         self._is_whole = True
                         yield self._completed(job.text, "stop")
                         return
-                del chunk  # not kept while the next one is waited for
+                del chunk, items  # nothing of it is kept while the next one is waited for
             job.end()
         except QwenSpaceError as exc:
             exc.text = job.text

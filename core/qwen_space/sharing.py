@@ -37,7 +37,8 @@ class Clients:
             make: Makes the client, if there is none.
         """
         loop = asyncio.get_running_loop()
-        for ended in [each for each in self._shared if each.is_closed()]:
+        # All at once, as another thread may be adding its own.
+        for ended in [each for each in [*self._shared] if each.is_closed()]:
             self._shared.pop(ended, None)  # it was closed under a call, which never left
         if (shared := self._shared.get(loop)) is None:
             shared = self._shared[loop] = _Shared(make(), lambda: self._shared.pop(loop, None))

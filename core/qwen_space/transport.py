@@ -374,8 +374,10 @@ class Body:
             timer = self._loop.call_later(patience, self._be_late, reader.total_bytes)
         self._waiting = self._loop.time(), reader.total_bytes
         try:
-            with _translated(self.url, self._clock.timeouts):
-                return await reader.readany()
+            return await reader.readany()
+        except Exception:
+            with _translated(self.url, self._clock.timeouts):  # which costs a microsecond to enter
+                raise
         finally:
             self._waiting = None
             if timer is not None:

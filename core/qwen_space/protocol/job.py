@@ -142,6 +142,8 @@ class Job:
             self.state, self._growing = JobState.FAILED, None
             exc.text = self.text
             raise
+        finally:
+            self._event = None
 
     @property
     def shortcut(self) -> Shortcut | None:
