@@ -14,8 +14,8 @@ from langchain_core.messages import AIMessageChunk, InvalidToolCall
 from langchain_core.messages import ToolCall as LangChainCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
-from pydantic import BaseModel
 
+from qwen_space.mould import Mould
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 from qwen_space.tools.calls import to_json
 
@@ -32,47 +32,8 @@ __all__ = [
 _FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
 
 
-class _Mould:
-    """Makes models that are like one, but for some fields, which are taken as they are.
-
-    pydantic's checks would be most of what a token costs, and find nothing. The copies are smaller
-    than what pydantic makes, too: the names of their fields are in one place for all of them,
-    where Python looks for those of a class's instances.
-    """
-
-    def __init__(self, model: BaseModel) -> None:
-        self._make = model.__class__.__new__
-        self._class = model.__class__
-        shared = self._make(self._class)
-        for name, value in vars(model).items():
-            object.__setattr__(shared, name, value)
-        self._fields = vars(shared)
-        self._set = model.__pydantic_fields_set__
-        self._has_extra = model.__pydantic_extra__ is not None
-        containers = {name: type(value) for name, value in self._fields.items() if _is_bare(value)}
-        self._containers = tuple(containers.items())
-
-    def copy(self, **fields: Any) -> Any:
-        """Return a copy with other fields."""
-        copy = self._make(self._class)
-        every = self._fields.copy()
-        for name, container in self._containers:
-            every[name] = container()
-        every.update(fields)
-        put = object.__setattr__
-        put(copy, "__dict__", every)
-        put(copy, "__pydantic_fields_set__", {*self._set})
-        put(copy, "__pydantic_extra__", {} if self._has_extra else None)
-        put(copy, "__pydantic_private__", None)
-        return copy
-
-
-def _is_bare(value: Any) -> bool:
-    return value in ([], {})
-
-
-_MESSAGE = _Mould(AIMessageChunk(content=""))
-_CHUNK = _Mould(ChatGenerationChunk(message=AIMessageChunk(content="")))
+_MESSAGE = Mould(AIMessageChunk(content=""))
+_CHUNK = Mould(ChatGenerationChunk(message=AIMessageChunk(content="")))
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:
@@ -80,8 +41,7 @@ def text_chunk(text: str) -> ChatGenerationChunk:
 
     There is one for every token.
     """
-    chunk: ChatGenerationChunk = _CHUNK.copy(text=text, message=_MESSAGE.copy(content=text))
-    return chunk
+    return _CHUNK.copy(text=text, message=_MESSAGE.copy(content=text))
 
 
 def reasoning_chunk(thought: str) -> ChatGenerationChunk:

@@ -20,6 +20,7 @@ from llama_index_qwen_space.tools import call_blocks, older_calls
 from qwen_space.call_id import new_call_id
 from qwen_space.chat import Turn
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
+from qwen_space.mould import Mould
 from qwen_space.tools import InvalidCall, Parsed, ReplyParser, TextPiece, ToolCall, Tools, reasked
 from qwen_space.tools import Piece as ParsedPiece
 
@@ -34,7 +35,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take twice the time to make
 class Piece:
     """A reply as far as it has come.
 
@@ -213,8 +214,18 @@ def _raw(completed: Completed) -> dict[str, Any]:
     }
 
 
+_BLOCK = Mould(TextBlock(text=""))
+_MESSAGE = Mould(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
+_RESPONSE = Mould(
+    ChatResponse(message=ChatMessage(), delta=None, raw=None, additional_kwargs={}),
+)
+
+
 def chat_response(piece: Piece) -> ChatResponse:
     """Return a piece as the response of a chat: blocks of thoughts, of text and of calls."""
+    if not (piece.thinking or piece.calls or piece.raw):  # there is one for every token
+        message = _MESSAGE.copy(blocks=[_BLOCK.copy(text=piece.text)])
+        return _RESPONSE.copy(message=message, delta=piece.delta)
     return ChatResponse(
         message=_message(piece),
         delta=piece.delta,
