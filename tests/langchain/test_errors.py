@@ -102,7 +102,7 @@ def test_langchains_kinds_are_all_used() -> None:
     used = {kind for kind in kinds if any(issubclass(each, kind) for each in ours - kinds)}
 
     # Hugging Face's front answers a missing token and a foreign one with 401 and 403 alike. A Space
-    # has no refusals but in words (langchain-core 1.8).
+    # has no refusals but in words (langchain-core 1.7.5).
     unused = {kind.__name__ for kind in kinds - used}
     assert unused - {"ModelRefusalError"} == {"ModelPermissionDeniedError"}
 
