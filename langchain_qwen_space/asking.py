@@ -246,7 +246,7 @@ def without_deltas(
     """
 
     async def enter(stack: AsyncExitStack) -> AsyncIterator[Told | Completed]:
-        events = await space.stream(chat, **options).on(stack)
+        events = await space.stream(chat, **options).enter_on(stack)
         return (event async for event in events if isinstance(event, (*TOLD, Completed)))
 
     return Entered(enter)

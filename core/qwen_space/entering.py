@@ -27,8 +27,8 @@ class Entered(AbstractAsyncContextManager[T]):
         self._enter = enter
         self._stack: AsyncExitStack | None = None
 
-    def on(self, stack: AsyncExitStack) -> Awaitable[T]:
-        """Enter, and leave it to another stack to be left: that of who enters more than this."""
+    def enter_on(self, stack: AsyncExitStack) -> Awaitable[T]:
+        """Enter on a stack of the caller's, which is to leave it too."""
         return self._enter(stack)
 
     async def __aenter__(self) -> T:

@@ -82,8 +82,8 @@ class Finder:
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             self._endpoint = self._guessed(exc)
         else:
-            self._failure = None
-            self._endpoint = await self._found(front.app_config, clock)
+            endpoint = await self._found(front.app_config, clock)
+            self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
 
     async def know_inputs(self, names: Iterable[str], clock: Clock) -> None:
         """See to it that inputs can be given by these names."""

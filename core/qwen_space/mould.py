@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
 __all__ = ["Mould"]
@@ -17,8 +18,9 @@ class Mould(Generic[Model]):
     for all of them, where Python looks for those of a class's instances.
 
     Args:
-        model: An instance of a subclass of `pydantic.BaseModel`. Lists and dictionaries that are
-            empty in it are new ones in each copy; all else is shared.
+        model: An instance of a subclass of `pydantic.BaseModel`. Fields that are an empty list or
+            dictionary in it are new ones in each copy, and private attributes are copied; all
+            else is shared. Fields that are given to a copy have to be set in it already.
     """
 
     def __init__(self, model: Model) -> None:
@@ -35,7 +37,7 @@ class Mould(Generic[Model]):
         shared = self._make(self._class)
         for name, value in vars(model).items():
             object.__setattr__(shared, name, value)
-        given: Any = model
+        given: Any = model  # of which no base class is known here
         self._fields = vars(shared)
         self._set: set[str] = given.__pydantic_fields_set__
         self._extra: dict[str, Any] | None = given.__pydantic_extra__
@@ -54,5 +56,5 @@ class Mould(Generic[Model]):
         self._put_fields(copy, every)
         self._put_set(copy, self._set.copy())
         self._put_extra(copy, None if self._extra is None else self._extra.copy())
-        self._put_private(copy, None if self._private is None else self._private.copy())
+        self._put_private(copy, None if self._private is None else deepcopy(self._private))
         return copy

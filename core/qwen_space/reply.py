@@ -107,7 +107,7 @@ class Reply:
                         self._is_whole = True
                         yield self._completed(job.text, "stop")
                         return
-                del chunk, items  # nothing of it is kept while the next one is waited for
+                del chunk, items  # they are not kept while the next one is waited for
             job.end()
         except QwenSpaceError as exc:
             exc.text = job.text

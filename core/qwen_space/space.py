@@ -55,7 +55,7 @@ class Space:
     async def _begin(
         self, stack: AsyncExitStack, chat: Sequence[Turn], options: CallOptions
     ) -> AsyncIterator[Event]:
-        if "qwen_space.client" not in sys.modules:
+        if not hasattr(sys.modules.get("qwen_space.client"), "SpaceClient"):  # or half of it
             # It would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(_import_client)
         from qwen_space.client import SpaceClient
@@ -66,12 +66,16 @@ class Space:
 
         client = await stack.enter_async_context(self._clients.borrowed(make))
         stack.push(self._forget)
-        events = await client.stream_chat(chat, **options).on(stack)
+        events = await client.stream_chat(chat, **options).enter_on(stack)
         if client.found is not None:
             self._known = client.config, client.found
         else:
-            self._clients = Clients()  # the next call asks the app again
+            self._renew_clients()  # the next call asks the app again
         return events
+
+    def _renew_clients(self) -> None:
+        self._clients.are_kept = False
+        self._clients = Clients()
 
     def _forget(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
@@ -79,7 +83,7 @@ class Space:
         """Look again after a failure: the app may have been deployed anew, or elsewhere."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config, None
-            self._clients = Clients()
+            self._renew_clients()
         return False
 
     def iterate(

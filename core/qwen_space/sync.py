@@ -31,7 +31,8 @@ _LOOK_AGAIN = 0.02  # seconds
 
 def is_bridge() -> bool:
     """Whether the running loop is the bridge's, which ends with the program, and in order."""
-    return _Process.bridge is not None and _Process.bridge.loop is asyncio.get_running_loop()
+    bridge = _Process.bridge
+    return bridge is not None and bridge.loop is asyncio.get_running_loop()
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -330,6 +330,7 @@ class Body:
         silence = self._clock.timeouts.silence
         if silence is not None and self._protocol is not None:
             self._protocol.read_timeout = None
+            self._protocol.start_timeout()  # which ends the one that was set for the headers
             self._look = self._loop.call_later(silence, self._look_for_life, silence)
 
     def close(self) -> None:

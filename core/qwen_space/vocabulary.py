@@ -39,6 +39,8 @@ _SPECIAL = {name: 151_643 + place for place, name in enumerate((*_CONTROLS, *_TA
 
 _PIECE = 2**14  # bytes of the file
 
+_PATIENCE = 1.0  # seconds that a fork waits for a reading, which takes a tenth of that
+
 _REMEMBERED = 2**16  # words; a text has the same ones again and again
 
 Ranks = dict[bytes, int]
@@ -134,18 +136,25 @@ class Vocabulary:
     def __init__(self) -> None:
         self.is_loaded = False
         self.turn = threading.RLock()
-        self._is_begun = False
+        self._is_begun = False  # to be read by a thread of its own
+        self._is_held = False  # for a fork
         self._tokenizer: Tokenizer | None = None
         if hasattr(os, "register_at_fork"):
-            # A child must not inherit a lock that another thread of its parent holds.
-            os.register_at_fork(after_in_child=self._unlock)
+            os.register_at_fork(
+                before=self._hold, after_in_parent=self._release, after_in_child=self._unlock
+            )
 
     def read_ahead(self) -> None:
         """Begin to read it, in a thread of its own, if nobody has."""
         if not (self._is_begun or self.is_loaded):
             self._is_begun = True
+            thread = threading.Thread(target=self._load, name="qwen_space words", daemon=True)
             with contextlib.suppress(RuntimeError):  # at the end of a program none can be had
-                threading.Thread(target=self.load, name="qwen_space words", daemon=True).start()
+                thread.start()
+
+    def _load(self) -> None:
+        with contextlib.suppress(Exception):  # it is raised to who counts
+            self.load()
 
     def load(self) -> Tokenizer | None:
         """Return what cuts texts by it; None where it, or the package regex, is not there."""
@@ -167,6 +176,17 @@ class Vocabulary:
                 words = (piece + lines.readline()).split()
                 ranks.update(zip(map(a2b_base64, words[::2]), map(int, words[1::2]), strict=True))
         return Tokenizer(ranks)
+
+    # A child must not inherit a lock that another thread of its parent holds: neither this one, nor
+    # the interpreter's for a module that is being imported, as regex is for the first reading.
+
+    def _hold(self) -> None:
+        is_reading = self._is_begun and not self.is_loaded
+        self._is_held = is_reading and self.turn.acquire(timeout=_PATIENCE)
+
+    def _release(self) -> None:
+        if self._is_held:
+            self.turn.release()
 
     def _unlock(self) -> None:
         self.turn = threading.RLock()

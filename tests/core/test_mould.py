@@ -40,11 +40,12 @@ def test_no_copy_shares_what_is_changed_in_another() -> None:
     one.more["a"] = one.extra = 1  # type: ignore[attr-defined]
     one.name = "changed"
     one.more = {}
-    one._private = 1  # type: ignore[attr-defined]
+    one._seen.append("a")
 
     assert other == mould.copy(name="other") == Open(name="other")
     assert other.model_fields_set == {"name"}
     assert other.model_extra == {}
+    assert other._seen == mould.copy(name="other")._seen == []
 
 
 def test_what_is_given_is_taken_as_it_is() -> None:

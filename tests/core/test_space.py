@@ -181,10 +181,10 @@ def test_a_loop_that_was_closed_under_a_call_is_let_go(space: Any) -> None:
         return weakref.ref(loop)
 
     closed = one_that_is_closed()
-    shared.complete(HI)
     gc.collect()
 
     assert closed() is None
+    assert shared.complete(HI).text == TEXT
 
 
 async def test_an_app_that_was_deployed_anew_is_looked_at_again() -> None:

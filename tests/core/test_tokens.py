@@ -275,6 +275,45 @@ async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+def test_a_fork_while_the_vocabulary_is_read_ahead_does_not_hang_the_child() -> None:
+    script = """
+import importlib, os, sys, threading, time
+looked, importing = [], threading.Event()
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "regex":
+            looked.append(name)
+            if len(looked) > 1:  # the first is no import, but looks whether it is there
+                importing.set()
+                time.sleep(0.3)
+sys.meta_path.insert(0, Slow())
+from qwen_space import tokens
+tokens.check_length([], None)
+assert importing.wait(20)
+child = os.fork()
+if not child:
+    tokens.count("Hello")
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    subprocess.run([sys.executable, "-c", script], timeout=20, check=True)
+
+
+async def test_what_is_wrong_with_the_vocabulary_is_told_to_who_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(self: Vocabulary) -> Any:
+        raise OSError("broken")
+
+    monkeypatch.setattr(Vocabulary, "_read", broken)
+    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
+
+    tokens.check_length([], None)
+    with pytest.raises(OSError, match="broken"):
+        await tokens.ausage([Turn("user", "Hi")], "Hello!")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_a_fork_while_the_vocabulary_is_read_does_not_hang_the_child() -> None:
     script = """
 import os, sys, threading

@@ -177,6 +177,21 @@ def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve, limits:
         assert asyncio.run(ask(server.url)) == ALL
 
 
+async def test_silence_is_not_counted_from_the_headers() -> None:
+    """Though the first message came with them, and the caller took time over it."""
+    script = sse(*BEGUN, Pause(0.5), ONE, TWO, THREE, *DONE, END)
+    together = [b"".join(each for each in script[:3] if isinstance(each, bytes)), *script[3:]]
+    async with (
+        app(together) as server,
+        SpaceClient(server.url, timeouts=Timeouts(silence=0.3)) as client,
+        client.stream(PROMPT) as events,
+    ):
+        await anext(events)
+        await asyncio.sleep(0.4)
+
+        assert [event async for event in events][-1].text == ALL
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.25, 0.5])
 async def test_silence_is_counted_from_the_last_that_came(pause: float) -> None:
     """Whatever was waited for before, and however long the caller took over an event."""
