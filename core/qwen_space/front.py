@@ -106,9 +106,13 @@ class Front:
 
     async def _look(self, get: Callable[[Clock], Awaitable[Any]]) -> str | None:
         """Get `/config`, which also wakes a Space; return the stage of one to wait for."""
+        asked = self._transport.config.url
         try:
             self.app_config = await get(self._clock)
         except QwenSpaceError as exc:
+            if not self._has_moved and self._transport.config.url != asked:  # by another call
+                self._has_moved = True
+                return await self._look(get)
             if hub.status_url(self._transport.config) is None or not self._may_pass(exc):
                 raise
             if isinstance(exc, QuotaError):

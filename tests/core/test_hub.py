@@ -35,6 +35,7 @@ from qwen_space.chat import Turn
 from qwen_space.protocol.job import Job
 from qwen_space.protocol.messages import ProcessCompleted
 from qwen_space.space import Space
+from qwen_space.transport import Transport
 from tests.hub_front import PAGE_404, Answer, HubFront, Seen, told
 from tests.scripted_server import CONFIG, ScriptedServer, status
 
@@ -107,6 +108,39 @@ async def test_a_space_that_was_found_elsewhere_is_not_looked_for_again() -> Non
             await client.complete("Hi")
 
     assert len(server.asked) == len(server.of("/config")) == 1
+
+
+async def test_two_calls_that_look_at_once_both_find_a_space_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moved = asyncio.Event()
+    app_config, move = Transport.app_config, Transport.move
+
+    async def refused_late(self: Transport, clock: Any) -> Any:
+        """The first to ask gets its refusal when the other has moved the client already."""
+        is_first = not asked
+        asked.append(clock)
+        try:
+            return await app_config(self, clock)
+        except QwenSpaceError:
+            if is_first:
+                await moved.wait()
+            raise
+
+    def moving(self: Transport, url: str) -> None:
+        move(self, url)
+        moved.set()
+
+    asked: list[Any] = []
+    monkeypatch.setattr(Transport, "app_config", refused_late)
+    monkeypatch.setattr(Transport, "move", moving)
+    async with HubFront(hub=[]) as server:
+        server._hub.append(told("RUNNING", server.space("other")))
+        async with server.client("owner/name") as client:
+            replies = await asyncio.gather(client.complete("Hi"), client.complete("Hi"))
+
+    assert len({each.text for each in replies}) == 1
+    assert len(server.of("/queue/join")) == 2
 
 
 async def test_a_chat_model_remembers_where_the_app_was_found_until_it_fails() -> None:
