@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Any
 
 from benchmarks.clients import ASYNC, SYNC
@@ -29,15 +30,17 @@ def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
             most = 4000 if quick else 20_000  # tokens, of the dearest
             taking_part = [each for each in workers if _takes_part(each.case, count, most)]
             plan = f"{server}/fast-{count}-0"
-            for case, cost in _least(taking_part, plan, count, 3 if quick else rounds).items():
+            costs = _least(taking_part, [plan], count, 3 if quick else rounds)[plan]
+            for case, cost in costs.items():
                 lengths.setdefault(case, {})[count] = cost
         ours = [each for each in workers if each.case in {"floor", "SpaceClient"}]
         rounds = 2 if quick else 8
-        history = _least(ours, f"{server}/fast-2000-{HISTORY}", 2000, rounds)
+        plans = {f"{server}/fast-2000-{turns}": turns for turns in (0, HISTORY)}
+        history = {plans[plan]: each for plan, each in _least(ours, [*plans], 2000, rounds).items()}
         whole: dict[str, dict[int, float]] = {}
         for count in WHOLE:
             plan = f"{server}/whole-{count}-0"
-            for case, cost in _least(ours, plan, count, rounds).items():
+            for case, cost in _least(ours, [plan], count, rounds)[plan].items():
                 whole.setdefault(case, {})[count] = cost
     return {"lengths": lengths, "history": history, "whole": whole}
 
@@ -48,12 +51,21 @@ def _takes_part(case: str, count: int, most: int) -> bool:
     return case.split(": ")[-1].endswith(_OURS) and not case.startswith(_NOT_AT_100_000)
 
 
-def _least(workers: list[Worker], url: str, count: int, rounds: int) -> dict[str, float]:
-    """Let the workers take turns; return the least cost of each, in microseconds a token."""
-    costs: dict[str, list[float]] = {each.case: [] for each in workers}
+def _least(
+    workers: list[Worker], plans: list[str], count: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Let the workers and the plans take turns, as the machine has moods.
+
+    Returns:
+        The least cost of each worker in each plan, in microseconds a token.
+    """
+    costs: dict[str, dict[str, list[float]]]
+    costs = {plan: {each.case: [] for each in workers} for plan in plans}
     for turn in range(rounds + 1):
-        for worker in workers:
-            seconds = worker.cpu(url, count)
+        for plan, worker in itertools.product(plans, workers):
+            seconds = worker.cpu(plan, count)
             if turn:  # the first is the warm-up
-                costs[worker.case].append(seconds / count * 1e6)
-    return {case: min(each) for case, each in costs.items()}
+                costs[plan][worker.case].append(seconds / count * 1e6)
+    return {
+        plan: {case: min(each) for case, each in by_case.items()} for plan, by_case in costs.items()
+    }

@@ -51,8 +51,8 @@ def _core(cost: dict[str, Any]) -> Iterator[Point]:
     yield Point(1, "20,000 tokens, more than the floor", lengths["20000"] - floor["20000"], 3, "µs")
     growth = lengths["100000"] / lengths["2000"]
     yield Point(1, "a token of 100,000, over one of 2,000", growth, 1.3, "x")
-    history = cost["history"]["SpaceClient"] / lengths["2000"]
-    yield Point(1, "200 earlier turns, over none", history, 1.3, "x")
+    history = {turns: costs["SpaceClient"] for turns, costs in cost["history"].items()}
+    yield Point(1, "200 earlier turns, over none", history["200"] / history["0"], 1.3, "x")
     yield Point(1, "whole values: a byte at 2,000 tokens, over one at 500", _growth(cost), 1.3, "x")
     yield Point(1, "4,000 tokens, over gradio_client", lengths["4000"] / peer["4000"], 1, "x")
 
