@@ -1,4 +1,4 @@
-"""Requests to a Space: the one module that knows aiohttp."""
+"""Requests to a Space, with aiohttp."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import selectors
 import socket
 import time
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +18,6 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from qwen_space import hub
 from qwen_space._version import __version__
@@ -30,11 +27,10 @@ from qwen_space.errors import (
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
-    SpaceUnreachableError,
-    StreamInterruptedError,
 )
-from qwen_space.refusals import PROXY_LOGIN, refusal
+from qwen_space.refusals import refusal
 from qwen_space.secret import Secret
+from qwen_space.translation import no_http, translated
 
 __all__ = ["Body", "Clock", "Transport"]
 
@@ -217,7 +213,7 @@ class Transport:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
             data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        with _translated(url, clock.timeouts):
+        with translated(url, clock.timeouts):
             response = await self._opened_session().request(
                 method,
                 url,
@@ -377,7 +373,7 @@ class Body:
         try:
             return await reader.readany()
         except Exception:
-            with _translated(self.url, self._clock.timeouts):  # which costs a microsecond to enter
+            with translated(self.url, self._clock.timeouts):  # which costs a microsecond to enter
                 raise
         finally:
             self._waiting = None
@@ -431,7 +427,7 @@ class Body:
             return
         why = self._protocol and self._protocol.exception()
         said = why.message if isinstance(why, HttpProcessingError) else "it closed the connection"
-        reader.set_exception(_no_http(self.url, said))
+        reader.set_exception(no_http(self.url, said))
 
     def _look_for_life(self, silence: float) -> None:
         """End the wait for more after so much silence; else look again when it would be so much."""
@@ -477,71 +473,3 @@ def _cut(transport: asyncio.Transport) -> None:
         # Closing it is not enough: the child of a fork, if there is one, holds it open.
         with contextlib.suppress(OSError):  # the server was quicker
             opened.shutdown(socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _translated(url: str, timeouts: Timeouts) -> Iterator[None]:
-    """Turn aiohttp's errors into ours. This is the only place that does."""
-    try:
-        yield
-    except aiohttp.ClientResponseError as exc:
-        _forget_request(url, exc)
-        raise _of_response(url, exc) from exc
-    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
-        raise SpaceUnreachableError(url, f"not a valid address ({exc})", lasting=True) from exc
-    except aiohttp.ConnectionTimeoutError as exc:
-        raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
-    except aiohttp.ServerTimeoutError as exc:
-        raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
-    except asyncio.TimeoutError as exc:
-        if isinstance(exc, QwenSpaceError):
-            raise
-        raise SpaceTimeoutError("total", timeouts.total or 0) from exc
-    except aiohttp.ClientConnectorError as exc:
-        raise _unreachable(url, exc) from exc
-    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
-        raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
-    except aiohttp.ClientError as exc:
-        raise _no_http(url, str(exc)) from exc
-
-
-def _unreachable(url: str, exc: aiohttp.ClientConnectorError) -> SpaceUnreachableError:
-    """Return why no connection was made, in the words of whoever knows."""
-    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        why = getattr(exc.certificate_error, "verify_message", None) or exc.certificate_error
-        return SpaceUnreachableError(url, f"its certificate is not valid: {why}", lasting=True)
-    error = exc.os_error
-    if isinstance(exc, aiohttp.ClientSSLError):
-        # Such as WRONG_VERSION_NUMBER, of a server that does not speak TLS.
-        why = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
-        return SpaceUnreachableError(url, f"TLS failed: {why}")
-    is_refused = isinstance(error, ConnectionRefusedError)
-    reason = "connection refused" if is_refused else error.strerror or str(error)
-    if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        reason = f"no connection to the proxy: {reason}"
-    return SpaceUnreachableError(url, reason)
-
-
-def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
-    """Take the request out of aiohttp's error, which stays on ours as the cause.
-
-    It shows its headers, with the token in them, and the proxy's address, with the password.
-    """
-    headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
-    exc.request_info = aiohttp.RequestInfo(URL(url), "", headers, URL(url))
-    exc.args, exc.history, exc.headers = (exc.request_info, ()), (), None
-
-
-def _of_response(url: str, exc: aiohttp.ClientResponseError) -> QwenSpaceError:
-    """Return what an answer that is none means: the Space's, or the proxy's."""
-    if isinstance(exc, aiohttp.ClientHttpProxyError):
-        if exc.status == 407:
-            return SpaceUnreachableError(url, PROXY_LOGIN, lasting=True)
-        return SpaceUnreachableError(url, f"the proxy answered HTTP {exc.status}")
-    return _no_http(url, exc.message)
-
-
-def _no_http(url: str, said: str) -> ProtocolError:
-    """Return the error of an answer that is no HTTP, without the bytes that aiohttp shows of it."""
-    said = " ".join(said.partition("\n\n")[0].split()).rstrip(":")
-    return ProtocolError(f"{url.partition('?')[0]} does not speak HTTP as it should: {said:.300}")

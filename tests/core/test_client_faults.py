@@ -34,7 +34,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.transport import _translated
+from qwen_space.translation import translated
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
@@ -408,8 +408,8 @@ MAPPED: dict[type[QwenSpaceError], dict[str, tuple[Any, ...]]] = {
 }
 
 
-def translated() -> contextlib.AbstractContextManager[None]:
-    return _translated("http://a.example", Timeouts())
+def here() -> contextlib.AbstractContextManager[None]:
+    return translated("http://a.example", Timeouts())
 
 
 def test_every_error_of_aiohttp_s_is_in_the_table() -> None:
@@ -436,7 +436,7 @@ def test_every_error_of_aiohttp_s_becomes_the_right_one_of_ours(
 ) -> None:
     error = theirs(*args)
 
-    with pytest.raises(QwenSpaceError) as caught, translated():
+    with pytest.raises(QwenSpaceError) as caught, here():
         raise error
 
     assert type(caught.value) is expected
@@ -453,7 +453,7 @@ def test_every_error_of_aiohttp_s_becomes_the_right_one_of_ours(
     ],
 )
 def test_every_timeout_names_its_limit(theirs: Exception, limit: str) -> None:
-    with pytest.raises(SpaceTimeoutError) as caught, translated():
+    with pytest.raises(SpaceTimeoutError) as caught, here():
         raise theirs
 
     assert caught.value.limit == limit
@@ -461,7 +461,7 @@ def test_every_timeout_names_its_limit(theirs: Exception, limit: str) -> None:
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), ValueError()])
 def test_what_is_not_aiohttp_s_passes(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, translated():
+    with pytest.raises(type(error)) as caught, here():
         raise error
 
     assert caught.value is error
