@@ -50,10 +50,10 @@ from qwen_space import (
     StreamInterruptedError,
     TextDelta,
     Timeouts,
-    sync,
 )
-from qwen_space.chat import Turn
-from qwen_space.space import Space
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.space import Space
 from tests import scripted_server
 from tests.scripted_server import Exchange, ScriptedServer, append, completed, generating, status
 

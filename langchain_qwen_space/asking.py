@@ -12,17 +12,17 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_qwen_space.callbacks import TOLD, Told
 from langchain_qwen_space.chunks import invalid_of, reasoning, valid_of
 from langchain_qwen_space.streaming import Streamed
-from langchain_qwen_space.told import TOLD, Told
 from qwen_space import tokens
-from qwen_space.call_id import new_call_id
-from qwen_space.chat import Turn
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat_model.space import Space
 from qwen_space.entering import Entered
 from qwen_space.events import Completed, Event, Queued, Started
-from qwen_space.models import Limits
-from qwen_space.space import Space
+from qwen_space.tokens.limits import Limits
 from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
+from qwen_space.tools.call_id import new_call_id
 
 if TYPE_CHECKING:
     from qwen_space.options import CallOptions

@@ -8,8 +8,8 @@ from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_qwen_space.shape import Shape
-from qwen_space.structured import NoJSONError, find_json
-from qwen_space.structured import reask as reask_for
+from qwen_space.chat.structured import NoJSONError, find_json
+from qwen_space.chat.structured import reask as reask_for
 
 __all__ = ["Attempts"]
 

@@ -38,21 +38,22 @@ from typing_extensions import Self
 
 from langchain_qwen_space.arguments import SAMPLING, argument_names, config_of, without_secrets
 from langchain_qwen_space.asking import Asking, Rendering, without_deltas
-from langchain_qwen_space.binding import Binding, bound, call_arguments, instructed
+from langchain_qwen_space.callbacks import TOLD, atell, tell
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import messages_of
-from langchain_qwen_space.profile import limits_in, profile_of
+from langchain_qwen_space.profiles import limits_in, profile_of
 from langchain_qwen_space.settling import settled_result
 from langchain_qwen_space.shape import Shape
-from langchain_qwen_space.structured import Method, StructuredOutput, asked_for
-from langchain_qwen_space.told import TOLD, atell, tell
-from qwen_space import __version__, sync, tokens
+from langchain_qwen_space.structured_output import Method, StructuredOutput, asked_for
+from langchain_qwen_space.tools import Binding, bound, call_arguments, instructed
+from qwen_space import __version__, tokens
+from qwen_space.chat.stop import StopScanner
+from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.arguments import refuse_unknown, said_by
+from qwen_space.chat_model.space import Space
 from qwen_space.config import DEFAULT_MAX_QUEUE, DEFAULT_MAX_SIZE, DEFAULT_MODEL, Timeouts
 from qwen_space.environment import default_space
 from qwen_space.events import Completed
-from qwen_space.misuse import refuse_unknown, said_by
-from qwen_space.space import Space
-from qwen_space.stop import StopScanner
 from qwen_space.tools import render
 
 if TYPE_CHECKING:

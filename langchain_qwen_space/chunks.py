@@ -15,7 +15,7 @@ from langchain_core.messages import ToolCall as LangChainCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from qwen_space.mould import Mould
+from qwen_space.chat_model.mould import Mould
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 from qwen_space.tools.calls import to_json
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_qwen_space.chunks import call_chunk, call_part, reasoning_chunk, text_chunk
-from qwen_space.call_id import new_call_id
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import (
     ArgumentsDelta,
@@ -20,6 +19,7 @@ from qwen_space.tools import (
     ToolCall,
     Tools,
 )
+from qwen_space.tools.call_id import new_call_id
 
 __all__ = ["Streamed"]
 

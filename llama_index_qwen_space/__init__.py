@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llama_index_qwen_space.model import QwenSpace
-from llama_index_qwen_space.structured import StructuredOutputError
+from llama_index_qwen_space.base import QwenSpace
+from llama_index_qwen_space.structured_output import StructuredOutputError
 
 __all__ = ["QwenSpace", "StructuredOutputError"]

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from llama_index_qwen_space.replies import Piece, Reader, reply_to
-from qwen_space import sync, tokens
-from qwen_space.chat import Turn
+from llama_index_qwen_space.responses import Piece, Reader, reply_to
+from qwen_space import tokens
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed
-from qwen_space.models import Limits
-from qwen_space.space import Space
+from qwen_space.tokens.limits import Limits
 from qwen_space.tools import Tools
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ def running(build: Callable[[], Any], path: str = "") -> Iterator[str]:
         path: Where on its server the app is mounted.
     """
     from qwen_space.local.app import mount, shut
-    from qwen_space.local.serving import ServerThread, Site
+    from qwen_space.local.server import ServerThread, Site
 
     def make() -> Site:
         blocks = build()

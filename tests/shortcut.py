@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qwen_space.protocol.job import Job
-from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
-from qwen_space.protocol.value import ValueEvent
+from qwen_space.gradio.deltas import ValueEvent
+from qwen_space.gradio.job import Job
+from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
 
 
 def more(job: Job, event: ServerSentEvent) -> ValueEvent | None:

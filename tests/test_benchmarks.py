@@ -10,9 +10,9 @@ import pytest
 from benchmarks import frames
 from benchmarks.targets import points
 from qwen_space.events import TextDelta
-from qwen_space.protocol.job import Job
-from qwen_space.protocol.messages import parse_event
-from qwen_space.protocol.sse import SSEDecoder
+from qwen_space.gradio.job import Job
+from qwen_space.gradio.messages import parse_event
+from qwen_space.gradio.sse import SSEDecoder
 
 TOKENS = frames.tokens(50)
 

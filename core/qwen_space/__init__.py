@@ -39,7 +39,7 @@ from qwen_space.events import (
 )
 
 if TYPE_CHECKING:
-    from qwen_space.client import SpaceClient
+    from qwen_space.client.client import SpaceClient
 
 __all__ = [
     "AuthenticationError",
@@ -75,7 +75,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the client when it is first asked for, as aiohttp takes a fifth of a second."""
     if name == "SpaceClient":
-        from qwen_space.client import SpaceClient
+        from qwen_space.client.client import SpaceClient
 
         return SpaceClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,6 @@
 
 import sys
 
-from qwen_space.cli import main
+from qwen_space.cli.main import main
 
 sys.exit(main())

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from qwen_space.events import TextDelta
-from qwen_space.profiles import QWEN_2_5
+from qwen_space.gradio.endpoint import QWEN_2_5
 
 __all__ = ["Qwen_Qwen_2_5"]
 
@@ -58,7 +58,7 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
             ValueError: The messages or the model cannot be right.
             QwenSpaceError: As for `SpaceClient.stream_chat`.
         """
-        from qwen_space.client import SpaceClient  # imports aiohttp, a fifth of a second
+        from qwen_space.client.client import SpaceClient  # imports aiohttp, a fifth of a second
 
         client = SpaceClient(cls.url, model=model or cls.default_model, proxy=proxy)
         async with client, client.stream_chat(messages) as events:

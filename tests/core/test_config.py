@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from qwen_space.client import SpaceClient
+from qwen_space.chat_model.space import Space
+from qwen_space.client.client import SpaceClient
 from qwen_space.config import SpaceConfig, Timeouts, space_url
-from qwen_space.space import Space
 
 TOKEN = "hf_very_secret"
 

@@ -22,7 +22,7 @@ def modules_after(script: str) -> set[str]:
     "script",
     [
         "import qwen_space",
-        "import qwen_space.space",
+        "import qwen_space.chat_model.space",
         "import qwen_space.provider",
         "from qwen_space import SpaceConfig; SpaceConfig()",
     ],
@@ -37,8 +37,7 @@ def test_the_client_needs_nothing_but_aiohttp() -> None:
     assert loaded & set(HEAVY) == {"aiohttp"}
 
 
-PURE = [*(f"protocol.{name}" for name in ("sse", "messages", "diff", "job"))]
-PURE += ["models", "structured", "tools"]
+PURE = ["chat.prompt", "chat.structured", "gradio.job", "gradio.discovery", "tools"]
 
 
 @pytest.mark.parametrize("module", PURE)

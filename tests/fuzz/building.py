@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from qwen_space.errors import QwenSpaceError
-from qwen_space.protocol.diff import apply_edits
+from qwen_space.gradio.edits import apply_edits
 
 __all__ = ["EVENT_ID", "built"]
 

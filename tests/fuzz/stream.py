@@ -8,16 +8,16 @@ from typing import Any
 
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Rewritten, TextDelta
-from qwen_space.protocol.diff import apply_edits
-from qwen_space.protocol.job import Job, JobEvent
-from qwen_space.protocol.messages import (
+from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.edits import apply_edits
+from qwen_space.gradio.job import Job, JobEvent
+from qwen_space.gradio.messages import (
     Message,
     ProcessCompleted,
     ProcessGenerating,
     parse_event,
 )
-from qwen_space.protocol.sse import ServerSentEvent, SSEDecoder
-from qwen_space.text import find_reply
+from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
 from tests.fuzz.building import EVENT_ID, built
 from tests.shortcut import more
 

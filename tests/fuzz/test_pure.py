@@ -13,13 +13,14 @@ from gradio.utils import diff
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qwen_space import SpaceConfig, hub
-from qwen_space.chat import Turn, exchanges, split, turns
-from qwen_space.discovery import find_endpoint, is_unclear, with_parameters
+from qwen_space import SpaceConfig
+from qwen_space.chat.prompt import Turn, exchanges, split, turns
+from qwen_space.client import hub
 from qwen_space.errors import QwenSpaceError
-from qwen_space.profiles import QWEN_2_5, Endpoint
-from qwen_space.protocol.diff import apply_edits
-from qwen_space.protocol.join import Join
+from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
+from qwen_space.gradio.edits import apply_edits
+from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint
+from qwen_space.gradio.requests import Join
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIGS = [json.loads(path.read_text()) for path in sorted(DATA.glob("*/config.json"))]

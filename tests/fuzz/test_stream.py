@@ -30,7 +30,7 @@ def test_any_messages(choices: bytes) -> None:
 
 
 def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qwen_space.text import ReplyText
+    from qwen_space.gradio.chatbot import ReplyText
 
     def swallow(self: ReplyText, piece: str) -> None:
         self._pieces.append(piece[1:])

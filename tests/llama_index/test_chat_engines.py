@@ -17,7 +17,7 @@ from llama_index.retrievers.bm25 import BM25Retriever
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 
 FACT = "The tower of Pisa leans by four degrees."
 WAYS = ["sync", "async", "stream", "astream"]

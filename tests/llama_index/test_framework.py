@@ -19,7 +19,7 @@ from llama_index.core.schema import TextNode
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
 from llama_index_qwen_space import QwenSpace
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 
 TEXTS = ["The tower of Pisa leans.", "The tower of London is a castle."]
 

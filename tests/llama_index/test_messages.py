@@ -20,7 +20,7 @@ from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.messages import plain
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools import Message, ToolCall
 
 CALL = ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1, "b": "zwei ü"})

@@ -12,10 +12,10 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.replies import Piece, Reply
+from llama_index_qwen_space.responses import Piece, Reply
 from qwen_space import Completed, JobError, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.chat_model.space import Space
 from qwen_space.events import Event
-from qwen_space.space import Space
 
 SYNC = ["stream_chat", "stream_complete"]
 ASYNC = ["astream_chat", "astream_complete"]

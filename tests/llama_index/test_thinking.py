@@ -11,7 +11,7 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.replies import Piece, Reply, chat_response, completion_response
+from llama_index_qwen_space.responses import Piece, Reply, chat_response, completion_response
 from qwen_space import Completed, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.events import Event
 from tests.thinking_app import WAYS, asked

@@ -19,11 +19,12 @@ from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel
 
-from llama_index_qwen_space import QwenSpace, replies
-from llama_index_qwen_space.replies import CallingReply, Piece, chat_response
+from llama_index_qwen_space import QwenSpace
+from llama_index_qwen_space import responses as replies
+from llama_index_qwen_space.responses import CallingReply, Piece, chat_response
 from llama_index_qwen_space.tools import schema
 from qwen_space import Completed, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.events import Event
 from qwen_space.tools import ToolCall, Tools
 

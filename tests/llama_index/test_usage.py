@@ -11,8 +11,8 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import tokens
-from qwen_space.chat import Turn
-from tests.llama_index.test_endpoints import ENDPOINTS
+from qwen_space.chat.prompt import Turn
+from tests.llama_index.test_instrumentation import ENDPOINTS
 from tests.thinking_app import asked
 
 

@@ -6,9 +6,11 @@ missing says so then: `pip install "qwen-space[local]"`.
 
 from __future__ import annotations
 
-from qwen_space.local.choose import engine_for
-from qwen_space.local.completions import OpenAIEngine
-from qwen_space.local.engine import Engine
+from qwen_space.local.engines.base import Engine
+from qwen_space.local.engines.choose import engine_for
+from qwen_space.local.engines.llama import LlamaEngine
+from qwen_space.local.engines.openai import OpenAIEngine
+from qwen_space.local.engines.scripted import ScriptedEngine
 from qwen_space.local.errors import (
     EngineError,
     LocalSpaceError,
@@ -16,8 +18,6 @@ from qwen_space.local.errors import (
     StartError,
     WeightsError,
 )
-from qwen_space.local.llama import LlamaEngine
-from qwen_space.local.scripted import ScriptedEngine
 from qwen_space.local.space import LocalSpace
 from qwen_space.local.weights import find_weights
 

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import gradio as gr
 from fastapi import FastAPI
 
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT
-from qwen_space.local.engine import Engine
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from qwen_space.local.cancellation import Replies
+from qwen_space.local.engines.base import Engine
 from qwen_space.local.errors import EngineError
-from qwen_space.local.replies import Replies
 
 __all__ = ["build", "mount", "shut"]
 

@@ -12,15 +12,15 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from qwen_space.local.cancellation import ASGIApp, Replies
 from qwen_space.local.errors import StartError
 from qwen_space.local.extra import require
-from qwen_space.local.replies import ASGIApp, Replies
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from qwen_space.local.engine import Engine
-    from qwen_space.local.serving import ServerThread, Site
+    from qwen_space.local.engines.base import Engine
+    from qwen_space.local.server import ServerThread, Site
 
 __all__ = ["LocalSpace"]
 
@@ -101,13 +101,13 @@ class LocalSpace:
         return self
 
     def _serve(self, listener: socket.socket) -> ServerThread:
-        from qwen_space.local.serving import ServerThread  # imports uvicorn
+        from qwen_space.local.server import ServerThread  # imports uvicorn
 
         return ServerThread(self._site, listener)
 
     def _site(self) -> Site:
         from qwen_space.local.app import build, mount, shut  # imports Gradio
-        from qwen_space.local.serving import Site
+        from qwen_space.local.server import Site
 
         replies = Replies()
         with _building:

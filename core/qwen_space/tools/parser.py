@@ -18,11 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from qwen_space.tools.block import Block
-from qwen_space.tools.bound import Tools
 from qwen_space.tools.calls import InvalidCall, ToolCall, read_calls, to_json
-from qwen_space.tools.lenient import Candidate, Heads
+from qwen_space.tools.choice import Tools
 from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
 from qwen_space.tools.scan import CLOSE, OPEN, may_become
+from qwen_space.tools.untagged import Candidate, Heads
 
 __all__ = ["ReplyParser", "parse"]
 
@@ -46,7 +46,7 @@ class ReplyParser:
       call's tag, cuts off. A name that no bound tool has does not make it invalid: frameworks
       tell the model so.
     - A closing tag without an opening one is dropped.
-    - Calls without tags are read as `qwen_space.tools.lenient` says. What begins like one is held
+    - Calls without tags are read as `qwen_space.tools.untagged` says. What begins like one is held
       back, up to the end of the reply: only there it is known to be alone.
     - For each valid call comes a `CallStarted`, `ArgumentsDelta`s and the `ToolCall`; for an
       invalid one an `InvalidCall`, with or without the others before it.
@@ -55,7 +55,7 @@ class ReplyParser:
 
     Args:
         tools: What is bound.
-        new_id: Gives a fresh name for a call, such as `qwen_space.call_id.new_call_id`.
+        new_id: Gives a fresh name for a call, such as `qwen_space.tools.call_id.new_call_id`.
     """
 
     def __init__(self, tools: Tools, new_id: Callable[[], str]) -> None:

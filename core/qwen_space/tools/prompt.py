@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from qwen_space.chat import DEFAULT_SYSTEM_PROMPT, Turn
-from qwen_space.tools.bound import NO_TOOLS, Tools
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn
 from qwen_space.tools.calls import ToolCall, call_text
+from qwen_space.tools.choice import NO_TOOLS, Tools
 
 __all__ = ["Message", "reasked", "render"]
 

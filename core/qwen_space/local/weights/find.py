@@ -16,8 +16,8 @@ from qwen_space.local.weights.catalogue import (
     PinnedWheels,
 )
 from qwen_space.local.weights.hub import from_hub, from_hub_cache
-from qwen_space.local.weights.index import from_index
 from qwen_space.local.weights.source import Unavailable
+from qwen_space.local.weights.wheels import from_index
 
 __all__ = ["find_weights"]
 

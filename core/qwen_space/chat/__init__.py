@@ -1,0 +1,1 @@
+"""Messages, and the prompt made of them."""

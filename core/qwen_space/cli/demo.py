@@ -1,0 +1,161 @@
+"""`qwen-space demo`: a Space's answers, streamed through LangChain and through LlamaIndex."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qwen_space.events import Notice, Queued, Started
+
+if TYPE_CHECKING:
+    from llama_index.core.schema import BaseNode
+
+__all__ = ["run_demo"]
+
+CHAIN_QUESTION = "Why does a chat feel quicker when the answer is streamed?"
+PAGES_QUESTION = "What happens on the server when a stream is left early?"
+
+
+def run_demo(space: str, model: str | None = None) -> None:
+    """Show both frameworks on one Space.
+
+    Args:
+        space: A Space's id, or the URL of a Gradio app.
+        model: What answers there, if it is known.
+
+    Raises:
+        ImportError: A framework is not installed.
+        QwenSpaceError: The Space does not answer as it should.
+    """
+    asyncio.run(_both(space, model))
+
+
+async def _both(space: str, model: str | None) -> None:
+    from qwen_space.config import SpaceConfig
+
+    _say(f"Space     {SpaceConfig(space=space).url}  (open it in a browser: its page)")
+    _say(f"Model     {model or 'whatever the Space runs'}")
+    _title("LangChain", "prompt | ChatQwenSpace() | StrOutputParser(), with astream()")
+    chain = _chain(space)
+    await _show(CHAIN_QUESTION, chain.astream({"question": CHAIN_QUESTION}))
+    _title("LlamaIndex", "a streaming query engine: BM25Retriever and QwenSpace()")
+    engine = _query_engine(space)
+    sources: list[Any] = []
+    await _show(PAGES_QUESTION, _queried(engine, sources))
+    for source in sources:
+        _say(f"Source    {source.metadata['page']} ({source.score:.2f}): {_start_of(source.text)}")
+
+
+def _chain(space: str) -> Any:
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+
+    from langchain_qwen_space import ChatQwenSpace
+
+    prompt = ChatPromptTemplate.from_messages(
+        [("system", "Answer in two short sentences."), ("human", "{question}")]
+    )
+    return prompt | ChatQwenSpace(space=space) | StrOutputParser()
+
+
+def _query_engine(space: str) -> Any:
+    from llama_index.core.query_engine import RetrieverQueryEngine
+    from llama_index.retrievers.bm25 import BM25Retriever
+
+    from llama_index_qwen_space import QwenSpace
+
+    retriever = BM25Retriever.from_defaults(nodes=_nodes(), similarity_top_k=2)
+    return RetrieverQueryEngine.from_args(retriever, llm=QwenSpace(space=space), streaming=True)
+
+
+async def _queried(engine: Any, sources: list[Any]) -> AsyncIterator[str]:
+    response = await engine.aquery(PAGES_QUESTION)
+    sources.extend(response.source_nodes)
+    async for piece in response.async_response_gen():
+        yield piece
+
+
+def _nodes() -> list[BaseNode]:
+    """Return the sections of the project's own pages."""
+    from llama_index.core import Document
+    from llama_index.core.node_parser import MarkdownNodeParser
+
+    pages = [
+        Document(text=path.read_text("utf-8"), metadata={"page": path.name})
+        for path in sorted(_pages_folder().glob("*.md"))
+    ]
+    return MarkdownNodeParser().get_nodes_from_documents(pages)
+
+
+def _pages_folder() -> Path:
+    """Return where the pages are: beside the packages in a wheel, in the tree of a checkout."""
+    here = Path(__file__).parents[1]
+    return next(each for each in (here / "docs", here.parents[1] / "docs") if each.is_dir())
+
+
+async def _show(question: str, answer: AsyncIterator[str]) -> None:
+    """Print a question, what the queue does, the answer as it comes, and how quick it was."""
+    _say(f"Question  {question}")
+    with _queue_shown():
+        start = time.monotonic()
+        times = []
+        async for piece in answer:
+            if piece:
+                times.append(time.monotonic())
+                print(piece, end="", flush=True)
+    print()
+    _say(_speed(start, times))
+
+
+def _speed(start: float, times: list[float]) -> str:
+    if not times:
+        return "(an empty answer)"
+    span = times[-1] - times[0]
+    rate = f", then {(len(times) - 1) / span:.0f} tokens/s" if span else ""
+    return f"({len(times)} tokens; the first after {times[0] - start:.2f} s{rate})"
+
+
+@contextlib.contextmanager
+def _queue_shown() -> Iterator[None]:
+    """Print the queue's state while inside: the client logs it."""
+    logger = logging.getLogger("qwen_space.client")
+    handler, level = _QueuePrinter(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _QueuePrinter(logging.Handler):
+    """Prints the events of the queue."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        match getattr(record, "space_event", None):
+            case Queued(rank=rank, eta=eta):
+                wait = "" if eta is None else f", about {eta:.0f} s to wait"
+                _say(f"Queue     {'next' if not rank else f'{rank} in front'}{wait}")
+            case Started():
+                _say("Queue     started")
+            case Notice(message=message):
+                _say(f"Notice    {message}")
+
+
+def _start_of(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:57]}..."
+
+
+def _title(name: str, what: str) -> None:
+    print(f"\n== {name}: {what}\n", flush=True)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

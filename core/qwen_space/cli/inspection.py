@@ -1,0 +1,305 @@
+"""`qwen-space inspect`: what an app offers, and how a chat would map to it.
+
+The facts are read from the app's `/config`; what a chat makes of them is asked of the client and
+of `qwen_space.gradio.discovery`, so that it is what a chat does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from qwen_space.client import hub
+from qwen_space.config import SpaceConfig
+from qwen_space.errors import (
+    AuthenticationError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
+)
+from qwen_space.gradio.app import AppComponent, AppConfig, AppFunction
+from qwen_space.gradio.discovery import fitting_endpoint, parameter_names, with_parameters
+from qwen_space.gradio.endpoint import Endpoint, Input
+
+__all__ = ["Component", "Function", "Inspection", "inspect_config", "inspect_space"]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """An input or an output of a function.
+
+    Attributes:
+        label: What the app's page calls it, or None.
+        parameter: What the function calls it, or None where that was not asked for.
+        component: Its type, such as "textbox".
+        default: The value that it has on the page.
+        choices: The values that it offers; None when it takes any.
+        role: What a chat uses it for: "prompt", "history", "system", "model" or "settings" for
+            an input, "reply" for an output, None for nothing.
+        why: What told that it is of this use, or None.
+    """
+
+    label: str | None
+    parameter: str | None
+    component: str
+    default: Any
+    choices: list[Any] | None
+    role: str | None
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One endpoint of an app.
+
+    Attributes:
+        name: Its api name, without a slash; None if it has none.
+        fn_index: Its number in the queue.
+        public: Whether the app lists it in its API.
+        streams: Whether it gives its answer piece by piece.
+        fits: Whether a chat can use it.
+        chosen: Whether a chat does use it.
+        step: Whether it only prepares the reply of the one that a chat uses.
+        inputs: What it takes, in order.
+        outputs: What it gives, in order.
+    """
+
+    name: str | None
+    fn_index: int
+    public: bool
+    streams: bool
+    fits: bool
+    chosen: bool
+    step: bool
+    inputs: list[Component]
+    outputs: list[Component]
+
+    @property
+    def title(self) -> str:
+        """The name as people write it: `/chat`."""
+        return f"#{self.fn_index}" if self.name is None else f"/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known of an app.
+
+    Attributes:
+        space: The app's address.
+        state: "running", or what Hugging Face says of the Space: "sleeping", "paused",
+            "building", "starting", "crashed" and the like; or why it could not be asked:
+            "unavailable", "unreachable", "silent", "refused", "busy" or "unknown".
+        gradio: The version of Gradio that it runs, or None.
+        protocol: The name of its queue's protocol, such as "sse_v3", or None.
+        prefix: What stands before the queue's paths: "" or "/gradio_api".
+        endpoints: Its functions that have a name, or that a chat uses.
+        why: Why the chosen endpoint was chosen; None without one.
+        error: What keeps a chat from working, or None.
+    """
+
+    space: str
+    state: str
+    gradio: str | None = None
+    protocol: str | None = None
+    prefix: str = ""
+    endpoints: tuple[Function, ...] = ()
+    why: str | None = None
+    error: QwenSpaceError | None = None
+
+    @property
+    def chosen(self) -> Function | None:
+        """The endpoint that a chat uses."""
+        return next((each for each in self.endpoints if each.chosen), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` prints: the attributes by name, the error as its sentence.
+
+        `endpoint` is added, the name of the chosen one.
+        """
+        return {
+            "space": self.space,
+            "state": self.state,
+            "gradio": self.gradio,
+            "protocol": self.protocol,
+            "prefix": self.prefix,
+            "endpoint": self.chosen and self.chosen.name,
+            "why": self.why,
+            "error": None if self.error is None else str(self.error),
+            "endpoints": [asdict(each) for each in self.endpoints],
+        }
+
+
+async def inspect_space(config: SpaceConfig) -> Inspection:
+    """Ask an app for its `/config` and return what it says; never raises a `QwenSpaceError`.
+
+    A Space that sleeps is not waited for, though it wakes up from being asked.
+    """
+    from qwen_space.client.client import SpaceClient  # imports aiohttp, a fifth of a second
+
+    async with SpaceClient.from_config(config) as client:
+        try:
+            answer = await client.app_config()
+        except QwenSpaceError as exc:
+            return Inspection(client.config.url, _state(exc), error=exc)
+        chosen, error, info = None, None, None
+        try:
+            info = await client.app_info(AppConfig(answer).prefix)
+            chosen = await client.endpoint()
+        except QwenSpaceError as exc:
+            error = exc
+        return inspect_config(client.config, answer, chosen, error, info)
+
+
+def inspect_config(
+    config: SpaceConfig,
+    answer: Any,
+    chosen: Endpoint | None = None,
+    error: QwenSpaceError | None = None,
+    info: Any = None,
+) -> Inspection:
+    """Return what an app says in its `/config`.
+
+    Args:
+        config: What is asked of the Space.
+        answer: The JSON of the app's `/config`.
+        chosen: The function that a chat uses.
+        error: Why there is none.
+        info: The JSON of the app's `/info`, which has the names of parameters.
+    """
+    try:
+        app = AppConfig(answer)
+        functions = tuple(_functions(app, answer, chosen, info))
+    except ProtocolError as exc:
+        version = answer.get("version") if isinstance(answer, dict) else None
+        return Inspection(config.url, "running", version and str(version), error=error or exc)
+    return Inspection(
+        config.url,
+        "running",
+        app.version,
+        app.protocol,
+        app.prefix,
+        functions,
+        None if chosen is None else _why(functions, asked_for=config.endpoint is not None),
+        error,
+    )
+
+
+_STATES: tuple[tuple[type[QwenSpaceError], str], ...] = (
+    (SpaceUnavailableError, "unavailable"),
+    (SpaceUnreachableError, "unreachable"),
+    (SpaceTimeoutError, "silent"),
+    (AuthenticationError, "refused"),
+    (QuotaError, "busy"),
+    (QueueFullError, "busy"),
+)
+
+
+def _state(error: QwenSpaceError) -> str:
+    if isinstance(error, SpaceUnavailableError) and error.stage is not None:
+        return hub.state(error.stage)
+    return next((state for kind, state in _STATES if isinstance(error, kind)), "unknown")
+
+
+def _functions(
+    app: AppConfig, answer: Any, chosen: Endpoint | None, info: Any
+) -> Iterator[Function]:
+    steps = {} if chosen is None else {each.fn_index: each for each in (*chosen.before, chosen)}
+    for function in app.functions:
+        names = parameter_names(info, function.api_name)
+        if function.id in steps:
+            yield _function(function, steps[function.id], chosen, names)
+        elif function.api_name is not None and function.runs:
+            fitting = fitting_endpoint(answer, function.id)
+            yield _function(function, fitting and with_parameters(fitting, info), chosen, names)
+
+
+def _function(
+    function: AppFunction,
+    endpoint: Endpoint | None,
+    chosen: Endpoint | None,
+    names: Sequence[str],
+) -> Function:
+    """Return a function as it is shown.
+
+    Args:
+        function: As the app tells of it.
+        endpoint: How a chat would use it, if it can.
+        chosen: What a chat does use.
+        names: Its parameters, those of states left out; none where they are not known.
+    """
+    uses: Sequence[Input | None] = [None] * len(function.inputs)
+    if endpoint is not None and len(endpoint.inputs) == len(function.inputs):
+        uses = endpoint.inputs
+    shown = [each for each in function.inputs if each.kind != "state"]
+    named = (
+        dict(zip([each.id for each in shown], names, strict=True))
+        if len(names) == len(shown)
+        else {}
+    )
+    reply = None if endpoint is None else endpoint.output
+    is_step = chosen is not None and function.id in {each.fn_index for each in chosen.before}
+    return Function(
+        function.api_name,
+        function.id,
+        function.public,
+        function.streams,
+        endpoint is not None and not is_step,
+        chosen is not None and chosen.fn_index == function.id,
+        is_step,
+        [
+            _input(each, use, named.get(each.id))
+            for each, use in zip(function.inputs, uses, strict=True)
+        ],
+        [
+            _component(each, "reply" if at == reply else None)
+            for at, each in enumerate(function.outputs)
+        ],
+    )
+
+
+def _input(component: AppComponent, use: Input | None, parameter: str | None) -> Component:
+    if use is None:
+        return _component(component, None, parameter)
+    return _component(component, use.role, use.parameter or parameter, use.why or None)
+
+
+def _component(
+    component: AppComponent,
+    role: str | None,
+    parameter: str | None = None,
+    why: str | None = None,
+) -> Component:
+    return Component(
+        component.label,
+        parameter,
+        component.kind,
+        component.value,
+        component.choices,
+        role,
+        why,
+    )
+
+
+def _why(functions: Sequence[Function], *, asked_for: bool) -> str:
+    """Return in words what speaks for the chosen function."""
+    chosen = next((each for each in functions if each.chosen), None)
+    if chosen is None:
+        return "known of this Space, though its /config does not tell"
+    others = [each.title for each in functions if each.fits and not each.chosen]
+    reply = next((each.component for each in chosen.outputs if each.role), "component unknown")
+    steps = " and ".join(each.title for each in functions if each.step)
+    reasons = [
+        "asked for by name" if asked_for else "",
+        "the only one that fits a chat" if not others else f"named {chosen.name}",
+        "listed in the app's API" if chosen.public else "not listed in the app's API",
+        "streams" if chosen.streams else "does not stream",
+        f"shows its reply in a {reply}",
+        f"runs after {steps}" if steps else "",
+    ]
+    rivals = f"; {', '.join(others)} would fit too" if others else ""
+    return ", ".join(filter(None, reasons)) + rivals

@@ -1,0 +1,205 @@
+"""An answer on a terminal: Markdown while it streams.
+
+This module imports rich, which the extra `cli` brings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.segment import Segment
+from rich.spinner import Spinner
+from rich.text import Text
+
+from qwen_space.cli.plain import clean
+from qwen_space.events import (
+    Completed,
+    Event,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["LiveAnswer"]
+
+_BLOCKS = MarkdownIt("commonmark").enable("table")
+
+
+class LiveAnswer:
+    """One answer on a terminal, from the wait in the queue to its last word.
+
+    Finished blocks of Markdown are printed for good, so that they scroll away as any output
+    does. Only the last block, which still grows, is painted again and again. Leaving the
+    context prints what there is of it, however the answer ended. Thoughts are seen only until
+    the answer begins.
+
+    Args:
+        console: Where to show it.
+
+    Attributes:
+        text: The answer so far.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.text = ""
+        self._thoughts = ""
+        self._console = console
+        self._printed = 0  # how much of the text is printed for good
+        self._silence = contextlib.ExitStack()
+        self._lock = threading.Lock()  # the painter is a thread
+        self._waiting = Spinner("dots", Text("Asking", style="dim"))
+        self._live = Live(
+            console=console, get_renderable=self._growing, transient=True, refresh_per_second=12
+        )
+
+    def __enter__(self) -> Self:
+        self._silence.enter_context(_without_echo())
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        self._silence.close()
+        self._print(to_the_end=True)
+
+    def show(self, event: Event) -> None:
+        """Show what an event says."""
+        match event:
+            case TextDelta():
+                self._grow(event.delta)
+            case Rewritten():
+                self._replace(event.text)
+            case Completed():
+                self._complete(event.text)
+            case ThinkingDelta():
+                with self._lock:
+                    self._thoughts += clean(event.delta)
+            case Queued():
+                self._waiting.update(text=Text(_place(event), style="dim"))
+            case Started():
+                self._waiting.update(text=Text("Started", style="dim"))
+            case Notice():
+                self._say(clean(event.message))
+
+    def _growing(self) -> _Trimmed | Spinner:
+        """Return what is painted: the answer's end, or what there is before an answer."""
+        with self._lock:
+            if self.text:
+                return _Trimmed(Markdown(self.text[self._printed :]), to_fit=True)
+            if self._thoughts:
+                return _Trimmed(Text(self._thoughts, style="dim"), to_fit=True)
+            return self._waiting
+
+    def _grow(self, delta: str) -> None:
+        with self._lock:
+            self.text += clean(delta)
+        if "\n" in delta:  # no block ends without one
+            self._print(to_the_end=False)
+
+    def _replace(self, text: str) -> None:
+        text = clean(text)
+        if text[: self._printed] != self.text[: self._printed]:
+            self._say("The app has rewritten its answer:")
+            self._printed = 0
+        with self._lock:
+            self.text = text
+
+    def _complete(self, text: str) -> None:
+        """Take the final text, which may differ in white space from what came piece by piece."""
+        text = clean(text)
+        if text[: self._printed] != self.text[: self._printed]:
+            self._print(to_the_end=True)
+            self._printed = len(text)
+        with self._lock:
+            self.text = text
+
+    def _print(self, *, to_the_end: bool) -> None:
+        """Print the blocks that are finished, or all."""
+        blocks = _blocks(self.text[self._printed :])
+        for block in blocks if to_the_end else blocks[:-1]:
+            with self._lock:
+                self._printed += len(block)
+            if block.strip():
+                self._console.print(_Trimmed(Markdown(block)), Text())
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(line, style="dim"))
+
+
+def _blocks(text: str) -> list[str]:
+    """Split a Markdown text into its blocks; while it grows, all but the last stay as they are."""
+    starts = [token.map[0] for token in _BLOCKS.parse(text) if token.map and token.level == 0]
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    cuts = [0, *starts[1:], len(lines)]
+    return ["".join(lines[start:end]) for start, end in itertools.pairwise(cuts)]
+
+
+def _place(event: Queued) -> str:
+    """Return a place in the queue in words."""
+    place = "In the queue" if event.rank is None else f"In the queue, {event.rank} in front"
+    return place if event.eta is None else f"{place}, about {event.eta:.0f} s to wait"
+
+
+class _Trimmed:
+    """What is rendered, without the blank lines around it.
+
+    Args:
+        whole: What to render.
+        to_fit: Leave out lines at its top, if the terminal has not enough for all.
+    """
+
+    def __init__(self, whole: RenderableType, *, to_fit: bool = False) -> None:
+        self._whole = whole
+        self._to_fit = to_fit
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._whole, options.update(height=None), pad=False)
+        written = [number for number, line in enumerate(lines) if _is_written(line)]
+        shown = lines[written[0] : written[-1] + 1] if written else []
+        for line in shown[1 - console.height :] if self._to_fit else shown:
+            yield from line
+            yield Segment.line()
+
+
+def _is_written(line: Sequence[Segment]) -> bool:
+    return any(segment.text.strip() for segment in line)
+
+
+@contextlib.contextmanager
+def _without_echo() -> Iterator[None]:
+    """Keep what is typed out of what is painted: `^C` could break a line in two."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    before = termios.tcgetattr(sys.stdin)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

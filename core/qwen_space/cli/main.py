@@ -1,0 +1,286 @@
+"""The command line: `qwen-space`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from qwen_space._version import __version__
+from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig
+from qwen_space.environment import default_hub, default_space, token_for
+from qwen_space.errors import QwenSpaceError
+
+if TYPE_CHECKING:
+    from qwen_space.chat_model.space import Space
+    from qwen_space.cli.inspection import Inspection
+    from qwen_space.local import LocalSpace
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Args:
+        arguments: In place of `sys.argv`.
+    """
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an app's text may hold anything
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        options.run(options)
+    except (QwenSpaceError, ImportError, ValueError) as exc:
+        print(f"qwen-space: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+        return 141  # as a shell has it for a program that SIGPIPE ended
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qwen-space", description="Qwen Spaces, and any Gradio chat app, as chat models."
+    )
+    parser.add_argument("--version", action="version", version=f"qwen-space {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_chat(commands)
+    _add_inspect(commands)
+    _add_serve(commands)
+    return parser
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="stream answers through LangChain and LlamaIndex, from a Space of your own",
+        description="Start a Space of your own on this machine, and stream one answer through "
+        "LangChain and one through LlamaIndex.",
+    )
+    demo.add_argument("--space", metavar="URL", help="ask this Space instead of a local one")
+    demo.add_argument("--keep", action="store_true", help="leave the local Space running")
+    demo.add_argument("--port", type=int, default=0, help="of the local Space (default: any)")
+    _add_engine_options(demo, max_tokens=200)
+    demo.set_defaults(run=_demo)
+
+
+def _add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chat = commands.add_parser(
+        "chat",
+        help="chat with a Space in the terminal",
+        description="Chat with a Space. With a PROMPT, or a prompt on stdin, only the answer is "
+        "printed, as plain text. HF_TOKEN is sent to Hugging Face.",
+    )
+    _add_space(chat)
+    chat.add_argument("prompt", nargs="?", metavar="PROMPT", help="ask this only")
+    chat.add_argument("--system", metavar="TEXT", help="the system prompt")
+    chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    chat.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    chat.add_argument(
+        "--history",
+        choices=("split", "native"),
+        default="split",
+        help="earlier turns as a part of the prompt, or in the app's own history "
+        "(default: %(default)s)",
+    )
+    chat.set_defaults(run=_chat)
+
+
+def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    inspect = commands.add_parser(
+        "inspect",
+        help="show what an app offers, and what a chat uses of it",
+        description="Show an app's endpoints, and which of them a chat uses, and why. The exit "
+        "status is 1 when a chat would not work. HF_TOKEN is sent to Hugging Face.",
+        epilog="--json prints an object with the keys space, state, gradio, protocol, prefix, "
+        "endpoint (the one chosen), why, error, and endpoints, a list of objects with the keys "
+        "name, fn_index, public, streams, fits, chosen, inputs and outputs; these two hold "
+        "objects with the keys label, component, default, choices and role (prompt, history, "
+        "system, model or reply). What is not known is null.",
+    )
+    _add_space(inspect)
+    inspect.add_argument("--endpoint", metavar="NAME", help="use this endpoint for a chat")
+    inspect.add_argument("--json", action="store_true", help="for programs; see below")
+    inspect.set_defaults(run=_inspect)
+
+
+def _add_space(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "space",
+        nargs="?",
+        metavar="SPACE",
+        default=default_space(),
+        help="owner/name, or the URL of a Gradio app (default: QWEN_SPACE_URL if that is set, "
+        f"else {DEFAULT_SPACE})",
+    )
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser(
+        "serve",
+        help="run a Space of your own, with a page to chat on",
+        description="Run a Space of your own: a Gradio app with the public Space's functions, and "
+        "a page to chat on. Without --model or --base-url, a small model is downloaded once.",
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
+    serve.add_argument("--port", type=int, default=7860, help="0 is any (default: %(default)s)")
+    _add_engine_options(serve, max_tokens=2048)
+    serve.set_defaults(run=_serve)
+
+
+def _add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> None:
+    engine = parser.add_argument_group("the model behind the local Space")
+    engine.add_argument("--small", action="store_true", help="SmolLM2-135M: quick, knows little")
+    engine.add_argument(
+        "--model",
+        metavar="NAME",
+        help="a GGUF file, or owner/repo[:file] on the hub, or the --base-url server's model",
+    )
+    engine.add_argument(
+        "--base-url", metavar="URL", help="a server that speaks OpenAI's chat completions"
+    )
+    engine.add_argument(
+        "--context", type=int, default=4096, metavar="TOKENS", help="(default: %(default)s)"
+    )
+    engine.add_argument(
+        "--max-tokens",
+        type=int,
+        default=max_tokens,
+        metavar="TOKENS",
+        help="where a reply is cut (default: %(default)s)",
+    )
+    engine.add_argument("--temperature", type=float, default=0.7, help="(default: %(default)s)")
+
+
+def _chat(options: argparse.Namespace) -> None:
+    from qwen_space.chat_model.space import Space
+
+    space = Space(
+        _config(
+            options.space,
+            endpoint=options.endpoint,
+            history=options.history,
+            model=options.model,
+            system_prompt=options.system,
+        )
+    )
+    if options.prompt is None and sys.stdin.isatty():
+        _converse(space)
+        return
+    from qwen_space.cli.plain import print_answer
+
+    prompt = sys.stdin.read().rstrip() if options.prompt is None else options.prompt
+    asyncio.run(print_answer(space, prompt))
+
+
+def _converse(space: Space) -> None:
+    with _needing_rich("A chat in the terminal", "a PROMPT works without it"):
+        from rich.console import Console
+
+        from qwen_space.cli.chat import Conversation
+    Conversation(space, Console(highlight=False)).run()
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from qwen_space.cli.inspection import inspect_space
+
+    found = asyncio.run(inspect_space(_config(options.space, endpoint=options.endpoint)))
+    if options.json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        _print_table(found)
+    if found.error is not None:
+        raise found.error
+
+
+def _print_table(found: Inspection) -> None:
+    with _needing_rich("The table", "--json works without it"):
+        from rich.console import Console
+
+        from qwen_space.cli.inspection_table import inspection_table
+    Console(highlight=False).print(inspection_table(found))
+
+
+@contextlib.contextmanager
+def _needing_rich(what: str, otherwise: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] != "rich":
+            raise
+        raise ImportError(
+            f'{what} needs rich: pip install "qwen-space[cli]" ({otherwise}).'
+        ) from exc
+
+
+def _config(space: str, **options: Any) -> SpaceConfig:
+    """Return a configuration with the token of the environment, for Hugging Face only.
+
+    The token is not an option: it would show in `ps`.
+    """
+    token = token_for(SpaceConfig(space=space).url, None)
+    return SpaceConfig(space=space, hf_token=token, hub=default_hub(), **options)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    _end_on_sigterm()
+    with _local_space(options, options.host) as space:
+        print(f"{space.engine.name} answers at {space.url} (Ctrl-C stops it)", flush=True)
+        threading.Event().wait()
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from qwen_space.cli.demo import run_demo  # imports the frameworks
+
+    if options.space is not None:
+        run_demo(options.space)
+        return
+    _end_on_sigterm()
+    with _local_space(options, "127.0.0.1") as space:
+        run_demo(space.url, space.engine.name)
+        if options.keep:
+            print(f"\nThe Space goes on at {space.url} (Ctrl-C stops it)", flush=True)
+            threading.Event().wait()
+    print("\nThe Space has stopped. --keep leaves it running, to chat on its page.")
+
+
+def _local_space(options: argparse.Namespace, host: str) -> LocalSpace:
+    """Return a Space of one's own, which is not started yet."""
+    from qwen_space.local import LocalSpace, engine_for
+
+    engine = engine_for(
+        options.model,
+        small=options.small,
+        base_url=options.base_url,
+        api_key=os.environ.get("OPENAI_API_KEY"),  # not an option: it would show in `ps`
+        context=options.context,
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
+    )
+    return LocalSpace(engine, host=host, port=options.port)
+
+
+def _forget_stdout() -> None:
+    """Keep Python from writing what is left to a pipe that nobody reads."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _end_on_sigterm() -> None:
+    """Stop on SIGTERM as on Ctrl-C, so that the Space is closed and not cut off."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,412 @@
+"""The asynchronous client of one Space."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+import warnings
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Split, Turn, check_prompt, split, turns
+from qwen_space.chat.stop import StopScanner
+from qwen_space.client.http import Clock, Transport
+from qwen_space.client.hub import is_asleep
+from qwen_space.client.lookup import Finder
+from qwen_space.client.stepping import run_step
+from qwen_space.client.stream import Reply
+from qwen_space.client.submit import Opening
+from qwen_space.config import (
+    DEFAULT_MAX_SIZE,
+    DEFAULT_MODEL,
+    DEFAULT_SPACE,
+    HUB,
+    SpaceConfig,
+    Timeouts,
+)
+from qwen_space.entering import Entered
+from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError
+from qwen_space.events import Completed, Event, last
+from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.requests import Join
+from qwen_space.options import CallOptions, check_options
+
+if TYPE_CHECKING:
+    import aiohttp
+    from typing_extensions import Self, Unpack
+
+__all__ = ["SpaceClient"]
+
+logger = logging.getLogger("qwen_space.client")
+
+
+class SpaceClient:
+    """An asynchronous client of one Gradio Space.
+
+    A client belongs to the event loop in which it is first used: make one for each loop, and
+    close it there, best with `async with`. Concurrent streams are safe, as each has a session
+    hash, and so a place in the queue, of its own. Nothing connects before the first call.
+
+    Args:
+        space: A Hugging Face id (`owner/name`), or the URL of a Gradio app.
+        model: Which of the app's models answers; `qwen-2.5` is its default.
+        hf_token: A Hugging Face token, sent to the Space's own address only.
+        proxy: The URL of an HTTP proxy, used for every request.
+        timeouts: How long to wait, in seconds.
+        max_retries: How often a step that cannot have run the prompt is tried again.
+        system_prompt: The system prompt of calls that bring none.
+        history: "split" renders earlier turns into the prompt; "native" gives them to the app's
+            own history input, where they alternate strictly.
+        endpoint: The api name of the function to call; None lets discovery choose.
+        inputs: Values for further inputs of the app, by parameter name or label.
+        headers: Headers to add, or to put in place of ours.
+        hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
+        max_size: The most bytes that an answer, or one message of a stream, may take, and the most
+            characters of a reply.
+        session: An aiohttp session to use. The client closes only one that it made itself, and
+            only there does it wait, aside, for the end of a reply to keep its connection.
+
+    Raises:
+        ValueError: An argument cannot be right.
+    """
+
+    def __init__(
+        self,
+        space: str = DEFAULT_SPACE,
+        *,
+        model: str = DEFAULT_MODEL,
+        hf_token: str | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        max_retries: int = 2,
+        system_prompt: str | None = None,
+        history: Literal["split", "native"] = "split",
+        endpoint: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        hub: str = HUB,
+        max_size: int = DEFAULT_MAX_SIZE,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        config = SpaceConfig(
+            space=space,
+            model=model,
+            hf_token=hf_token,
+            proxy=proxy,
+            timeouts=timeouts or Timeouts(),
+            max_retries=max_retries,
+            system_prompt=system_prompt,
+            history=history,
+            endpoint=endpoint,
+            inputs=inputs or {},
+            headers=headers or {},
+            hub=hub,
+            max_size=max_size,
+        )
+        self._transport = Transport(config, session)
+        self._finder = Finder(self._transport)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: SpaceConfig,
+        *,
+        session: aiohttp.ClientSession | None = None,
+        endpoint: Endpoint | None = None,
+    ) -> SpaceClient:
+        """Return a client of what `config` describes, with the endpoint if it is known already."""
+        client = cls()
+        client._transport = Transport(config, session)
+        client._finder = Finder(client._transport, endpoint)
+        return client
+
+    @property
+    def config(self) -> SpaceConfig:
+        """How the Space is reached and used: at another address, once it was found at such."""
+        return self._transport.config
+
+    def __repr__(self) -> str:
+        return f"SpaceClient({self.config.url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. The client opens new ones if it is used again."""
+        await self._transport.close()
+
+    # Asking
+
+    def stream(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Entered[AsyncIterator[Event]]:
+        """Ask, and stream the events of the reply.
+
+        Entering the block sends the prompt; where the Space sleeps or is being built, reading
+        the events does, after a `Notice` and the wait for it. Leaving the block, in whatever way,
+        closes the connection, which stops the job on the server (Gradio 4.9 and newer). That of a
+        whole reply is kept for the next one, where the server ends the reply as it should.
+
+        Args:
+            prompt: What to answer.
+            system: The system prompt; None is the client's, or else the Space's own.
+            **options: See `CallOptions`.
+
+        Returns:
+            A context manager that gives an iterator of events; the last is `Completed`.
+
+        Raises:
+            ValueError: The prompt is empty, or the app does not offer the model or an input.
+            QwenSpaceError: The Space cannot be reached, refuses, fails, or breaks off; the
+                error's `text` is what had arrived of the reply.
+        """
+        chat = [] if system is None else [Turn("system", system)]
+        return self._stream([*chat, Turn("user", check_prompt(prompt))], options)
+
+    async def complete(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Ask, and return the whole reply; arguments and errors are those of `stream`."""
+        return await last(self.stream(prompt, system=system, **options))
+
+    def stream_chat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> Entered[AsyncIterator[Event]]:
+        """Ask with the messages of a chat, and stream the events of the reply.
+
+        Args:
+            messages: `{"role": ..., "content": ...}` each, or `Turn`. All system messages
+                together are the system prompt; what becomes of the others is said by `history`.
+            **options: See `CallOptions`.
+
+        Returns:
+            A context manager that gives an iterator of events; the last is `Completed`.
+
+        Raises:
+            ValueError: There is no message, or one holds something else than text.
+            QwenSpaceError: As for `stream`.
+        """
+        chat = [each if isinstance(each, Turn) else turns([each])[0] for each in messages]
+        split(chat)  # raises what is wrong with it here, and not where the block is entered
+        return self._stream(chat, options)
+
+    async def chat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Ask with a chat, and return the whole reply; arguments are those of `stream_chat`."""
+        return await last(self.stream_chat(messages, **options))
+
+    async def endpoint(self) -> Endpoint:
+        """Return the app's function that answers, found in its `/config` once.
+
+        Where `/config` does not answer, it is the public Qwen2.5 Space's.
+
+        Raises:
+            EndpointError: No function of the app fits, or not the one that is wanted.
+            QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        async for _ in self._finder.finding(Clock(self.config.timeouts)):
+            pass  # it is waited for, and nobody is there to be told
+        return self._finder.endpoint
+
+    async def app_config(self) -> Any:
+        """Return the JSON of the app's `/config`, asked for anew.
+
+        A Space that sleeps is not waited for, though it wakes up from being asked.
+
+        Raises:
+            SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
+            QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
+        """
+        return await self._finder.app_config(Clock(self.config.timeouts))
+
+    async def app_info(self, prefix: str = "") -> Any:
+        """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
+
+        Args:
+            prefix: What stands before the app's paths: "", or "/gradio_api" from Gradio 5 on.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached.
+        """
+        return await self._finder.app_info(prefix, Clock(self.config.timeouts))
+
+    @property
+    def found(self) -> Endpoint | None:
+        """The endpoint, if the `/config` of the app at `config.url` told it already."""
+        return self._finder.told
+
+    # The wire
+
+    def _stream(self, chat: Sequence[Turn], options: CallOptions) -> Entered[AsyncIterator[Event]]:
+        check_options(options)  # here, and not where the block is entered
+
+        async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+            clock = Clock(self.config.timeouts)
+            try:
+                return await self._begun(stack, chat, options, clock)
+            except QwenSpaceError as exc:
+                if not is_asleep(self.config, exc):
+                    raise
+                logger.debug("the Space has gone to sleep: %s", exc)
+                self._finder.forget()
+                return await self._begun(stack, chat, options, clock)
+
+        return Entered(enter)
+
+    async def _begun(
+        self,
+        stack: contextlib.AsyncExitStack,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        clock: Clock,
+    ) -> AsyncIterator[Event]:
+        """Find the function and ask it; a Space that is to be waited for, by and by."""
+        if self._finder.is_done:
+            return await self._asked(stack, chat, options, clock)
+        notices = await stack.enter_async_context(contextlib.aclosing(self._finder.finding(clock)))
+        if (first := await anext(notices, None)) is None:
+            return await self._asked(stack, chat, options, clock)
+
+        async def events() -> AsyncGenerator[Event, None]:
+            yield first
+            async for notice in notices:
+                yield notice
+            async for event in await self._asked(stack, chat, options, clock):
+                yield event
+
+        return await stack.enter_async_context(contextlib.aclosing(events()))
+
+    async def _asked(
+        self,
+        stack: contextlib.AsyncExitStack,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        clock: Clock,
+    ) -> AsyncIterator[Event]:
+        """Ask the function, and leave on the stack what ends that."""
+        stop = options.get("stop") or ()
+        scanner = StopScanner(stop)
+        asked = await self._question(chat, options, clock)
+        endpoint = asked.endpoint
+        page: dict[Any, Any] = {}  # what the steps leave in its components
+        session_hash = uuid.uuid4().hex
+        for step in endpoint.before:
+            join = self._join(step, asked.data(step, page), session_hash)
+            send_data = self._sending(join, clock)
+            page.update(await run_step(self._transport, step, join, clock, send_data))
+        join = self._join(endpoint, asked.data(endpoint, page), session_hash)
+        may_call = self._finder.is_told and not endpoint.before  # which have a session of their own
+        opening = Opening(self._transport, endpoint, join, clock, may_call=may_call)
+        try:
+            body, job = await opening.open()
+        except (SpaceStatusError, ProtocolError) as exc:
+            if (explained := self._finder.explained(exc)) is exc:
+                raise
+            raise explained from exc
+        model = None if asked.model is None else str(asked.model)
+        reply = Reply(body, job, clock, model, self._sending(join, clock), self.config.max_size)
+        events = reply.events()
+        stack.push_async_callback(events.aclose)
+        if stop:
+            events = reply.until_stop(events, scanner)
+            stack.push_async_callback(events.aclose)
+        stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
+        return events
+
+    async def _question(
+        self, chat: Sequence[Turn], options: CallOptions, clock: Clock
+    ) -> _Question:
+        """Return what is asked of the function, in the app's own terms."""
+        sampling = {**self.config.sampling, **(options.get("sampling") or {})}
+        inputs = {**self.config.inputs, **(options.get("inputs") or {})}
+        await self._finder.know_inputs({**sampling, **inputs}, clock)
+        endpoint = self._finder.endpoint
+        endpoint.check_inputs(inputs)
+        if self.config.system_prompt is not None and not any(turn.is_system for turn in chat):
+            chat = [Turn("system", self.config.system_prompt), *chat]
+        parts, history = self._parts(endpoint, chat)
+        return _Question(
+            endpoint,
+            parts.prompt,
+            DEFAULT_SYSTEM_PROMPT if parts.system is None else parts.system,
+            endpoint.choose_model(options.get("model") or self.config.model),
+            history,
+            {**self._fitting(endpoint, sampling), **inputs},
+        )
+
+    def _parts(self, endpoint: Endpoint, chat: Sequence[Turn]) -> tuple[Split, list[Any]]:
+        """Return a chat as the system prompt, the prompt, and the history for the app's own."""
+        if self.config.history == "native":
+            if endpoint.takes("history"):
+                if (native := endpoint.with_history(chat)) is not None:
+                    return native
+            elif any(turn.role == "assistant" for turn in chat):
+                warnings.warn(
+                    f"history='native': /{endpoint.api_name} of {self.config.url} has no input "
+                    "for a history, as with gr.ChatInterface, which keeps its own in the session; "
+                    "earlier turns go into the prompt, as with history='split'.",
+                    stacklevel=2,
+                )
+        return split(chat, system_apart=endpoint.takes("system")), []
+
+    def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
+        queue = f"{self.config.url}{endpoint.prefix}/queue"
+        return Join(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
+
+    def _sending(self, join: Join, clock: Clock) -> Callable[[str | None], Awaitable[None]]:
+        async def send_data(event_id: str | None) -> None:
+            await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
+
+        return send_data
+
+    def _fitting(self, endpoint: Endpoint, sampling: Mapping[str, float]) -> dict[str, Any]:
+        fitting = endpoint.fitting(sampling)
+        if len(fitting) < len(sampling):
+            warnings.warn(
+                f"{self.config.url} has no input for some of {', '.join(sampling)} (it has for: "
+                f"{', '.join(fitting) or 'none'}); there the app keeps its own values.",
+                stacklevel=2,
+            )
+        return fitting
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A chat as one app takes it."""
+
+    endpoint: Endpoint
+    prompt: str
+    system: str
+    model: Any
+    history: list[Any]
+    inputs: Mapping[str, Any]
+
+    def data(self, step: Endpoint, page: Mapping[Any, Any]) -> list[Any]:
+        """Return the arguments of one of the endpoint's steps."""
+        return step.data(
+            self.prompt,
+            self.system,
+            model=self.model,
+            history=self.history,
+            inputs=self.inputs,
+            page=page,
+        )

@@ -1,0 +1,206 @@
+"""One reply: from the stream's bytes to events."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+
+from qwen_space.chat.stop import StopScanner
+from qwen_space.client.http import Body, Clock
+from qwen_space.errors import ProtocolError, QwenSpaceError
+from qwen_space.events import (
+    Completed,
+    Event,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
+from qwen_space.gradio.chatbot import common_prefix
+from qwen_space.gradio.job import Job
+from qwen_space.gradio.messages import SendData, parse_event
+from qwen_space.gradio.sse import SSEDecoder
+
+__all__ = ["Reply"]
+
+logger = logging.getLogger("qwen_space.client")
+
+
+class Reply:
+    """One reply while it is read.
+
+    Args:
+        body: The session's stream.
+        job: The job that the stream tells of.
+        clock: The time limits.
+        model: What the app was asked to run.
+        send_data: Sends the function's arguments when the queue asks for them, as that of
+            protocol `sse` does, once.
+        max_size: The most bytes of a message, and the most characters of the reply, its thoughts
+            and the app's notices among them.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        job: Job,
+        clock: Clock,
+        model: str | None,
+        send_data: Callable[[str | None], Awaitable[None]],
+        max_size: int,
+    ) -> None:
+        self._body = body
+        self._job = job
+        self._clock = clock
+        self._model = model
+        self._max_size = max_size
+        self._size = 0  # of what was handed out
+        self._send_data = send_data
+        self._owes_data = job.asks_for_data
+        self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
+        self._is_whole = False
+
+    def leave(self) -> None:
+        """Leave the stream: at once, and without awaiting, so in a cancelled task too.
+
+        Its connection is cut, which stops the job, but for a reply that is whole: there the job
+        is over, and the server about to end the stream.
+        """
+        if self._is_whole:
+            self._body.let_end()
+        else:
+            self._body.close()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield the events of the reply; the last is `Completed`.
+
+        Raises:
+            QwenSpaceError: The reply does not come to its end; `text` is what had arrived.
+        """
+        job, decoder = self._job, SSEDecoder(self._max_size)
+        try:
+            while chunk := await self._read():
+                items = decoder.feed(chunk, job)
+                while (sse := next(items, None)) is not None:
+                    if isinstance(sse, list):
+                        self._patience = None
+                        for more in job.add(sse):
+                            yield more
+                            self._size += len(more.delta)
+                            if self._size > self._max_size:
+                                raise self._too_long()
+                        continue
+                    if (message := parse_event(sse)) is None:
+                        continue
+                    if isinstance(message, SendData):
+                        await self._owed(message.event_id)
+                    events = job.receive(message, sse)
+                    del message
+                    for event in events:
+                        self._watch(event)
+                        yield event
+                        self._check_size(event)
+                    if job.done:
+                        self._is_whole = True
+                        yield self._completed(job.text, "stop")
+                        return
+                del chunk, items  # they are not kept while the next one is waited for
+            job.end()
+        except QwenSpaceError as exc:
+            exc.text = job.text
+            raise
+
+    async def until_stop(
+        self, events: AsyncIterator[Event], scanner: StopScanner
+    ) -> AsyncGenerator[Event, None]:
+        """Pass events on up to the first stop sequence in the text, and end the reply there.
+
+        Thoughts are passed on whatever is in them.
+        """
+        sent: list[str] = []
+        async for event in events:
+            match event:
+                case TextDelta():
+                    if text := scanner.feed(event.delta):
+                        sent.append(text)
+                        yield TextDelta(text, sent)
+                case Rewritten():
+                    old, sent = "".join(sent), [scanner.restart(event.text)]
+                    yield Rewritten(sent[0], sent[0][common_prefix(old, sent[0]) :])
+                case Completed():
+                    if text := scanner.flush():
+                        sent.append(text)
+                        yield TextDelta(text, sent)
+                    final = scanner.cut(event.text)
+                    yield event if final is None else self._completed(final, "stop_sequence")
+                case _:
+                    yield event
+            if scanner.hit:
+                yield self._completed("".join(sent), "stop_sequence")
+                return
+
+    async def _owed(self, event_id: str | None) -> None:
+        """Send the arguments, if they were not sent: a prompt is never sent twice."""
+        if self._owes_data:
+            self._owes_data = False
+            await self._send_data(event_id)
+
+    def _check_size(self, event: Event) -> None:
+        if isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
+            self._count(event.delta)
+        elif isinstance(event, Notice):
+            self._count(f"{event.level}{event.title}{event.message}")
+
+    def _count(self, delta: str) -> None:
+        """Count what was handed out."""
+        self._size += len(delta)
+        if self._size > self._max_size:
+            raise self._too_long()
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(
+            f"The reply is longer than {self._max_size} characters; "
+            "raise max_size if that is to be expected."
+        )
+
+    def _completed(self, text: str, finish_reason: str) -> Completed:
+        job = self._job
+        return Completed(
+            text, self._clock.elapsed, job.event_id, finish_reason, self._model, job.thinking
+        )
+
+    async def _read(self) -> bytes:
+        """Return the next bytes; none at the end.
+
+        The first token's limit counts the time spent here, so that a caller who takes time
+        over an event does not lose what arrived meanwhile.
+        """
+        if self._patience is None:
+            return await self._body.read()
+        start = time.monotonic()
+        try:
+            return await self._body.read(self._patience)
+        finally:
+            self._patience -= time.monotonic() - start
+
+    def _watch(self, event: Event) -> None:
+        """Set the patience that the event calls for, and log what is no text."""
+        match event:
+            case TextDelta() | ThinkingDelta():
+                self._patience = None
+            case Rewritten():
+                self._patience = None
+                logger.warning("The app changed text that was streamed already")
+            case Notice(level="warning" | "error"):
+                logger.warning("The app says: %s", event.message, extra={"space_event": event})
+            case Queued():
+                self._patience = None
+                logger.info("Queued: %s in front", event.rank, extra={"space_event": event})
+            case Started():
+                self._patience = self._clock.timeouts.first_token
+                logger.info("Started", extra={"space_event": event})
+            case Notice():
+                logger.info("The app says: %s", event.message, extra={"space_event": event})

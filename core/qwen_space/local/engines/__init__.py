@@ -1,0 +1,1 @@
+"""Engines, which write the replies of a local Space."""

@@ -1,0 +1,107 @@
+"""Serves an ASGI app from a thread of its own.
+
+This module imports uvicorn, which comes with Gradio, and is itself imported when a Space starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from qwen_space.local.cancellation import ASGIApp
+from qwen_space.local.errors import StartError
+
+__all__ = ["ServerThread", "Site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is served.
+
+    Attributes:
+        app: The app.
+        stopping: Called in the server's event loop before the connections are cut.
+    """
+
+    app: ASGIApp
+    stopping: Callable[[], None]
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready, and does not wait for streams when it stops."""
+
+    def __init__(self, site: Site, ready: threading.Event) -> None:
+        # No configuration of logging, as that is the whole process's.
+        super().__init__(uvicorn.Config(site.app, lifespan="on", log_config=None, log_level=None))
+        self._stopping = site.stopping
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        for connection in tuple(self.server_state.connections):
+            # Not `close`, which waits until a client has read all that is in the buffers.
+            connection.transport.abort()
+        await super().shutdown(sockets)
+
+
+class ServerThread:
+    """A running server.
+
+    Args:
+        make: Makes what is served. It is called in the server's event loop: Gradio makes a loop
+            of its own, and leaves it open, where none runs.
+        listener: The listening socket. The server closes it.
+
+    Raises:
+        StartError: The app failed to start.
+    """
+
+    def __init__(self, make: Callable[[], Site], listener: socket.socket) -> None:
+        self._server: _Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failure: BaseException | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(make, listener), name="qwen-space", daemon=True
+        )
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise StartError(f"The app did not start: {self._failure!r}") from self._failure
+
+    def stop(self) -> None:
+        """Cut all connections, and return when the thread has ended."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join()
+
+    def _run(self, make: Callable[[], Site], listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(make, listener))
+        except BaseException as exc:  # uvicorn leaves by SystemExit, too
+            self._failure = exc
+        finally:
+            listener.close()
+            self._join_workers()
+            self._ready.set()
+
+    def _join_workers(self) -> None:
+        """Wait for anyio's threads: they are told to end with the loop, but not waited for."""
+        for thread in threading.enumerate():
+            if self._loop is not None and getattr(thread, "loop", None) is self._loop:
+                thread.join(timeout=5)
+
+    async def _serve(self, make: Callable[[], Site], listener: socket.socket) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._server = _Server(make(), self._ready)
+        await self._server.serve([listener])

@@ -1,0 +1,55 @@
+"""What a model can do, as LangChain asks for it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import ModelProfile
+
+from qwen_space.tokens.limits import Limits, full_name, limits_of
+
+__all__ = ["limits_in", "profile_of"]
+
+
+@functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
+def profile_of(model: str, space: str) -> ModelProfile:
+    """Return a model's profile; take a copy before changing it.
+
+    Structured output is not in it: nothing but the prompt asks for that. Where it is, LangChain's
+    agents rely on the provider for it.
+    """
+    profile = ModelProfile(
+        name=full_name(model, space),
+        text_inputs=True,
+        image_inputs=False,
+        image_url_inputs=False,
+        pdf_inputs=False,
+        audio_inputs=False,
+        video_inputs=False,
+        image_tool_message=False,
+        pdf_tool_message=False,
+        text_outputs=True,
+        image_outputs=False,
+        audio_outputs=False,
+        video_outputs=False,
+        tool_calling=True,
+        tool_choice=True,
+        tool_call_streaming=True,
+        structured_output=False,
+    )
+    if limits := limits_of(model, space):
+        profile["max_input_tokens"] = limits.max_input
+        profile["max_output_tokens"] = limits.max_output
+    return profile
+
+
+def limits_in(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
+    """Return how much a model takes, if that is known or a profile of it says so."""
+    profile = profile or {}
+    name = full_name(model, space)
+    most = profile.get("max_input_tokens")
+    if most is None or profile.get("name", name) != name:
+        return limits_of(model, space)
+    return Limits(name, most, most, profile.get("max_output_tokens", 0))

@@ -1,0 +1,145 @@
+"""What `bind_tools` and `bind` give a call, in the terms of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+
+from langchain_qwen_space.arguments import SAMPLING, given
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat.structured import instruction
+from qwen_space.options import CallOptions, check_options
+from qwen_space.tools import NO_TOOLS, Tools
+
+__all__ = ["Binding", "bound", "call_arguments", "instructed"]
+
+
+class Binding:
+    """What a call is given beside its messages.
+
+    Args:
+        kwargs: The keyword arguments of the call.
+        stop: The texts before which the reply ends.
+        advised: As in `bound`.
+
+    Attributes:
+        tools: What the model may call.
+        instruction: What asks for a format of the reply; empty where any text will do.
+        options: How the Space is asked.
+        reask: Whether a call that has to come, and does not, is asked for once more.
+        stream_arguments: Whether a call's arguments are streamed while they are written.
+        unknown: The names of what a Space has no use for.
+
+    Raises:
+        ValueError: The tools, the choice among them, the format or an option cannot be right.
+    """
+
+    def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], advised: bool) -> None:
+        rest = dict(kwargs)
+        self.stream_arguments: bool = rest.pop("stream_arguments", False)
+        self.tools = bound(
+            rest.pop("tools", None) or (),
+            rest.pop("tool_choice", None),
+            parallel=rest.pop("parallel_tool_calls", None),
+            strict=rest.pop("strict", None),
+            advised=advised,
+            listed=not self.stream_arguments,
+        )
+        self.instruction = _format_instruction(rest.pop("response_format", None))
+        self.options: CallOptions = {
+            "model": rest.pop("model", None),
+            "stop": stop,
+            "inputs": rest.pop("inputs", None),
+            "sampling": given({name: rest.pop(name, None) for name in SAMPLING}),
+        }
+        check_options(self.options)
+        self.reask: bool = rest.pop("reask", True)
+        rest.pop("stream", None)  # which langchain-core has heeded
+        self.unknown = sorted(rest)
+
+
+def call_arguments(
+    tools: Sequence[Any],
+    *,
+    tool_choice: str | bool | dict[str, Any] | None,
+    parallel_tool_calls: bool | None,
+    strict: bool | None,
+    reask: bool,
+    stream_arguments: bool,
+) -> dict[str, Any]:
+    """Return the keyword arguments of a call that may call tools; they are those of `bind_tools`.
+
+    Raises:
+        ValueError: `tool_choice` names no tool of these.
+    """
+    schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+    # Raises what is wrong with the choice. Two tools of one name fail when they are called.
+    by_name = {each.get("function", each).get("name"): each for each in schemas}
+    bound(list(by_name.values()), tool_choice)
+    options = {
+        "tool_choice": tool_choice,
+        "parallel_tool_calls": parallel_tool_calls,
+        "reask": None if reask else False,
+        "stream_arguments": stream_arguments or None,
+    }
+    return {"tools": schemas, **given(options)}
+
+
+def bound(
+    tools: Sequence[Any],
+    choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - as LangChain has it
+    *,
+    parallel: bool | None = None,
+    strict: bool | None = None,
+    advised: bool = False,
+    listed: bool = True,
+) -> Tools:
+    """Return the tools of a call.
+
+    Arguments and errors are those of `bind_tools`; `advised` adds sentences on when and how to
+    call, which Qwen's chat template does not have, and `listed` lets them ask for a list.
+    """
+    if not tools and choice in {None, "auto", "none", False}:
+        return NO_TOOLS
+    schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+    return Tools.of(schemas, choice, parallel=parallel, advised=advised, listed=listed)
+
+
+def _format_instruction(response_format: Any) -> str:
+    """Return what asks for a response format; empty where any text will do.
+
+    Args:
+        response_format: As OpenAI has it, `{"type": "json_object"}` or `{"type": "json_schema",
+            "json_schema": {"schema": {...}}}`; or a class or schema of what is wanted.
+
+    Raises:
+        ValueError: It is of an unknown type.
+    """
+    if response_format is None:
+        return ""
+    kind = response_format.get("type") if isinstance(response_format, Mapping) else None
+    match kind:
+        case "text":
+            return ""
+        case "json_object":
+            return instruction()
+        case "json_schema":
+            return instruction(_schema(response_format["json_schema"]))
+    return instruction(convert_to_json_schema(response_format))
+
+
+def _schema(held: Mapping[str, Any]) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = held.get("schema", held)
+    return schema
+
+
+def instructed(chat: list[Turn], what: str) -> list[Turn]:
+    """Return a chat that also says `what`, at the end of the user's last turn."""
+    if not what:
+        return chat
+    *earlier, last = chat
+    if last.role != "user":
+        return [*chat, Turn("user", what)]
+    return [*earlier, Turn("user", f"{last.text}\n\n{what}")]

@@ -1,0 +1,504 @@
+"""The LLM."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseAsyncGen,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseAsyncGen,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+)
+from llama_index.core.llms.custom import CustomLLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+from llama_index.core.llms.llm import ToolSelection
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from llama_index_qwen_space import instrumentation as endpoints
+from llama_index_qwen_space.asking import Asking
+from llama_index_qwen_space.messages import plain
+from llama_index_qwen_space.responses import chat_response, completion_response
+from llama_index_qwen_space.structured_output import StructuredPrediction
+from llama_index_qwen_space.tools import bound, schema, selections
+from qwen_space.chat.stop import StopScanner
+from qwen_space.chat_model.arguments import refuse_unknown, said_by
+from qwen_space.chat_model.space import Space
+from qwen_space.config import (
+    DEFAULT_MAX_QUEUE,
+    DEFAULT_MAX_SIZE,
+    DEFAULT_MODEL,
+    SpaceConfig,
+    Timeouts,
+    has_password,
+    space_url,
+)
+from qwen_space.environment import default_hub, default_space, token_for
+from qwen_space.options import CallOptions, check_options
+from qwen_space.tokens.limits import Limits, full_name, limits_of
+from qwen_space.tools import Message, render
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+    from typing_extensions import Self
+
+__all__ = ["QwenSpace"]
+
+logger = logging.getLogger(__name__)
+
+Response = TypeVar("Response", ChatResponse, CompletionResponse)
+
+_UNKNOWN = (32768, 1024)  # context window and output of a model that is not known
+
+_SAMPLING = ("temperature", "top_p", "max_tokens")
+
+_SECRETS: Mapping[str, Any] = {"hf_token": None, "proxy": None, "headers": {}}  # when left out
+
+
+class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
+    """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as an LLM.
+
+    No key and no account are needed. One object works from any thread and any event loop, one
+    loop after the other, and can be copied and pickled; nothing connects before the first call.
+
+    All system messages of a call, joined by a newline, are the system prompt; a call without
+    one has `system_prompt`, wherever it comes from (a query engine, an agent, or your own code).
+    `messages_to_prompt` is not used, as the Space takes messages.
+
+    Every chunk of a stream has the text so far and, as its delta, exactly what is new. A last
+    chunk with nothing new has the server's final text and `raw`: the job's `model`, `event_id`,
+    `finish_reason` ("stop" or "stop_sequence"), `duration` in seconds and `usage`. That has the
+    tokens (`prompt_tokens`, `completion_tokens`, `total_tokens`) and their `source`:
+    "qwen.tiktoken" where they were counted, "estimate" without the extra `tokens`. An app that
+    changes text which was streamed already makes a chunk with an empty delta and the new text.
+    Closing a stream stops the job on the server; so does cancelling the task that reads it.
+
+    What the model thinks, where the app marks that, is no part of the text. Chunks have it as
+    `additional_kwargs["thinking_delta"]`, the message of a chat in a `ThinkingBlock` before its
+    text, and a completion in `additional_kwargs["thinking"]`.
+
+    Tools go to the model in Qwen's own format, at the end of the system prompt, and its calls are
+    `ToolCallBlock`s, no text. With `tool_required`, or where a call is broken, the model is asked
+    once more; a call that does not come then is not made up. Objects (`structured_predict` and
+    its kin) are asked for as JSON, once more where it does not fit, and are never blank.
+
+    Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature`, `top_p` and
+    `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`; others are
+    ignored, as LlamaIndex has some for other providers.
+
+    Examples:
+        ```python
+        from llama_index.core import Settings
+        from llama_index_qwen_space import QwenSpace
+
+        llm = QwenSpace()  # the public Space; or QwenSpace(space="http://127.0.0.1:7860")
+        print(llm.complete("What is a Space?"))
+        Settings.llm = llm
+        ```
+
+    Raises:
+        ValueError: An argument is unknown or cannot be right; or, when the LLM is called, a
+            message holds something else than text, the Space does not offer the model, or no
+            object comes (`StructuredOutputError`).
+        qwen_space.ContextOverflowError: The messages are longer than the model takes.
+        qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
+            the error's `text` is what had arrived of the reply.
+    """
+
+    space: str = Field(
+        default_factory=default_space,
+        description="A Space's id (owner/name), or the URL of a Gradio app. "
+        "From QWEN_SPACE_URL if set.",
+    )
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        description="qwen-2.5 for the Space's default, a size (7B), or a full name "
+        "(Qwen2.5-7B-Instruct).",
+    )
+    hf_token: str | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="A Hugging Face token for this Space. Without one, HF_TOKEN is sent to "
+        "Spaces on Hugging Face, and to no other host.",
+    )
+    proxy: str | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="The URL of an HTTP proxy for all requests.",
+    )
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait.")
+    max_retries: int = Field(
+        default=2, description="How often a step that cannot have run the prompt is tried again."
+    )
+    history: Literal["split", "native"] = Field(
+        default="split",
+        description="Earlier turns: split renders them into the prompt, native fills the app's "
+        "own history.",
+    )
+    endpoint: str | None = Field(
+        default=None,
+        description="The api name of the app's function, when discovery should not choose.",
+    )
+    inputs: dict[str, Any] = Field(
+        default_factory=dict, description="Values for further inputs of the app, by label."
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict,
+        exclude=True,
+        repr=False,
+        description="Headers to add to all requests, or to put in place of ours.",
+    )
+    max_size: int = Field(
+        default=DEFAULT_MAX_SIZE,
+        description="The most bytes of an answer or a message of the Space, and the most "
+        "characters of a reply.",
+    )
+    max_queue: int = Field(
+        default=DEFAULT_MAX_QUEUE,
+        description="How many events of a blocking stream its reader may be behind; then the "
+        "Space has to wait.",
+    )
+    temperature: float | None = Field(
+        default=None,
+        description="Goes to the app's input of that name; a warning says so where it has none.",
+    )
+    top_p: float | None = Field(default=None, description="As temperature.")
+    max_tokens: int | None = Field(default=None, gt=0, description="As temperature; in tokens.")
+    stop: list[str] | None = Field(
+        default=None, description="Texts before the first of which a reply ends."
+    )
+    context_window: int | None = Field(
+        default=None,
+        gt=0,
+        description="How many tokens prompt and reply may have together. By default what the "
+        "model has, and 32768 for an unknown one.",
+    )
+    num_output: int | None = Field(
+        default=None,
+        gt=0,
+        description="How many tokens of it prompts leave for the reply. By default max_tokens, "
+        "or what the model writes at most, and 1024 for an unknown one.",
+    )
+    is_function_calling_model: bool = Field(
+        default=True,
+        description="Whether agents are to call tools in Qwen's own format, rather than by "
+        "written thoughts and actions.",
+    )
+
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may hold the token
+
+    _space: Space | None = PrivateAttr(default=None)
+
+    # Construction
+
+    if not TYPE_CHECKING:  # where the fields say what the arguments are
+
+        def __init__(self, **kwargs: Any) -> None:
+            try:
+                super().__init__(**kwargs)
+            except ValidationError as exc:  # which holds the arguments, and so the token
+                raise ValueError(said_by(exc)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = {name: value for name, value in values.items() if name != "class_name"}
+        refuse_unknown(cls.__name__, values, cls.model_fields)
+        return values
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, stop: Any) -> Any:
+        return [stop] if isinstance(stop, str) else stop
+
+    @model_validator(mode="after")
+    def _check_early(self) -> Self:
+        self._config()
+        StopScanner(self.stop or ())
+        return self
+
+    def _config(self) -> SpaceConfig:
+        return SpaceConfig(
+            space=self.space,
+            model=self.model,
+            hf_token=token_for(space_url(self.space), self.hf_token),
+            proxy=self.proxy,
+            timeouts=self.timeouts,
+            max_retries=self.max_retries,
+            system_prompt=self.system_prompt,
+            history=self.history,
+            endpoint=self.endpoint,
+            inputs=self.inputs,
+            sampling=_given({name: getattr(self, name) for name in _SAMPLING}),
+            headers=self.headers,
+            hub=default_hub(),
+            max_size=self.max_size,
+            max_queue=self.max_queue,
+        )
+
+    def _open_space(self) -> Space:
+        """Return the Space, made anew when a field has changed since."""
+        config = self._config()
+        space = self._space
+        if space is None or space.config != config:
+            self._space = space = Space(config)
+        return space
+
+    # What LlamaIndex wants to know
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name by which the class is known in serialised form."""
+        return "QwenSpaceLLM"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What the model can do, as far as it is known without asking the Space."""
+        limits = limits_of(self.model, self.space)
+        context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
+        return LLMMetadata(
+            context_window=self.context_window or context,
+            num_output=self.num_output or self.max_tokens or output,
+            is_chat_model=True,
+            is_function_calling_model=self.is_function_calling_model,
+            model_name=full_name(self.model, self.space),
+            system_role=MessageRole.SYSTEM,
+        )
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what events tell about the LLM; there is no secret in it."""
+        return {
+            "class_name": self.class_name(),
+            **self.metadata.model_dump(),
+            "model": self.model,
+            **_given({name: getattr(self, name) for name in _SAMPLING}),
+        }
+
+    # The eight endpoints. None calls another, for that would announce and count a call twice.
+
+    @endpoints.chat
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a chat."""
+        return chat_response(self._asking(plain(messages), kwargs).whole())
+
+    @endpoints.chat
+    async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Answer a chat."""
+        return chat_response(await self._asking(plain(messages), kwargs).awhole())
+
+    @endpoints.streamed(endpoints.chat)
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
+        return self._asking(plain(messages), kwargs).stream(chat_response)
+
+    @endpoints.astreamed(endpoints.chat)
+    async def astream_chat(
+        self, messages: Sequence[ChatMessage], **kwargs: Any
+    ) -> ChatResponseAsyncGen:
+        """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
+        return self._asking(plain(messages), kwargs).astream(chat_response)
+
+    @endpoints.completion
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        """Answer a prompt, as the message of a user."""
+        chat = self._asked(prompt, formatted=formatted)
+        return completion_response(self._asking(chat, kwargs).whole())
+
+    @endpoints.completion
+    async def acomplete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponse:
+        """Answer a prompt, as the message of a user."""
+        chat = self._asked(prompt, formatted=formatted)
+        return completion_response(await self._asking(chat, kwargs).awhole())
+
+    @endpoints.streamed(endpoints.completion)
+    def stream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponseGen:
+        """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
+        chat = self._asked(prompt, formatted=formatted)
+        return self._asking(chat, kwargs).stream(completion_response)
+
+    @endpoints.astreamed(endpoints.completion)
+    async def astream_complete(
+        self,
+        prompt: str,
+        formatted: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> CompletionResponseAsyncGen:
+        """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
+        chat = self._asked(prompt, formatted=formatted)
+        return self._asking(chat, kwargs).astream(completion_response)
+
+    # Asking
+
+    def _asked(self, prompt: str, *, formatted: bool) -> list[Message]:
+        if not formatted and self.completion_to_prompt is not None:
+            prompt = self.completion_to_prompt(prompt)
+        return [Message("user", prompt)]
+
+    def _asking(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> Asking:
+        """Return what a call asks for, and how."""
+        rest = dict(kwargs)
+        given = bound(
+            rest.pop("tools", None),
+            rest.pop("tool_choice", None),
+            required=rest.pop("tool_required", False),
+            parallel=rest.pop("allow_parallel_tool_calls", True),
+            # Small models call a tool for everything; native turns are Qwen's own to the byte.
+            advised=self.history == "split",
+        )
+        model = rest.pop("model", None)
+        options: CallOptions = {
+            "model": model,
+            "stop": (self.stop or ()) if (stop := rest.pop("stop", None)) is None else stop,
+            "inputs": rest.pop("inputs", None),
+            "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
+        }
+        check_options(options)
+        if rest:
+            logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
+        return Asking(
+            space=self._open_space(),
+            chat=render(chat, given, system=self.system_prompt),
+            options=options,
+            tools=given,
+            limits=self._limits(model or self.model),
+            limiter=self.rate_limiter,
+        )
+
+    def _limits(self, model: str) -> Limits | None:
+        """Return what a call may take, where the model or the caller says."""
+        limits = limits_of(model, self.space)
+        if self.context_window is None:
+            return limits
+        name = full_name(model, self.space)
+        return Limits(name, self.context_window, self.context_window, self.context_window)
+
+    # Tools
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        allow_parallel_tool_calls: bool = False,  # noqa: FBT001, FBT002
+        tool_required: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Return the arguments with which a chat has these tools; nothing given is changed."""
+        messages = list(chat_history or ())
+        if user_msg:
+            messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
+        return {
+            "messages": messages,
+            "tools": [schema(tool) for tool in tools],
+            "tool_required": tool_required,
+            "allow_parallel_tool_calls": allow_parallel_tool_calls,
+            **kwargs,
+        }
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,  # noqa: FBT001, FBT002 - LlamaIndex's signature
+        **kwargs: Any,
+    ) -> list[ToolSelection]:
+        """Return the calls of a response, or of a chunk of one.
+
+        Args:
+            response: What a chat with tools gave.
+            error_on_no_tool_call: Whether no call is an error.
+            kwargs: Ignored.
+
+        Raises:
+            ValueError: There is no call, and that is an error.
+        """
+        calls = selections(response.message)
+        if not calls and error_on_no_tool_call:
+            raise ValueError(
+                f"The model called no tool; it said {response.message.content or ''!r:.200}."
+            )
+        return calls
+
+    if not TYPE_CHECKING:  # where the signature is LlamaIndex's
+
+        def predict_and_call(self, *args: Any, **kwargs: Any) -> Any:
+            """Have the model call tools, and return what they give."""
+            return super().predict_and_call(*args, **self._acting(kwargs))
+
+        async def apredict_and_call(self, *args: Any, **kwargs: Any) -> Any:
+            """Have the model call tools, and return what they give."""
+            return await super().apredict_and_call(*args, **self._acting(kwargs))
+
+    def _acting(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments with what LlamaIndex's agent of thoughts and actions needs.
+
+        `predict_and_call` gives it None where these are left out, and it does not take that.
+        """
+        if self.is_function_calling_model:
+            return kwargs
+        from llama_index.core.agent.react import ReActChatFormatter, ReActOutputParser
+
+        needed = {
+            "react_chat_formatter": ReActChatFormatter(),
+            "output_parser": ReActOutputParser(),
+        }
+        return {**needed, **kwargs}
+
+    # Copies
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Return what is pickled: all but the secrets, and what cannot be pickled."""
+        # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
+        copy = self.model_copy()
+        copy._space = None  # noqa: SLF001 - its own
+        secrets = [name for name in _SECRETS if self._is_secret(name)]
+        copy.__dict__.update({name: _SECRETS[name] for name in secrets})
+        if secrets:
+            logger.warning("not pickled, so give it again: %s", ", ".join(secrets))
+        return super(QwenSpace, copy).__getstate__()
+
+    def _is_secret(self, name: str) -> bool:
+        """Whether a field holds something that must not be written down."""
+        value = getattr(self, name)
+        return has_password(value) if name == "proxy" else bool(value)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy with the same callback manager and the same rate limiter.
+
+        A limiter that was copied would double what it limits, and holds a lock.
+        """
+        memo = {} if memo is None else memo
+        memo.update({id(each): each for each in (self.callback_manager, self.rate_limiter)})
+        return super().__deepcopy__(memo)
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,119 @@
+"""Who shares a client, and how long it is kept; connections are in test_keeping.py."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.client_pool import Clients
+
+
+class Client:
+    """Stands in for a `SpaceClient`.
+
+    Attributes:
+        found: What it has found the app to be.
+        closed: How often it was closed.
+    """
+
+    def __init__(self, found: Any = "an endpoint") -> None:
+        self.found = found
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def made(found: Any = "an endpoint") -> Any:
+    return lambda: Client(found)
+
+
+async def test_calls_at_the_same_time_share_a_client_that_the_last_closes() -> None:
+    clients: Any = Clients()
+
+    async with clients.borrowed(made()) as one:
+        async with clients.borrowed(made()) as other:
+            assert other is one
+        assert one.closed == 0
+    assert one.closed == 1
+
+    async with clients.borrowed(made()) as later:
+        assert later is not one
+
+
+async def test_a_client_that_still_looks_for_the_app_is_lent_to_no_other() -> None:
+    clients: Any = Clients()
+
+    async with clients.borrowed(made(found=None)) as first:
+        async with clients.borrowed(made(found=None)) as second:
+            assert second is not first
+        assert second.closed == 1
+        first.found = "an endpoint"
+        async with clients.borrowed(made()) as third:
+            assert third is first
+
+
+def test_each_loop_has_its_own() -> None:
+    clients: Any = Clients()
+
+    async def with_another_loop() -> None:
+        async with clients.borrowed(made()) as mine:
+            theirs = await asyncio.to_thread(asyncio.run, lend())
+            assert theirs is not mine
+            assert (mine.closed, theirs.closed) == (0, 1)
+
+    async def lend() -> Any:
+        async with clients.borrowed(made()) as client:
+            return client
+
+    asyncio.run(with_another_loop())
+
+
+async def borrow(clients: Any) -> Any:
+    async with clients.borrowed(made()) as client:
+        return client
+
+
+async def close(client: Client) -> None:
+    while not client.closed:  # noqa: ASYNC110 - another task does it
+        await asyncio.sleep(0.01)
+
+
+def test_in_the_bridge_the_next_call_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.05)
+    clients = Clients()
+
+    client = sync.run(lambda: borrow(clients))
+
+    assert client.closed == 0
+    assert sync.run(lambda: borrow(clients)) is client
+    sync.run(lambda: close(client))
+    assert client.closed == 1
+    assert sync.run(lambda: borrow(clients)) is not client
+
+
+def test_what_nobody_will_borrow_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
+    clients: Any = Clients()
+
+    async def borrow_the_last() -> Any:
+        async with clients.borrowed(made()) as client:
+            clients.are_kept = False
+            return client
+
+    assert sync.run(borrow_the_last).closed == 1
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+async def test_a_copy_has_none_of_them(copied: Any) -> None:
+    clients: Any = Clients()
+
+    async with clients.borrowed(made()) as mine, copied(clients).borrowed(made()) as others:
+        assert others is not mine

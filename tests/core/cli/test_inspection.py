@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qwen_space.cli.inspection import _state, inspect_config
+from qwen_space.cli.main import main
+from qwen_space.config import SpaceConfig
+from qwen_space.errors import (
+    AuthenticationError,
+    EndpointError,
+    ProtocolError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+)
+from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.endpoint import QWEN_2_5
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+DATA = Path(__file__).parents[2] / "data"
+CONFIG = SpaceConfig(space="http://127.0.0.1:7860")
+
+
+def component(number: int, kind: str, **props: Any) -> dict[str, Any]:
+    return {"id": number, "type": kind, "props": props}
+
+
+def function(
+    name: str | bool, inputs: list[int], outputs: list[int], **more: Any
+) -> dict[str, Any]:
+    return {"api_name": name, "inputs": inputs, "outputs": outputs, "targets": [[9, "x"]], **more}
+
+
+COMPONENTS = [
+    component(1, "textbox", label="[red]Ask\x1b[31m"),
+    component(2, "chatbot", label="Chat", value=[]),
+    component(3, "slider", label="Temperature", value=0.5),
+    component(4, "dropdown", label="Model", value="a", choices=[["Small", "a"], ["Large", "b"]]),
+]
+
+
+def app(*functions: dict[str, Any]) -> dict[str, Any]:
+    return {"version": "5.9.0", "components": COMPONENTS, "dependencies": list(functions)}
+
+
+AMBIGUOUS = app(function("ask", [1], [2]), function("tell", [1, 3], [2]))
+UNFIT = app(function("load", [], [2]), function("draw", [3], [3]))
+
+
+@pytest.fixture
+def serving() -> Iterator[Any]:
+    """A server whose `/config` is what a test gives it; it returns the address."""
+    servers = []
+
+    def serve(config: Any) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200 if self.path == "/config" else 404)
+                self.end_headers()
+                self.wfile.write(json.dumps(config).encode())
+
+            def log_message(self, *_: object) -> None: ...
+
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=servers[-1].serve_forever).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    status = main(["inspect", space.url])
+
+    printed = capsys.readouterr()
+    assert (status, printed.err) == (0, "")
+    words = " ".join(printed.out.split())
+    for said in (
+        f"Space {space.url} State running Gradio 6.",
+        "Protocol sse_v3 Prefix /gradio_api",
+        "/clear_session out Message textbox",
+        "/model_chat_1 chosen in query = Message textbox prompt: the first text that is no",
+        "in history = Chat chatbot history: the first chatbot",
+        '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model: the label says model',
+        "out Chat chatbot reply",
+        "A chat uses /model_chat_1: named model_chat_1, listed in the app's API, streams, shows",
+        "its reply in a chatbot; /model_chat would fit too.",
+    ):
+        assert said in words
+
+
+def test_json_is_one_object_and_nothing_else(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["inspect", space.url, "--json"])
+
+    printed = capsys.readouterr()
+    assert (status, printed.err) == (0, "")
+    found = json.loads(printed.out)
+    assert list(found) == [
+        *("space", "state", "gradio", "protocol", "prefix", "endpoint", "why", "error"),
+        "endpoints",
+    ]
+    assert found["endpoint"] == "model_chat_1"
+    assert found["error"] is None
+    (chosen,) = (each for each in found["endpoints"] if each["chosen"])
+    assert {key: chosen[key] for key in ("fn_index", "public", "streams", "fits")} == {
+        "fn_index": 3,
+        "public": True,
+        "streams": True,
+        "fits": True,
+    }
+    names = [each["parameter"] for each in chosen["inputs"]]
+    assert names == ["query", "history", "system", "radio"]
+    assert all(each["why"] for each in chosen["inputs"])
+    roles = [each["role"] for each in chosen["inputs"]]
+    assert roles == ["prompt", "history", "system", "model"]
+    size = chosen["inputs"][3]
+    assert (size["label"], size["component"], size["default"]) == ("Model size", "radio", "72B")
+    assert size["choices"][:2] == ["72B", "32B"]
+    assert [each["role"] for each in chosen["outputs"]] == [None, "reply", None]
+
+
+@pytest.mark.parametrize(
+    ("config", "endpoint", "said", "advice"),
+    [
+        pytest.param(
+            AMBIGUOUS, None, "Several endpoints", "--endpoint, or endpoint= in Python: ask, tell."
+        ),
+        pytest.param(UNFIT, None, "no endpoint that fits", "A chat needs a function"),
+        pytest.param(AMBIGUOUS, "shout", "has no endpoint /shout", "--endpoint"),
+    ],
+)
+def test_where_nothing_can_be_chosen_the_table_is_there_with_advice(
+    serving: Any,
+    capsys: pytest.CaptureFixture[str],
+    config: Any,
+    endpoint: str | None,
+    said: str,
+    advice: str,
+) -> None:
+    name = [] if endpoint is None else ["--endpoint", endpoint]
+
+    status = main(["inspect", serving(config), *name])
+
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.err.startswith("qwen-space: ")
+    assert said in printed.err
+    assert advice in printed.out
+    assert all(f"/{each['api_name']}" in printed.out for each in config["dependencies"])
+
+
+def test_the_endpoint_that_is_asked_for_is_chosen(
+    serving: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["inspect", serving(AMBIGUOUS), "--endpoint", "tell"])
+
+    assert status == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "A chat uses /tell: asked for by name" in out
+    assert "[red]Ask[31m textbox" in out, "markup and control characters of an app do not count"
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["table", "json"])
+def test_a_space_that_cannot_be_asked_has_a_state_and_an_error(
+    *, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(["inspect", "http://127.0.0.1:9", *(["--json"] if as_json else [])])
+
+    printed = capsys.readouterr()
+    assert status == 1
+    assert "Cannot reach http://127.0.0.1:9" in printed.err
+    if as_json:
+        found = json.loads(printed.out)
+        assert (found["state"], found["endpoints"]) == ("unreachable", [])
+        assert "Cannot reach" in found["error"]
+    else:
+        assert "unreachable" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (SpaceUnavailableError("u", "paused"), "unavailable"),
+        (SpaceUnavailableError("u", "d", stage="PAUSED"), "paused"),
+        (SpaceUnavailableError("u", "d", stage="SLEEPING"), "sleeping"),
+        (SpaceUnavailableError("u", "d", stage="RUNNING_APP_STARTING"), "starting"),
+        (SpaceUnavailableError("u", "d", stage="NO_APP_FILE"), "no app file"),
+        (SpaceTimeoutError("connect", 1), "silent"),
+        (AuthenticationError("u", "no"), "refused"),
+        (QuotaError("too many"), "busy"),
+        (SpaceStatusError(404, "u"), "unknown"),
+    ],
+)
+def test_an_error_says_what_state_the_space_is_in(error: QwenSpaceError, state: str) -> None:
+    assert _state(error) == state
+
+
+@pytest.mark.parametrize("version", ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"], ids=["4", "5", "6"])
+def test_recorded_apps_of_each_gradio_are_read(version: str) -> None:
+    answer = json.loads((DATA / version / "config.json").read_text("utf-8"))
+
+    found = inspect_config(CONFIG, answer, find_endpoint(answer))
+
+    assert found.error is None
+    assert found.gradio == answer["version"]
+    assert found.chosen is not None
+    assert found.chosen.name == "model_chat_1"
+    assert {each.name for each in found.endpoints if each.fits} >= {"model_chat", "model_chat_1"}
+    assert not any((each.name or "").startswith("unnamed") for each in found.endpoints), (
+        "what only runs in the page is no endpoint"
+    )
+    json.dumps(found.to_json())
+
+
+def test_steps_before_the_reply_are_shown_as_such() -> None:
+    steps = (
+        function("take", [1, 2], [1, 2], id=0),
+        function("answer", [2], [2], id=1, trigger_after=0, types={"generator": True}),
+    )
+    answer = app(*steps)
+
+    found = inspect_config(CONFIG, answer, find_endpoint(answer))
+
+    marks = [(each.name, each.step, each.chosen, each.fits) for each in found.endpoints]
+    assert marks == [("take", True, False, False), ("answer", False, True, True)]
+    assert str(found.why).endswith("runs after /take")
+
+
+def test_a_function_without_a_name_is_shown_if_a_chat_uses_it() -> None:
+    answer = app(function(False, [1, 4], [2]), function(False, [3], [3]))
+
+    found = inspect_config(CONFIG, answer, find_endpoint(answer))
+
+    (only,) = found.endpoints
+    assert (only.name, only.title, only.chosen) == (None, "#0", True)
+    assert only.inputs[1].choices == ["a", "b"]
+    assert found.why is not None
+    assert found.why.startswith("the only one that fits a chat")
+
+
+def test_a_function_that_only_we_know_of_is_named_as_such() -> None:
+    answer = app(function("load", [], [2]))
+
+    found = inspect_config(CONFIG, answer, QWEN_2_5)
+
+    assert (found.chosen, found.error) == (None, None)
+    assert found.why == "known of this Space, though its /config does not tell"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(["no", "app"], id="list"),
+        pytest.param({"version": "5.0"}, id="no-functions"),
+        pytest.param({"version": "5.0", "dependencies": [7]}, id="no-function"),
+        pytest.param(
+            {"dependencies": [function("a", [1], [1])], "components": [1]}, id="component"
+        ),
+    ],
+)
+def test_an_answer_that_is_no_config_is_a_protocol_error(answer: Any) -> None:
+    found = inspect_config(CONFIG, answer)
+
+    assert isinstance(found.error, ProtocolError)
+    assert found.endpoints == ()
+
+
+def test_an_error_of_discovery_stands_before_one_of_ours() -> None:
+    error = EndpointError("first")
+
+    assert inspect_config(CONFIG, {}, error=error).error is error

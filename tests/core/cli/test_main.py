@@ -1,0 +1,186 @@
+"""The command line, as people call it."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwen_space import __version__
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from qwen_space.cli.main import _config, main
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+COMMAND = [sys.executable, "-m", "qwen_space"]
+
+
+def test_the_demo_shows_both_frameworks_on_another_space(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = lambda messages: ["An ", "answer ", f"of {len(messages)} messages."]
+
+    status = main(["demo", "--space", space.url])
+
+    said = capsys.readouterr().out
+    assert status == 0
+    assert space.url in said
+    chain, query_engine = said.split("== LlamaIndex")
+    for part in (chain, query_engine):
+        assert "Question  " in part
+        assert "Queue     started" in part
+        assert "An answer of 2 messages." in part
+        assert re.search(r"\(3 tokens; the first after \d+\.\d\d s, then \d+ tokens/s\)", part)
+    assert "ChatQwenSpace" in chain
+    assert re.search(r"Source    [\w-]+\.md \(\d+\.\d+\): \S", query_engine)
+    assert "the job stops on the server" in space.joins[1]["data"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["demo", "--space", "http://127.0.0.1:9"], "Cannot reach", id="unreachable"),
+        pytest.param(["demo", "--space", "no space"], "space='no space'", id="no-space"),
+        pytest.param(["serve", "--model", "no/where.gguf"], "no/where.gguf", id="no-model"),
+        pytest.param(["chat", "http://127.0.0.1:9", "Hi"], "Cannot reach", id="chat-unreachable"),
+        pytest.param(["chat", "http://127.0.0.1:9", " "], "empty", id="chat-without-prompt"),
+        pytest.param(["chat", "Hello there"], "space='Hello there'", id="chat-no-space"),
+        pytest.param(["inspect", "no space"], "space='no space'", id="inspect-no-space"),
+    ],
+)
+def test_what_goes_wrong_is_one_sentence_and_a_status(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = main(arguments)
+
+    assert status == 1
+    error = capsys.readouterr().err
+    assert error.startswith("qwen-space: ")
+    assert said in error
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out.strip() == f"qwen-space {__version__}"
+
+
+def test_a_prompt_prints_the_answers_text_and_nothing_else(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = ["**One**\n\n", "two\x1b[0m"]
+
+    status = main(["chat", space.url, "Hi", "--system", "Be brief.", "--model", "7B"])
+
+    assert (status, *capsys.readouterr()) == (0, "**One**\n\ntwo\x1b[0m\n", "")
+    assert space.joins[0]["data"] == ["Hi", [], "Be brief.", "7B"]
+
+
+def test_a_prompt_can_come_through_a_pipe(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWEN_SPACE_URL", space.url)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("  Two\nlines\n"))
+
+    status = main(["chat"])
+
+    assert (status, *capsys.readouterr()) == (0, "Hello there.\n", "")
+    assert space.joins[0]["data"] == ["  Two\nlines", [], DEFAULT_SYSTEM_PROMPT, "72B"]
+
+
+def test_an_answer_that_fails_ends_its_line_and_says_why(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = ["Half", ValueError("bad luck")]
+
+    status = main(["chat", space.url, "Hi"])
+
+    assert status == 1
+    printed = capsys.readouterr()
+    assert printed.out == "Half\n"
+    assert printed.err == "qwen-space: The app failed: ValueError: bad luck\n"
+
+
+def test_a_pipe_that_closes_ends_the_answer_quietly(space: ScriptedSpace) -> None:
+    space.engine.reply = ["One\ntwo", " and", " three"]
+    space.engine.gate = threading.Semaphore(1)
+
+    with subprocess.Popen(
+        [*COMMAND, "chat", space.url, "Hi"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as chat:
+        assert chat.stdout is not None
+        assert chat.stderr is not None
+        line = chat.stdout.readline()
+        chat.stdout.close()
+        space.engine.gate.release()  # " and" finds the pipe closed; " three" is held back
+        said = chat.stderr.read()
+        status = chat.wait(20)
+
+    assert (line, said, status) == ("One\n", "", 141)
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+def test_the_token_of_the_environment_goes_to_hugging_face_only(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_environment")
+
+    for arguments in (["chat", space.url, "Hi"], ["inspect", space.url, "--json"]):
+        assert main(arguments) == 0
+
+    assert not any("hf_environment" in str(headers) for headers in space.headers)
+    assert _config("Qwen/Qwen2.5").hf_token == "hf_environment"
+    assert "hf_environment" not in capsys.readouterr().out
+
+
+def test_without_rich_the_table_says_what_to_install_and_json_works(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+
+    assert main(["inspect", space.url]) == 1
+    assert 'pip install "qwen-space[cli]"' in capsys.readouterr().err
+    assert main(["inspect", space.url, "--json"]) == 0
+
+
+def test_the_demo_answers_with_a_real_model() -> None:
+    done = subprocess.run(
+        [*COMMAND, "demo", "--small"], capture_output=True, text=True, timeout=110
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "SmolLM2-135M-Instruct" in done.stdout
+    tokens = [int(count) for count in re.findall(r"\((\d+) tokens; the first after", done.stdout)]
+    assert len(tokens) == 2
+    assert min(tokens) > 1, "the answers did not stream"
+
+
+def test_a_served_space_answers_until_it_is_told_to_stop() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "serve", "--small", "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stdout is not None
+        line = next(line for line in served.stdout if " answers at " in line)
+        url = line.split(" answers at ")[1].split()[0]
+        with urllib.request.urlopen(url, timeout=10) as page:
+            html = page.read().decode()
+        served.send_signal(signal.SIGTERM)
+        served.wait(20)
+
+    assert "gradio" in html.lower()
+    assert served.returncode == 130
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=10)

@@ -1,0 +1,267 @@
+"""Pages that answer in steps: the first takes the prompt, and the last gives the reply."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from qwen_space import EndpointError, JobError, SpaceClient
+from qwen_space.chat_model.space import Space
+from tests import gradio_app
+
+Build = Callable[[], gr.Blocks]
+
+
+def told(*said: object) -> Iterator[str]:
+    """Say what reached the app, in two pieces."""
+    text = "|".join(map(str, said))
+    yield text[:3]
+    yield text
+
+
+def documented(*, queued: bool) -> Build:
+    """The example of Gradio's own documentation, with a system prompt and a slider."""
+
+    def take(message: str, history: list[Any]) -> tuple[str, list[Any]]:
+        return "", [*history, {"role": "user", "content": message}]
+
+    def bot(history: list[Any], system: str, heat: float) -> Iterator[list[Any]]:
+        says = [part["text"] for turn in history for part in turn["content"]]
+        for text in told(*says, system, heat):
+            yield [*history, {"role": "assistant", "content": text}]
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+            system = gr.Textbox(label="System prompt", value="You are.")
+            heat = gr.Slider(0, 1, value=0.5, label="Temperature")
+            button, heated = gr.Button(), gr.State(0)
+            taken = box.submit(take, [box, chat], [box, chat], queue=queued)
+            if queued:  # with what many pages do before they answer
+                taken = taken.then(lambda: gr.update(interactive=False), None, button)
+                taken = taken.then(None, None, None, js="() => {}")
+                taken = taken.then(lambda heat: heat, heat, heated)
+            answering = taken.then(bot, [chat, system, heated if queued else heat], chat)
+            answering.then(lambda: gr.update(interactive=True), None, box)
+            gr.ClearButton([chat, box])
+        return app
+
+    return build
+
+
+def agent() -> gr.Blocks:
+    """As the page of Qwen-Agent, which Qwen's 1M demos have: the chat is kept in the session."""
+
+    def add_text(
+        _input: dict[str, Any], _chatbot: list[Any], _history: list[Any]
+    ) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+        _history.append(_input["text"])
+        row = {"role": "user", "content": _input["text"]}
+        yield gr.update(interactive=False, value=None), [*_chatbot, row], _history
+
+    def agent_run(_chatbot: list[Any], _history: list[Any]) -> Iterator[tuple[list[Any], Any]]:
+        for text in told("agent", *_history, len(_chatbot)):
+            yield [*_chatbot, {"role": "assistant", "content": text}], _history
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        history, chat = gr.State([]), gr.Chatbot()
+        box = gr.MultimodalTextbox(label="Message")
+        box.submit(add_text, [box, chat, history], [box, chat, history], queue=False).then(
+            agent_run, [chat, history], [chat, history]
+        ).then(lambda: gr.update(interactive=True), None, [box])
+    return app
+
+
+def swift() -> gr.Blocks:
+    """As the page of ms-swift's `swift app`: the system prompt is put into the session too."""
+
+    def add_text(
+        history: list[Any], real_history: list[Any], query: str
+    ) -> tuple[list[Any], list[Any], str]:
+        rows = [*history, {"role": "user", "content": query}]
+        return rows, [*real_history, query], ""
+
+    def model_chat(
+        history: list[Any], real_history: list[Any], system: str
+    ) -> Iterator[tuple[list[Any], list[Any]]]:
+        for text in told("swift", *real_history, system):
+            yield [*history, {"role": "assistant", "content": text}], real_history
+
+    def modify_system_session(system: str) -> tuple[str, str, list[Any], list[Any]]:
+        return system, "", [], []
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        system_input, change = gr.Textbox(label="System"), gr.Button("Set")
+        chat, box, submit = gr.Chatbot(label="Chatbot"), gr.Textbox(label="Input"), gr.Button()
+        system, history = gr.State("none"), gr.State([])
+        for start in (box.submit, submit.click):
+            start(add_text, [chat, history, box], [chat, history, box]).then(
+                model_chat, [chat, history, system], [chat, history]
+            )
+        gr.Button().click(model_chat, [chat, history, system], [chat, history])
+        gr.Button().click(lambda: ("", [], []), [], [box, chat, history])
+        change.click(modify_system_session, [system_input], [system, box, chat, history])
+    return app
+
+
+def coder() -> gr.Blocks:
+    """As the Qwen2.5-Coder demo: `/model_chat` with a size, and its default."""
+
+    def model_chat(
+        query: str, history: list[Any], system: str, radio: str
+    ) -> Iterator[tuple[str, list[Any]]]:
+        for text in told("coder", query, len(history), system, radio):
+            turns = [("user", query), ("assistant", text)]
+            yield "", [*history, *({"role": role, "content": said} for role, said in turns)]
+
+    sizes = ["0.5B", "1.5B", "3B", "7B", "14B", "32B"]
+    with gr.Blocks(analytics_enabled=False) as app:
+        radio = gr.Radio(sizes, value="32B", label="Qwen2.5-Coder")
+        system = gr.Textbox(value="You are Qwen.", visible=False)
+        chat, box = gr.Chatbot(), gr.Textbox(label="Input")
+        gr.Button().click(lambda: ("", []), [], [box, chat], api_name="clear_session")
+        for _ in range(2):
+            gr.Button().click(model_chat, [box, chat, system, radio], [box, chat])
+    return app
+
+
+def unlisted() -> gr.Blocks:
+    """A gr.ChatInterface whose `/chat` is no part of its API: only the page's steps are left."""
+
+    def tell(message: str, history: list[Any]) -> Iterator[str]:
+        yield from told("unlisted", message, len(history))
+
+    return gr.ChatInterface(tell, analytics_enabled=False, api_visibility="undocumented")
+
+
+def failing() -> gr.Blocks:
+    """An app whose first step fails."""
+
+    def take(message: str, history: list[Any]) -> tuple[str, list[Any]]:
+        raise gr.Error("No more today")
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        chat, box = gr.Chatbot(), gr.Textbox()
+        for queue in (False, True):
+            box.submit(take, [box, chat], [box, chat], queue=queue, api_name=f"take_{queue}").then(
+                lambda history: history, chat, chat, api_name=f"answer_{queue}"
+            )
+    return app
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Callable[[Build], str]]:
+    """Start an app when it is first asked for; return its address."""
+    running: dict[Build, Any] = {}
+
+    def serve(build: Build) -> str:
+        if build not in running:
+            manager = gradio_app.running(build)
+            running[build] = (manager, manager.__enter__())
+        return running[build][1]
+
+    yield serve
+    for manager, _ in running.values():
+        manager.__exit__(None, None, None)
+
+
+QUEUED, DIRECT = documented(queued=True), documented(queued=False)
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "text"),
+    [
+        pytest.param(QUEUED, {}, "Hi|S|0.5", id="documented-queued"),
+        pytest.param(DIRECT, {}, "Hi|S|0.5", id="documented"),
+        pytest.param(DIRECT, {"sampling": {"temperature": 0.25}}, "Hi|S|0.25", id="sampling"),
+        pytest.param(DIRECT, {"inputs": {"Temperature": 1}}, "Hi|S|1", id="input"),
+        pytest.param(agent, {}, "agent|System: S\nUser: Hi\nAssistant:|1", id="agent"),
+        pytest.param(swift, {}, "swift|Hi|S", id="swift"),
+        pytest.param(coder, {}, "coder|Hi|0|S|32B", id="coder"),
+        pytest.param(coder, {"model": "Qwen2.5-Coder-7B-Instruct"}, "coder|Hi|0|S|7B", id="size"),
+        pytest.param(unlisted, {}, "unlisted|System: S\nUser: Hi\nAssistant:|0", id="unlisted"),
+    ],
+)
+async def test_all_steps_are_run(
+    served: Callable[[Build], str], build: Build, arguments: Any, text: str
+) -> None:
+    async with SpaceClient(served(build)) as client:
+        first = await client.complete("Hi", system="S", **arguments)
+        second = await client.complete("Hi", system="S", **arguments)
+
+    assert (first.text, second.text) == (text, text)  # no call sees what another has said
+
+
+def test_blocking_callers_get_the_same(served: Callable[[Build], str]) -> None:
+    from qwen_space.chat.prompt import Turn
+    from qwen_space.config import SpaceConfig
+
+    space = Space(SpaceConfig(space=served(swift)))
+    chat = [Turn("system", "S"), Turn("user", "Hi")]
+
+    pieces = list(space.iterate(chat))
+
+    assert pieces[-1].text == space.complete(chat).text == "swift|Hi|S"
+
+
+CHAT = [
+    {"role": "user", "content": "One"},
+    {"role": "assistant", "content": "Two"},
+    {"role": "user", "content": "Three"},
+]
+
+
+async def test_a_native_history_goes_in_at_the_first_step(served: Callable[[Build], str]) -> None:
+    async with SpaceClient(served(DIRECT), history="native", system_prompt="S") as client:
+        done = await client.chat(CHAT)
+
+    assert done.text == "One|Two|Three|S|0.5"
+
+
+async def test_a_history_that_has_no_place_is_split_with_a_warning(
+    served: Callable[[Build], str],
+) -> None:
+    async with SpaceClient(served(agent), history="native") as client:
+        with pytest.warns(UserWarning, match="history='native'.*no input for a history"):
+            done = await client.chat(CHAT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            await client.complete("There is nothing to warn of")
+
+    assert done.text == "agent|User: One\nAssistant: Two\nUser: Three\nAssistant:|1"
+
+
+@pytest.mark.parametrize("name", ["add_text", "model_chat", "add_text_1"])
+async def test_any_of_the_steps_can_be_named(served: Callable[[Build], str], name: str) -> None:
+    async with SpaceClient(served(swift), endpoint=name) as client:
+        done = await client.complete("Hi", system="S")
+
+    assert done.text == "swift|Hi|S"
+
+
+async def test_a_step_that_takes_no_prompt_cannot_be_named(
+    served: Callable[[Build], str],
+) -> None:
+    async with SpaceClient(served(swift), endpoint="model_chat_2") as client:
+        with pytest.raises(EndpointError, match="takes no text"):
+            await client.complete("Hi")
+
+
+@pytest.mark.parametrize("name", ["answer_False", "answer_True"])
+async def test_a_step_that_fails_is_the_error(served: Callable[[Build], str], name: str) -> None:
+    async with SpaceClient(served(failing), endpoint=name) as client:
+        with pytest.raises(JobError, match="No more today"):
+            await client.complete("Hi")
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_an_app_may_be_mounted_under_a_path(slash: str) -> None:
+    with gradio_app.running(DIRECT, path="/apps/one") as url:
+        async with SpaceClient(url + slash) as client:
+            done = await client.complete("Hi", system="S")
+
+    assert done.text == "Hi|S|0.5"

@@ -1,0 +1,212 @@
+"""What an app's `/info` adds to its `/config`, and what is known of Spaces by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from qwen_space import SpaceClient
+from qwen_space.gradio.discovery import is_unclear, with_parameters
+from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint, Input, profile_of
+from tests import gradio_app
+
+TEXT, CHAT, CHOICE = {"kind": "textbox"}, {"kind": "chatbot"}, {"kind": "radio"}
+
+
+def info(*names: str, api_name: str = "chat") -> dict[str, Any]:
+    parameters = [{"parameter_name": name} for name in names]
+    return {"named_endpoints": {f"/{api_name}": {"parameters": parameters}}}
+
+
+def endpoint(*inputs: Input) -> Endpoint:
+    return Endpoint("chat", 0, None, inputs, 0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names", "roles"),
+    [
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input(None, "B", **TEXT)],
+            ["query", "system"],
+            ["prompt", "system"],
+            id="system",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input(None, "B", **TEXT)],
+            ["system_message", "message"],
+            ["system", "prompt"],
+            id="the-prompt-is-the-second",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input(None, "B", **CHOICE), Input(None, "C", **CHOICE)],
+            ["message", "style", "model"],
+            ["prompt", None, "model"],
+            id="model",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input("model", "Qwen", **CHOICE)],
+            ["message", "language"],
+            ["prompt", "model"],
+            id="what-the-label-said-stays",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input(None, "state", kind="state"), Input(None, "B")],
+            ["message", "system_prompt"],
+            ["prompt", None, "system"],
+            id="states-have-no-parameter",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input("system", "System", **TEXT)],
+            ["x", "y"],
+            ["prompt", "system"],
+            id="names-that-say-nothing",
+        ),
+        pytest.param(
+            [Input("prompt", "A", **TEXT), Input("history", "H", **CHAT)],
+            ["message", "system"],
+            ["prompt", "history"],
+            id="a-chat-is-no-system-prompt",
+        ),
+    ],
+)
+def test_the_parameters_names_tell_the_roles(
+    inputs: list[Input], names: list[str], roles: list[str | None]
+) -> None:
+    found = with_parameters(endpoint(*inputs), info(*names))
+
+    assert [each.role for each in found.inputs] == roles
+    assert [each.parameter for each in found.inputs if each.kind != "state"] == names
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="empty"),
+        pytest.param(None, id="null"),
+        pytest.param(info("message"), id="too-few"),
+        pytest.param(info("a", "b", api_name="other"), id="of-another"),
+        pytest.param({"named_endpoints": {"/chat": {"parameters": [{}, {}]}}}, id="no-names"),
+    ],
+)
+def test_an_info_that_does_not_fit_changes_nothing(answer: Any) -> None:
+    before = endpoint(Input("prompt", "A"), Input(None, "B"))
+
+    assert with_parameters(before, answer) == before
+
+
+def test_a_text_without_a_meaning_is_unclear() -> None:
+    assert is_unclear(endpoint(Input("prompt", "A"), Input(None, "B")))
+    assert not is_unclear(endpoint(Input("prompt", "A"), Input("system", "B")))
+    assert not is_unclear(endpoint(Input("prompt", "A"), Input(None, "Heat", kind="slider")))
+
+
+# Spaces that are known by name
+
+
+@pytest.mark.parametrize(
+    ("url", "figures"),
+    [
+        ("https://qwen-qwen2-5.hf.space", (3, 25, "", 1)),
+        ("https://qwen-qwen2-72b-instruct.hf.space", (0, 11, "", 1)),
+        ("https://qwen-qwen2-5-max-demo.hf.space", (0, 11, "/gradio_api", 1)),
+        ("https://qwen-qwen3-demo.hf.space", (13, 31, "/gradio_api", 5)),
+    ],
+)
+def test_a_known_space_has_its_own_figures(url: str, figures: tuple[Any, ...]) -> None:
+    profile = profile_of(url)
+
+    assert profile is not None
+    assert (profile.fn_index, profile.trigger_id, profile.prefix, profile.output) == figures
+
+
+def test_a_space_that_is_not_known_has_none() -> None:
+    assert profile_of("http://127.0.0.1:7860") is None
+
+
+@pytest.mark.parametrize(
+    ("inputs", "settings"),
+    [
+        pytest.param({}, {"thinking_budget": 38}, id="defaults"),
+        pytest.param({"thinking_budget": 5}, {"thinking_budget": 5}, id="by-name"),
+    ],
+)
+def test_settings_hold_the_system_prompt_the_model_and_more(
+    inputs: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    profile = profile_of("https://qwen-qwen3-demo.hf.space")
+    assert profile is not None
+
+    model = profile.choose_model("qwen3-32b")
+    data = profile.data("Hi", "Be brief.", model=model, inputs=inputs)
+
+    assert data == ["Hi", {"model": "qwen3-32b", "sys_prompt": "Be brief.", **settings}, None, None]
+    assert profile.choose_model("qwen-2.5") == "qwen3-235b-a22b"
+    assert profile.takes("system")
+
+
+def test_further_inputs_are_known_by_label_and_by_parameter() -> None:
+    free = endpoint(Input("prompt", "p"), Input(None, "Heat", 0.7, kind="slider"))
+    named = replace(free, inputs=(free.inputs[0], replace(free.inputs[1], parameter="temperature")))
+
+    assert free.knows(["heat"])
+    assert not free.knows(["temperature"])
+    assert named.data("Hi", "", inputs={"temperature": 0.1}) == ["Hi", 0.1]
+    assert named.data("Hi", "", inputs={"Heat": 0.2}) == ["Hi", 0.2]
+    assert named.fitting({"temperature": 0.3}) == {"Heat": 0.3}
+    with pytest.raises(ValueError, match=r"no such input.*temperature"):
+        named.check_inputs(["warmth"])
+
+
+# A real app
+
+
+def answer(query: str, second: str, temperature: float, style: str) -> Iterator[str]:
+    yield f"{query}|{second}|{temperature}|{style}"
+
+
+def build() -> gr.Blocks:
+    """An app whose labels say nothing, and whose parameters say it all."""
+    with gr.Blocks(analytics_enabled=False) as app:
+        boxes = [gr.Textbox(label="one"), gr.Textbox(label="two")]
+        heat = gr.Slider(0, 2, value=0.7, label="Heat")
+        style = gr.Dropdown(["terse", "long"], value="long", label="How")
+        reply = gr.Textbox(label="out")
+
+        def respond(message: str, system_prompt: str, temperature: float, style: str) -> Any:
+            yield from answer(message, system_prompt, temperature, style)
+
+        gr.Button().click(respond, [*boxes, heat, style], reply, api_name="ask")
+    return app
+
+
+@pytest.fixture(scope="module")
+def unlabelled() -> Iterator[str]:
+    with gradio_app.running(build) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reply"),
+    [
+        pytest.param({}, "Hi|S|0.7|long", id="defaults"),
+        pytest.param({"inputs": {"style": "terse"}}, "Hi|S|0.7|terse", id="input-by-parameter"),
+        pytest.param({"inputs": {"How": "terse"}}, "Hi|S|0.7|terse", id="input-by-label"),
+        pytest.param({"sampling": {"temperature": 0.2}}, "Hi|S|0.2|long", id="sampling"),
+    ],
+)
+async def test_an_app_is_understood_by_its_parameters(
+    unlabelled: str, arguments: Any, reply: str
+) -> None:
+    async with SpaceClient(unlabelled) as client:
+        done = await client.complete("Hi", system="S", **arguments)
+
+    assert done.text == reply
+
+
+def test_the_public_space_needs_no_info() -> None:
+    assert QWEN_2_5.knows([])
+    assert not is_unclear(QWEN_2_5)

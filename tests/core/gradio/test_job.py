@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.errors import (
+    JobError,
+    ProtocolError,
+    QueueFullError,
+    QuotaError,
+    QwenSpaceError,
+    StreamInterruptedError,
+)
+from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.gradio.job import Job, JobEvent, JobState
+from qwen_space.gradio.messages import (
+    CloseStream,
+    Estimation,
+    Heartbeat,
+    Log,
+    Message,
+    ProcessCompleted,
+    ProcessGenerating,
+    ProcessStarts,
+    QueueFull,
+    UnexpectedError,
+)
+
+E = "e1"
+PATH = [0, 1]
+
+
+def pairs(text: str | None) -> list[Any]:
+    return [["user", text]]
+
+
+def value(chat: Any, event_id: str | None = E) -> ProcessGenerating:
+    return ProcessGenerating(event_id, ["", chat, "system"])
+
+
+def edits(*of_chat: list[Any], event_id: str | None = E) -> ProcessGenerating:
+    return ProcessGenerating(event_id, [[], list(of_chat), []])
+
+
+def append(piece: str, event_id: str | None = E) -> ProcessGenerating:
+    return edits(["append", PATH, piece], event_id=event_id)
+
+
+def completed(chat: Any, event_id: str | None = E) -> ProcessCompleted:
+    return ProcessCompleted(event_id, True, ["", chat, "system"], None, None)
+
+
+def failed(error: str | None, title: str | None = None) -> ProcessCompleted:
+    return ProcessCompleted(E, False, None, error, title)
+
+
+def follow(job: Job, *messages: Message) -> list[JobEvent]:
+    return [event for message in messages for event in job.receive(message)]
+
+
+def deltas(events: list[JobEvent]) -> str:
+    return "".join(event.delta for event in events if isinstance(event, TextDelta))
+
+
+def test_a_job_goes_from_the_queue_to_its_end() -> None:
+    job = Job(E, 1, "sse_v3")
+    states, events = [job.state], []
+
+    for message in [
+        Estimation(E, 1, 2, 3.5),
+        ProcessStarts(E, 1.5),
+        value(pairs("a")),
+        Heartbeat(),
+        append("b"),
+        Log(E, "line", "warning", "Warning"),
+        completed(pairs("ab")),
+        CloseStream(),
+    ]:
+        events += job.receive(message)
+        states.append(job.state)
+
+    assert events == [
+        Queued(1, 2, 3.5),
+        Started(1.5),
+        TextDelta("a"),
+        TextDelta("b", ["a", "b"]),
+        Notice("line", "warning", "Warning"),
+    ]
+    assert list(dict.fromkeys(states)) == [
+        JobState.JOINED,
+        JobState.QUEUED,
+        JobState.RUNNING,
+        JobState.COMPLETED,
+    ]
+    assert job.text == "ab"
+
+
+PIECES = [
+    pytest.param("b", id="letter"),
+    pytest.param("a", id="the-same-again"),
+    pytest.param("[1]", id="like-a-path"),
+    pytest.param('["append", [0], "x"]', id="like-an-edit"),
+    pytest.param(" ", id="space"),
+    pytest.param("\n\n", id="newlines"),
+    pytest.param("🙂", id="emoji"),
+]
+
+
+@pytest.mark.parametrize("protocol", ["sse_v2", "sse_v2.1", "sse_v3", "sse_v4", None])
+@pytest.mark.parametrize("piece", PIECES)
+def test_each_appended_piece_is_a_delta(protocol: str | None, piece: str) -> None:
+    job = Job(E, 1, protocol)
+    job.receive(value(pairs("a")))
+
+    events = follow(job, append(piece), append(piece), append(""), append(piece))
+
+    assert [event.delta for event in events if isinstance(event, TextDelta)] == [piece] * 3
+    assert job.text == "a" + piece * 3
+
+
+@pytest.mark.parametrize("protocol", ["sse_v3", None])
+@pytest.mark.parametrize(
+    ("first", "then", "text"),
+    [
+        pytest.param(pairs(None), [["replace", PATH, "b"]], "b", id="null-first"),
+        pytest.param([], [["add", [0], ["user", "b"]]], "b", id="empty-first"),
+        pytest.param(pairs("a"), [], "a", id="nothing-new"),
+        pytest.param(pairs("a"), [["append", [0, 0], "!"]], "a", id="the-user-s-own-text"),
+        pytest.param(
+            pairs("a"), [["append", PATH, "b"], ["append", PATH, "c"]], "abc", id="two-at-once"
+        ),
+        pytest.param(
+            [{"role": "user", "content": "u"}, {"role": "assistant", "content": "a"}],
+            [["append", [1, "content"], "b"]],
+            "ab",
+            id="messages",
+        ),
+        pytest.param(
+            [{"role": "assistant", "content": [{"type": "text", "text": "a"}]}],
+            [["append", [0, "content", 0, "text"], "b"]],
+            "ab",
+            id="parts",
+        ),
+        pytest.param(
+            [["u", {"text": "a"}]], [["append", [0, 1, "text"], "b"]], "ab", id="modelscope"
+        ),
+        pytest.param("a", [["append", [], "b"]], "ab", id="text"),
+        pytest.param(
+            {"__type__": "update", "value": pairs("a")},
+            [["append", ["value", 0, 1], "b"]],
+            "ab",
+            id="update",
+        ),
+        pytest.param(
+            {"__type__": "update", "value": pairs("a")},
+            [["delete", ["value"], None]],
+            "a",
+            id="update-that-ends-with-no-value",
+        ),
+        pytest.param(
+            [["u", {"text": "a"}]], [["replace", [0, 1], {"text": "ab"}]], "ab", id="whole-item"
+        ),
+    ],
+)
+def test_edits_go_to_the_text_of_every_shape(
+    protocol: str | None, first: Any, then: list[Any], text: str
+) -> None:
+    job = Job(E, 1, protocol)
+
+    events = follow(job, value(first), edits(*then))
+
+    assert job.text == text
+    assert deltas(events) == text
+
+
+def test_appends_and_other_edits_take_turns() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = follow(
+        job,
+        value(pairs("a")),
+        append("b"),
+        append("c"),
+        edits(["append", [0, 0], "!"], ["append", PATH, "d"]),
+        append("e"),
+        edits(["replace", PATH, "abcdef"]),
+        append("g"),
+        completed(pairs("abcdefg")),
+    )
+
+    assert deltas(events) == "abcdefg"
+    assert job.text == "abcdefg"
+
+
+def test_an_empty_piece_is_no_event() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    assert deltas(follow(job, value(pairs("a")), append(""), append("b"))) == "ab"
+    assert job.receive(append("")) == []
+
+
+@pytest.mark.parametrize("protocol", ["sse", "sse_v1", None])
+def test_protocols_without_edits_send_the_whole_value_each_time(protocol: str | None) -> None:
+    job = Job(E, 1, protocol)
+
+    events = follow(
+        job,
+        value(pairs("a")),
+        value(pairs("ab")),
+        value(pairs("ab")),
+        value(pairs("abc")),
+        completed(pairs("abc")),
+    )
+
+    assert [event.delta for event in events if isinstance(event, TextDelta)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("protocol", ["sse", "sse_v1"])
+def test_a_value_that_looks_like_edits_is_one_where_there_are_none(protocol: str) -> None:
+    job = Job(E, 0, protocol)
+    first = ProcessGenerating(E, ["a"])
+
+    with pytest.raises(ProtocolError, match="no pair"):
+        follow(job, first, ProcessGenerating(E, [[["append", [], "b"]]]))
+
+
+def test_a_first_value_that_is_edits_belongs_to_an_older_job_and_is_an_error() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    with pytest.raises(ProtocolError):
+        job.receive(append("b"))
+
+
+@pytest.mark.parametrize("output", [None, "text", {"__type__": "update"}, 1])
+def test_what_is_no_list_of_edits_is_an_error_where_edits_are_due(output: Any) -> None:
+    job = Job(E, 1, "sse_v3")
+    job.receive(value(pairs("a")))
+
+    with pytest.raises(ProtocolError, match="Expected edits"):
+        job.receive(value(output))
+
+
+@pytest.mark.parametrize("message", [ProcessGenerating(E, [""]), completed(pairs("x"))])
+def test_an_output_that_is_not_there_is_an_error(message: Message) -> None:
+    job = Job(E, 3, "sse_v3")
+
+    with pytest.raises(ProtocolError, match="at position 3"):
+        job.receive(message)
+
+
+@pytest.mark.parametrize(
+    "of_another",
+    [
+        pytest.param(Estimation("e2", 0, 1, None), id="estimation"),
+        pytest.param(ProcessStarts("e2", None), id="starts"),
+        pytest.param(value(pairs("x"), "e2"), id="value"),
+        pytest.param(append("x", "e2"), id="edits"),
+        pytest.param(Log("e2", "x", "info", None), id="log"),
+        pytest.param(completed(pairs("x"), "e2"), id="completed"),
+        pytest.param(ProcessCompleted("e2", False, None, "x", None), id="failed"),
+    ],
+)
+def test_another_job_s_messages_are_passed_over(of_another: Message) -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = follow(job, of_another, value(pairs("a")), of_another, append("b"), of_another)
+
+    assert deltas(events) == job.text == "ab"
+    assert job.state is JobState.RUNNING
+
+
+def test_messages_without_a_name_are_everybody_s() -> None:
+    job = Job(E, 1, "sse")
+
+    events = follow(job, value(pairs("a"), None), completed(pairs("a"), None))
+
+    assert deltas(events) == "a"
+    assert job.state is JobState.COMPLETED
+
+
+def test_a_job_without_a_name_takes_every_message() -> None:
+    job = Job(None, 1, "sse_v3")
+
+    events = follow(job, value(pairs("a")), append("b"), completed(pairs("ab")))
+
+    assert deltas(events) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("last", "text", "new"),
+    [
+        pytest.param(completed(pairs("ab")), "ab", [], id="the-same"),
+        pytest.param(completed(pairs("abc")), "abc", ["c"], id="more"),
+        pytest.param(completed(pairs(" ab\n")), " ab\n", ["\n"], id="other-white-space"),
+        pytest.param(completed(None), "ab", [], id="null"),
+        pytest.param(completed({"__type__": "update"}), "ab", [], id="update-without-value"),
+        pytest.param(
+            completed({"__type__": "update", "value": pairs("abc")}), "abc", ["c"], id="update"
+        ),
+    ],
+)
+def test_the_last_value_is_the_truth(last: Message, text: str, new: list[str]) -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), append("b"))
+
+    events = job.receive(last)
+
+    assert job.text == text
+    assert [event.delta for event in events if isinstance(event, TextDelta)] == new
+    assert job.state is JobState.COMPLETED
+
+
+def test_a_last_value_that_differs_is_a_rewriting() -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), append("b"))
+
+    events = job.receive(completed(pairs("xyz")))
+
+    assert events == [Rewritten("xyz")]
+    assert job.text == "xyz"
+
+
+def test_an_app_that_returns_at_once_has_one_delta() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = follow(job, ProcessStarts(E, None), completed(pairs("all of it")))
+
+    assert events == [Started(None), TextDelta("all of it")]
+
+
+@pytest.mark.parametrize("data", [["", None, ""], ["", [], ""], ["", pairs(None), ""]])
+def test_an_app_that_says_nothing_completes_with_nothing(data: list[Any]) -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = job.receive(ProcessCompleted(E, True, data, None, None))
+
+    assert events == []
+    assert job.text == ""
+    assert job.state is JobState.COMPLETED
+
+
+QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try again in 0:09:48. "
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param(failed(None), JobError(None), id="no-reason"),
+        pytest.param(failed("None"), JobError(None), id="the-word-none"),
+        pytest.param(failed("why"), JobError("why"), id="reason"),
+        pytest.param(failed("why", "Error"), JobError("why", "Error"), id="title"),
+        pytest.param(failed("'why'"), JobError("why"), id="quoted"),
+        pytest.param(failed('"it\'s"'), JobError("it's"), id="quoted-twice"),
+        pytest.param(failed(r"'a\nb'"), JobError("a\nb"), id="quoted-and-escaped"),
+        pytest.param(failed("'a' or 'b'"), JobError("'a' or 'b'"), id="quotes-of-its-own"),
+        pytest.param(failed("'"), JobError("'"), id="one-quote"),
+        pytest.param(failed(""), JobError(""), id="empty"),
+        pytest.param(failed(QUOTA, "ZeroGPU quota exceeded"), QuotaError(QUOTA), id="zerogpu"),
+        pytest.param(
+            failed("You have exceeded your free ZeroGPU quota (60s requested)."),
+            QuotaError("You have exceeded your free ZeroGPU quota (60s requested)."),
+            id="free-zerogpu",
+        ),
+        pytest.param(
+            failed("Space app has reached its GPU limit."),
+            QuotaError("Space app has reached its GPU limit."),
+            id="gpu-limit",
+        ),
+        pytest.param(
+            failed(None, "ZeroGPU quota exceeded"),
+            QuotaError("ZeroGPU quota exceeded"),
+            id="only-the-title",
+        ),
+        pytest.param(
+            ProcessCompleted(E, True, None, None, None),
+            JobError("The job was cancelled on the server."),
+            id="cancelled",
+        ),
+        pytest.param(QueueFull(), QueueFullError("The queue is full"), id="queue-full"),
+        pytest.param(
+            UnexpectedError("404: Not Found"),
+            StreamInterruptedError("ab", "404: Not Found"),
+            id="unexpected-error",
+        ),
+        pytest.param(
+            UnexpectedError(""),
+            StreamInterruptedError("ab", "an unexpected error"),
+            id="unexpected-error-without-words",
+        ),
+        pytest.param(
+            CloseStream(), StreamInterruptedError("ab", "the server closed it"), id="close-early"
+        ),
+    ],
+)
+def test_a_failure_is_the_right_error_with_the_text_so_far(
+    message: Message, expected: QwenSpaceError
+) -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), append("b"))
+
+    with pytest.raises(QwenSpaceError) as caught:
+        job.receive(message)
+
+    assert type(caught.value) is type(expected)
+    assert caught.value.args == expected.args
+    assert caught.value.text == "ab"
+    assert job.state is JobState.FAILED
+    assert job.text == "ab"
+
+
+def test_an_edit_that_does_not_fit_is_an_error_with_the_text_so_far() -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), append("b"))
+
+    with pytest.raises(ProtocolError) as caught:
+        job.receive(edits(["append", [7, 1], "x"]))
+
+    assert caught.value.text == "ab"
+    assert job.done
+
+
+def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_text() -> None:
+    job = Job(E, 1, "sse_v3")
+    content = [{"role": "assistant", "content": [[], "a"]}]
+    follow(job, value(content))
+    deep: Any = []
+    for _ in range(100):
+        deep = [deep]
+
+    deeper = [
+        edits(["replace", [0, "content", *[0] * (100 * times + 1)], deep]) for times in range(100)
+    ]
+
+    with pytest.raises(ProtocolError, match="nested too deeply") as caught:
+        follow(job, *deeper)
+
+    assert caught.value.text == "a"
+    assert job.done
+
+
+def test_the_end_of_the_stream_before_the_reply_s_is_an_error_with_the_text() -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), append("b"))
+
+    with pytest.raises(StreamInterruptedError) as caught:
+        job.end()
+
+    assert caught.value.text == "ab"
+    assert job.state is JobState.FAILED
+
+
+def test_nothing_counts_after_the_end() -> None:
+    job = Job(E, 1, "sse_v3")
+    follow(job, value(pairs("a")), completed(pairs("a")))
+
+    events = follow(job, append("b"), failed("why"), UnexpectedError("late"), CloseStream())
+    job.end()
+
+    assert events == []
+    assert job.text == "a"
+    assert job.state is JobState.COMPLETED
+
+
+TEXT = st.text("ab \n[🙂", max_size=6)
+
+
+@given(st.lists(TEXT, min_size=1, max_size=8), st.sampled_from(["sse_v3", None]))
+def test_deltas_of_a_growing_text_are_the_text(pieces: list[str], protocol: str | None) -> None:
+    job = Job(E, 1, protocol)
+
+    events = follow(job, value(pairs(pieces[0])), *map(append, pieces[1:]))
+    events += job.receive(completed(pairs("".join(pieces))))
+
+    assert job.text == deltas(events) == "".join(pieces)
+    assert [e.delta for e in events if isinstance(e, TextDelta)] == [p for p in pieces if p]
+
+
+@given(st.lists(TEXT, min_size=1, max_size=8), st.sampled_from(["sse_v1", "sse_v3", None]))
+def test_whatever_the_app_writes_the_last_text_is_the_reply(
+    texts: list[str], protocol: str | None
+) -> None:
+    job = Job(E, 1, protocol)
+    rest = [
+        value(pairs(text)) if protocol == "sse_v1" else edits(["replace", PATH, text])
+        for text in texts[1:]
+    ]
+
+    events = follow(job, value(pairs(texts[0])), *rest, completed(pairs(texts[-1])))
+
+    shown = ""
+    for event in events:
+        shown = event.text if isinstance(event, Rewritten) else shown + deltas([event])
+    assert job.text == texts[-1]
+    assert "".join(shown.split()) == "".join(texts[-1].split())

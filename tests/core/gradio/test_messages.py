@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.errors import ProtocolError
+from qwen_space.gradio.messages import (
+    CloseStream,
+    Estimation,
+    Heartbeat,
+    Log,
+    Message,
+    ProcessCompleted,
+    ProcessGenerating,
+    ProcessStarts,
+    QueueFull,
+    UnexpectedError,
+    parse_event,
+    parse_message,
+)
+from qwen_space.gradio.sse import ServerSentEvent
+
+CASES = [
+    pytest.param(
+        '{"msg":"estimation","event_id":"e","rank":0,"queue_size":1,"rank_eta":null}',
+        Estimation("e", 0, 1, None),
+        id="estimation",
+    ),
+    pytest.param(
+        '{"msg":"estimation","event_id":"e","rank":2,"queue_size":3,"rank_eta":10.5}',
+        Estimation("e", 2, 3, 10.5),
+        id="estimation-with-eta",
+    ),
+    pytest.param(
+        '{"msg":"estimation","event_id":"e","rank":2,"queue_size":3,"rank_eta":10}',
+        Estimation("e", 2, 3, 10),
+        id="estimation-with-whole-seconds",
+    ),
+    pytest.param('{"msg":"estimation"}', Estimation(None, None, None, None), id="estimation-4.0"),
+    pytest.param(
+        '{"msg":"process_starts","event_id":"e","eta":1.5}',
+        ProcessStarts("e", 1.5),
+        id="process_starts",
+    ),
+    pytest.param(
+        '{"msg":"process_generating","event_id":"e","output":{"data":["",[]],"is_generating":true},'
+        '"success":true}',
+        ProcessGenerating("e", ["", []]),
+        id="process_generating",
+    ),
+    pytest.param(
+        '{"msg":"process_streaming","event_id":"e","output":{"data":["x"]},"success":true}',
+        ProcessGenerating("e", ["x"]),
+        id="process_streaming",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{"data":["x"]},"success":true}',
+        ProcessCompleted("e", True, ["x"], None, None),
+        id="process_completed",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{"data":[]},"success":true,"title":null}',
+        ProcessCompleted("e", True, [], None, None),
+        id="process_completed-no-outputs",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{},"success":true}',
+        ProcessCompleted("e", True, None, None, None),
+        id="process_completed-cancelled",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{"error":null},"success":false}',
+        ProcessCompleted("e", False, None, None, None),
+        id="process_completed-without-a-reason",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{"error":"why","title":"T"},'
+        '"success":false}',
+        ProcessCompleted("e", False, None, "why", "T"),
+        id="process_completed-with-a-reason",
+    ),
+    pytest.param(
+        '{"msg":"process_completed","event_id":"e","output":{"error":["a"],"title":3},'
+        '"success":false}',
+        ProcessCompleted("e", False, None, "['a']", None),
+        id="process_completed-with-an-odd-reason",
+    ),
+    pytest.param(
+        '{"msg":"log","event_id":"e","log":"line","level":"warning","title":"Warning"}',
+        Log("e", "line", "warning", "Warning"),
+        id="log",
+    ),
+    pytest.param('{"msg":"log","event_id":"e"}', Log("e", "", "info", None), id="log-bare"),
+    pytest.param(
+        '{"msg":"unexpected_error","event_id":null,"message":"404: Not Found","success":false}',
+        UnexpectedError("404: Not Found"),
+        id="unexpected_error",
+    ),
+    pytest.param('{"msg":"unexpected_error"}', UnexpectedError(""), id="unexpected_error-bare"),
+    pytest.param('{"msg":"heartbeat","event_id":null}', Heartbeat(), id="heartbeat"),
+    pytest.param('{"msg": "heartbeat"}', Heartbeat(), id="heartbeat-4.0"),
+    pytest.param('{"msg": "queue_full"}', QueueFull(), id="queue_full"),
+    pytest.param('{"msg":"close_stream","event_id":null}', CloseStream(), id="close_stream"),
+    pytest.param('{"msg":"progress","event_id":"e","progress_data":[]}', None, id="progress"),
+    pytest.param('{"msg":"of a later Gradio","event_id":[1]}', None, id="unknown-kind"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES)
+def test_each_kind_becomes_its_value(text: str, expected: Message | None) -> None:
+    assert parse_message(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("{", id="cut-short"),
+        pytest.param("<html>", id="html"),
+        pytest.param("null", id="null"),
+        pytest.param("[]", id="list"),
+        pytest.param('"msg"', id="string"),
+        pytest.param("{}", id="no-msg"),
+        pytest.param('{"msg": null}', id="msg-null"),
+        pytest.param('{"msg": ["heartbeat"]}', id="msg-list"),
+        pytest.param("[" * 100_000, id="too-deep"),
+        pytest.param("1" * 5_000, id="too-long-a-number"),
+    ],
+)
+def test_what_is_no_message_is_an_error_that_quotes_it(text: str) -> None:
+    with pytest.raises(ProtocolError, match="message of the stream") as caught:
+        parse_message(text)
+
+    assert repr(text[:200]) in str(caught.value)
+
+
+def message(kind: str, **fields: Any) -> str:
+    return json.dumps({"msg": kind, **fields})
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        (message("estimation", event_id=1), "event_id"),
+        (message("estimation", rank="0"), "rank"),
+        (message("estimation", rank=True), "rank"),
+        (message("estimation", queue_size=1.5), "queue_size"),
+        (message("estimation", rank_eta="soon"), "rank_eta"),
+        (message("process_starts", eta=[]), "eta"),
+        (message("process_generating"), "output"),
+        (message("process_generating", output=[]), "output"),
+        (message("process_generating", output={}), "output.data"),
+        (message("process_generating", output={"data": {}}), "output.data"),
+        (message("process_generating", output={"data": []}, event_id=1), "event_id"),
+        (message("process_completed", success=True), "output"),
+        (message("process_completed", success=True, output=None), "output"),
+        (message("process_completed", output={"data": []}), "success"),
+        (message("process_completed", success="yes", output={"data": []}), "success"),
+        (message("process_completed", success=True, output={"data": "x"}), "output.data"),
+        (message("log", title=1), "title"),
+    ],
+)
+def test_a_malformed_message_is_an_error_that_names_the_field(text: str, field: str) -> None:
+    with pytest.raises(ProtocolError, match=f"bad `{field}`"):
+        parse_message(text)
+
+
+TEXTS = st.text('ab0[]{}":,\\ \n\x00é🙂', max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+KINDS = [
+    "estimation",
+    "process_starts",
+    "process_generating",
+    "process_streaming",
+    "process_completed",
+    "log",
+    "unexpected_error",
+    "heartbeat",
+    "queue_full",
+    "close_stream",
+    "progress",
+]
+FIELDS = ["event_id", "rank", "queue_size", "rank_eta", "eta", "output", "success", "log", "title"]
+
+
+@given(st.sampled_from(KINDS), st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_any_fields_give_a_message_or_a_protocol_error(kind: str, fields: dict[str, Any]) -> None:
+    try:
+        parsed = parse_message(message(kind, **fields))
+    except ProtocolError:
+        return
+
+    assert (parsed is None) == (kind == "progress")
+
+
+@given(TEXTS)
+def test_any_text_gives_nothing_worse_than_a_protocol_error(text: str) -> None:
+    with pytest.raises(ProtocolError):
+        parse_message(text)
+
+
+def test_a_call_that_fails_with_nonsense_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match=r"/call error message has a bad `output\.data`"):
+        parse_event(ServerSentEvent('{"data": "x"}', "error"))

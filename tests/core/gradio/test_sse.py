@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.errors import ProtocolError
+from qwen_space.gradio.sse import ServerSentEvent, Shortcut, SSEDecoder
+
+SSE = ServerSentEvent
+
+
+def decode(body: bytes, size: int | None = None, limit: int = 2**20) -> list[ServerSentEvent]:
+    decoder = SSEDecoder(max_event_size=limit)
+    step = size or max(1, len(body))
+    return [
+        each
+        for start in range(0, len(body), step)
+        for each in decoder.feed(body[start : start + step])
+    ]
+
+
+CASES = [
+    pytest.param(b"", [], id="nothing"),
+    pytest.param(b"data: a\n\n", [SSE("a")], id="lf"),
+    pytest.param(b"data: a\r\n\r\n", [SSE("a")], id="crlf"),
+    pytest.param(b"data: a\r\r", [SSE("a")], id="cr"),
+    pytest.param(
+        b"data: a\r\n\r\ndata: b\r\rdata: c\n\n", [SSE("a"), SSE("b"), SSE("c")], id="mixed-events"
+    ),
+    pytest.param(b"data: a\rdata: b\ndata: c\r\n\n", [SSE("a\nb\nc")], id="mixed-lines"),
+    pytest.param(b"data: a\n\r", [SSE("a")], id="lf-cr-is-two-ends"),
+    pytest.param(b"\xef\xbb\xbfdata: a\n\n", [SSE("a")], id="bom"),
+    pytest.param(b"\xef\xbb\xbf\r\n\r\ndata: a\n\n", [SSE("a")], id="bom-alone-on-its-line"),
+    pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [SSE("a")], id="bom-later-is-no-bom"),
+    pytest.param(b": hello\ndata: a\n:\n\n", [SSE("a")], id="comments"),
+    pytest.param(b":\n\n: only\n\n", [], id="only-comments"),
+    pytest.param(b"data: a\ndata: b\n\n", [SSE("a\nb")], id="two-data-lines"),
+    pytest.param(b"data:\ndata:\n\n", [SSE("\n")], id="two-empty-data-lines"),
+    pytest.param(b"data: a\ndata\ndata: b\n\n", [SSE("a\n\nb")], id="data-without-colon"),
+    pytest.param(b"data:\n\n", [SSE("")], id="empty-data"),
+    pytest.param(b"data:a\n\n", [SSE("a")], id="no-space"),
+    pytest.param(b"data:  a \n\n", [SSE(" a ")], id="one-space-is-taken"),
+    pytest.param(b"data:\ta\n\n", [SSE("\ta")], id="a-tab-is-none"),
+    pytest.param(b"data: a:b: c\n\n", [SSE("a:b: c")], id="colons-in-data"),
+    pytest.param(b"event: complete\ndata: a\n\n", [SSE("a", "complete")], id="event"),
+    pytest.param(b"data: a\nevent: x\nevent: y\n\n", [SSE("a", "y")], id="the-last-event-counts"),
+    pytest.param(b"event: x\n\ndata: a\n\n", [SSE("a")], id="event-without-data"),
+    pytest.param(b"event: x\ndata: a\n\ndata: b\n\n", [SSE("a", "x"), SSE("b")], id="event-once"),
+    pytest.param(b"event:\ndata: a\n\n", [SSE("a")], id="empty-event"),
+    pytest.param(b"id: 1\nretry: 5\ndata: a\n\n", [SSE("a")], id="id-and-retry"),
+    pytest.param(b"nonsense\ndata: a\n\n", [SSE("a")], id="unknown-field"),
+    pytest.param(b" data: x\ndata: a\n\n", [SSE("a")], id="space-before-the-field"),
+    pytest.param(b"DATA: x\ndata: a\n\n", [SSE("a")], id="case-counts"),
+    pytest.param(b"\n\n\ndata: a\n\n\n\n", [SSE("a")], id="empty-lines"),
+    pytest.param(b"data: a\n", [], id="unfinished"),
+    pytest.param(b"data: a\n\ndata: b", [SSE("a")], id="unfinished-line"),
+    pytest.param(b"<html>\n<p>no stream</p>\n\n</html>\n\n", [], id="html"),
+    pytest.param(
+        "data: a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f\n\n".encode(),
+        [SSE("a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f")],
+        id="no-line-end-but-these-three",
+    ),
+    pytest.param("data: 你好🙂\n\n".encode(), [SSE("你好🙂")], id="utf-8"),
+    pytest.param(b"data: a\x00b\n\n", [SSE("a\x00b")], id="nul"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), CASES)
+@pytest.mark.parametrize("size", [1, 2, 3, 1024])
+def test_the_cut_of_the_chunks_does_not_matter(
+    body: bytes, expected: list[ServerSentEvent], size: int
+) -> None:
+    events = decode(body, size)
+
+    assert events == expected
+
+
+def test_an_event_is_there_with_its_last_byte() -> None:
+    decoder = SSEDecoder()
+
+    assert list(decoder.feed(b"data: a\n")) == []
+    assert list(decoder.feed(b"\n")) == [SSE("a")]
+
+
+def test_an_event_is_there_with_its_last_cr_whatever_comes_next() -> None:
+    decoder = SSEDecoder()
+
+    assert list(decoder.feed(b"data: a\r\n\r")) == [SSE("a")]
+    assert list(decoder.feed(b"\ndata: b\n\n")) == [SSE("b")]
+
+
+def test_a_chunk_of_nothing_between_cr_and_lf_changes_nothing() -> None:
+    decoder = SSEDecoder()
+
+    events = [
+        event
+        for chunk in (b"data: a\r", b"", b"\ndata: b\r\n\r\n")
+        for event in decoder.feed(chunk)
+    ]
+
+    assert events == [SSE("a\nb")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"data: \xff\n\n", id="never-utf-8"),
+        pytest.param(b"data: \xf0\x9f\x99\n\n", id="cut-short"),
+        pytest.param(b"data: \xed\xa0\xbd\n\n", id="surrogate"),
+        pytest.param(b"event: \xff\ndata: a\n\n", id="in-the-event"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, None])
+def test_what_is_not_utf_8_is_an_error(body: bytes, size: int | None) -> None:
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        decode(body, size)
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"data: " + b"x" * 64 + b"\n\n", id="a-long-line"),
+        pytest.param(b"data: " + b"x" * 64, id="a-line-without-end"),
+        pytest.param(b"data: xxxxxxx\n" * 12, id="many-lines"),
+        pytest.param(b":" + b"x" * 64, id="a-comment-without-end"),
+    ],
+)
+def test_an_event_over_the_limit_is_an_error_before_it_ends(body: bytes, size: int) -> None:
+    with pytest.raises(ProtocolError, match="larger than 48 bytes"):
+        decode(body, size, limit=48)
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_the_limit_is_for_one_event(size: int) -> None:
+    body = b"data: 0123456789\n\n: comment\n\n" * 50
+
+    events = decode(body, size, limit=48)
+
+    assert events == [SSE("0123456789")] * 50
+
+
+@pytest.mark.parametrize("last", [b"data: \xff\n\n", b"data: " + b"x" * 99])
+def test_events_before_an_error_in_the_same_bytes_are_there(last: bytes) -> None:
+    decoder = SSEDecoder(max_event_size=48)
+    events = []
+
+    with pytest.raises(ProtocolError):
+        events.extend(decoder.feed(b"data: a\n\n" + last))
+
+    assert events == [SSE("a")]
+
+
+# What the reader wants no more of than a part
+
+
+BRACKETS = Shortcut(b"data: <", re.compile(rb"([^\n]*)>\n\n"))
+
+
+@dataclass
+class Reader:
+    """Wants what stands in angle brackets, of events of just that."""
+
+    shortcut: Shortcut | None = BRACKETS
+
+
+def skim(body: bytes, size: int, reader: Reader, limit: int = 2**20) -> list[Any]:
+    decoder = SSEDecoder(max_event_size=limit)
+    cuts = (body[at : at + size] for at in range(0, len(body), size))
+    items = (each for cut in cuts for each in decoder.feed(cut, reader))
+    return [each for item in items for each in (item if isinstance(item, list) else [item])]
+
+
+SKIMMED = [
+    pytest.param(b"data: a\n\ndata: <b>\n\ndata: <c>\n\n", [SSE("a"), "b", "c"], id="events"),
+    pytest.param(b"data: <a>\n\ndata: <b>\n\n", [SSE("<a>"), "b"], id="a-mark-may-be-at-the-start"),
+    pytest.param(b":\n\ndata: <a>\n\ndata: b\n\n", ["a", SSE("b")], id="then-another"),
+    pytest.param(b":\r\n\r\ndata: <a>\r\n\r\n", ["a"], id="crlf"),
+    pytest.param(b":\n\nevent: x\ndata: <a>\n\n", [SSE("<a>", "x")], id="it-has-a-name"),
+    pytest.param(b":\n\ndata: <a>\ndata: <b>\n\n", [SSE("<a>\n<b>")], id="two-lines"),
+    pytest.param(b":\n\ndata: x\ndata: <b>\n\n", [SSE("x\n<b>")], id="the-second-line"),
+    pytest.param(b":\n\ndata: <a>\n", [], id="unfinished"),
+    pytest.param(":\n\ndata: <你🙂>\n\n".encode(), ["你🙂"], id="utf-8"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), SKIMMED)
+def test_a_shortcut_gives_a_part_in_place_of_the_event(body: bytes, expected: list[Any]) -> None:
+    assert skim(body, len(body), Reader()) == expected
+
+
+def test_the_parts_of_events_in_a_row_come_together() -> None:
+    decoder = SSEDecoder()
+
+    items = [*decoder.feed(b":\n\ndata: <a>\n\ndata: <b>\n\ndata: c\n\ndata: <d>\n\n", Reader())]
+
+    assert items == [["a", "b"], SSE("c"), ["d"]]
+
+
+def test_parts_before_an_error_come_before_it() -> None:
+    items = []
+
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        items.extend(SSEDecoder().feed(b":\n\ndata: <a>\n\ndata: <\xff>\n\n", Reader()))
+
+    assert items == [["a"]]
+
+
+@pytest.mark.parametrize(("body", "expected"), SKIMMED)
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_an_event_that_was_cut_may_be_there_itself(
+    body: bytes, expected: list[Any], size: int
+) -> None:
+    wholes = [SSE(f"<{each}>") if isinstance(each, str) else each for each in expected]
+
+    items = skim(body, size, Reader())
+
+    assert [SSE(f"<{each}>") if isinstance(each, str) else each for each in items] == wholes
+
+
+def test_the_shortcut_is_looked_up_after_each_event() -> None:
+    reader = Reader(None)
+    decoder, items = SSEDecoder(), []
+    for item in decoder.feed(b"data: <a>\n\ndata: <b>\n\ndata: c\n\ndata: <d>\n\n", reader):
+        items.append(item)
+        reader.shortcut = None if item == SSE("c") else BRACKETS
+
+    assert items == [SSE("<a>"), ["b"], SSE("c"), SSE("<d>")]
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_shortcut_lets_through_nothing_that_is_larger_or_not_utf_8(size: int) -> None:
+    with pytest.raises(ProtocolError, match="larger than 48 bytes"):
+        skim(b":\n\ndata: <" + b"x" * 64 + b">\n\n", size, Reader(), limit=48)
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        skim(b":\n\ndata: <\xff>\n\n", size, Reader())
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b"", b":", b"data", b"data:", b"data: ", b"event: x", b"id: 1", b"nonsense"]
+        ),
+        st.text("a: \x00\x85\u2028\ufeffé你🙂").map(lambda text: b"data: " + text.encode()),
+    ),
+    max_size=20,
+)
+ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> bytes:
+    bom = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
+    return bom + b"".join(line + draw(ENDS) for line in draw(LINES))
+
+
+@st.composite
+def chunks_of(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
+    body = draw(bodies)
+    cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
+    return [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+
+
+@given(chunks_of(streams()))
+def test_any_split_of_any_stream_gives_the_same_events(chunks: list[bytes]) -> None:
+    decoder = SSEDecoder()
+
+    events = [event for chunk in chunks for event in decoder.feed(chunk)]
+
+    assert events == decode(b"".join(chunks))
+
+
+@given(streams())
+def test_the_end_of_the_lines_does_not_matter(body: bytes) -> None:
+    lf = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    assert decode(body) == decode(lf)
+    assert decode(lf.replace(b"\n", b"\r\n")) == decode(lf)
+
+
+@given(chunks_of(st.binary(max_size=200)))
+def test_random_bytes_give_nothing_worse_than_a_protocol_error(chunks: list[bytes]) -> None:
+    decoder = SSEDecoder(max_event_size=100)
+
+    try:
+        events = [event for chunk in chunks for event in decoder.feed(chunk)]
+    except ProtocolError:
+        return
+
+    assert all(isinstance(event.data, str) for event in events)

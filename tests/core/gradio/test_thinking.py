@@ -1,0 +1,558 @@
+"""Thoughts are kept apart from the answer, wherever the app marks them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space import (
+    Completed,
+    ProtocolError,
+    Rewritten,
+    SpaceClient,
+    StreamInterruptedError,
+    TextDelta,
+    ThinkingDelta,
+    Timeouts,
+)
+from qwen_space.gradio import deltas as value_module
+from qwen_space.gradio.chatbot import Reply, find_reply
+from qwen_space.gradio.deltas import ChatValue
+from tests.scripted_server import Exchange, ScriptedServer, append, starts, streaming
+from tests.thinking_app import WAYS, asked
+
+USER = {"role": "user", "content": "u"}
+
+
+def bot(*parts: Any, title: str | None = None) -> dict[str, Any]:
+    content = parts[0] if len(parts) == 1 and isinstance(parts[0], str) else list(parts)
+    return {"role": "assistant", "content": content, "metadata": {"title": title}}
+
+
+def text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def tool(content: str, title: str = "Thinking") -> dict[str, Any]:
+    return {"type": "tool", "content": content, "options": {"title": title}, "copyable": False}
+
+
+def said(content: str) -> dict[str, Any]:
+    return {"type": "text", "content": content, "options": None, "copyable": True}
+
+
+# What is a thought
+
+ROWS = [
+    pytest.param(
+        [USER, bot("hm", title="T"), bot("b")],
+        Reply("b", [2, "content"], "hm", [1, "content"]),
+        id="row",
+    ),
+    pytest.param(
+        [USER, bot("hm", title="T")], Reply("", None, "hm", [1, "content"]), id="row-alone"
+    ),
+    pytest.param(
+        [USER, bot("", title="T")], Reply("", None, "", [1, "content"]), id="row-still-empty"
+    ),
+    pytest.param(
+        [USER, bot(text("hm"), title="T"), bot(text("b"))],
+        Reply("b", [2, "content", 0, "text"], "hm", [1, "content", 0, "text"]),
+        id="row-of-parts",
+    ),
+    pytest.param(
+        [USER, bot("hm", title="T"), bot("so", title="T"), bot("b")],
+        Reply("b", [3, "content"], "hm\n\nso", [2, "content"]),
+        id="rows",
+    ),
+    pytest.param(
+        [USER, bot("", title="T"), bot("so", title="T"), bot("b")],
+        Reply("b", [3, "content"], "so", [2, "content"]),
+        id="rows-the-first-is-empty",
+    ),
+    pytest.param(
+        [USER, bot("hm", title="T"), bot("", title="T")],
+        Reply("", None, "hm", None),
+        id="rows-the-last-is-empty",
+    ),
+    pytest.param(
+        [USER, bot("b"), bot("hm", title="T"), bot("c")],
+        Reply("b\n\nc", [3, "content"], "hm", [2, "content"]),
+        id="row-in-between",
+    ),
+    pytest.param(
+        [USER, bot("old", title="T"), bot("a"), USER, bot("hm", title="T"), bot("b")],
+        Reply("b", [5, "content"], "hm", [4, "content"]),
+        id="rows-of-an-earlier-turn",
+    ),
+    pytest.param(
+        bot("hm", title="T"), Reply("", None, "hm", ["content"]), id="one-message-that-thinks"
+    ),
+    pytest.param(
+        [bot("hm", title="T"), bot("b")],
+        Reply("b", [1, "content"], "hm", [0, "content"]),
+        id="rows-of-a-chat-interface",
+    ),
+    pytest.param(
+        {"__type__": "update", "value": [USER, bot("hm", title="T"), bot("b")]},
+        Reply("b", ["value", 2, "content"], "hm", ["value", 1, "content"]),
+        id="update",
+    ),
+]
+
+PARTS = [
+    *(
+        pytest.param(
+            [USER, bot({"type": kind, key: "hm"}, text("b"))],
+            Reply("b", [1, "content", 1, "text"], "hm", [1, "content", 0, key]),
+            id=f"{kind}-{key}",
+        )
+        for kind in ("thinking", "reasoning", "thought")
+        for key in ("thinking", "reasoning", "text", "content")
+    ),
+    pytest.param(
+        [USER, bot(tool("hm"), said("b"))],
+        Reply("b", [1, "content", 1, "content"], "hm", [1, "content", 0, "content"]),
+        id="modelscope-pro",
+    ),
+    pytest.param(
+        [USER, bot(tool(""), said(""))],
+        Reply("", [1, "content", 1, "content"], "", [1, "content", 0, "content"]),
+        id="modelscope-pro-waiting",
+    ),
+    pytest.param(
+        [USER, {"role": "assistant", "content": tool("hm")}],
+        Reply("", None, "hm", [1, "content", "content"]),
+        id="modelscope-pro-one-part",
+    ),
+    pytest.param(
+        [USER, bot(tool("hm"), said("b"), tool("so"), said("c"))],
+        Reply("b\n\nc", [1, "content", 3, "content"], "hm\n\nso", [1, "content", 2, "content"]),
+        id="modelscope-pro-by-turns",
+    ),
+    pytest.param(
+        [USER, bot({"type": "thinking", "thinking": [text("hm"), text("so")]}, text("b"))],
+        Reply("b", [1, "content", 1, "text"], "hm\n\nso", [1, "content", 0, "thinking", 1, "text"]),
+        id="thought-of-parts",
+    ),
+]
+
+PLAIN = [
+    pytest.param("<think>hm</think>b", id="text"),
+    pytest.param([["u", "<think>hm</think>b"]], id="pair"),
+    pytest.param([USER, bot("<think>hm</think>b")], id="message"),
+    pytest.param([USER, bot(text("<think>hm</think>b"))], id="part"),
+    pytest.param([USER, bot({**text("<think>hm</think>b"), "thinking": "x"})], id="another-key"),
+    pytest.param([USER, bot({**text("<think>hm</think>b"), "type": []})], id="a-type-of-its-own"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), [*ROWS, *PARTS])
+def test_thoughts_and_answer_are_told_apart_in_every_shape(value: Any, expected: Reply) -> None:
+    assert find_reply(value) == expected
+
+
+@pytest.mark.parametrize("value", PLAIN)
+def test_what_the_app_does_not_mark_is_no_thought(value: Any) -> None:
+    reply = find_reply(value)
+
+    assert reply is not None
+    assert (reply.text, reply.thinking) == ("<think>hm</think>b", "")
+
+
+def test_a_thought_of_no_known_shape_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError):
+        find_reply([USER, {**bot("x", title="T"), "content": 1}])
+
+
+# What of it is new
+
+
+def thinking_value(thought: str | None, answer: str | None, title: str = "T") -> list[Any]:
+    """Return a chat whose thoughts and answer are rows of their own."""
+    rows = [] if thought is None else [bot(thought, title=title)]
+    return [USER, *rows, *([] if answer is None else [bot(answer)])]
+
+
+THOUGHT, ANSWER = [1, "content"], [2, "content"]
+
+
+def after(*values: Any) -> ChatValue:
+    value = ChatValue()
+    for each in values:
+        value.become(each)
+    return value
+
+
+def test_thoughts_come_before_the_answer_and_each_as_its_own_event() -> None:
+    value = ChatValue()
+
+    events = [
+        *value.become(thinking_value("hm", None)),
+        *value.edit([["append", THOUGHT, " so"]]),
+        *value.edit([["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
+        *value.edit([["append", ANSWER, "b"]]),
+    ]
+
+    assert events == [
+        ThinkingDelta("hm"),
+        ThinkingDelta(" so", ["hm", " so"]),
+        TextDelta("a"),
+        TextDelta("b", ["a", "b"]),
+    ]
+    assert (value.thinking, value.text) == ("hm so", "ab")
+
+
+def test_a_pro_chatbot_s_thoughts_come_before_its_answer() -> None:
+    value = after([USER, bot(tool("", "Thinking..."))])
+    options = [1, "content", 0, "options"]
+
+    events = [
+        *value.edit([["append", [1, "content", 0, "content"], "hm"]]),
+        *value.edit([["append", [1, "content", 0, "content"], " so"]]),
+        *value.edit([["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]),
+        *value.edit([["add", [1, "content", 1], said("a")]]),
+        *value.edit([["append", [1, "content", 1, "content"], "b"]]),
+    ]
+
+    assert events == [
+        ThinkingDelta("hm"),
+        ThinkingDelta(" so", ["hm", " so"]),
+        TextDelta("a"),
+        TextDelta("b", ["a", "b"]),
+    ]
+
+
+def test_both_in_one_message_are_two_events() -> None:
+    assert ChatValue().become(thinking_value("hm", "a")) == [ThinkingDelta("hm"), TextDelta("a")]
+
+
+def test_a_further_thought_begins_with_a_blank_line() -> None:
+    value = after([USER, bot("hm", title="T")])
+
+    events = value.edit([["add", [2], bot("so", title="T")]])
+    events += value.edit([["append", [2, "content"], "!"]])
+
+    assert [event.delta for event in events if isinstance(event, ThinkingDelta)] == ["\n\nso", "!"]
+
+
+def test_a_further_thought_that_is_empty_at_first_begins_with_a_blank_line_too() -> None:
+    value = after([USER, bot("hm", title="T"), bot("", title="T")])
+
+    events = value.edit([["append", [2, "content"], "so"]])
+
+    assert events == [ThinkingDelta("\n\nso", ["hm\n\nso"])]
+
+
+@pytest.mark.parametrize(
+    ("edit", "event"),
+    [
+        pytest.param(["append", THOUGHT, "x"], ThinkingDelta("x", ["hm", "x"]), id="thought"),
+        pytest.param(["append", ANSWER, "x"], TextDelta("x", ["a", "x"]), id="answer"),
+    ],
+)
+def test_a_piece_at_the_end_costs_no_look_at_the_value(
+    edit: Any, event: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = after(thinking_value("hm", "a"))
+    monkeypatch.delattr(value_module, "apply_edits")
+    monkeypatch.delattr(value_module, "find_reply")
+
+    assert value.edit([edit]) == [event]
+    assert value.edit([]) == []
+
+
+def test_an_append_without_a_path_is_no_piece_of_what_is_not_there_yet() -> None:
+    with pytest.raises(ProtocolError):
+        after([USER]).edit([["append", None, "x"]])
+
+
+CHANGES = [
+    pytest.param(["replace", [1, "metadata", "title"], "Thought for 1 s"], id="title"),
+    pytest.param(["add", [1, "metadata", "status"], "done"], id="status"),
+    pytest.param(["replace", THOUGHT, "other"], id="thought-rewritten"),
+    pytest.param(["replace", THOUGHT, ""], id="thought-emptied"),
+    pytest.param(["replace", [1, "metadata"], None], id="thought-that-becomes-answer"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES[:-1])
+def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
+    value = after(thinking_value("hm", "a"))
+
+    events = [
+        *value.edit([["append", THOUGHT, "!"]]),
+        *value.edit([["append", ANSWER, "b"]]),
+        *value.edit([change]),
+        *value.edit([["append", ANSWER, "c"]]),
+        *value.edit([change, ["append", ANSWER, "d"]]),
+    ]
+
+    assert "".join(each.delta for each in events if isinstance(each, TextDelta)) == "bcd"
+    assert not [each for each in events if isinstance(each, Rewritten)]
+    assert value.text == "abcd"
+
+
+def test_a_thought_that_the_app_shows_as_answer_later_is_a_rewriting() -> None:
+    value = after(thinking_value("hm", "a"))
+
+    assert value.edit([["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
+    assert (value.thinking, value.text) == ("", "hm\n\na")
+
+
+REWRITES = [
+    pytest.param("hm", "so", [], id="other"),
+    pytest.param("hm", "", [], id="emptied"),
+    pytest.param("hm", None, [], id="taken-away"),
+    pytest.param("hm so", "hm", [], id="shorter"),
+    pytest.param("a\n- b", "a\n  - b\nc", [ThinkingDelta("\nc", ["a\n  - b\nc"])], id="indented"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "events"), REWRITES)
+def test_a_rewritten_thought_is_no_event_and_right_in_the_end(
+    old: str, new: str | None, events: list[Any]
+) -> None:
+    value = after(thinking_value(old, None))
+
+    assert value.become(thinking_value(new, None)) == events
+    assert value.thinking == (new or "")
+
+
+def test_thoughts_go_on_after_a_rewriting() -> None:
+    value = after(thinking_value("hm", None), thinking_value("so", None))
+
+    assert value.edit([["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
+
+
+def test_an_update_without_a_value_leaves_both_as_they_were() -> None:
+    value = after(thinking_value("hm", "a"))
+
+    assert value.become({"__type__": "update"}) == []
+    assert (value.thinking, value.text) == ("hm", "a")
+
+
+@pytest.mark.parametrize("path", [THOUGHT, ANSWER])
+def test_after_an_update_without_a_value_there_is_nothing_to_append_to(path: Any) -> None:
+    value = after(thinking_value("hm", "a"), {"__type__": "update"})
+
+    with pytest.raises(ProtocolError):
+        value.edit([["append", path, "x"]])
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["think", "say", "title", "next thought", "next answer"]),
+        st.text("ab \n", max_size=4),
+    ),
+    max_size=12,
+)
+
+
+def grown(steps: list[tuple[str, str]]) -> Iterator[list[Any]]:
+    """Yield the values of an app that thinks and says by steps; its last row is what grows."""
+    rows: list[dict[str, Any]] = []
+    for step, piece in steps:
+        if step == "title":
+            rows = [bot(row["content"], title=_title(row) and f"T{piece}") for row in rows]
+        else:
+            title = "T" if "th" in step else None
+            if rows and "next" not in step and bool(_title(rows[-1])) == bool(title):
+                *rows, last = rows
+                rows.append(bot(last["content"] + piece, title=_title(last)))
+            else:
+                rows = [*rows, bot(piece, title=title)]
+        yield [USER, *rows]
+
+
+def _title(row: dict[str, Any]) -> str | None:
+    return row["metadata"]["title"]
+
+
+def edits_between(old: list[Any], new: list[Any]) -> list[Any]:
+    """Return what Gradio would send: one edit for each row that is new or has changed."""
+    edits: list[Any] = []
+    for index, row in enumerate(new):
+        if index >= len(old):
+            edits.append(["add", [index], row])
+            continue
+        before, title = old[index], row.get("metadata")
+        if before["content"] != row["content"]:
+            piece = row["content"][len(before["content"]) :]
+            edits.append(["append", [index, "content"], piece])
+        if before.get("metadata") != title:
+            edits.append(["replace", [index, "metadata"], title])
+    return edits
+
+
+@given(STEPS)
+def test_deltas_of_what_only_grows_are_the_thoughts_and_the_answer(
+    steps: list[tuple[str, str]],
+) -> None:
+    whole, edited = after([USER]), after([USER])
+    shown = {ThinkingDelta: "", TextDelta: ""}
+    old: list[Any] = [USER]
+
+    for new in grown(steps):
+        events = edited.edit(edits_between(old, new))
+        assert events == whole.become(new)
+        for event in events:
+            assert not isinstance(event, Rewritten)
+            assert event.delta
+            shown[type(event)] += event.delta
+        old = new
+
+    reply = find_reply(old)
+    assert reply is not None
+    assert (whole.thinking, whole.text) == (reply.thinking, reply.text)
+    assert (edited.thinking, edited.text) == (reply.thinking, reply.text)
+    assert (shown[ThinkingDelta], shown[TextDelta]) == (reply.thinking, reply.text)
+
+
+# The client
+
+
+def generating(*edits: Any) -> dict[str, Any]:
+    """Return a message with edits of the scripted server's chat."""
+    message = append("")
+    message["output"]["data"][1] = list(edits)
+    return message
+
+
+def thinks_first() -> dict[str, Any]:
+    """Return a first message in which the app thinks, and says nothing yet."""
+    message = append("")
+    message["output"]["data"] = ["", [USER, bot("STOP? ", title="T")], ""]
+    return message
+
+
+def finished(chat: list[Any]) -> dict[str, Any]:
+    message = append("")
+    message["output"]["data"] = ["", chat, ""]
+    return {**message, "msg": "process_completed"}
+
+
+async def test_stop_sequences_look_at_the_answer_only() -> None:
+    server = ScriptedServer(
+        data=streaming(
+            starts(),
+            thinks_first(),
+            generating(["append", THOUGHT, "STOP!"]),
+            generating(["add", [2], bot("a ST")]),
+            generating(["append", ANSWER, "OP b"]),
+            then="hang",
+        )
+    )
+
+    async with (
+        server,
+        SpaceClient(server.url) as client,
+        client.stream("Hi", stop=["STOP"]) as events,
+    ):
+        *got, done = [event async for event in events]
+
+    assert got[1:] == [
+        ThinkingDelta("STOP? "),
+        ThinkingDelta("STOP!", ["STOP? ", "STOP!"]),
+        TextDelta("a "),
+    ]
+    assert isinstance(done, Completed)
+    assert (done.text, done.thinking) == ("a ", "STOP? STOP!")
+    assert done.finish_reason == "stop_sequence"
+
+
+async def test_the_first_thought_ends_the_first_token_s_limit() -> None:
+    async def slow_answer(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.send(starts())
+        await exchange.send(thinks_first())
+        for _ in range(15):
+            await exchange.send({"msg": "heartbeat", "event_id": None})
+            await asyncio.sleep(0.02)
+        await exchange.send(finished([USER, bot("STOP? ", title="T"), bot("a")]))
+
+    async with (
+        ScriptedServer(data=slow_answer) as server,
+        SpaceClient(server.url, timeouts=Timeouts(first_token=0.15)) as client,
+    ):
+        done = await client.complete("Hi")
+
+    assert (done.text, done.thinking) == ("a", "STOP? ")
+
+
+async def test_a_stream_that_breaks_off_in_a_thought_has_no_text() -> None:
+    async with (
+        ScriptedServer(data=streaming(starts(), thinks_first())) as server,
+        SpaceClient(server.url) as client,
+    ):
+        with pytest.raises(StreamInterruptedError) as caught:
+            await client.complete("Hi")
+
+    assert caught.value.text == ""
+
+
+# A real app
+
+STEPS_OF_AN_APP = [
+    ("think", "hm"),
+    ("think", " so"),
+    ("title", "Thought for 1 s"),
+    ("say", "The"),
+    ("say", " answer"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_app_s_thoughts_are_streamed_as_they_grow(thinking_space: str, way: str) -> None:
+    async with (
+        SpaceClient(thinking_space, endpoint=way) as client,
+        client.stream(asked(*STEPS_OF_AN_APP)) as events,
+    ):
+        got = [event async for event in events]
+
+    done = got[-1]
+    assert [each for each in got if isinstance(each, ThinkingDelta | TextDelta)] == [
+        ThinkingDelta("hm"),
+        ThinkingDelta(" so", ["hm", " so"]),
+        TextDelta("The"),
+        TextDelta(" answer", ["The", " answer"]),
+    ]
+    assert isinstance(done, Completed)
+    assert (done.text, done.thinking) == ("The answer", "hm so")
+
+
+async def test_an_app_may_think_again_and_retitle_an_old_thought(thinking_space: str) -> None:
+    steps = [*STEPS_OF_AN_APP[:3], ("think", "well"), ("say", "a"), ("think", "!"), ("say", "b")]
+
+    async with (
+        SpaceClient(thinking_space, endpoint="titles") as client,
+        client.stream(asked(*steps)) as events,
+    ):
+        got = [event async for event in events]
+
+    done = got[-1]
+    assert isinstance(done, Completed)
+    assert (done.thinking, done.text) == ("hm so\n\nwell\n\n!", "a\n\nb")
+    assert not [each for each in got if isinstance(each, Rewritten)]
+    for kind, whole in ((ThinkingDelta, done.thinking), (TextDelta, done.text)):
+        assert "".join(each.delta for each in got if isinstance(each, kind)) == whole
+
+
+async def test_tags_that_the_app_leaves_in_its_text_are_text(thinking_space: str) -> None:
+    async with SpaceClient(thinking_space, endpoint="plain") as client:
+        done = await client.complete(asked(*STEPS_OF_AN_APP))
+
+    assert done.thinking == ""
+    assert done.text == "<think>hm so</think>The answer"
+
+
+async def test_an_app_that_only_thinks_has_an_empty_answer(thinking_space: str) -> None:
+    async with SpaceClient(thinking_space, endpoint="titles") as client:
+        done = await client.complete(asked(("think", "hm")))
+
+    assert (done.text, done.thinking) == ("", "hm")

@@ -1,0 +1,505 @@
+"""Replies to text and tool calls."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qwen_space.tools import (
+    ArgumentsDelta,
+    CallStarted,
+    InvalidCall,
+    Parsed,
+    Piece,
+    ReplyParser,
+    TextPiece,
+    ToolCall,
+    Tools,
+    call_text,
+    parse,
+)
+from qwen_space.tools.call_id import new_call_id
+
+NAMES = ("get_weather", "f")
+SCHEMAS = [{"type": "function", "function": {"name": name}} for name in NAMES]
+AUTO = Tools.of(SCHEMAS)
+FORCED = Tools.of(SCHEMAS, "any")
+
+
+def ids() -> Callable[[], str]:
+    numbers = itertools.count()
+    return lambda: f"call_{next(numbers)}"
+
+
+def tagged(body: str) -> str:
+    return f"<tool_call>\n{body}\n</tool_call>"
+
+
+def call(arguments: str = "{}", name: str = "f") -> str:
+    return f'{{"name": "{name}", "arguments": {arguments}}}'
+
+
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return pieces with neighbouring deltas of a kind joined."""
+    out: list[Piece] = []
+    for piece in pieces:
+        last = out[-1] if out else None
+        match last, piece:
+            case TextPiece(), TextPiece():
+                out[-1] = TextPiece(last.delta + piece.delta)
+            case ArgumentsDelta(), ArgumentsDelta() if last.index == piece.index:
+                out[-1] = replace(last, delta=last.delta + piece.delta)
+            case _:
+                out.append(piece)
+    return out
+
+
+def run(cuts: Iterable[str], tools: Tools = AUTO) -> tuple[list[Piece], Parsed]:
+    parser = ReplyParser(tools, ids())
+    pieces = [piece for cut in cuts for piece in parser.feed(cut)]
+    return joined([*pieces, *parser.close()]), parser.parsed
+
+
+def short(parsed: Parsed) -> list[Any]:
+    """Return a reply's parts: texts, (name, arguments) of calls, ["invalid", text]."""
+    out: list[Any] = []
+    for part in parsed.parts:
+        match part:
+            case ToolCall():
+                out.append((part.name, part.arguments))
+            case InvalidCall():
+                out.append(["invalid", part.text])
+            case _:
+                out.append(part)
+    return out
+
+
+F = ("f", {})
+HOT = '{"a": "</tool_call>"}'
+
+REPLIES = [
+    pytest.param("", [], id="nothing"),
+    pytest.param("Hi <b> a < b </tool>\n", ["Hi <b> a < b </tool>\n"], id="text"),
+    pytest.param(tagged(call()), [F], id="a-call"),
+    pytest.param("<tool_call>" + call() + "</tool_call>", [F], id="no-line-breaks"),
+    pytest.param(f"Hm.\n{tagged(call())}", ["Hm.", F], id="text-before"),
+    pytest.param(f"{tagged(call())}\nSo.", [F, "So."], id="text-after"),
+    pytest.param(f"A\n{tagged(call())}\nB\n{tagged(call())}\nC", ["A", F, "B", F, "C"], id="mixed"),
+    pytest.param(f"{tagged(call())}\n{tagged(call())}", [F, F], id="two"),
+    pytest.param(f"{tagged(call())}{tagged(call())}", [F, F], id="two-at-once"),
+    pytest.param(
+        f"A\n\n{tagged(call())}\n\nB", ["A\n", F, "\nB"], id="one-line-break-is-the-tag-s"
+    ),
+    pytest.param(tagged(call(HOT)), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
+    pytest.param(
+        tagged(call('{"a": "\\"</tool_call>\\\\"}')),
+        [("f", {"a": '"</tool_call>\\'})],
+        id="tag-behind-escapes",
+    ),
+    pytest.param(
+        tagged(call('{"a": "<tool_call>"}')), [("f", {"a": "<tool_call>"})], id="opening-in-string"
+    ),
+    pytest.param(
+        tagged(call('{"a": "x\n <b>\n<c>\t"}')), [("f", {"a": "x\n <b>\n<c>\t"})], id="raw-breaks"
+    ),
+    pytest.param(
+        tagged(call('{"a": {"b": [{}, {"c": null}]}}')),
+        [("f", {"a": {"b": [{}, {"c": None}]}})],
+        id="nested",
+    ),
+    pytest.param(tagged(call('"{\\"a\\": 1}"')), [("f", {"a": 1})], id="arguments-as-text"),
+    pytest.param(tagged('{"arguments": {"a": 1}, "name": "f"}'), [("f", {"a": 1})], id="order"),
+    pytest.param(tagged('{"id": 1, "name": "f", "arguments": {}}'), [F], id="further-keys"),
+    pytest.param(tagged(call(name="x")), [("x", {})], id="a-name-that-is-not-bound"),
+    pytest.param(tagged(call(name="\\u0066")), [F], id="name-with-an-escape"),
+    pytest.param(tagged(f"[{call()}]"), [F], id="list-of-one"),
+    pytest.param(tagged(f"[{call()},\n {call(HOT)}]"), [F, ("f", json.loads(HOT))], id="list"),
+    pytest.param(
+        f"A\n{tagged(f'[{call()}, {call()}]')}\nB\n{tagged(call())}", ["A", F, F, "B", F], id="both"
+    ),
+    pytest.param(f"A</tool_call>B\n</tool_call>\n{call()}", [f"AB{call()}"], id="stray-tags"),
+    pytest.param("a <tool_call", ["a <tool_call"], id="what-only-began-like-a-tag"),
+]
+
+INVALID = [
+    pytest.param("<tool_call>\n" + call(), call(), "not closed", id="unclosed"),
+    pytest.param('<tool_call>{"name": "f"', '{"name": "f"', "not closed", id="cut-off"),
+    pytest.param("<tool_call>", "", "not closed", id="cut-off-at-once"),
+    pytest.param(f"<tool_call>\n{call()}\n</tool_cal", call(), "not closed", id="cut-in-the-tag"),
+    pytest.param(tagged(""), "", "no JSON", id="empty"),
+    pytest.param(tagged("f()"), "f()", "no JSON", id="no-json"),
+    pytest.param(tagged(call() + "}"), call() + "}", "no JSON", id="a-brace-too-many"),
+    pytest.param(tagged(f"{{{call()}}}"), f"{{{call()}}}", "no JSON", id="doubled-braces"),
+    pytest.param(tagged(f"{call()}\n{call()}"), f"{call()}\n{call()}", "no JSON", id="two-in-one"),
+    pytest.param(tagged("[]"), "[]", "a list of no calls", id="empty-list"),
+    pytest.param(
+        tagged(f"[{call()}, 1]"), f"[{call()}, 1]", "call 2 of its list: it is no", id="list-of-1"
+    ),
+    pytest.param(
+        tagged(f'[{call()}, {{"name": "f"}}]'),
+        f'[{call()}, {{"name": "f"}}]',
+        "call 2 of its list: it has no arguments",
+        id="list-with-half-a-call",
+    ),
+    pytest.param(tagged(f"[[{call()}]]"), f"[[{call()}]]", "no JSON object", id="list-in-a-list"),
+    pytest.param(tagged(f"[{call()}"), f"[{call()}", "no JSON", id="list-not-closed"),
+    pytest.param(tagged('{"name": "f"}'), '{"name": "f"}', "no arguments", id="no-arguments"),
+    pytest.param(tagged('{"arguments": {}}'), '{"arguments": {}}', "no name", id="no-name"),
+    pytest.param(tagged(call(name="")), call(name=""), "no name", id="empty-name"),
+    pytest.param(
+        tagged('{"name": 1, "arguments": {}}'), '{"name": 1, "arguments": {}}', "no name", id="name"
+    ),
+    pytest.param(tagged(call(name="\\x")), call(name="\\x"), "no JSON", id="bad-escape-in-name"),
+    pytest.param(tagged(call("[]")), call("[]"), "arguments are no JSON object", id="list-args"),
+    pytest.param(tagged(call("null")), call("null"), "arguments are no JSON", id="null-args"),
+    pytest.param(tagged(call('"a"')), call('"a"'), "arguments are no JSON", id="text-args"),
+    pytest.param(tagged(call('{"a": NaN}')), call('{"a": NaN}'), "no JSON", id="nan"),
+    pytest.param(
+        tagged('{"name": "f", "name": "g", "arguments": {}}'),
+        '{"name": "f", "name": "g", "arguments": {}}',
+        "more than one 'name'",
+        id="two-names",
+    ),
+    pytest.param(tagged("[" * 100_000), "[" * 100_000, "nested too deep", id="too-deep"),
+]
+
+
+@pytest.mark.parametrize(("reply", "expected"), REPLIES)
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
+@pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
+def test_a_reply_is_text_and_calls(
+    reply: str, expected: list[Any], size: int, tools: Tools
+) -> None:
+    if reply.startswith("A</tool_call>") and tools is FORCED:
+        expected = ["AB", F]  # a call without tags, which counts where one has to come
+
+    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+
+    assert short(parsed) == expected
+
+
+@pytest.mark.parametrize(("reply", "text", "reason"), INVALID)
+@pytest.mark.parametrize("size", [1, 10_000_000])
+def test_what_is_no_call_is_invalid_and_is_not_mended(
+    reply: str, text: str, reason: str, size: int
+) -> None:
+    pieces, parsed = run(reply[i : i + size] for i in range(0, len(reply), size))
+
+    assert (parsed.text, parsed.calls) == ("", ())
+    [invalid] = parsed.invalid
+    assert (invalid.text, invalid.id) == (text, "call_0")
+    assert reason in invalid.reason
+    assert pieces[-1] == invalid
+    assert not any(isinstance(piece, (TextPiece, ToolCall)) for piece in pieces)
+
+
+def test_a_call_that_another_one_s_tag_cuts_off_is_invalid() -> None:
+    parsed = parse(f"<tool_call>\n{call()}\n{tagged(call())}", AUTO, ids())
+
+    assert short(parsed) == [["invalid", call()], F]
+    assert parsed.invalid[0].reason == "it is not closed before the next one begins"
+    assert [part.index for part in (*parsed.invalid, *parsed.calls)] == [0, 1]
+
+
+def test_a_forgotten_quote_spoils_its_own_call_only() -> None:
+    broken = '{"name": "f", "arguments": {"a": "x}}'
+
+    parsed = parse(f"{tagged(broken)}\n{tagged(call())}\nSo.", AUTO, ids())
+
+    assert short(parsed) == [["invalid", broken], F, "So."]
+
+
+def test_a_call_is_told_piece_by_piece() -> None:
+    cuts = ["Hm", ".\n<tool_c", 'all>\n{"name": "f"', ', "arguments": {"a":', ' "b', 'c"', "}}\n<"]
+    parser = ReplyParser(AUTO, ids())
+
+    told = [parser.feed(cut) for cut in [*cuts, "/tool_call>", "\nSo."]] + [parser.close()]
+
+    text = '{"a": "bc"}'
+    assert told == [
+        [TextPiece("Hm")],
+        [TextPiece(".")],
+        [],
+        [CallStarted(0, "call_0", "f"), ArgumentsDelta(0, '{"a":')],
+        [ArgumentsDelta(0, ' "b')],
+        [ArgumentsDelta(0, 'c"')],
+        [ArgumentsDelta(0, "}")],
+        [ToolCall("f", {"a": "bc"}, "call_0", 0, text)],
+        [TextPiece("So.")],
+        [],
+    ]
+
+
+def test_arguments_that_cannot_be_told_early_are_told_at_once() -> None:
+    pieces, _ = run([tagged('{"arguments": {"a":1}, "name": "f"}')])
+
+    text = '{"a": 1}'
+    assert pieces == [
+        CallStarted(0, "call_0", "f"),
+        ArgumentsDelta(0, text),
+        ToolCall("f", {"a": 1}, "call_0", 0, text),
+    ]
+
+
+def test_calls_of_a_list_are_told_together_each_with_its_own_index() -> None:
+    pieces, _ = run(tagged(f"[{call()}, {G_TEXT}]"))
+
+    assert pieces == [
+        CallStarted(0, "call_0", "f"),
+        ArgumentsDelta(0, "{}"),
+        ToolCall("f", {}, "call_0", 0, "{}"),
+        CallStarted(1, "call_1", "get_weather"),
+        ArgumentsDelta(1, '{"a": 1}'),
+        ToolCall("get_weather", {"a": 1}, "call_1", 1, '{"a": 1}'),
+    ]
+
+
+def test_a_call_that_had_begun_may_still_be_invalid() -> None:
+    pieces, _ = run(["<tool_call>", call('{"a": 1')])
+
+    assert pieces == [
+        CallStarted(0, "call_0", "f"),
+        ArgumentsDelta(0, '{"a": 1}'),
+        InvalidCall(call('{"a": 1'), "it is not closed", id="call_0", index=0, name="f"),
+    ]
+
+
+HELD = ["\n<tool_call", "</tool_call", "\n", "<"]
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_no_more_than_a_tag_and_its_line_break_is_held_back(held: str) -> None:
+    parser = ReplyParser(AUTO, ids())
+
+    assert parser.feed(f"Hello{held}") == [TextPiece("Hello")]
+    assert parser.feed("!") == [TextPiece(f"{held}!")]
+
+
+@pytest.mark.parametrize("tools", [Tools(), Tools.of(SCHEMAS, "none")], ids=["no-tools", "none"])
+def test_where_nothing_may_be_called_all_is_text(tools: Tools) -> None:
+    reply = f"A\n{tagged(call())}\n"
+
+    assert run(reply, tools)[0] == [TextPiece(reply)]
+
+
+def test_a_closed_parser_takes_nothing_more() -> None:
+    parser = ReplyParser(AUTO, ids())
+    parser.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        parser.feed("x")
+
+
+def fenced(body: str, word: str = "json") -> str:
+    return f"```{word}\n{body}\n```"
+
+
+G = ("get_weather", {"a": 1})
+G_TEXT = call('{"a": 1}', "get_weather")
+
+WITHOUT_TAGS = [
+    pytest.param(call(), [F], id="bare"),
+    pytest.param(f" \n{call()}\n", [" \n", F], id="white-space-around"),
+    pytest.param(fenced(call()), [F], id="fenced"),
+    pytest.param(fenced(call(), ""), [F], id="fenced-without-a-word"),
+    pytest.param("```json\n" + call(), [F], id="fence-not-closed"),
+    pytest.param(fenced(f"[{call()}, {G_TEXT}]"), [F, G], id="fenced-list"),
+    pytest.param(f"[{call()}]", [F], id="bare-list"),
+    pytest.param(f"{call()}\n{G_TEXT}", [F, G], id="one-a-line"),
+    pytest.param(f"{fenced(call())}\n\n{fenced(G_TEXT)}", [F, G], id="two-fences"),
+    pytest.param(f"{call()}\n</tool_call>", [F], id="with-a-closing-tag"),
+    pytest.param('{\n  "name": "f",\n  "arguments": {}\n}', [F], id="indented"),
+    pytest.param(call('{"a": "```\n<b> {"}'), [("f", {"a": "```\n<b> {"})], id="in-a-string"),
+    pytest.param(call(HOT), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
+]
+
+NOT_CALLS = [
+    pytest.param(call(name="g"), id="not-bound"),
+    pytest.param('{"arguments": {}, "name": "f"}', id="another-order"),
+    pytest.param('{"name": "f", "arguments": {}, "x": 1}', id="further-keys"),
+    pytest.param('{"name": "f", "arguments": []}', id="arguments-list"),
+    pytest.param('{"name": "f"}', id="no-arguments"),
+    pytest.param(f"{call()}\nThat was it.", id="text-after"),
+    pytest.param(f"{fenced(call())}\n\nThat was it.", id="text-after-a-fence"),
+    pytest.param(fenced(call(), "python"), id="another-fence"),
+    pytest.param(f"[{call()}, 1]", id="a-number-in-the-list"),
+    pytest.param(f"{call()}\n{call(name='g')}", id="one-of-them-not-bound"),
+    pytest.param(call() + call("1"), id="one-of-them-with-no-object"),
+    pytest.param(f"`{call()}`", id="code"),
+    pytest.param("{", id="a-brace"),
+    pytest.param("``", id="ticks"),
+    pytest.param("[1, 2]", id="a-list"),
+    pytest.param("{" + " " * 300 + call()[1:], id="too-much-white-space"),
+    pytest.param(call() + '"', id="a-quote-after"),
+    pytest.param(call() + "}", id="a-brace-after"),
+]
+
+
+@pytest.mark.parametrize(("reply", "expected"), WITHOUT_TAGS)
+@pytest.mark.parametrize("size", [1, 5, 10_000])
+@pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
+def test_json_that_is_all_of_a_reply_and_can_be_nothing_else_is_a_call(
+    reply: str, expected: list[Any], size: int, tools: Tools
+) -> None:
+    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+
+    assert short(parsed) == expected
+
+
+@pytest.mark.parametrize("reply", NOT_CALLS)
+@pytest.mark.parametrize("size", [1, 5, 10_000])
+@pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
+def test_json_that_may_be_something_else_is_text(reply: str, size: int, tools: Tools) -> None:
+    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+
+    assert short(parsed) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("before", "json"),
+    [
+        pytest.param("Sure:\n", call(), id="bare"),
+        pytest.param("Sure:\n\n", fenced(call()), id="fenced"),
+        pytest.param("{\nSure\n", call(), id="after-a-brace"),
+    ],
+)
+def test_json_after_text_is_a_call_only_where_one_has_to_come(before: str, json: str) -> None:
+    assert short(run([before + json])[1]) == [before + json]
+    assert short(run([before + json], FORCED)[1]) == [before, F]
+    assert short(run(before + json, FORCED)[1]) == [before, F]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param(call('{"a": "x')[:-1], [["invalid", call('{"a": "x')[:-1]]], id="in-a-string"),
+        pytest.param(call()[:-1], [["invalid", call()[:-1]]], id="before-the-last-brace"),
+        pytest.param(f"{call()}\n{call()[:-1]}", [F, ["invalid", call()[:-1]]], id="the-second"),
+        pytest.param(call('{"a": 1,}'), [["invalid", call('{"a": 1,}')]], id="no-json"),
+    ],
+)
+def test_json_that_began_like_a_call_and_is_cut_off_is_invalid(
+    reply: str, expected: list[Any]
+) -> None:
+    assert short(run([reply])[1]) == expected
+    assert short(run(reply)[1]) == expected
+
+
+@pytest.mark.parametrize("before", [call(), fenced(call()), f"[{call()}]", call('{"a": "\n')])
+def test_tags_win_over_what_stands_without_them(before: str) -> None:
+    reply = f"{before}\n{tagged(G_TEXT)}\n{call()}"
+
+    assert short(run([reply])[1]) == [before, G, call()]
+    assert short(run(reply)[1]) == [before, G, call()]
+
+
+# Any reply, any cuts
+
+ARGUMENTS = st.dictionaries(
+    st.text(max_size=5),
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text()
+        | st.sampled_from(["<tool_call>", "</tool_call>", '"', "\\"]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+CALLS = st.builds(
+    lambda name, arguments: ToolCall(name, arguments), st.sampled_from(NAMES), ARGUMENTS
+)
+TEXTS = st.text('ab<>/\n{}[]`"_ toolcal', max_size=12).filter(
+    lambda text: "tool_call>" not in text and not text.lstrip().startswith(("{", "[", "`"))
+)
+SHREDS = st.sampled_from(
+    [
+        *("<tool_call>", "</tool_call>", "\n</tool_", "\n", "<", " ", "text "),
+        *("{", "}", "[", "]", ",", '"', "\\", "```json\n", "```", "json", '{"name"'),
+        *('{"name": "f", "arguments": {', call(), call(HOT), G_TEXT, f"<tool_call>[{call()},"),
+    ]
+)
+
+
+def cut(text: str, places: list[int]) -> list[str]:
+    marks = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
+    return [text[a:b] for a, b in itertools.pairwise(marks)]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(TEXTS, CALLS), max_size=3), TEXTS, st.lists(st.integers(0), max_size=12))
+def test_what_was_rendered_is_read_again_whatever_the_cuts(
+    blocks: list[tuple[str, ToolCall]], last: str, places: list[int]
+) -> None:
+    parts = [f"{text}\n{call_text(each)}\n" for text, each in blocks]
+    reply = "".join(parts) + last
+
+    pieces, parsed = run(cut(reply, places))
+
+    texts = [text for text, _ in blocks] + [last]
+    assert parsed.text == "".join(texts)
+    assert [(each.name, each.arguments) for each in parsed.calls] == [
+        (each.name, each.arguments) for _, each in blocks
+    ]
+    assert parsed.invalid == ()
+    assert pieces == run([reply])[0]
+
+
+@given(
+    st.lists(SHREDS, max_size=12).map("".join),
+    st.lists(st.integers(0), max_size=12),
+    st.sampled_from([AUTO, FORCED]),
+)
+def test_the_cuts_of_a_reply_do_not_matter(reply: str, places: list[int], tools: Tools) -> None:
+    whole, parsed = run([reply], tools)
+
+    assert run(cut(reply, places), tools) == (whole, parsed)
+    assert run(reply, tools) == (whole, parsed)
+    assert not any(tag in parsed.text for tag in ("<tool_call>", "</tool_call>"))
+    assert [part.index for part in parsed.parts if not isinstance(part, str)] == list(
+        range(len(parsed.calls) + len(parsed.invalid))
+    )
+    for each in parsed.calls:
+        told = [p.delta for p in whole if isinstance(p, ArgumentsDelta) and p.index == each.index]
+        assert "".join(told) == each.text
+        assert json.loads(each.text, strict=False) == each.arguments
+        assert CallStarted(each.index, each.id, each.name) in whole
+
+
+# What the server ended on
+
+
+def test_the_text_that_was_fed_is_not_read_anew() -> None:
+    parser = ReplyParser(AUTO, ids())
+    parser.feed(tagged(call()))
+    parser.close()
+
+    assert parser.settle(tagged(call())) is not None
+    assert parser.settle(tagged(call())).calls[0].id == "call_0"
+
+
+def test_calls_that_a_rewritten_reply_still_has_keep_their_ids() -> None:
+    parser = ReplyParser(AUTO, ids())
+    parser.feed(f"A\n{tagged(call())}\n{tagged(G_TEXT)}")
+    parser.close()
+
+    parsed = parser.settle(f"B\n{tagged(call())}\n{tagged(call())}")
+
+    assert parsed.text == "B"
+    assert [each.id for each in parsed.calls] == ["call_0", "call_3"]
+
+
+def test_ids_are_fresh() -> None:
+    made = {new_call_id() for _ in range(1000)}
+
+    assert len(made) == 1000
+    assert all(each.startswith("call_") and len(each) == 29 for each in made)

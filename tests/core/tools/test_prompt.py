@@ -1,0 +1,276 @@
+"""Chats with tools as plain turns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn, exchanges, split
+from qwen_space.tools import (
+    NO_TOOLS,
+    InvalidCall,
+    Message,
+    ToolCall,
+    Tools,
+    call_text,
+    reasked,
+    render,
+)
+
+FILE = Path(__file__).parents[2] / "data" / "qwen2.5-template" / "chats.json"
+CHATS = json.loads(FILE.read_text("utf-8"))
+
+
+def tool(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **more}}
+
+
+def message(plain: dict[str, Any]) -> Message:
+    calls = [each.get("function", each) for each in plain.get("tool_calls", [])]
+    return Message(
+        plain["role"],
+        plain["content"],
+        tuple(ToolCall(call["name"], call["arguments"]) for call in calls),
+    )
+
+
+def as_the_template_renders(turns: list[Turn]) -> str:
+    """Render plain turns as Qwen2.5's chat template does."""
+    if turns[0].role != "system":
+        turns = [Turn("system", DEFAULT_SYSTEM_PROMPT), *turns]
+    parts = [f"<|im_start|>{turn.role}\n{turn.text}<|im_end|>\n" for turn in turns]
+    return "".join([*parts, "<|im_start|>assistant\n"])
+
+
+@pytest.mark.parametrize("chat", [pytest.param(chat, id=chat["name"]) for chat in CHATS])
+def test_plain_turns_give_what_the_template_gives_for_native_tools(chat: dict[str, Any]) -> None:
+    turns = render(list(map(message, chat["messages"])), Tools.of(chat["tools"]))
+
+    assert {turn.role for turn in turns} <= {"system", "user", "assistant"}
+    assert as_the_template_renders(turns) == chat["rendered"]
+
+
+def test_a_loop_of_calls_alternates_so_that_an_app_s_own_history_can_hold_it() -> None:
+    chat = next(chat for chat in CHATS if chat["name"] == "a-loop-of-calls")
+    turns = render(list(map(message, chat["messages"])), Tools.of(chat["tools"]))
+
+    found = exchanges(turns)
+
+    assert found is not None
+    assert [len(found[0]), found[1]] == [4, "<tool_response>\n7\n</tool_response>"]
+    again = exchanges(reasked(turns, "Seven.", "Call it."))
+    assert again is not None
+    assert again[1] == "Call it."
+
+
+def test_several_system_messages_are_one_with_the_tools_at_its_end() -> None:
+    chat = [Message("system", "A"), Message("user", "Hi"), Message("developer", "B")]
+
+    turns = render(chat, Tools.of([tool("f")]))
+
+    assert [turn.role for turn in turns] == ["system", "user"]
+    assert turns[0].text.startswith("A\nB\n\n# Tools\n")
+    assert split(turns).system == turns[0].text
+
+
+def test_without_tools_turns_stay_as_they_are() -> None:
+    chat = [Message("system", "A"), Message("user", "Hi"), Message("system", "B")]
+
+    assert render(chat) == [Turn("system", "A"), Turn("user", "Hi"), Turn("system", "B")]
+
+
+@pytest.mark.parametrize(
+    ("system", "begins"),
+    [(None, DEFAULT_SYSTEM_PROMPT), ("Be brief.", "Be brief."), ("", "\n\n# Tools")],
+)
+def test_the_tools_follow_on_the_system_prompt_that_a_chat_would_have(
+    system: str | None, begins: str
+) -> None:
+    turns = render([Message("user", "Hi")], Tools.of([tool("f")]), system=system)
+
+    assert turns[0].text.startswith(begins + ("\n\n# Tools" if begins[0] != "\n" else ""))
+
+
+def test_results_stand_in_the_order_of_their_calls() -> None:
+    calls = (ToolCall("f", {}, "a"), ToolCall("f", {}, "b"), ToolCall("f", {}, "c"))
+    results = [Message("tool", each, call_id=each) for each in ("c", "x", "a", "b")]
+
+    turns = render([Message("user", "Hi"), Message("assistant", "", calls), *results])
+
+    assert turns[-1].role == "user"
+    order = [part[0] for part in turns[-1].text.split("<tool_response>\n")[1:]]
+    assert order == ["a", "b", "c", "x"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rendered"),
+    [
+        pytest.param({"b": 1, "a": "é"}, '{"b": 1, "a": "é"}', id="object"),
+        pytest.param('{"b":1}', '{"b": 1}', id="text-of-an-object"),
+        pytest.param("[1]", '"[1]"', id="text-of-a-list"),
+        pytest.param("{", '"{"', id="no-json"),
+        pytest.param({"p": Path("a")}, '{"p": "a"}', id="what-is-no-json"),
+    ],
+)
+def test_arguments_are_rendered_as_an_object(arguments: Any, rendered: str) -> None:
+    text = call_text(ToolCall("f", arguments))
+
+    assert text == f'<tool_call>\n{{"name": "f", "arguments": {rendered}}}\n</tool_call>'
+
+
+CHOICES = [
+    pytest.param(None, "auto", None, id="none-given"),
+    pytest.param("auto", "auto", None, id="auto"),
+    pytest.param("none", "none", None, id="none"),
+    pytest.param(False, "none", None, id="false"),
+    pytest.param("any", "any", None, id="any"),
+    pytest.param("required", "any", None, id="required"),
+    pytest.param(True, "any", None, id="true"),
+    pytest.param("f", "one", "f", id="name"),
+    pytest.param({"type": "function", "function": {"name": "g"}}, "one", "g", id="openai"),
+    pytest.param({"type": "tool", "name": "g"}, "one", "g", id="anthropic"),
+    pytest.param({"type": "any"}, "any", None, id="anthropic-any"),
+    pytest.param({"type": "auto"}, "auto", None, id="anthropic-auto"),
+    pytest.param({"type": "none"}, "none", None, id="anthropic-none"),
+]
+
+
+@pytest.mark.parametrize(("given", "choice", "only"), CHOICES)
+def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | None) -> None:
+    tools = Tools.of([tool("f"), tool("g")], given)
+
+    assert (tools.choice, tools.only) == (choice, only)
+    assert tools.names == ("f", "g")
+
+
+@pytest.mark.parametrize(
+    ("schemas", "choice", "says"),
+    [
+        pytest.param([tool("f")], "g", "'g' is no tool that is bound; those are: f", id="unknown"),
+        pytest.param([], "any", "no tool is bound", id="any-of-none"),
+        pytest.param([tool("f"), tool("f")], None, "Several tools have the name 'f'", id="twice"),
+        pytest.param([{"type": "function"}], None, "has no name", id="no-function"),
+        pytest.param([tool("")], None, "has no name", id="empty-name"),
+        pytest.param([tool("f")], {"type": "all"}, "'all' is no tool that is bound", id="type"),
+        pytest.param(
+            [tool("f")], {"f": True}, "tool_choice={'f': True} names no tool", id="choice"
+        ),
+    ],
+)
+def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Tools.of(schemas, choice)
+
+
+def test_tools_that_must_not_be_called_are_not_shown() -> None:
+    tools = Tools.of([tool("f")], "none")
+
+    assert not tools.active
+    assert render([Message("user", "Hi")], tools) == [Turn("user", "Hi")]
+    assert not NO_TOOLS.active
+    assert (tools.block(), tools.instruction) == ("", "")
+
+
+def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
+    block = Tools.of([tool("f"), tool("g")], "g").block()
+
+    assert '"name": "g"' in block
+    assert '"name": "f"' not in block
+
+
+@pytest.mark.parametrize(("choice", "told"), [("auto", True), ("any", False), ("f", False)])
+def test_advice_on_when_to_call_none_follows_on_the_tools(choice: str, told: bool) -> None:
+    plain = Tools.of([tool("f")], choice).block()
+
+    block = Tools.of([tool("f")], choice, advised=True).block()
+
+    assert block.startswith(plain)
+    assert ("When none fits" in block) is told
+
+
+ASKED = [Message("user", "Hi")]
+CALLED = [*ASKED, Message("assistant", "", [ToolCall("f", {})]), Message("tool", "7")]
+AGAIN = [*CALLED, Message("assistant", "It is 7."), Message("user", "And now?")]
+
+
+@pytest.mark.parametrize(
+    ("messages", "parallel", "told"),
+    [
+        pytest.param(ASKED, True, True, id="a-question"),
+        pytest.param(CALLED, True, False, id="results"),
+        pytest.param(AGAIN, True, True, id="a-question-after-results"),
+        pytest.param(ASKED, False, False, id="one-call-at-most"),
+        pytest.param([], True, True, id="nothing"),
+    ],
+)
+def test_advice_on_several_calls_is_for_a_question(
+    messages: list[Message], parallel: bool, told: bool
+) -> None:
+    tools = Tools.of([tool("f")], parallel=parallel, advised=True)
+
+    system = render(messages, tools)[0].text
+
+    assert ("a JSON list of all calls" in system) is told
+    assert "When none fits" in system
+
+
+@pytest.mark.parametrize(
+    ("choice", "parallel", "says"),
+    [
+        pytest.param("auto", True, "", id="auto"),
+        pytest.param("auto", False, "one function at most", id="one-at-most"),
+        pytest.param("any", True, "Answer with a function call", id="any"),
+        pytest.param("any", False, "Make one call only", id="exactly-one"),
+        pytest.param("f", True, 'a call of the function "f"', id="name"),
+    ],
+)
+def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
+    choice: str, parallel: bool, says: str
+) -> None:
+    tools = Tools.of([tool("f")], choice, parallel=parallel)
+
+    turns = render([Message("user", "Hi")], tools)
+
+    assert turns[0].text == DEFAULT_SYSTEM_PROMPT + tools.block()
+    assert turns[1].text == (f"Hi\n\n{tools.instruction}" if says else "Hi")
+    assert says in turns[1].text
+
+
+def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() -> None:
+    tools = Tools.of([tool("f")], "any")
+
+    turns = render([Message("user", "Hi"), Message("assistant", "Well,")], tools)
+
+    assert turns[0].text.endswith(tools.instruction)
+    assert turns[-1] == Turn("assistant", "Well,")
+
+
+@pytest.mark.parametrize(
+    ("choice", "called", "unmet"),
+    [
+        pytest.param("auto", [], False, id="free"),
+        pytest.param("none", [], False, id="none"),
+        pytest.param("any", [], True, id="any-none-came"),
+        pytest.param("any", ["g"], False, id="any-one-came"),
+        pytest.param("f", [], True, id="name-none-came"),
+        pytest.param("f", ["g"], True, id="name-another-came"),
+        pytest.param("f", ["g", "f"], False, id="name-came"),
+    ],
+)
+def test_a_call_that_had_to_come_and_did_not_is_asked_for(
+    choice: str, called: list[str], unmet: bool
+) -> None:
+    tools = Tools.of([tool("f"), tool("g")], choice)
+
+    assert tools.unmet([ToolCall(name, {}) for name in called]) is unmet
+
+
+def test_asking_once_more_says_what_was_wrong() -> None:
+    tools = Tools.of([tool("f")], "f")
+
+    assert tools.reask().startswith("Your answer has no function call.")
+    assert "it has no name" in tools.reask([InvalidCall("{}", "it has no name")])
+    assert 'the function "f"' in tools.reask()

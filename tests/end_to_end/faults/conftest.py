@@ -1,0 +1,76 @@
+"""A loop in a thread of its own for faulty servers, as blocking calls are asked of them too."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+
+from tests.scripted_server import ScriptedServer
+
+Serve = Callable[[ScriptedServer], contextlib.AbstractContextManager[ScriptedServer]]
+
+
+class Background:
+    """Runs coroutines in a thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="faulty servers")
+        self.thread.start()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    @contextlib.contextmanager
+    def serve(self, server: ScriptedServer) -> Iterator[ScriptedServer]:
+        """Let a server answer; on leaving, all its connections must be gone."""
+        self.run(server.__aenter__())
+        try:
+            yield server
+            self.run(server.until(lambda s: s.connections == 0))
+        finally:
+            self.run(server.__aexit__())
+
+
+@pytest.fixture(scope="session")
+def _background() -> Iterator[Background]:
+    background = Background()
+    yield background
+    background.close()
+
+
+@pytest.fixture
+def serve(_background: Background) -> Serve:
+    """Let a server answer, from a thread of its own."""
+    return _background.serve
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_is_left() -> Iterator[None]:
+    """Find what was not closed: collecting it warns, and a warning is an error."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _no_kept_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Close those of blocking callers at once: `serve` waits for it."""
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is left to asyncio to complain about."""
+    yield
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []

@@ -1,0 +1,196 @@
+"""The ways to ask, of the core and of both frameworks, each with the same face.
+
+Each takes a blocking call; what is asynchronous runs in an event loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+
+from langchain_qwen_space import ChatQwenSpace
+from llama_index_qwen_space import QwenSpace
+from qwen_space import (
+    Completed,
+    Event,
+    QwenSpaceError,
+    Rewritten,
+    SpaceClient,
+    SpaceConfig,
+    TextDelta,
+)
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat_model.space import Space
+
+__all__ = ["PROMPT", "WAYS", "Got", "in_all_ways"]
+
+PROMPT = "What is a Space?"
+
+_CHAT = [Turn("user", PROMPT)]
+_MESSAGES = [ChatMessage(PROMPT)]
+
+Said = tuple[str, str | None]  # what is new, and the whole reply where it is known
+
+
+@dataclass
+class Got:
+    """What a caller got.
+
+    Attributes:
+        added: All that was streamed, put together.
+        text: The whole reply, if it came to its end.
+        error: What was raised, if anything was.
+    """
+
+    added: str = ""
+    text: str | None = None
+    error: QwenSpaceError | None = None
+
+    def take(self, said: Said) -> None:
+        piece, text = said
+        self.added += piece
+        self.text = self.text if text is None else text
+
+
+def _blocking(ask: Callable[..., Iterator[Said]]) -> Callable[..., Got]:
+    def call(url: str, **options: Any) -> Got:
+        got = Got()
+        try:
+            for said in ask(url, **options):
+                got.take(said)
+        except QwenSpaceError as exc:
+            got.error = exc
+        return got
+
+    return call
+
+
+def _asynchronous(ask: Callable[..., AsyncIterator[Said]]) -> Callable[..., Got]:
+    async def read(url: str, **options: Any) -> Got:
+        got = Got()
+        try:
+            async for said in ask(url, **options):
+                got.take(said)
+        except QwenSpaceError as exc:
+            got.error = exc
+        return got
+
+    return lambda url, **options: asyncio.run(read(url, **options))
+
+
+# The core
+
+
+def _of_event(event: Event) -> Said:
+    match event:
+        case TextDelta() | Rewritten():
+            return event.delta, None
+        case Completed():
+            return "", event.text
+    return "", None
+
+
+async def _client_stream(url: str, **options: Any) -> AsyncIterator[Said]:
+    async with SpaceClient(url, **options) as client, client.stream(PROMPT) as events:
+        async for event in events:
+            yield _of_event(event)
+
+
+async def _client_complete(url: str, **options: Any) -> AsyncIterator[Said]:
+    async with SpaceClient(url, **options) as client:
+        yield "", (await client.complete(PROMPT)).text
+
+
+def _space_iterate(url: str, **options: Any) -> Iterator[Said]:
+    return map(_of_event, Space(SpaceConfig(space=url, **options)).iterate(_CHAT))
+
+
+def _space_complete(url: str, **options: Any) -> Iterator[Said]:
+    yield "", Space(SpaceConfig(space=url, **options)).complete(_CHAT).text
+
+
+# LangChain
+
+
+def _of_chunk(chunk: AIMessage, added: str) -> Said:
+    """Return what a chunk says; the last has metadata, and in them the text where it changed."""
+    metadata = chunk.response_metadata
+    return chunk.text, metadata.get("final_text", added) if "finish_reason" in metadata else None
+
+
+def _langchain_stream(url: str, **options: Any) -> Iterator[Said]:
+    added = ""
+    for chunk in ChatQwenSpace(space=url, **options).stream(PROMPT):
+        added += chunk.text
+        yield _of_chunk(chunk, added)
+
+
+async def _langchain_astream(url: str, **options: Any) -> AsyncIterator[Said]:
+    added = ""
+    async for chunk in ChatQwenSpace(space=url, **options).astream(PROMPT):
+        added += chunk.text
+        yield _of_chunk(chunk, added)
+
+
+def _langchain_invoke(url: str, **options: Any) -> Iterator[Said]:
+    yield "", ChatQwenSpace(space=url, **options).invoke(PROMPT).text
+
+
+async def _langchain_ainvoke(url: str, **options: Any) -> AsyncIterator[Said]:
+    yield "", (await ChatQwenSpace(space=url, **options).ainvoke(PROMPT)).text
+
+
+# LlamaIndex
+
+
+def _of_response(response: ChatResponse) -> Said:
+    """Return what a chunk says; the last has `raw`, and the server's final text."""
+    text = response.message.content or ""
+    return response.delta or "", None if response.raw is None else text
+
+
+def _llama_index_stream_chat(url: str, **options: Any) -> Iterator[Said]:
+    return map(_of_response, QwenSpace(space=url, **options).stream_chat(_MESSAGES))
+
+
+async def _llama_index_astream_chat(url: str, **options: Any) -> AsyncIterator[Said]:
+    async for response in await QwenSpace(space=url, **options).astream_chat(_MESSAGES):
+        yield _of_response(response)
+
+
+def _llama_index_chat(url: str, **options: Any) -> Iterator[Said]:
+    yield _of_response(QwenSpace(space=url, **options).chat(_MESSAGES))
+
+
+async def _llama_index_achat(url: str, **options: Any) -> AsyncIterator[Said]:
+    yield _of_response(await QwenSpace(space=url, **options).achat(_MESSAGES))
+
+
+WAYS: dict[str, Callable[..., Got]] = {
+    "core-stream": _asynchronous(_client_stream),
+    "core-complete": _asynchronous(_client_complete),
+    "core-sync-iterate": _blocking(_space_iterate),
+    "core-sync-complete": _blocking(_space_complete),
+    "langchain-stream": _blocking(_langchain_stream),
+    "langchain-astream": _asynchronous(_langchain_astream),
+    "langchain-invoke": _blocking(_langchain_invoke),
+    "langchain-ainvoke": _asynchronous(_langchain_ainvoke),
+    "llama-index-stream_chat": _blocking(_llama_index_stream_chat),
+    "llama-index-astream_chat": _asynchronous(_llama_index_astream_chat),
+    "llama-index-chat": _blocking(_llama_index_chat),
+    "llama-index-achat": _asynchronous(_llama_index_achat),
+}
+
+
+def in_all_ways(ask: Callable[[str], None], at_once: int = 12) -> None:
+    """Ask in all ways at once, as some take their time; fail if any fails, and say which."""
+    with ThreadPoolExecutor(at_once) as pool:
+        asked = {way: pool.submit(ask, way) for way in WAYS}
+
+    assert {way: error for way, each in asked.items() if (error := each.exception())} == {}

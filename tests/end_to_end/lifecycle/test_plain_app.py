@@ -1,0 +1,92 @@
+"""An app that is nothing of ours: Gradio alone stops its job when a stream is left."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from tests import gradio_app
+from tests.end_to_end.lifecycle.callers import ASYNC_STREAMS, STREAMS
+
+
+class Jobs:
+    """What becomes of the app's jobs."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = self.finished = 0
+        self._changed = threading.Condition()
+
+    def count(self, what: str) -> None:
+        with self._changed:
+            setattr(self, what, getattr(self, what) + 1)
+            self._changed.notify_all()
+
+    def until_all_ended(self) -> None:
+        """Wait until no job runs."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.begun and self.ended == self.begun, 20)
+
+
+JOBS = Jobs()
+STEPS = 3000  # of 10 ms: half a minute, if nobody stops it
+
+
+def build() -> gr.Blocks:
+    async def answer(message: str, history: Any) -> AsyncIterator[str]:
+        JOBS.count("begun")
+        try:
+            for step in range(STEPS):
+                yield "x" * (step + 1)
+                await asyncio.sleep(0.01)
+            JOBS.count("finished")
+        finally:
+            JOBS.count("ended")
+
+    return gr.ChatInterface(answer, analytics_enabled=False)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with gradio_app.running(build) as url:
+        yield url
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_blocking_stream_that_is_dropped(url: str, stream: str) -> None:
+    for _ in STREAMS[stream](url):
+        break
+
+    JOBS.until_all_ended()
+    assert JOBS.finished == 0
+
+
+@pytest.mark.parametrize("stream", ASYNC_STREAMS)
+async def test_an_asynchronous_stream_that_is_dropped(url: str, stream: str) -> None:
+    async for _ in ASYNC_STREAMS[stream](url):
+        break
+
+    await asyncio.to_thread(JOBS.until_all_ended)
+    assert JOBS.finished == 0
+
+
+@pytest.mark.parametrize("stream", ["space", "langchain", "llama-index"])
+async def test_a_task_that_is_cancelled(url: str, stream: str) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in ASYNC_STREAMS[stream](url):
+            begun.set()
+
+    task = asyncio.ensure_future(read())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    await asyncio.to_thread(JOBS.until_all_ended)
+    assert JOBS.finished == 0

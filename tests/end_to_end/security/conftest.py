@@ -1,0 +1,7 @@
+"""Servers in a thread of their own, as for the faults."""
+
+from __future__ import annotations
+
+from tests.end_to_end.faults.conftest import _background, _nothing_is_left, serve
+
+__all__ = ["_background", "_nothing_is_left", "serve"]

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
+
+from llama_index_qwen_space import QwenSpace
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+
+ENDPOINTS = [
+    f"{prefix}{stream}{kind}"
+    for prefix in ("", "a")
+    for stream in ("", "stream_")
+    for kind in ("chat", "complete")
+]
+STREAMS = [name for name in ENDPOINTS if "stream" in name]
+WHOLE = [name for name in ENDPOINTS if "stream" not in name]
+CHATS = [name for name in ENDPOINTS if "chat" in name]
+COMPLETIONS = [name for name in ENDPOINTS if "complete" in name]
+
+
+def text_of(response: Any) -> str:
+    return response.message.content if isinstance(response, ChatResponse) else response.text
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_the_last_response_has_the_whole_text(
+    ask: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    responses = await ask(llm, endpoint)
+
+    assert text_of(responses[-1]) == "Hello there."
+
+
+@pytest.mark.parametrize("endpoint", STREAMS)
+async def test_every_chunk_has_the_text_so_far_and_its_own_delta(
+    ask: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    chunks = await ask(llm, endpoint)
+
+    deltas = ["Hello", " ", "there", ".", ""]
+    assert [chunk.delta for chunk in chunks] == deltas
+    assert [text_of(chunk) for chunk in chunks] == [
+        "".join(deltas[: count + 1]) for count in range(len(deltas))
+    ]
+
+
+@pytest.mark.parametrize("endpoint", CHATS)
+async def test_a_message_of_the_assistant_is_one_text_block(
+    ask: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    responses = await ask(llm, endpoint)
+
+    for response in responses:
+        assert response.message.role == "assistant"
+        assert [type(block) for block in response.message.blocks] == [TextBlock]
+        assert response.message.additional_kwargs == {}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_raw_is_there_with_the_last_response(ask: Any, llm: QwenSpace, endpoint: str) -> None:
+    *earlier, last = await ask(llm, endpoint)
+
+    assert all(response.raw is None for response in earlier)
+    assert last.raw["model"] == "72B"
+    assert last.raw["finish_reason"] == "stop"
+    assert isinstance(last.raw["event_id"], str)
+    assert last.raw["duration"] > 0
+    assert '"duration"' in last.model_dump_json()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_call_is_one_event_one_slot_and_one_count_of_tokens(
+    ask: Any, llm: QwenSpace, books: Any, endpoint: str
+) -> None:
+    responses = await ask(books.keep(llm), endpoint)
+
+    assert len(books.named("StartEvent")) == 1
+    assert len(books.named("EndEvent")) == 1
+    assert len(books.named("InProgressEvent")) == (len(responses) if "stream" in endpoint else 0)
+    assert books.limiter.count == 1
+    assert len(books.tokens.llm_token_counts) == 1
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_call_is_one_request_to_the_space(
+    ask: Any, space: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    await ask(llm, endpoint)
+
+    assert [join["data"] for join in space.joins] == [["Hi", [], DEFAULT_SYSTEM_PROMPT, "72B"]]
+
+
+@pytest.mark.parametrize("endpoint", STREAMS)
+async def test_an_empty_reply_is_one_empty_chunk(
+    ask: Any, space: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    space.engine.reply = []
+
+    chunks = await ask(llm, endpoint)
+
+    assert [(text_of(chunk), chunk.delta) for chunk in chunks] == [("", "")]
+
+
+@pytest.mark.parametrize("endpoint", WHOLE)
+async def test_an_empty_reply_is_an_empty_text(
+    ask: Any, space: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    space.engine.reply = []
+
+    [response] = await ask(llm, endpoint)
+
+    assert text_of(response) == ""
+    assert response.delta is None
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize(
+    ("own", "given", "expected"),
+    [
+        pytest.param(None, ["Obs:"], "Think. ", id="kwarg"),
+        pytest.param(None, "Obs:", "Think. ", id="kwarg-as-a-string"),
+        pytest.param(["Obs:"], None, "Think. ", id="field"),
+        pytest.param(["Think"], ["Obs:"], "Think. ", id="kwarg-wins"),
+        pytest.param(["Obs:"], [], "Think. Obs: 5", id="kwarg-without-any-wins"),
+    ],
+)
+async def test_a_reply_ends_before_a_stop_sequence(
+    ask: Any, space: Any, endpoint: str, own: Any, given: Any, expected: str
+) -> None:
+    space.engine.reply = ["Think. ", "O", "bs", ": 5"]
+    llm = QwenSpace(space=space.url, stop=own)
+
+    responses = await ask(llm, endpoint, stop=given)
+
+    assert text_of(responses[-1]) == expected
+    stopped = expected == "Think. "
+    assert responses[-1].raw["finish_reason"] == ("stop_sequence" if stopped else "stop")
+    if "stream" in endpoint:
+        assert "".join(chunk.delta for chunk in responses) == expected
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_the_model_of_a_call_wins(
+    ask: Any, space: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    responses = await ask(llm, endpoint, model="7B")
+
+    assert space.joins[0]["data"][3] == "7B"
+    assert responses[-1].raw["model"] == "7B"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_foreign_keyword_argument_is_ignored(
+    ask: Any, space: Any, llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "llama_index_qwen_space")
+
+    await ask(llm, endpoint, extra_headers={"x-key": "hidden"}, user="me")
+
+    assert "extra_headers, user" in caplog.text
+    assert "hidden" not in caplog.text
+    assert all("x-key" not in headers for headers in space.headers)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_the_system_prompt_is_that_of_calls_without_one(
+    ask: Any, space: Any, endpoint: str
+) -> None:
+    llm = QwenSpace(space=space.url, system_prompt="Be brief.")
+
+    await ask(llm, endpoint)
+
+    assert space.joins[0]["data"][2] == "Be brief."
+
+
+@pytest.mark.parametrize("endpoint", CHATS)
+@pytest.mark.parametrize("role", ["system", "developer"])
+async def test_a_system_message_stands_in_place_of_the_system_prompt(
+    ask: Any, space: Any, endpoint: str, role: str
+) -> None:
+    llm = QwenSpace(space=space.url, system_prompt="Be brief.")
+
+    await ask(llm, endpoint, [ChatMessage("Rhyme.", role=role), ChatMessage("Hi")])
+
+    assert space.joins[0]["data"] == ["Hi", [], "Rhyme.", "72B"]
+
+
+@pytest.mark.parametrize("endpoint", COMPLETIONS)
+@pytest.mark.parametrize(("formatted", "expected"), [(False, "Q: Hi"), (True, "Hi")])
+async def test_a_prompt_is_formatted_unless_it_is_already(
+    ask: Any, space: Any, endpoint: str, formatted: bool, expected: str
+) -> None:
+    llm = QwenSpace(space=space.url, completion_to_prompt=lambda prompt: f"Q: {prompt}")
+
+    await ask(llm, endpoint, formatted=formatted)
+
+    assert space.joins[0]["data"][0] == expected
+
+
+@pytest.mark.parametrize("endpoint", ["complete", "stream_complete"])
+def test_a_prompt_may_be_given_by_name_but_not_twice_nor_not_at_all(
+    space: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    assert getattr(llm, endpoint)(prompt="Hi")
+    with pytest.raises(TypeError, match="prompt"):
+        getattr(llm, endpoint)("Hi", prompt="Hi")
+    with pytest.raises(ValueError, match="prompt"):
+        getattr(llm, endpoint)()
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_an_error_passes_unchanged(
+    ask: Any, space: Any, llm: QwenSpace, books: Any, endpoint: str
+) -> None:
+    from qwen_space import JobError
+
+    space.engine.reply = ["Hel", ValueError("no luck")]
+
+    with pytest.raises(JobError, match="no luck") as caught:
+        await ask(books.keep(llm), endpoint)
+
+    assert caught.value.text == "Hel"
+    assert books.limiter.count == 1
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_a_sampling_parameter_the_app_cannot_take_is_warned_of(
+    ask: Any, llm: QwenSpace, endpoint: str
+) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        await ask(llm, endpoint, temperature=0.1)
+
+    assert ["temperature" in str(each.message) for each in caught] == [True]

@@ -1,0 +1,400 @@
+"""Objects: whatever the model writes around them, and never blank ones."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import pytest
+from llama_index.core import Document, SummaryIndex
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate
+from llama_index.core.types import PydanticProgramMode
+from pydantic import BaseModel, ConfigDict
+
+from llama_index_qwen_space import QwenSpace, StructuredOutputError
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+
+WAYS = ["", "a", "stream_", "astream_"]
+STREAMS = ["stream_", "astream_"]
+
+JSON = '{"name": "Help!", "year": 1965}'
+
+
+class Song(BaseModel):
+    """A song."""
+
+    name: str
+    year: int
+
+
+HELP = Song(name="Help!", year=1965)
+PROMPT = "Name a song of {whom}."
+
+
+async def predict(llm: QwenSpace, way: str, **kwargs: Any) -> list[Any]:
+    given = {"output_cls": Song, "prompt": PromptTemplate(PROMPT), "whom": "the Beatles", **kwargs}
+    result = getattr(llm, f"{way}structured_predict")(**given)
+    if inspect.isawaitable(result):
+        result = await result
+    if hasattr(result, "__aiter__"):
+        return [each async for each in result]
+    return list(result) if inspect.isgenerator(result) else [result]
+
+
+def cut(text: str, size: int = 6) -> list[str]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def in_turn(*texts: str) -> Callable[[Any], Iterable[str]]:
+    """Answer each request with the next text."""
+    left = list(texts)
+    return lambda _: cut(left.pop(0))
+
+
+REPLIES = [
+    pytest.param(JSON, id="plain"),
+    pytest.param(f"```json\n{JSON}\n```", id="fenced"),
+    pytest.param(f"```\n{JSON}\n```\nI hope this helps {{you}}!", id="fenced-and-prose-after"),
+    pytest.param(f"Sure! Here it is:\n\n```json\n{JSON}\n```", id="prose-and-fenced"),
+    pytest.param(f"The song is {JSON}, I think.", id="within-prose"),
+    pytest.param(f"Of those in {{1965}}:\n{JSON}", id="braces-in-the-prose"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reply", REPLIES)
+async def test_an_object_is_found_whatever_stands_around_it(
+    space: Any, llm: QwenSpace, way: str, reply: str
+) -> None:
+    space.engine.reply = cut(reply)
+
+    objects = await predict(llm, way)
+
+    assert objects[-1] == HELP
+    assert len(space.joins) == 1
+
+
+@pytest.mark.parametrize("way", STREAMS)
+@pytest.mark.parametrize("reply", REPLIES[:4])
+async def test_an_object_grows_while_it_is_written(
+    space: Any, llm: QwenSpace, way: str, reply: str
+) -> None:
+    space.engine.reply = cut(reply, 3)
+
+    objects = await predict(llm, way)
+
+    names = [each.name for each in objects]
+    assert len(objects) > 4
+    assert all(names)
+    assert all("Help!".startswith(name) for name in names)
+    assert objects[0].year is None
+    assert [type(each) for each in objects[-2:]] == [Song, Song]
+
+
+WRONG = [
+    pytest.param("I like the Beatles.", "There is no JSON in the reply", id="no-json"),
+    pytest.param('{"name": "Help!"}', "year: Field required", id="a-missing-field"),
+    pytest.param('{"name": "Help!", "year": "a while ago"}', "year: Input should be", id="type"),
+    pytest.param('{"name": "Help!", "ye', "is cut off", id="cut-off"),
+    pytest.param("", "The reply is empty", id="empty"),
+    pytest.param("[1, 2]", "Input should be an object", id="another-value"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("reply", "reason"), WRONG)
+async def test_a_reply_that_is_not_right_is_told_so_once(
+    space: Any, llm: QwenSpace, books: Any, way: str, reply: str, reason: str
+) -> None:
+    space.engine.reply = in_turn(reply, f"```json\n{JSON}\n```")
+
+    objects = await predict(books.keep(llm), way)
+
+    assert objects[-1] == HELP
+    first, second = [join["data"] for join in space.joins]
+    assert second[0].startswith(f"User: {first[0]}\nAssistant: {reply}\nUser: Your answer does not")
+    assert reason in second[0]
+    assert second[2] == first[2] == DEFAULT_SYSTEM_PROMPT
+    assert books.limiter.count == len(books.tokens.llm_token_counts) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("reply", "reason"), WRONG)
+async def test_a_reply_that_stays_wrong_is_an_error_and_no_blank_object(
+    space: Any, llm: QwenSpace, way: str, reply: str, reason: str
+) -> None:
+    space.engine.reply = cut(reply)
+
+    with pytest.raises(StructuredOutputError, match="The model gave no Song") as caught:
+        await predict(llm, way)
+
+    assert reason in caught.value.reason
+    assert caught.value.reply == reply
+    assert len(space.joins) == 2
+
+
+NO_FIELD = [
+    '{"title": "Help!"}',
+    '{"Song": {"name": "Help!"}}',
+    json.dumps(Song.model_json_schema()),
+]
+
+
+@pytest.mark.parametrize("reply", ["I like the Beatles.", "{}", "```json\n{\n", *NO_FIELD])
+async def test_no_blank_object_is_streamed_before_an_error(
+    space: Any, llm: QwenSpace, reply: str
+) -> None:
+    space.engine.reply = [reply]
+    stream = llm.stream_structured_predict(Song, PromptTemplate(PROMPT), whom="Queen")
+
+    with pytest.raises(ValueError, match="gave no Song"):
+        next(stream)
+
+
+class Wish(BaseModel):
+    """Nothing of it has to be given."""
+
+    song: str | None = None
+    loud: bool = False
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reply", NO_FIELD)
+async def test_an_object_without_any_field_of_the_class_is_not_that_object(
+    space: Any, llm: QwenSpace, way: str, reply: str
+) -> None:
+    space.engine.reply = in_turn(reply, '{"song": "Help!"}')
+
+    objects = await predict(llm, way, output_cls=Wish)
+
+    assert objects[-1] == Wish(song="Help!")
+    assert all(each.song for each in objects)
+    assert "It has none of the fields: song, loud" in space.joins[1]["data"][0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_empty_object_is_one_where_nothing_has_to_be_given(
+    space: Any, llm: QwenSpace, way: str
+) -> None:
+    space.engine.reply = ["{}"]
+
+    assert await predict(llm, way, output_cls=Wish) == [Wish()]
+
+
+# What reaches the Space
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_schema_follows_on_the_question_with_single_braces(
+    space: Any, llm: QwenSpace, way: str
+) -> None:
+    space.engine.reply = [JSON]
+
+    await predict(llm, way)
+
+    prompt, _, system, _ = space.joins[0]["data"]
+    assert prompt.startswith("Name a song of the Beatles.\n\nAnswer with a JSON value")
+    assert '"properties":{"name":{"title":"Name","type":"string"}' in prompt
+    assert "{{" not in prompt
+    assert system == DEFAULT_SYSTEM_PROMPT
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_system_prompt_stays(space: Any, way: str) -> None:
+    space.engine.reply = [JSON]
+    llm = QwenSpace(space=space.url, system_prompt="Be brief.")
+
+    await predict(llm, way)
+
+    assert space.joins[0]["data"][2] == "Be brief."
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_caller_s_prompt_stays_as_it_is(space: Any, llm: QwenSpace, way: str) -> None:
+    space.engine.reply = [JSON]
+    messages = [ChatMessage("Rhyme.", role="system"), ChatMessage(PROMPT)]
+    before = [message.model_copy(deep=True) for message in messages]
+    prompt = ChatPromptTemplate(messages)
+
+    await predict(llm, way, prompt=prompt)
+
+    assert messages == before
+    assert prompt.output_parser is None
+    assert prompt.format_messages(whom="Queen")[1].content == "Name a song of Queen."
+    assert llm.predict(prompt, whom="Queen") == JSON
+    assert "JSON" not in space.joins[-1]["data"][0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: str) -> None:
+    space.engine.reply = [JSON, "\nObservation: 5"]
+
+    objects = await predict(llm, way, llm_kwargs={"model": "7B", "stop": ["Observation:"]})
+
+    assert objects[-1] == HELP
+    assert space.joins[0]["data"][3] == "7B"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_would_have_a_tool_called_is_left_out_as_llama_index_does(
+    space: Any, llm: QwenSpace, way: str
+) -> None:
+    space.engine.reply = [JSON]
+    given = {"tool_choice": "required", "tool_required": True, "allow_parallel_tool_calls": False}
+
+    objects = await predict(llm, way, llm_kwargs=given)
+
+    assert objects[-1] == HELP
+    assert set(given) == {"tool_choice", "tool_required", "allow_parallel_tool_calls"}
+
+
+def test_a_class_is_read_as_json_however_strict_it_is(space: Any, llm: QwenSpace) -> None:
+    class Release(BaseModel):
+        model_config = ConfigDict(strict=True)
+        day: dt.date
+        tracks: tuple[str, ...]
+        kind: Literal["album", "single"]
+
+    space.engine.reply = ['{"day": "1965-08-06", "tracks": ["Help!"], "kind": "album"}']
+
+    found = llm.structured_predict(Release, PromptTemplate("A release?"))
+
+    assert found == Release(day=dt.date(1965, 8, 6), tracks=("Help!",), kind="album")
+
+
+def test_a_conversation_without_a_user_is_asked_as_a_user(space: Any, llm: QwenSpace) -> None:
+    space.engine.reply = [JSON]
+
+    llm.structured_predict(Song, ChatPromptTemplate([ChatMessage("Name one.", role="system")]))
+
+    prompt, _, system, _ = space.joins[0]["data"]
+    assert "JSON schema" in prompt
+    assert system == "Name one."
+
+
+# Within LlamaIndex
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_events_tell_of_the_object(space: Any, llm: QwenSpace, books: Any, way: str) -> None:
+    space.engine.reply = cut(JSON)
+
+    objects = await predict(books.keep(llm), way)
+
+    assert len(books.named("StructuredPredictStartEvent")) == 1
+    [end] = books.named("StructuredPredictEndEvent")
+    assert end.output == HELP
+    progress = [event.output for event in books.named("StructuredPredictInProgressEvent")]
+    assert progress == (objects[:-1] if way in STREAMS else [])
+    assert len(books.named("LLMChatStartEvent")) == len(books.named("LLMChatEndEvent")) == 1
+
+
+@pytest.mark.parametrize("way", ["chat", "achat", "stream_chat", "astream_chat"])
+# LlamaIndex's structured LLM writes a partial object in a way that Pydantic gave up.
+@pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
+async def test_a_structured_llm_answers_with_the_object(
+    space: Any, llm: QwenSpace, ask: Any, way: str
+) -> None:
+    space.engine.reply = cut(f"```json\n{JSON}\n```")
+    question = 'What is {"this"}, and {{that}}?'
+
+    responses = await ask(llm.as_structured_llm(Song), way, question)
+
+    assert responses[-1].raw == HELP
+    assert responses[-1].message.content == HELP.model_dump_json()
+    assert question in space.joins[0]["data"][0]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+@pytest.mark.parametrize("mode", ["compact", "refine", "tree_summarize"])
+async def test_a_query_engine_answers_with_an_object(
+    space: Any, llm: QwenSpace, mode: str, asynchronous: bool
+) -> None:
+    space.engine.reply = [f"Sure:\n```json\n{JSON}\n```"]
+    index = SummaryIndex.from_documents([Document(text="In 1965 they sang Help!")])
+    engine = index.as_query_engine(llm=llm, output_cls=Song, response_mode=mode)
+
+    answer = await engine.aquery("Which song?") if asynchronous else engine.query("Which song?")
+
+    assert answer.response == HELP
+    prompt, _, system, _ = space.joins[0]["data"]
+    assert "In 1965 they sang Help!" in prompt
+    assert '"properties":{"name"' in prompt
+    assert system.startswith("You are an expert Q&A system")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_query_engine_gives_no_blank_object(
+    space: Any, llm: QwenSpace, asynchronous: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    space.engine.reply = ["I like the Beatles."]
+    index = SummaryIndex.from_documents([Document(text="In 1965 they sang Help!")])
+
+    async def ask(mode: Any) -> Any:
+        engine = index.as_query_engine(llm=llm, output_cls=Song, response_mode=mode)
+        return await engine.aquery("Which?") if asynchronous else engine.query("Which?")
+
+    with pytest.raises(StructuredOutputError):
+        await ask("tree_summarize")
+    # Here LlamaIndex itself catches what is a ValueError, as the page about it says.
+    assert (await ask("compact")).response == "Empty Response"
+    assert "gave no Song" in caplog.text
+
+
+def test_function_mode_has_the_model_call_a_function(space: Any) -> None:
+    call = f'<tool_call>\n{{"name": "Song", "arguments": {JSON}}}\n</tool_call>'
+    space.engine.reply = [call]
+    llm = QwenSpace(space=space.url, pydantic_program_mode=PydanticProgramMode.FUNCTION)
+
+    assert llm.structured_predict(Song, PromptTemplate("Name one.")) == HELP
+    assert "<tools>" in space.joins[0]["data"][2]
+
+
+# Leaving
+
+
+async def test_leaving_a_stream_of_objects_stops_the_job(
+    space: Any, llm: QwenSpace, held: Callable[[int], Any]
+) -> None:
+    space.engine.reply = cut(JSON)
+    held(3)
+    stream = await llm.astream_structured_predict(Song, PromptTemplate(PROMPT), whom="Queen")
+    assert (await anext(stream)).name
+
+    await stream.aclose()
+
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+    assert [each async for each in stream] == []
+
+
+def test_leaving_a_stream_of_objects_stops_the_job_without_a_loop(
+    space: Any, llm: QwenSpace, held: Callable[[int], Any]
+) -> None:
+    space.engine.reply = cut(JSON)
+    held(3)
+    stream = llm.stream_structured_predict(Song, PromptTemplate(PROMPT), whom="Queen")
+    next(stream)
+
+    stream.close()
+
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+async def test_cancelling_the_reader_of_objects_stops_the_job(
+    space: Any, llm: QwenSpace, held: Callable[[int], Any]
+) -> None:
+    space.engine.reply = cut(JSON)
+    held(0)
+    task = asyncio.create_task(predict(llm, "astream_"))
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.running == 1)
+
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)

@@ -1,7 +1,0 @@
-"""Servers in a thread of their own, as for the faults."""
-
-from __future__ import annotations
-
-from tests.faults.conftest import _background, _nothing_is_left, serve
-
-__all__ = ["_background", "_nothing_is_left", "serve"]
