@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import AliasChoices
 
-from qwen_space.config import SpaceConfig, Timeouts, has_password, space_url
-from qwen_space.environment import default_hub, token_for
+from qwen_space.config import SpaceConfig, Timeouts, default_hub, has_password, space_url, token_for
 
 if TYPE_CHECKING:
     from langchain_qwen_space.chat_models import ChatQwenSpace

@@ -18,14 +18,13 @@ from langchain_qwen_space.streaming import Streamed
 from qwen_space import tokens
 from qwen_space.chat.prompt import Turn
 from qwen_space.chat_model.space import Space
-from qwen_space.entering import Entered
-from qwen_space.events import Completed, Event, Queued, Started
+from qwen_space.events import Completed, Event, EventStream, Queued, Started
 from qwen_space.tokens.limits import Limits
 from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
-from qwen_space.tools.call_id import new_call_id
+from qwen_space.tools.calls import new_call_id
 
 if TYPE_CHECKING:
-    from qwen_space.options import CallOptions
+    from qwen_space.config import CallOptions
 
 __all__ = ["Asking", "Rendering", "without_deltas"]
 
@@ -239,7 +238,7 @@ def _finish_reason(completed: Completed, parsed: Parsed) -> str:
 
 def without_deltas(
     space: Space, chat: Sequence[Turn], options: CallOptions
-) -> Entered[AsyncIterator[Told | Completed]]:
+) -> EventStream[Told | Completed]:
     """Open a stream that has nothing but what comes before the reply, and the whole of it.
 
     The others would have to come from thread to thread one by one.
@@ -249,4 +248,4 @@ def without_deltas(
         events = await space.stream(chat, **options).enter_on(stack)
         return (event async for event in events if isinstance(event, (*TOLD, Completed)))
 
-    return Entered(enter)
+    return EventStream(enter)

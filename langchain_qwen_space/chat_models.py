@@ -51,13 +51,18 @@ from qwen_space.chat.stop import StopScanner
 from qwen_space.chat_model import bridge as sync
 from qwen_space.chat_model.arguments import refuse_unknown, said_by
 from qwen_space.chat_model.space import Space
-from qwen_space.config import DEFAULT_MAX_QUEUE, DEFAULT_MAX_SIZE, DEFAULT_MODEL, Timeouts
-from qwen_space.environment import default_space
+from qwen_space.config import (
+    DEFAULT_MAX_QUEUE,
+    DEFAULT_MAX_SIZE,
+    DEFAULT_MODEL,
+    Timeouts,
+    default_space,
+)
 from qwen_space.events import Completed
 from qwen_space.tools import render
 
 if TYPE_CHECKING:
-    from qwen_space.options import CallOptions
+    from qwen_space.config import CallOptions
 
 __all__ = ["ChatQwenSpace"]
 

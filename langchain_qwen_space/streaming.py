@@ -19,7 +19,7 @@ from qwen_space.tools import (
     ToolCall,
     Tools,
 )
-from qwen_space.tools.call_id import new_call_id
+from qwen_space.tools.calls import new_call_id
 
 __all__ = ["Streamed"]
 

@@ -10,7 +10,7 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from langchain_qwen_space.arguments import SAMPLING, given
 from qwen_space.chat.prompt import Turn
 from qwen_space.chat.structured import instruction
-from qwen_space.options import CallOptions, check_options
+from qwen_space.config import CallOptions, check_options
 from qwen_space.tools import NO_TOOLS, Tools
 
 __all__ = ["Binding", "bound", "call_arguments", "instructed"]

@@ -17,7 +17,7 @@ from qwen_space.tokens.limits import Limits
 from qwen_space.tools import Tools
 
 if TYPE_CHECKING:
-    from qwen_space.options import CallOptions
+    from qwen_space.config import CallOptions
 
 __all__ = ["Asking"]
 

@@ -42,13 +42,16 @@ from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    CallOptions,
     SpaceConfig,
     Timeouts,
+    check_options,
+    default_hub,
+    default_space,
     has_password,
     space_url,
+    token_for,
 )
-from qwen_space.environment import default_hub, default_space, token_for
-from qwen_space.options import CallOptions, check_options
 from qwen_space.tokens.limits import Limits, full_name, limits_of
 from qwen_space.tools import Message, render
 

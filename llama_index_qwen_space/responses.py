@@ -22,7 +22,7 @@ from qwen_space.chat_model.mould import Mould
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import InvalidCall, Parsed, ReplyParser, TextPiece, ToolCall, Tools, reasked
 from qwen_space.tools import Piece as ParsedPiece
-from qwen_space.tools.call_id import new_call_id
+from qwen_space.tools.calls import new_call_id
 
 __all__ = [
     "CallingReply",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 from urllib.parse import urlsplit, urlunsplit
-
-from qwen_space.secret import Secret
 
 __all__ = [
     "DEFAULT_MAX_QUEUE",
@@ -17,12 +16,18 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_SPACE",
     "HUB",
+    "CallOptions",
+    "Secret",
     "SpaceConfig",
     "Timeouts",
+    "check_options",
+    "default_hub",
+    "default_space",
     "has_password",
     "is_hugging_face",
     "space_id",
     "space_url",
+    "token_for",
 ]
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
@@ -33,6 +38,19 @@ HUB = "https://huggingface.co"
 
 _SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
 _HUB_PAGE = re.compile(r"https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[^/?#]+)")
+
+
+class Secret(str):
+    """A string as any other, of which `repr` shows nothing.
+
+    What renders the local variables of a traceback, as reporters of errors do, shows their
+    `repr`, our frames' and aiohttp's alike.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,3 +229,75 @@ def space_url(space: str) -> str:
     # Hugging Face answers http with a redirect; a token is not to travel in the open before that.
     scheme = "https" if parts.netloc.lower().endswith(".hf.space") else parts.scheme
     return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+# What one call may ask for
+
+
+class CallOptions(TypedDict, total=False):
+    """What one call may ask for, on top of what the client was made with.
+
+    Attributes:
+        model: In place of the client's model.
+        stop: Texts, or one, before the first of which the reply ends.
+        inputs: Values for further inputs of the app, by parameter name or label.
+        sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
+    """
+
+    model: str | None
+    stop: str | Sequence[str]
+    inputs: Mapping[str, Any] | None
+    sampling: Mapping[str, float] | None
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what a call cannot ask for.
+
+    Raises:
+        ValueError: An option is of another type.
+    """
+    stop, model = options.get("stop"), options.get("model")
+    if stop is not None and not _are_texts(stop):
+        raise ValueError(f"stop={stop!r:.200} is neither a text nor a list of texts.")
+    if model is not None and not isinstance(model, str):
+        raise ValueError(f"model={model!r:.200} is no text: give a model's name, or None.")
+    for name in ("inputs", "sampling"):
+        value = options.get(name)
+        if value is not None and not isinstance(value, Mapping):
+            raise ValueError(f"{name}={value!r:.200} is no mapping: give a value for each name.")
+    for name, value in (options.get("sampling") or {}).items():
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise ValueError(f"{name}={value!r:.200} is no number.")
+
+
+def _are_texts(value: Any) -> bool:
+    is_list = isinstance(value, Collection) and not isinstance(value, Mapping)
+    return is_list and all(isinstance(each, str) for each in value)
+
+
+# Defaults from the environment, which only the adapters and the command line read
+
+
+def default_space() -> str:
+    """Return the Space that `QWEN_SPACE_URL` names, or the public one."""
+    return os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE
+
+
+def default_hub() -> str:
+    """Return the address of the Hugging Face hub: `HF_ENDPOINT`, as its own client reads it."""
+    return os.environ.get("HF_ENDPOINT") or HUB
+
+
+def token_for(url: str, given: str | None) -> str | None:
+    """Return the token to send to a Space, or None.
+
+    A token that was given goes to whatever Space it was given with. The one in `HF_TOKEN` was
+    put there for Hugging Face, so no other host gets it.
+
+    Args:
+        url: The Space's address.
+        given: The token that the caller gave; an empty one says that none is to be sent.
+    """
+    if given is not None:
+        return given or None
+    return (os.environ.get("HF_TOKEN") or None) if is_hugging_face(url) else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, TypeVar
 
 __all__ = [
     "Completed",
     "Event",
+    "EventStream",
     "Notice",
     "Queued",
     "Rewritten",
@@ -160,6 +163,44 @@ class Completed:
 
 
 Event = Queued | Started | ThinkingDelta | TextDelta | Rewritten | Notice | Completed
+
+
+E = TypeVar("E")
+
+
+class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
+    """A context manager that gives the events of one reply, and closes its connection on leaving.
+
+    In place of `contextlib.asynccontextmanager`, whose generator the event loop closes on its
+    own when it ends: all generators at once, so that one which is just closing another finds it
+    running already, and says so on stderr.
+
+    Args:
+        enter: Opens the stream; the exit stack that it fills is unwound on leaving.
+    """
+
+    def __init__(self, enter: Callable[[AsyncExitStack], Awaitable[AsyncIterator[E]]]) -> None:
+        self._enter = enter
+        self._stack: AsyncExitStack | None = None
+
+    def enter_on(self, stack: AsyncExitStack) -> Awaitable[AsyncIterator[E]]:
+        """Enter on a stack of the caller's, which is to leave it too."""
+        return self._enter(stack)
+
+    async def __aenter__(self) -> AsyncIterator[E]:
+        async with AsyncExitStack() as stack:
+            events = await self._enter(stack)
+            self._stack = stack.pop_all()
+        return events
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._stack is not None  # noqa: S101 - it was entered
+        return await self._stack.__aexit__(exc_type, exc, traceback)
 
 
 async def last(stream: AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:

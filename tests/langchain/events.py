@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space.entering import Entered
-from qwen_space.events import Event
+from qwen_space.events import Event, EventStream
 
 __all__ = ["model_of"]
 
@@ -24,7 +23,7 @@ class Scripted:
 
     events: Sequence[Event]
 
-    def stream(self, chat: Any, **options: Any) -> Entered[AsyncIterator[Event]]:
+    def stream(self, chat: Any, **options: Any) -> EventStream[Event]:
         async def events() -> AsyncIterator[Event]:
             for event in self.events:
                 yield event
@@ -32,7 +31,7 @@ class Scripted:
         async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
             return events()
 
-        return Entered(enter)
+        return EventStream(enter)
 
     def iterate(self, chat: Any, **options: Any) -> Iterator[Event]:
         yield from self.events

@@ -17,7 +17,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ContextOverflowError, Timeouts
-from qwen_space.environment import token_for
+from qwen_space.config import token_for
 
 TOKEN = "hf_verysecret"
 SECRETS: dict[str, Any] = {

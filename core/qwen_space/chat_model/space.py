@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any
 from qwen_space.chat_model import bridge as sync
 from qwen_space.chat_model.client_pool import Clients
 from qwen_space.config import SpaceConfig
-from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
-from qwen_space.events import Completed, Event, last
+from qwen_space.events import Completed, Event, EventStream, last
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from qwen_space.chat.prompt import Turn
+    from qwen_space.config import CallOptions
     from qwen_space.gradio.endpoint import Endpoint
-    from qwen_space.options import CallOptions
 
 __all__ = ["Space"]
 
@@ -46,11 +45,9 @@ class Space:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_clients": Clients()}
 
-    def stream(
-        self, chat: Sequence[Turn], **options: Unpack[CallOptions]
-    ) -> Entered[AsyncIterator[Event]]:
+    def stream(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> EventStream[Event]:
         """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
-        return Entered(lambda stack: self._begin(stack, chat, options))
+        return EventStream(lambda stack: self._begin(stack, chat, options))
 
     async def _begin(
         self, stack: AsyncExitStack, chat: Sequence[Turn], options: CallOptions

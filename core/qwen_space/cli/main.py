@@ -15,8 +15,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwen_space._version import __version__
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig
-from qwen_space.environment import default_hub, default_space, token_for
+from qwen_space.config import (
+    DEFAULT_MODEL,
+    DEFAULT_SPACE,
+    SpaceConfig,
+    default_hub,
+    default_space,
+    token_for,
+)
 from qwen_space.errors import QwenSpaceError
 
 if TYPE_CHECKING:

@@ -31,15 +31,15 @@ from qwen_space.config import (
     DEFAULT_MODEL,
     DEFAULT_SPACE,
     HUB,
+    CallOptions,
     SpaceConfig,
     Timeouts,
+    check_options,
 )
-from qwen_space.entering import Entered
 from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError
-from qwen_space.events import Completed, Event, last
+from qwen_space.events import Completed, Event, EventStream, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
-from qwen_space.options import CallOptions, check_options
 
 if TYPE_CHECKING:
     import aiohttp
@@ -157,7 +157,7 @@ class SpaceClient:
 
     def stream(
         self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
-    ) -> Entered[AsyncIterator[Event]]:
+    ) -> EventStream[Event]:
         """Ask, and stream the events of the reply.
 
         Entering the block sends the prompt; where the Space sleeps or is being built, reading
@@ -189,7 +189,7 @@ class SpaceClient:
 
     def stream_chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
-    ) -> Entered[AsyncIterator[Event]]:
+    ) -> EventStream[Event]:
         """Ask with the messages of a chat, and stream the events of the reply.
 
         Args:
@@ -256,7 +256,7 @@ class SpaceClient:
 
     # The wire
 
-    def _stream(self, chat: Sequence[Turn], options: CallOptions) -> Entered[AsyncIterator[Event]]:
+    def _stream(self, chat: Sequence[Turn], options: CallOptions) -> EventStream[Event]:
         check_options(options)  # here, and not where the block is entered
 
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
@@ -270,7 +270,7 @@ class SpaceClient:
                 self._finder.forget()
                 return await self._begun(stack, chat, options, clock)
 
-        return Entered(enter)
+        return EventStream(enter)
 
     async def _begun(
         self,

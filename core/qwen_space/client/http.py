@@ -23,14 +23,13 @@ from qwen_space._version import __version__
 from qwen_space.client import hub
 from qwen_space.client.http_errors import refusal
 from qwen_space.client.translation import no_http, translated
-from qwen_space.config import SpaceConfig, Timeouts
+from qwen_space.config import Secret, SpaceConfig, Timeouts
 from qwen_space.errors import (
     ProtocolError,
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
 )
-from qwen_space.secret import Secret
 
 __all__ = ["Body", "Clock", "Transport"]
 

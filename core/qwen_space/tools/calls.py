@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = [
     "ToolCall",
     "call_text",
     "checked_call",
+    "new_call_id",
     "parsed_object",
     "read_calls",
     "to_json",
@@ -167,3 +169,8 @@ DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_object, parse_consta
 
 def _loads(text: str) -> Any:
     return DECODER.decode(text)
+
+
+def new_call_id() -> str:
+    """Return a fresh call id, `call_` and 24 hexadecimal digits; Qwen itself gives none."""
+    return f"call_{os.urandom(12).hex()}"  # not `random`, whose state a fork copies

@@ -55,7 +55,7 @@ class ReplyParser:
 
     Args:
         tools: What is bound.
-        new_id: Gives a fresh name for a call, such as `qwen_space.tools.call_id.new_call_id`.
+        new_id: Gives a fresh name for a call, such as `qwen_space.tools.calls.new_call_id`.
     """
 
     def __init__(self, tools: Tools, new_id: Callable[[], str]) -> None:

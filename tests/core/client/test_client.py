@@ -25,7 +25,7 @@ from qwen_space import (
     __version__,
 )
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn
-from qwen_space.options import check_options
+from qwen_space.config import check_options
 
 MEGABYTES = "0123456789abcdef" * (3 * 2**16)
 

@@ -25,7 +25,7 @@ from qwen_space.tools import (
     call_text,
     parse,
 )
-from qwen_space.tools.call_id import new_call_id
+from qwen_space.tools.calls import new_call_id
 
 NAMES = ("get_weather", "f")
 SCHEMAS = [{"type": "function", "function": {"name": name}} for name in NAMES]
