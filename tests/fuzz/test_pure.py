@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from qwen_space import SpaceConfig
 from qwen_space.chat.prompt import Turn, exchanges, split, turns
 from qwen_space.client import hub
+from qwen_space.client.question import pair_history
 from qwen_space.errors import QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
 from qwen_space.gradio.edits import apply_edits
-from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint
+from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.known_spaces import QWEN_2_5
 from qwen_space.gradio.requests import Join
 
 DATA = Path(__file__).parents[1] / "data"
@@ -64,7 +66,7 @@ def use(endpoint: Endpoint) -> None:
     assert urlsplit(join.join_url).netloc == urlsplit(base).netloc
     chat = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c")]
     if endpoint.takes("history"):
-        endpoint.with_history(chat)
+        pair_history(endpoint, chat)
     endpoint.knows(["temperature"])
     named = endpoint.fitting({"temperature": 0.5, "max_tokens": 5})
     with contextlib.suppress(ValueError):  # the app does not offer it

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import uuid
-import warnings
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -14,15 +14,15 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Split, Turn, check_prompt, split, turns
+from qwen_space.chat.prompt import Turn, check_prompt, split, turns
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.http import Clock, Transport
 from qwen_space.client.hub import is_asleep
-from qwen_space.client.lookup import Finder
+from qwen_space.client.lookup import EndpointResolver
+from qwen_space.client.question import Question, build_question
 from qwen_space.client.stepping import run_step
 from qwen_space.client.stream import Reply
 from qwen_space.client.submit import Opening
@@ -114,7 +114,7 @@ class SpaceClient:
             max_size=max_size,
         )
         self._transport = Transport(config, session)
-        self._finder = Finder(self._transport)
+        self._resolver = EndpointResolver(self._transport)
 
     @classmethod
     def from_config(
@@ -127,12 +127,12 @@ class SpaceClient:
         """Return a client of what `config` describes, with the endpoint if it is known already."""
         client = cls()
         client._transport = Transport(config, session)
-        client._finder = Finder(client._transport, endpoint)
+        client._resolver = EndpointResolver(client._transport, endpoint)
         return client
 
     @property
     def config(self) -> SpaceConfig:
-        """How the Space is reached and used: at another address, once it was found at such."""
+        """The configuration; its address changes when the app is found to have moved."""
         return self._transport.config
 
     def __repr__(self) -> str:
@@ -223,9 +223,9 @@ class SpaceClient:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        async for _ in self._finder.finding(Clock(self.config.timeouts)):
+        async for _ in self._resolver.resolve(Clock(self.config.timeouts)):
             pass  # it is waited for, and nobody is there to be told
-        return self._finder.endpoint
+        return self._resolver.endpoint
 
     async def app_config(self) -> Any:
         """Return the JSON of the app's `/config`, asked for anew.
@@ -236,7 +236,7 @@ class SpaceClient:
             SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        return await self._finder.app_config(Clock(self.config.timeouts))
+        return await self._resolver.app_config(Clock(self.config.timeouts))
 
     async def app_info(self, prefix: str = "") -> Any:
         """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
@@ -247,12 +247,12 @@ class SpaceClient:
         Raises:
             QwenSpaceError: The Space cannot be reached.
         """
-        return await self._finder.app_info(prefix, Clock(self.config.timeouts))
+        return await self._resolver.app_info(prefix, Clock(self.config.timeouts))
 
     @property
     def found(self) -> Endpoint | None:
         """The endpoint, if the `/config` of the app at `config.url` told it already."""
-        return self._finder.told
+        return self._resolver.discovered
 
     # The wire
 
@@ -267,7 +267,7 @@ class SpaceClient:
                 if not is_asleep(self.config, exc):
                     raise
                 logger.debug("the Space has gone to sleep: %s", exc)
-                self._finder.forget()
+                self._resolver.forget()
                 return await self._begun(stack, chat, options, clock)
 
         return EventStream(enter)
@@ -279,10 +279,11 @@ class SpaceClient:
         options: CallOptions,
         clock: Clock,
     ) -> AsyncIterator[Event]:
-        """Find the function and ask it; a Space that is to be waited for, by and by."""
-        if self._finder.is_done:
+        """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
+        if self._resolver.is_resolved:
             return await self._asked(stack, chat, options, clock)
-        notices = await stack.enter_async_context(contextlib.aclosing(self._finder.finding(clock)))
+        resolving = contextlib.aclosing(self._resolver.resolve(clock))
+        notices = await stack.enter_async_context(resolving)
         if (first := await anext(notices, None)) is None:
             return await self._asked(stack, chat, options, clock)
 
@@ -302,24 +303,25 @@ class SpaceClient:
         options: CallOptions,
         clock: Clock,
     ) -> AsyncIterator[Event]:
-        """Ask the function, and leave on the stack what ends that."""
+        """Ask the endpoint; the stack closes the stream."""
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
         asked = await self._question(chat, options, clock)
         endpoint = asked.endpoint
-        page: dict[Any, Any] = {}  # what the steps leave in its components
+        page: dict[Any, Any] = {}  # components' values after the steps, by number
         session_hash = uuid.uuid4().hex
         for step in endpoint.before:
             join = self._join(step, asked.data(step, page), session_hash)
             send_data = self._sending(join, clock)
             page.update(await run_step(self._transport, step, join, clock, send_data))
         join = self._join(endpoint, asked.data(endpoint, page), session_hash)
-        may_call = self._finder.is_told and not endpoint.before  # which have a session of their own
+        # Steps share a session, which a call without a queue does not have.
+        may_call = self._resolver.is_discovered and not endpoint.before
         opening = Opening(self._transport, endpoint, join, clock, may_call=may_call)
         try:
             body, job = await opening.open()
         except (SpaceStatusError, ProtocolError) as exc:
-            if (explained := self._finder.explained(exc)) is exc:
+            if (explained := self._resolver.explain(exc)) is exc:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
@@ -332,41 +334,12 @@ class SpaceClient:
         stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events
 
-    async def _question(
-        self, chat: Sequence[Turn], options: CallOptions, clock: Clock
-    ) -> _Question:
-        """Return what is asked of the function, in the app's own terms."""
-        sampling = {**self.config.sampling, **(options.get("sampling") or {})}
-        inputs = {**self.config.inputs, **(options.get("inputs") or {})}
-        await self._finder.know_inputs({**sampling, **inputs}, clock)
-        endpoint = self._finder.endpoint
-        endpoint.check_inputs(inputs)
-        if self.config.system_prompt is not None and not any(turn.is_system for turn in chat):
-            chat = [Turn("system", self.config.system_prompt), *chat]
-        parts, history = self._parts(endpoint, chat)
-        return _Question(
-            endpoint,
-            parts.prompt,
-            DEFAULT_SYSTEM_PROMPT if parts.system is None else parts.system,
-            endpoint.choose_model(options.get("model") or self.config.model),
-            history,
-            {**self._fitting(endpoint, sampling), **inputs},
-        )
-
-    def _parts(self, endpoint: Endpoint, chat: Sequence[Turn]) -> tuple[Split, list[Any]]:
-        """Return a chat as the system prompt, the prompt, and the history for the app's own."""
-        if self.config.history == "native":
-            if endpoint.takes("history"):
-                if (native := endpoint.with_history(chat)) is not None:
-                    return native
-            elif any(turn.role == "assistant" for turn in chat):
-                warnings.warn(
-                    f"history='native': /{endpoint.api_name} of {self.config.url} has no input "
-                    "for a history, as with gr.ChatInterface, which keeps its own in the session; "
-                    "earlier turns go into the prompt, as with history='split'.",
-                    stacklevel=2,
-                )
-        return split(chat, system_apart=endpoint.takes("system")), []
+    async def _question(self, chat: Sequence[Turn], options: CallOptions, clock: Clock) -> Question:
+        """Return the request for a chat, once the names of its inputs are known."""
+        named = (self.config.sampling, self.config.inputs)
+        asked = (options.get("sampling") or {}, options.get("inputs") or {})
+        await self._resolver.load_parameters(itertools.chain(*named, *asked), clock)
+        return build_question(self.config, self._resolver.endpoint, chat, options)
 
     def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
         queue = f"{self.config.url}{endpoint.prefix}/queue"
@@ -377,36 +350,3 @@ class SpaceClient:
             await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
 
         return send_data
-
-    def _fitting(self, endpoint: Endpoint, sampling: Mapping[str, float]) -> dict[str, Any]:
-        fitting = endpoint.fitting(sampling)
-        if len(fitting) < len(sampling):
-            warnings.warn(
-                f"{self.config.url} has no input for some of {', '.join(sampling)} (it has for: "
-                f"{', '.join(fitting) or 'none'}); there the app keeps its own values.",
-                stacklevel=2,
-            )
-        return fitting
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A chat as one app takes it."""
-
-    endpoint: Endpoint
-    prompt: str
-    system: str
-    model: Any
-    history: list[Any]
-    inputs: Mapping[str, Any]
-
-    def data(self, step: Endpoint, page: Mapping[Any, Any]) -> list[Any]:
-        """Return the arguments of one of the endpoint's steps."""
-        return step.data(
-            self.prompt,
-            self.system,
-            model=self.model,
-            history=self.history,
-            inputs=self.inputs,
-            page=page,
-        )

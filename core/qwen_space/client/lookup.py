@@ -1,4 +1,4 @@
-"""Finds the function of an app that answers, and remembers it."""
+"""Resolves the endpoint of an app, and remembers it."""
 
 from __future__ import annotations
 
@@ -20,59 +20,60 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice
 from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
-from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint, profile_of
+from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
 
-__all__ = ["Finder"]
+__all__ = ["EndpointResolver"]
 
 logger = logging.getLogger("qwen_space.client")
 
 
-class Finder:
-    """Finds the function that answers: in what the app says of itself, or among the known ones.
+class EndpointResolver:
+    """Resolves the endpoint that answers, from the app's `/config` or the table of known Spaces.
 
     Args:
-        transport: Sends the requests; it is moved to where the app is found.
-        endpoint: The function, if it is known already.
+        transport: Sends the requests; its address changes when the app is found to have moved.
+        endpoint: The endpoint, if it is known already.
     """
 
     def __init__(self, transport: Transport, endpoint: Endpoint | None = None) -> None:
         self._transport = transport
         self._endpoint = endpoint
-        self._failure: QwenSpaceError | None = None  # why `/config` did not help
+        self._failure: QwenSpaceError | None = None  # the reason why `/config` did not help
 
     @property
     def endpoint(self) -> Endpoint:
-        """The function; it has been found by `finding` when this is asked for."""
-        assert self._endpoint is not None  # noqa: S101 - `finding` sees to that
+        """The endpoint, which `resolve` must have found."""
+        assert self._endpoint is not None  # noqa: S101 - `resolve` sees to that
         return self._endpoint
 
     @property
-    def told(self) -> Endpoint | None:
-        """The function, if the app itself told it."""
-        return self._endpoint if self.is_told else None
+    def discovered(self) -> Endpoint | None:
+        """The endpoint, if it was found in the app's `/config`."""
+        return self._endpoint if self.is_discovered else None
 
     @property
-    def is_told(self) -> bool:
-        """Whether nothing but the app said which function it is."""
+    def is_discovered(self) -> bool:
+        """Whether the endpoint comes from the app itself, and not from the table."""
         return self._failure is None
 
     @property
-    def is_done(self) -> bool:
-        """Whether the function has been found."""
+    def is_resolved(self) -> bool:
+        """Whether the endpoint is known."""
         return self._endpoint is not None
 
     def forget(self) -> None:
-        """Look again the next time."""
+        """Drop the endpoint, so that the next call resolves it anew."""
         self._endpoint = None
 
-    async def finding(self, clock: Clock) -> AsyncGenerator[Notice, None]:
-        """Find the function, if it is not known; yield what to tell while a Space is waited for.
+    async def resolve(self, clock: Clock) -> AsyncGenerator[Notice, None]:
+        """Find the endpoint, if it is not known; yield notices while a sleeping Space wakes up.
 
         Raises:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        if self.is_done:
+        if self.is_resolved:
             return
         front = Front(self._transport, self._app_config, clock)
         try:
@@ -80,13 +81,13 @@ class Finder:
                 async for notice in notices:
                     yield notice
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
-            self._endpoint = self._guessed(exc)
+            self._endpoint = self._fall_back(exc)
         else:
-            endpoint = await self._found(front.app_config, clock)
+            endpoint = await self._discover(front.app_config, clock)
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
 
-    async def know_inputs(self, names: Iterable[str], clock: Clock) -> None:
-        """See to it that inputs can be given by these names."""
+    async def load_parameters(self, names: Iterable[str], clock: Clock) -> None:
+        """Ask the app for the names of its parameters, unless `names` are all labels."""
         if not self.endpoint.knows(names):
             self._endpoint = await self._with_parameters(self.endpoint, clock)
 
@@ -103,7 +104,7 @@ class Finder:
         return front.app_config
 
     async def app_info(self, prefix: str, clock: Clock) -> Any:
-        """Return the JSON of the app's `/info`; None where it does not answer with such.
+        """Return the JSON of the app's `/info`; None if the app has none.
 
         Raises:
             QwenSpaceError: The Space cannot be reached.
@@ -119,10 +120,10 @@ class Finder:
         retries = self._transport.config.max_retries
         return await retrying(lambda: self._transport.app_config(clock), is_passing, retries, clock)
 
-    def explained(self, exc: QwenSpaceError) -> QwenSpaceError:
-        """Return the error of a request, in view of what `/config` said."""
+    def explain(self, exc: QwenSpaceError) -> QwenSpaceError:
+        """Return the error of a request, together with that of `/config` if there was one."""
         broken = isinstance(exc, SpaceStatusError) and exc.status >= 500
-        if self.is_told or broken:
+        if self.is_discovered or broken:
             return exc
         return ProtocolError(
             f"{self._transport.config.url} does not look like a Gradio app. "
@@ -130,30 +131,30 @@ class Finder:
             "Check that space is the address of a Gradio app."
         )
 
-    async def _found(self, app_config: Any, clock: Clock) -> Endpoint:
-        """Return the app's function that chats, by its `/config`, and by its `/info` if need be."""
+    async def _discover(self, app_config: Any, clock: Clock) -> Endpoint:
+        """Find the endpoint in the app's `/config`, with the help of its `/info` if need be."""
         config = self._transport.config
         try:
             endpoint = find_endpoint(app_config, config.endpoint)
         except EndpointError:
-            known = profile_of(config.url)
+            known = get_known_endpoint(config.url)
             if known is None or config.endpoint is not None:
                 raise
             return known
         return await self._with_parameters(endpoint, clock) if is_unclear(endpoint) else endpoint
 
     async def _with_parameters(self, endpoint: Endpoint, clock: Clock) -> Endpoint:
-        """Return the endpoint with what the app's `/info` tells of it, which may be nothing."""
+        """Return the endpoint with the names of its parameters, if the app's `/info` has them."""
         return with_parameters(endpoint, await self.app_info(endpoint.prefix, clock))
 
-    def _guessed(self, exc: QwenSpaceError) -> Endpoint:
-        """Return the known function of the Space, or the public Space's, without `/config`.
+    def _fall_back(self, exc: QwenSpaceError) -> Endpoint:
+        """Return the known endpoint of the Space, or the public Space's.
 
-        Not for a server that only failed just now: in an app that nobody knows, the number of the
-        public Space's function may be that of any other.
+        Not after a server's failure: in an app that is not known, the number of the public
+        Space's function may be that of any other.
         """
         config = self._transport.config
-        known = profile_of(config.url)
+        known = get_known_endpoint(config.url)
         failed = isinstance(exc, SpaceUnavailableError) or (
             isinstance(exc, SpaceStatusError) and exc.status >= 500
         )
@@ -167,5 +168,5 @@ class Finder:
 
 
 def _answer(failure: BaseException | None) -> str:
-    """Return what an answer was, in few words: two are told in one sentence."""
+    """Describe a failed request in few words, as two stand in one sentence."""
     return f"HTTP {failure.status}" if isinstance(failure, SpaceStatusError) else str(failure)

@@ -1,20 +1,13 @@
-"""A Space as data: which function to call, what its inputs mean, where the reply stands.
-
-The figures of the Qwen Spaces are those that their own pages send, as far as that is known; they
-stand in where an app's `/config` does not answer, or does not tell.
-"""
+"""An app's function as data: its number, the meaning of its inputs, the place of the reply."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from qwen_space.chat.prompt import Split, Turn, exchanges, split
-
-__all__ = ["QWEN_2_5", "Endpoint", "Input", "Role", "Shape", "bare_name", "profile_of"]
+__all__ = ["Endpoint", "Input", "Role", "Shape", "bare_name"]
 
 Role = Literal["prompt", "history", "system", "model", "settings"]
 Shape = Literal["pairs", "messages", "parts", "multimodal"]
@@ -112,22 +105,6 @@ class Endpoint:
             return False
         roles = {each.role for each in self.every_input}
         return role in roles or (role in {"system", "model"} and "settings" in roles)
-
-    def with_history(self, chat: Sequence[Turn]) -> tuple[Split, list[Any]] | None:
-        """Return a chat as its last message and the history in the app's own shape.
-
-        None when it does not alternate strictly between user and assistant, which is all
-        that a history can hold.
-        """
-        found = exchanges(chat)
-        if found is None:
-            return None
-        earlier, prompt = found
-        shape = next(each.shape for each in self.every_input if each.role == "history")
-        last = [Turn("user", prompt)]
-        system = [turn for turn in chat if turn.is_system]
-        parts = split([*system, *last], system_apart=self.takes("system"))
-        return parts, [row for pair in earlier for row in _history_rows(pair, shape)]
 
     def fitting(self, sampling: Mapping[str, float]) -> dict[str, Any]:
         """Return those of some sampling parameters that the function has an input for.
@@ -238,73 +215,6 @@ _SAMPLING = {
     "max_tokens": ("max_tokens", "max_new_tokens", "max_output_tokens", "max_length"),
     "top_p": ("top_p", "top_p_nucleus_sampling"),
 }
-
-
-def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:
-    if shape == "pairs":
-        return [list(pair)]
-    named = zip(("user", "assistant"), pair, strict=True)
-    if shape == "messages":
-        return [{"role": role, "content": text} for role, text in named]
-    return [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in named]
-
-
-_SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
-
-_QUERY_HISTORY_SYSTEM = (
-    Input("prompt", "query", parameter="query"),
-    Input("history", "history", [], parameter="history", kind="chatbot"),
-    Input("system", "system", parameter="system"),
-)
-
-QWEN_2_5 = Endpoint(
-    api_name="model_chat_1",
-    fn_index=3,
-    trigger_id=25,
-    inputs=(
-        *_QUERY_HISTORY_SYSTEM,
-        Input("model", "radio", "72B", _SIZES, parameter="radio", kind="radio"),
-    ),
-    output=1,
-)
-"""The public Qwen2.5 Space, and what is taken for any that is not known."""
-
-_QWEN_2 = Endpoint("model_chat", 0, 11, _QUERY_HISTORY_SYSTEM, output=1)
-
-_QWEN_3_SETTINGS = {
-    "model": "qwen3-235b-a22b",
-    "sys_prompt": "You are a helpful and harmless assistant.",
-    "thinking_budget": 38,  # thousands of tokens
-}
-_QWEN_3_MODELS = tuple(
-    f"qwen3-{size}" for size in ("235b-a22b", "32b", "30b-a3b", "14b", "8b", "4b", "1.7b", "0.6b")
-)
-_QWEN_3 = Endpoint(
-    api_name="add_message",
-    fn_index=13,
-    trigger_id=31,
-    inputs=(
-        Input("prompt", "query", parameter="input_value"),
-        Input("settings", "settings", _QWEN_3_SETTINGS, _QWEN_3_MODELS, kind="state"),
-        Input(None, "state", kind="state"),
-        Input(None, "state", kind="state"),
-    ),
-    output=5,
-    protocol="sse_v3",
-    prefix="/gradio_api",
-)
-
-_PROFILES = {
-    "qwen-qwen2-5.hf.space": QWEN_2_5,
-    "qwen-qwen2-72b-instruct.hf.space": _QWEN_2,
-    "qwen-qwen2-5-max-demo.hf.space": replace(_QWEN_2, protocol="sse_v3", prefix="/gradio_api"),
-    "qwen-qwen3-demo.hf.space": _QWEN_3,
-}
-
-
-def profile_of(url: str) -> Endpoint | None:
-    """Return what is known of the Space at an address, or None."""
-    return _PROFILES.get(urlsplit(url).hostname or "")
 
 
 _DEFAULT_MODELS = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})

@@ -23,7 +23,7 @@ from qwen_space.errors import (
     SpaceUnavailableError,
 )
 from qwen_space.gradio.discovery import find_endpoint
-from qwen_space.gradio.endpoint import QWEN_2_5
+from qwen_space.gradio.known_spaces import QWEN_2_5
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace

@@ -11,7 +11,8 @@ import pytest
 
 from qwen_space import SpaceClient
 from qwen_space.gradio.discovery import is_unclear, with_parameters
-from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint, Input, profile_of
+from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
 from tests import gradio_app
 
 TEXT, CHAT, CHOICE = {"kind": "textbox"}, {"kind": "chatbot"}, {"kind": "radio"}
@@ -117,14 +118,14 @@ def test_a_text_without_a_meaning_is_unclear() -> None:
     ],
 )
 def test_a_known_space_has_its_own_figures(url: str, figures: tuple[Any, ...]) -> None:
-    profile = profile_of(url)
+    profile = get_known_endpoint(url)
 
     assert profile is not None
     assert (profile.fn_index, profile.trigger_id, profile.prefix, profile.output) == figures
 
 
 def test_a_space_that_is_not_known_has_none() -> None:
-    assert profile_of("http://127.0.0.1:7860") is None
+    assert get_known_endpoint("http://127.0.0.1:7860") is None
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_a_space_that_is_not_known_has_none() -> None:
 def test_settings_hold_the_system_prompt_the_model_and_more(
     inputs: dict[str, Any], settings: dict[str, Any]
 ) -> None:
-    profile = profile_of("https://qwen-qwen3-demo.hf.space")
+    profile = get_known_endpoint("https://qwen-qwen3-demo.hf.space")
     assert profile is not None
 
     model = profile.choose_model("qwen3-32b")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_space.chat.prompt import Split, Turn
 from qwen_space.client.client import SpaceClient
 from qwen_space.errors import EndpointError, ProtocolError, QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint
-from qwen_space.gradio.endpoint import QWEN_2_5, Endpoint, Input
+from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.known_spaces import QWEN_2_5
 from tests import gradio_app
 
 DATA = Path(__file__).parents[2] / "data"
@@ -533,41 +533,6 @@ def test_a_prompt_for_a_box_with_files_comes_without_files() -> None:
     endpoint = find_endpoint(app(function(["box", "state"], ["out"]), **parts))
 
     assert endpoint.data("Hi", "S") == [{"text": "Hi", "files": []}, None]
-
-
-CHAT = [Turn("user", "A"), Turn("assistant", "B"), Turn("user", "C")]
-
-
-@pytest.mark.parametrize(
-    ("shape", "history"),
-    [
-        ("pairs", [["A", "B"]]),
-        ("messages", [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B"}]),
-        (
-            "parts",
-            [
-                {"role": "user", "content": [{"type": "text", "text": "A"}]},
-                {"role": "assistant", "content": [{"type": "text", "text": "B"}]},
-            ],
-        ),
-    ],
-)
-def test_earlier_turns_take_the_shape_of_the_app_s_history(shape: Any, history: Any) -> None:
-    inputs = (Input("prompt", "p"), Input("history", "h", shape=shape), Input("system", "s"))
-    endpoint = Endpoint(None, 0, None, inputs, 0)
-
-    assert endpoint.with_history(CHAT) == (Split(None, "C"), history)
-    assert endpoint.with_history([Turn("system", "S"), *CHAT]) == (Split("S", "C"), history)
-    assert endpoint.with_history(CHAT[:2]) is None
-
-
-def test_a_system_prompt_that_the_app_has_no_input_for_goes_into_the_prompt() -> None:
-    endpoint = Endpoint(None, 0, None, (Input("prompt", "p"), Input("history", "h")), 0)
-
-    parts, history = endpoint.with_history([Turn("system", "S"), *CHAT]) or (None, None)
-
-    assert parts == Split(None, "System: S\nUser: C\nAssistant:")
-    assert history == [["A", "B"]]
 
 
 def tell(message: Any, history: Any, system: str = "", temperature: float = 0.0) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_space.gradio import endpoint as profiles
+from qwen_space.gradio import known_spaces
 from qwen_space.tokens.limits import Limits, full_name, limits_of
 
 LOCAL = "http://127.0.0.1:7860"
@@ -73,13 +73,13 @@ def test_a_size_is_qwen_2_5_s_wherever_it_runs() -> None:
     assert isinstance(limits_of("7B", LOCAL), Limits)
 
 
-@pytest.mark.parametrize("size", profiles.QWEN_2_5.inputs[-1].choices or ())
+@pytest.mark.parametrize("size", known_spaces.QWEN_2_5.inputs[-1].choices or ())
 def test_all_that_the_public_space_offers_is_known(size: str) -> None:
     assert full_name(size) == f"Qwen2.5-{size}-Instruct"
 
 
 def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
-    endpoint = profiles.profile_of("https://qwen-qwen3-demo.hf.space")
+    endpoint = known_spaces.get_known_endpoint("https://qwen-qwen3-demo.hf.space")
 
     assert endpoint is not None
     for model in endpoint.inputs[1].choices or ():
