@@ -26,7 +26,7 @@ def run_demo(space: str, model: str | None = None) -> None:
 
     Args:
         space: A Space's id, or the URL of a Gradio app.
-        model: What answers there, if it is known.
+        model: The name of its model, if known.
 
     Raises:
         ImportError: A framework is not installed.
@@ -99,7 +99,7 @@ def _pages_folder() -> Path:
 
 
 async def _show(question: str, answer: AsyncIterator[str]) -> None:
-    """Print a question, what the queue does, the answer as it comes, and how quick it was."""
+    """Print a question, the queue, the answer as it streams, and its speed."""
     _say(f"Question  {question}")
     with _queue_shown():
         start = time.monotonic()
@@ -153,8 +153,8 @@ def _start_of(text: str) -> str:
     return line if len(line) <= 60 else f"{line[:57]}..."
 
 
-def _title(name: str, what: str) -> None:
-    print(f"\n== {name}: {what}\n", flush=True)
+def _title(name: str, subject: str) -> None:
+    print(f"\n== {name}: {subject}\n", flush=True)
 
 
 def _say(line: str) -> None:

@@ -220,14 +220,14 @@ def _print_table(found: Inspection) -> None:
 
 
 @contextlib.contextmanager
-def _needing_rich(what: str, otherwise: str) -> Iterator[None]:
+def _needing_rich(feature: str, otherwise: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "rich":
             raise
         raise ImportError(
-            f'{what} needs rich: pip install "qwen-space[cli]" ({otherwise}).'
+            f'{feature} needs rich: pip install "qwen-space[cli]" ({otherwise}).'
         ) from exc
 
 
@@ -279,7 +279,7 @@ def _local_space(options: argparse.Namespace, host: str) -> LocalSpace:
 
 
 def _forget_stdout() -> None:
-    """Keep Python from writing what is left to a pipe that nobody reads."""
+    """Keep Python from flushing stdout to a closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

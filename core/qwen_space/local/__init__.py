@@ -1,13 +1,13 @@
 """A Space of one's own: a real Gradio app on this machine, with a model behind it.
 
-Importing this is cheap. Gradio and the engines are imported when something starts, and what is
-missing says so then: `pip install "qwen-space[local]"`.
+Importing this is cheap. Gradio and the engines are imported when a Space starts; a missing one
+is a `MissingExtraError` then, with the remedy: `pip install "qwen-space[local]"`.
 """
 
 from __future__ import annotations
 
+from qwen_space.local.engines import engine_for
 from qwen_space.local.engines.base import Engine
-from qwen_space.local.engines.choose import engine_for
 from qwen_space.local.engines.llama import LlamaEngine
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.engines.scripted import ScriptedEngine

@@ -1,7 +1,7 @@
 """The app: a page to chat on, and the public Space's endpoints.
 
-This module imports Gradio, and is itself imported when a Space starts. Annotations are looked at
-by Gradio, so what they name is imported here for good.
+This module imports Gradio, and is itself imported when a Space starts. Gradio reads the
+annotations, so their names are imported at run time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.local.cancellation import Replies
+from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.engines.base import Engine
 from qwen_space.local.errors import EngineError
 
@@ -24,7 +24,9 @@ History: TypeAlias = list[dict[str, Any]]
 Outputs: TypeAlias = tuple[str, History, str]
 
 
-def build(engine: Engine, replies: Replies, sizes: Sequence[str], concurrency: int) -> gr.Blocks:
+def build(
+    engine: Engine, streams: SessionStreams, sizes: Sequence[str], concurrency: int
+) -> gr.Blocks:
     """Make the app, with its queue.
 
     The endpoints stand in the public Space's order, which makes `model_chat_1` number 3.
@@ -59,7 +61,7 @@ def build(engine: Engine, replies: Replies, sizes: Sequence[str], concurrency: i
         )
         running: list[Any] = [
             listen(
-                _model_chat(engine, replies),
+                _model_chat(engine, streams),
                 [textbox, chatbot, system, radio],
                 [textbox, chatbot, system_box],
                 api_name=api_name,
@@ -111,7 +113,7 @@ def modify_system_session(system: str) -> tuple[str, str, History]:
     return system, system, []
 
 
-def _model_chat(engine: Engine, replies: Replies) -> Any:
+def _model_chat(engine: Engine, streams: SessionStreams) -> Any:
     async def model_chat(
         query: str, history: History, system: str, radio: str, request: gr.Request
     ) -> AsyncGenerator[Outputs, None]:
@@ -120,7 +122,7 @@ def _model_chat(engine: Engine, replies: Replies) -> Any:
         text = ""
         try:
             pieces = engine.stream(_messages(asked, system))
-            async for piece in replies.heard(request.session_hash, pieces):
+            async for piece in streams.track(request.session_hash, pieces):
                 text += piece
                 yield "", [*asked, {"role": "assistant", "content": text}], system
             if not text:

@@ -1,40 +1,31 @@
-"""Stops a reply at once when nobody listens any more.
+"""Cancels a reply at once when its client has gone.
 
-Gradio looks at a dropped connection only between two pieces of a reply. While a model reads a
-long prompt the next piece can take half a minute, in which it would work for nobody. So the
-streams are watched here, around the app: when one is dropped, its session's replies are stopped
-the way Gradio's own `/cancel` stops them, by cancelling the task that waits for the piece.
+Gradio looks for a dropped connection only between two pieces of a reply. While a model reads a
+long prompt the next piece can take half a minute. So this module watches the streams around the
+app: when one is dropped, the replies of its session are cancelled as Gradio's own `/cancel` does
+it, through the task that waits for the piece.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterator,
-    MutableMapping,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-__all__ = ["ASGIApp", "Replies", "Reply"]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+__all__ = ["CancellableStream", "SessionStreams"]
 
-_LATE = (0.05, 0.2, 0.5)  # seconds after which a job that nobody hears is looked for again
+# Seconds after a drop at which to look for replies that have begun since.
+_LATE = (0.05, 0.2, 0.5)
 
 
-class Reply(AsyncIterator[str]):
-    """The pieces of one reply, which can be stopped from outside."""
+class CancellableStream(AsyncIterator[str]):
+    """One reply's pieces, which another task can cancel."""
 
     def __init__(self, pieces: AsyncGenerator[str, None]) -> None:
         self._pieces = pieces
@@ -51,8 +42,8 @@ class Reply(AsyncIterator[str]):
         finally:
             self._waiting = None
 
-    def stop(self) -> None:
-        """End the reply: now, whether a piece is waited for or not."""
+    def cancel(self) -> None:
+        """End the reply now, also while a piece is awaited."""
         if self._waiting is not None:
             self._waiting.cancel()
         elif self._closing is None:  # kept, as the loop itself holds its tasks only weakly
@@ -65,18 +56,18 @@ class Reply(AsyncIterator[str]):
         await self._pieces.aclose()
 
 
-class Replies:
-    """The replies on their way, by the session that they are for."""
+class SessionStreams:
+    """The running replies of each session."""
 
     def __init__(self) -> None:
-        self._open: defaultdict[str, set[Reply]] = defaultdict(set)
-        self._heard: Counter[str] = Counter()  # the streams that are open, by their session
+        self._open: defaultdict[str, set[CancellableStream]] = defaultdict(set)
+        self._clients: Counter[str] = Counter()  # the open connections of each session
 
-    async def heard(
+    async def track(
         self, session: str | None, pieces: AsyncGenerator[str, None]
     ) -> AsyncGenerator[str, None]:
-        """Yield `pieces` until they end, or until the session's stream is dropped."""
-        reply, key = Reply(pieces), session or ""
+        """Yield `pieces` until they end or the session's connection is dropped."""
+        reply, key = CancellableStream(pieces), session or ""
         self._open[key].add(reply)
         try:
             async for piece in reply:
@@ -85,42 +76,42 @@ class Replies:
             self._forget(key, reply)
             await reply.aclose()
 
-    def _forget(self, session: str, reply: Reply) -> None:
+    def _forget(self, session: str, reply: CancellableStream) -> None:
         self._open[session].discard(reply)
         if not self._open[session]:
             del self._open[session]
 
-    def stop(self, session: str) -> None:
-        """End all replies of a session."""
+    def cancel(self, session: str) -> None:
+        """Cancel all replies of a session."""
         for reply in tuple(self._open.get(session, ())):
-            reply.stop()
+            reply.cancel()
 
-    def _stop_dropped(self, session: str) -> None:
-        """End the replies of a session whose stream was dropped.
+    def _cancel_dropped(self, session: str) -> None:
+        """Cancel the replies of a dropped session, also those that are about to begin.
 
-        And those that were about to begin: Gradio starts a job some turns of the loop before it
-        asks for the first piece. By then a page may have opened a new stream.
+        Gradio starts a job some turns of the loop before it asks for the first piece. By then a
+        page may have opened a new connection.
         """
-        self.stop(session)
+        self.cancel(session)
         for seconds in _LATE:
-            asyncio.get_running_loop().call_later(seconds, self._stop_unheard, session)
+            asyncio.get_running_loop().call_later(seconds, self._cancel_abandoned, session)
 
-    def _stop_unheard(self, session: str) -> None:
-        if session not in self._heard:
-            self.stop(session)
+    def _cancel_abandoned(self, session: str) -> None:
+        if session not in self._clients:
+            self.cancel(session)
 
     @contextmanager
-    def _hearing(self, session: str) -> Iterator[None]:
-        self._heard[session] += 1
+    def _connected(self, session: str) -> Iterator[None]:
+        self._clients[session] += 1
         try:
             yield
         finally:
-            self._heard[session] -= 1
-            if not self._heard[session]:
-                del self._heard[session]
+            self._clients[session] -= 1
+            if not self._clients[session]:
+                del self._clients[session]
 
     def watch(self, app: ASGIApp) -> ASGIApp:
-        """Wrap `app`, so that a dropped stream stops the replies of its session."""
+        """Wrap `app` so that a dropped connection cancels the replies of its session."""
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
             session = _session(scope)
@@ -138,19 +129,19 @@ class Replies:
                 message = await receive()
                 # A stream that ended of itself says nothing about the session's next job.
                 if message["type"] == "http.disconnect" and not complete:
-                    self._stop_dropped(session)
+                    self._cancel_dropped(session)
                 return message
 
-            with self._hearing(session):
+            with self._connected(session):
                 await app(scope, watch_receive, watch_send)
 
         return watched
 
 
 def _session(scope: Scope) -> str | None:
-    """The session that a request streams, if it is one for a stream.
+    """Return the session hash of a request for an event stream; None for any other request.
 
-    `/call/NAME/EVENT` has no session of its own: Gradio uses the event's id for it.
+    `/call/NAME/EVENT` has no session hash: Gradio uses the event id in its place.
     """
     if scope["type"] != "http" or scope["method"] != "GET":
         return None

@@ -1,10 +1,20 @@
-"""What can go wrong on this side of the wire, before or behind the app."""
+"""Errors of the app, of the engine behind it and of the search for a model."""
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from qwen_space.errors import QwenSpaceError
 
-__all__ = ["EngineError", "LocalSpaceError", "MissingExtraError", "StartError", "WeightsError"]
+__all__ = [
+    "EngineError",
+    "LocalSpaceError",
+    "MissingExtraError",
+    "StartError",
+    "WeightsError",
+    "require",
+]
 
 
 class LocalSpaceError(QwenSpaceError):
@@ -16,7 +26,7 @@ class StartError(LocalSpaceError):
 
 
 class EngineError(LocalSpaceError):
-    """The engine could not answer; the message is what the page and the client are shown."""
+    """The engine could not answer; the page and the client are shown the message."""
 
 
 class MissingExtraError(LocalSpaceError, ImportError):
@@ -55,3 +65,18 @@ class WeightsError(LocalSpaceError):
             "Check the network, or give a model: `--model PATH` for a GGUF file on this machine, "
             "`--base-url URL` for a server that speaks OpenAI's chat completions, such as Ollama."
         )
+
+
+def require(package: str) -> Any:
+    """Import a package of the extra `local` when something first needs it.
+
+    Raises:
+        MissingExtraError: The package is not installed. The ImportError of a package that is
+            installed passes.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as exc:
+        if exc.name != package.partition(".")[0]:
+            raise
+        raise MissingExtraError(package) from exc

@@ -10,18 +10,21 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from qwen_space.local.cancellation import ASGIApp
 from qwen_space.local.errors import StartError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 __all__ = ["ServerThread", "Site"]
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is served.
+    """An app with its shutdown hook.
 
     Attributes:
         app: The app.
@@ -33,7 +36,7 @@ class Site:
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it is ready, and does not wait for streams when it stops."""
+    """A server that sets an event when ready, and cuts the streams when it stops."""
 
     def __init__(self, site: Site, ready: threading.Event) -> None:
         # No configuration of logging, as that is the whole process's.
@@ -57,7 +60,7 @@ class ServerThread:
     """A running server.
 
     Args:
-        make: Makes what is served. It is called in the server's event loop: Gradio makes a loop
+        make: Makes the site. It is called in the server's event loop: Gradio makes a loop
             of its own, and leaves it open, where none runs.
         listener: The listening socket. The server closes it.
 

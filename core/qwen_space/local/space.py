@@ -12,11 +12,11 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from qwen_space.local.cancellation import ASGIApp, Replies
-from qwen_space.local.errors import StartError
-from qwen_space.local.extra import require
+from qwen_space.local.cancellation import SessionStreams
+from qwen_space.local.errors import StartError, require
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
     from typing_extensions import Self
 
     from qwen_space.local.engines.base import Engine
@@ -38,7 +38,7 @@ class LocalSpace:
     be started again. No request leaves the machine.
 
     Args:
-        engine: What answers. It is started and closed with the Space.
+        engine: The model that answers. It is started and closed with the Space.
         host: The address to listen on. Anything but loopback is open to the network.
         port: The port to listen on; 0 takes a free one.
         sizes: The model sizes that the page offers, the default first. They are all answered by
@@ -109,12 +109,12 @@ class LocalSpace:
         from qwen_space.local.app import build, mount, shut  # imports Gradio
         from qwen_space.local.server import Site
 
-        replies = Replies()
+        streams = SessionStreams()
         with _building:
             blocks = build(
-                self.engine, replies, self._sizes, self._concurrency or self.engine.slots
+                self.engine, streams, self._sizes, self._concurrency or self.engine.slots
             )
-            app = replies.watch(mount(blocks))
+            app = streams.watch(mount(blocks))
         for wrap in reversed(self._middleware):
             app = wrap(app)
         return Site(app, stopping=partial(shut, blocks))

@@ -14,9 +14,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from starlette.types import ASGIApp
 
 from qwen_space.local import LocalSpace, ScriptedEngine, StartError
-from qwen_space.local.cancellation import ASGIApp
 
 PIECES = ["Hello", " there", "."]
 

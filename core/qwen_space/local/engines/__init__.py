@@ -1,1 +1,64 @@
-"""Engines, which write the replies of a local Space."""
+"""Engines, which write the replies of a local Space, and the choice of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qwen_space.local.engines.base import Engine
+from qwen_space.local.engines.llama import LlamaEngine
+from qwen_space.local.engines.openai import OpenAIEngine
+from qwen_space.local.weights import find_weights
+
+__all__ = ["engine_for"]
+
+
+def engine_for(
+    model: str | None = None,
+    *,
+    small: bool = False,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    context: int = 4096,
+    slots: int | None = None,
+    threads: int | None = None,
+    temperature: float = 0.7,
+    max_tokens: int | None = None,
+    say: Callable[[str], None] = print,
+    progress: bool = True,
+) -> Engine:
+    """Return an engine, which is not started yet: a server if `base_url` is given, else a file.
+
+    Args:
+        model: With `base_url` the server's name of the model, else what `find_weights` takes.
+        small: Take the smallest model, for tests.
+        base_url: A server that speaks OpenAI's chat completions.
+        api_key: The server's key.
+        context: How many tokens a conversation may have. A server has its own limit.
+        slots: How many replies run at once.
+        threads: How many threads compute. A server has its own.
+        temperature: How freely the model chooses its words.
+        max_tokens: Where a reply is cut.
+        say: Called with a line about each download.
+        progress: Show a bar while downloading.
+
+    Raises:
+        MissingExtraError: A package of the extra `local` is not installed.
+        WeightsError: There is no model to be had.
+    """
+    if base_url is not None:
+        return OpenAIEngine(
+            base_url,
+            model,
+            api_key,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            slots=slots or 4,
+        )
+    return LlamaEngine(
+        find_weights(model, small=small, say=say, progress=progress),
+        context=context,
+        slots=slots or 2,
+        threads=threads,
+        temperature=temperature,
+        max_tokens=max_tokens,
+    )

@@ -1,4 +1,4 @@
-"""What answers behind the app."""
+"""The interface of an engine, the model behind the app."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class Engine(Protocol):
     """A model that streams replies.
 
     `start` and `close` come in pairs, one for each Space that uses the engine, and may block.
-    `stream` runs in the Space's event loop and must not. What it raises is shown to the user by
-    its message if it is an `EngineError`, by its class and message otherwise.
+    `stream` runs in the Space's event loop and must not. The message of an `EngineError` is shown
+    to the user.
     """
 
     @property
     def name(self) -> str:
-        """What answers, as the page shows it. It may be known only after `start`."""
+        """The model's name, as the page shows it. It may be known only after `start`."""
         ...
 
     @property

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_space.local.engines.openai import OpenAIEngine
-from qwen_space.local.errors import StartError
-from qwen_space.local.extra import require
+from qwen_space.local.errors import StartError, require
 
 __all__ = ["LlamaEngine"]
 
@@ -29,10 +28,10 @@ class LlamaEngine:
         threads: How many threads compute; chosen by the machine if None.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut; at the end of the context if None.
-        name: What the page shows; made of the file's name if None.
+        name: The name on the page; made of the file's name if None.
 
     Attributes:
-        name: What the page shows.
+        name: The name on the page.
         slots: How many replies run at once.
     """
 

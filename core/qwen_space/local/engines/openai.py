@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from qwen_space.local.errors import EngineError
-from qwen_space.local.extra import require
+from qwen_space.local.errors import EngineError, require
 
 if TYPE_CHECKING:
     import openai
@@ -34,7 +33,7 @@ class OpenAIEngine:
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut; as the server does it if None.
         slots: How many replies to ask for at once; more wait in the Space's queue.
-        name: What the page shows; made of the model and the address if None.
+        name: The name on the page; made of the model and the address if None.
 
     Attributes:
         slots: How many replies run at once.
@@ -63,7 +62,7 @@ class OpenAIEngine:
 
     @property
     def name(self) -> str:
-        """What the page shows."""
+        """The name on the page."""
         return self._name or f"{self._model or 'a model'} at {self.base_url}"
 
     def start(self) -> None:
@@ -106,7 +105,7 @@ class OpenAIEngine:
         return {"base_url": self.base_url, "api_key": self._api_key, "max_retries": 0}
 
     def _transport(self) -> dict[str, Any]:
-        """What the HTTP clients have in common.
+        """Return the options that both HTTP clients share.
 
         The TLS context is made once, as reading the certificates takes longer than a short
         answer. On loopback a proxy of the environment would only be in the way.
@@ -132,7 +131,7 @@ class OpenAIEngine:
 
 
 def _sentence(package: Any, exc: openai.APIError, base_url: str) -> str:
-    """Say what happened and what to do."""
+    """Describe an error of the server, with its remedy."""
     body: dict[str, Any] = exc.body if isinstance(exc.body, dict) else {}
     said = str(body.get("message") or exc.message).rstrip(". ")
     if isinstance(exc, package.APITimeoutError):
@@ -151,7 +150,7 @@ def _sentence(package: Any, exc: openai.APIError, base_url: str) -> str:
     return f"The model's server failed: {type(exc).__name__}: {said}"
 
 
-# What llama.cpp, OpenAI and vLLM call it.
+# The names of this error in llama.cpp, OpenAI and vLLM.
 _CONTEXT = re.compile(
     r"exceed_context_size|exceeds the available context|context_length_exceeded"
     r"|maximum context length|context size has been exceeded",

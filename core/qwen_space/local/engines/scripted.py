@@ -17,7 +17,7 @@ Script: TypeAlias = (
 
 
 class ScriptedEngine:
-    """Answers every request with given pieces, and counts what becomes of its streams.
+    """Answers every request with given pieces, and counts the ends of its streams.
 
     The counts may be read from any thread. The script's own code runs in the Space's event loop
     and must not block; to hold pieces back, use `gate`.

@@ -1,4 +1,4 @@
-"""Where a model comes from: a path, the caches, the Hugging Face hub, or the package index."""
+"""Models from a path, the caches, the Hugging Face hub, or the package index."""
 
 from __future__ import annotations
 

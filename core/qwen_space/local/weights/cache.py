@@ -1,9 +1,8 @@
-"""The folder that keeps what was downloaded, and knows what of it is whole.
+"""The folder of downloaded models, with a note of each verified hash.
 
-A file is hashed in full once, when it is new. What was found is noted, with the file's size and
-its time of change: as long as those stay, so does the finding, for hashing a gigabyte takes
-seconds at each start. A file that was damaged, replaced or cut short differs in one of them, is
-hashed again and, if it is not what it should be, fetched again.
+Hashing a gigabyte takes seconds at each start, so a file is hashed in full once. A note keeps its
+size and its time of change. A file that was damaged, replaced or cut short differs in one of
+them: it is hashed again and, if the hash is wrong, fetched again.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ __all__ = ["Cache", "cache_folder", "sha256_of"]
 
 
 def cache_folder() -> Path:
-    """Where models are kept: QWEN_SPACE_CACHE, or `qwen-space` in the user's cache folder."""
+    """Return the models' folder: QWEN_SPACE_CACHE, or `qwen-space` in the user's cache folder."""
     if named := os.environ.get("QWEN_SPACE_CACHE"):
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
@@ -39,18 +38,18 @@ class Cache:
     """A folder of models.
 
     Args:
-        folder: Where it is; it need not exist yet.
+        folder: Its path; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def path(self, filename: str) -> Path:
-        """Where a file of this name stands, or will."""
+        """Return the path of a file, which need not exist yet."""
         return self.folder / filename
 
     def is_whole(self, path: Path, sha256: str, size: int | None = None) -> bool:
-        """Whether the file at `path` is there and is what it should be."""
+        """Tell whether the file at `path` exists and has this hash."""
         try:
             stat = path.stat()
         except OSError:
@@ -60,7 +59,7 @@ class Cache:
         return self._noted(path, sha256) == _marks(stat) or self.verify(path, sha256)
 
     def verify(self, path: Path, sha256: str) -> bool:
-        """Hash the file at `path`, and note it if it is what it should be."""
+        """Hash the file at `path`, and note the hash if it is the expected one."""
         stat = path.stat()
         if sha256_of(path) != sha256:
             return False
@@ -68,7 +67,7 @@ class Cache:
         return True
 
     def adopt(self, path: Path, filename: str, sha256: str) -> Path | None:
-        """Give the file at `path`, in this folder, its name in one step, if it is whole."""
+        """Rename the file at `path`, in this folder, in one step, if its hash is right."""
         if sha256_of(path) != sha256:
             return None
         target = path.replace(self.path(filename))
@@ -90,7 +89,7 @@ class Cache:
             return None
 
     def _note_path(self, path: Path, sha256: str) -> Path:
-        """A note is of a content at a place."""
+        """Return the note's path, made of the hash and of the file's place."""
         place = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:16]
         return self.folder / "verified" / f"{sha256}-{place}.json"
 

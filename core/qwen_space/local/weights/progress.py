@@ -1,4 +1,4 @@
-"""Shows how far a download is."""
+"""A progress bar for downloads."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ __all__ = ["bar", "megabytes"]
 
 
 def megabytes(size: int) -> str:
-    """Write a number of bytes for people."""
+    """Format a number of bytes, such as `98 MB`."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 @contextmanager
 def bar(total: int, done: int = 0, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
-    """Yield a function to call with each number of bytes that has come.
+    """Yield a function that advances the bar by a number of bytes.
 
-    Without rich there is no bar: it only adorns.
+    Without rich there is no bar.
     """
     try:
         from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn

