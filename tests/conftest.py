@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,24 @@ from blockbuster import BlockBuster
 
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests import gradio_app, thinking_app
+from tests.loops import LOOPS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-loop", action="store_true", help="run each asynchronous test on every event loop"
+    )
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the loops that a test runs on: asyncio's, unless it or the command asks for more."""
+    if config.getoption("--every-loop"):
+        return LOOPS
+    is_marked = item.get_closest_marker("every_loop") is not None
+    names = ["asyncio", "uvloop"] if is_marked else ["asyncio"]
+    return {name: LOOPS[name] for name in names if name in LOOPS}
 
 
 @dataclass

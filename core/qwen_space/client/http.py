@@ -465,10 +465,18 @@ def _look_at(closed: asyncio.Future[None]) -> None:
 
 
 def _cut(transport: asyncio.Transport) -> None:
-    """End a connection, for the server too."""
+    """End a connection, for the server too.
+
+    Closing it is not enough: the child of a fork, if there is one, holds it open.
+    """
+    opened = transport.get_extra_info("socket")
+    if opened is not None and opened.fileno() >= 0:
+        with contextlib.suppress(OSError):  # the server was quicker
+            # uvloop's own object refuses `shutdown`, and so the descriptor is borrowed for it.
+            borrowed = socket.socket(fileno=opened.fileno())
+            try:
+                borrowed.shutdown(socket.SHUT_RDWR)
+            finally:
+                borrowed.detach()
     if transport.get_extra_info("sslcontext") is not None:
         transport.abort()  # closing TLS politely takes turns of a loop that may be ending
-    if (opened := transport.get_extra_info("socket")) is not None:
-        # Closing it is not enough: the child of a fork, if there is one, holds it open.
-        with contextlib.suppress(OSError):  # the server was quicker
-            opened.shutdown(socket.SHUT_RDWR)

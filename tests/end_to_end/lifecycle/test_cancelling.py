@@ -11,6 +11,8 @@ import pytest
 from tests.end_to_end.lifecycle.callers import CALLS, HI, space
 from tests.end_to_end.lifecycle.conftest import CONFIG, JOIN, STREAM, WatchedSpace
 
+pytestmark = pytest.mark.every_loop
+
 ONE_OF_EACH = ["client-complete", "space", "langchain-invoke", "langchain", "llama-index"]
 
 

@@ -182,6 +182,7 @@ AWAYS: list[Any] = [
 
 
 @pytest.mark.parametrize(("leave", "stream"), AWAYS)
+@pytest.mark.every_loop
 @pytest.mark.usefixtures("no_collector")
 async def test_an_asynchronous_stream(
     watched: WatchedSpace, leave: Callable[[Any], Any], stream: str
