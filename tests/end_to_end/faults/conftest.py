@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.end_to_end.faults.ways import DIFFERING, WAYS, InWays, asked_in
 from tests.scripted_server import ScriptedServer
 
 Serve = Callable[[ScriptedServer], contextlib.AbstractContextManager[ScriptedServer]]
@@ -54,6 +55,17 @@ def _background() -> Iterator[Background]:
 def serve(_background: Background) -> Serve:
     """Let a server answer, from a thread of its own."""
     return _background.serve
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(DIFFERING, id="differing"),
+        pytest.param(tuple(WAYS), id="all", marks=pytest.mark.cross),
+    ]
+)
+def in_ways(request: pytest.FixtureRequest) -> InWays:
+    """Ask in the ways that can differ; with `-m cross`, in all."""
+    return asked_in(request.param)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -38,7 +38,7 @@ from tests.end_to_end.faults.script import (
     sse,
 )
 from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY
-from tests.end_to_end.faults.ways import PROMPT, WAYS, in_all_ways
+from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import CONFIG, ScriptedServer
 
 URL = "http://a.example"
@@ -273,7 +273,7 @@ STREAM = sse(*REPLY, END)
     ],
 )
 def test_a_step_that_runs_nothing_is_tried_again(
-    of: str, scripts: list[Script], serve: Serve
+    of: str, scripts: list[Script], serve: Serve, in_ways: InWays
 ) -> None:
     def ask(way: str) -> None:
         answers: Any = {"config": playing([GRADIO]), "data": playing(STREAM)}
@@ -284,7 +284,7 @@ def test_a_step_that_runs_nothing_is_tried_again(
         assert len(server.joins) == 1
         assert len(server.of("/config" if of == "config" else "/queue/data")) == 3
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.usefixtures("_quick")
@@ -300,7 +300,9 @@ def test_a_step_that_runs_nothing_is_tried_again(
         pytest.param([HANG], id="silent"),
     ],
 )
-def test_a_join_that_has_arrived_is_not_sent_again(join: Script, serve: Serve) -> None:
+def test_a_join_that_has_arrived_is_not_sent_again(
+    join: Script, serve: Serve, in_ways: InWays
+) -> None:
     def ask(way: str) -> None:
         answers = {"config": playing([GRADIO]), "join": playing(join)}
         with serve(ScriptedServer(**answers, data=playing(sse(HANG)))) as server:
@@ -310,7 +312,7 @@ def test_a_join_that_has_arrived_is_not_sent_again(join: Script, serve: Serve) -
         assert len(server.joins) == 1
         assert {each.session_hash for each in server.streams} <= {server.joins[0].session_hash}
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.usefixtures("_quick")
@@ -322,7 +324,9 @@ def test_a_join_that_has_arrived_is_not_sent_again(join: Script, serve: Serve) -
         pytest.param(sse(*BEGUN, ONE, RESET), id="reset-after-a-token"),
     ],
 )
-def test_a_stream_that_was_begun_is_not_asked_for_again(data: Script, serve: Serve) -> None:
+def test_a_stream_that_was_begun_is_not_asked_for_again(
+    data: Script, serve: Serve, in_ways: InWays
+) -> None:
     def ask(way: str) -> None:
         answers = {"config": playing([GRADIO]), "join": playing([JOINED])}
         with serve(ScriptedServer(**answers, data=playing(data, sse(HANG)))) as server:
@@ -332,14 +336,14 @@ def test_a_stream_that_was_begun_is_not_asked_for_again(data: Script, serve: Ser
         assert len(server.joins) == 1
         assert len(server.streams) == (2 if data[0][9:12] == b"500" else 1)  # to give it up
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 # What the error says
 
 
 @pytest.mark.usefixtures("_quick")
-def test_every_caller_reads_of_the_tries(serve: Serve) -> None:
+def test_every_caller_reads_of_the_tries(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         config = playing([BUSY], [http(502, HTML)], [http(503, {"detail": "Queue is stopped."})])
         with serve(ScriptedServer(config=config)) as server:
@@ -349,11 +353,13 @@ def test_every_caller_reads_of_the_tries(serve: Serve) -> None:
         said = "It was tried 3 times: HTTP 503; HTTP 502; Queue is stopped."
         assert str(got.error).endswith(said)
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.usefixtures("_quick")
-def test_an_address_where_nobody_listens_is_tried_again(unused_tcp_port: int) -> None:
+def test_an_address_where_nobody_listens_is_tried_again(
+    unused_tcp_port: int, in_ways: InWays
+) -> None:
     def ask(way: str) -> None:
         url = f"http://127.0.0.1:{unused_tcp_port}"
         got = WAYS[way](url, max_retries=2)
@@ -361,11 +367,11 @@ def test_an_address_where_nobody_listens_is_tried_again(unused_tcp_port: int) ->
         assert str(got.error).startswith(f"Cannot reach {url}/config: connection refused.")
         assert got.error.tries == ("connection refused",) * 3
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.usefixtures("_quick")
-def test_a_join_that_cannot_have_arrived_is_tried_again(serve: Serve) -> None:
+def test_a_join_that_cannot_have_arrived_is_tried_again(serve: Serve, in_ways: InWays) -> None:
     config = [STOP_LISTENING, http(200, CONFIG, Connection="close"), CUT]
 
     def ask(way: str) -> None:
@@ -375,14 +381,14 @@ def test_a_join_that_cannot_have_arrived_is_tried_again(serve: Serve) -> None:
         assert got.error.tries == ("connection refused",) * 3
         assert server.joins == []
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://a..b"])
-def test_an_address_that_cannot_be_is_tried_once(url: str) -> None:
+def test_an_address_that_cannot_be_is_tried_once(url: str, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         got = WAYS[way](url, max_retries=5)
         assert isinstance(got.error, SpaceUnreachableError)
         assert got.error.tries == ()
 
-    in_all_ways(ask)
+    in_ways(ask)

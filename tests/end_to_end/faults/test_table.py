@@ -9,7 +9,7 @@ from qwen_space import QwenSpaceError
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import playing
 from tests.end_to_end.faults.table import FAULTS, Fails, Fault, Text
-from tests.end_to_end.faults.ways import PROMPT, WAYS, Got, in_all_ways
+from tests.end_to_end.faults.ways import PROMPT, WAYS, Got, InWays
 from tests.scripted_server import ScriptedServer
 
 STREAMING = {name for name in WAYS if "stream" in name or "iterate" in name}
@@ -73,5 +73,5 @@ def test_no_two_faults_have_one_name() -> None:
 
 
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.name) for fault in FAULTS])
-def test_a_fault_ends_as_the_table_says(fault: Fault, serve: Serve) -> None:
-    in_all_ways(lambda way: ask(way, fault, serve), fault.at_once)
+def test_a_fault_ends_as_the_table_says(fault: Fault, serve: Serve, in_ways: InWays) -> None:
+    in_ways(lambda way: ask(way, fault, serve), fault.at_once)

@@ -36,7 +36,7 @@ from tests.end_to_end.faults.table import (
     THREE,
     TWO,
 )
-from tests.end_to_end.faults.ways import PROMPT, WAYS, in_all_ways
+from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import Exchange, ScriptedServer, estimation, starts
 
 BEATING = Endless(message(BEAT), 0.05)
@@ -63,16 +63,18 @@ def app(data: Script, config: Script = (GRADIO,), join: Script = (JOINED,)) -> S
         ),
     ],
 )
-def test_what_does_not_count_towards_the_first_token(data: Script, serve: Serve) -> None:
+def test_what_does_not_count_towards_the_first_token(
+    data: Script, serve: Serve, in_ways: InWays
+) -> None:
     def ask(way: str) -> None:
         with serve(app(data)) as server:
             got = WAYS[way](server.url, timeouts=Timeouts(first_token=0.6))
         assert (got.error, got.text) == (None, ALL)
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
-def test_a_total_limit_counts_from_the_first_request(serve: Serve) -> None:
+def test_a_total_limit_counts_from_the_first_request(serve: Serve, in_ways: InWays) -> None:
     """Each request keeps within the limit; together they do not."""
 
     def ask(way: str) -> None:
@@ -82,7 +84,7 @@ def test_a_total_limit_counts_from_the_first_request(serve: Serve) -> None:
         assert isinstance(got.error, SpaceTimeoutError)
         assert (got.error.limit, got.error.seconds) == ("total", 0.7)
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,9 @@ def test_a_total_limit_counts_from_the_first_request(serve: Serve) -> None:
         pytest.param(Timeouts(connect=20, total=0.4), "total", id="total"),
     ],
 )
-def test_a_connection_that_is_not_made(limits: Timeouts, limit: str, serve: Serve) -> None:
+def test_a_connection_that_is_not_made(
+    limits: Timeouts, limit: str, serve: Serve, in_ways: InWays
+) -> None:
     """TLS is a part of the connection, and this server never says anything."""
 
     def ask(way: str) -> None:
@@ -106,7 +110,7 @@ def test_a_connection_that_is_not_made(limits: Timeouts, limit: str, serve: Serv
         )
         assert server.exchanges == []
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.startswith("langchain")])

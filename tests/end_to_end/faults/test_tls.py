@@ -16,7 +16,7 @@ from qwen_space import SpaceClient, SpaceUnreachableError, StreamInterruptedErro
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import CUT, END, HANG, RESET, playing, sse
 from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY, TWO
-from tests.end_to_end.faults.ways import PROMPT, WAYS, in_all_ways
+from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import ScriptedServer
 
 CA = trustme.CA()
@@ -43,7 +43,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def test_a_certificate_of_an_unknown_authority_is_not_taken(serve: Serve) -> None:
+def test_a_certificate_of_an_unknown_authority_is_not_taken(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         with serve(app(CA.issue_cert("127.0.0.1"))) as server:
             got = WAYS[way](server.url, max_retries=5)
@@ -52,7 +52,7 @@ def test_a_certificate_of_an_unknown_authority_is_not_taken(serve: Serve) -> Non
         assert got.error.tries == ()  # the next try would find the same
         assert server.exchanges == []
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ async def test_a_server_that_does_not_speak_tls_is_unreachable(answer: bytes, sa
     assert says in str(caught.value)
 
 
-def test_a_server_that_wants_tls_is_an_error(serve: Serve) -> None:
+def test_a_server_that_wants_tls_is_an_error(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         with serve(app(CA.issue_cert("127.0.0.1"))) as server:
             got = WAYS[way](server.url.replace("https:", "http:"), max_retries=0)
         assert isinstance(got.error, StreamInterruptedError)
 
-    in_all_ways(ask)
+    in_ways(ask)

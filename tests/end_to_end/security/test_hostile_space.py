@@ -32,7 +32,7 @@ from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import END, Endless, Script, http, message, playing, sse
 from tests.end_to_end.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, THREE, TWO
-from tests.end_to_end.faults.ways import WAYS, in_all_ways
+from tests.end_to_end.faults.ways import WAYS, InWays
 from tests.scripted_server import (
     EVENT_ID,
     ScriptedServer,
@@ -114,7 +114,7 @@ def test_what_grows_without_end_is_an_error_in_time(serve: Serve, endless: bytes
     assert "max_size" in str(got.error)
 
 
-def test_the_limits_hold_in_all_ways(serve: Serve) -> None:
+def test_the_limits_hold_in_ways(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         fields = message(edit(["append", [0, 0, "text"], "x" * 1_000]))
         with serve(app(sse(*BEGUN, ONE, Endless(fields)))) as server:
@@ -123,7 +123,7 @@ def test_the_limits_hold_in_all_ways(serve: Serve) -> None:
         assert "The chat's value has grown to more than 200000" in str(got.error)
         assert got.error.text == "one "
 
-    in_all_ways(ask)
+    in_ways(ask)
 
 
 def test_a_value_that_changes_for_long_and_does_not_grow_is_taken() -> None:

@@ -32,8 +32,10 @@ from qwen_space.chat_model.space import Space
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import CUT, END, HANG, http, playing, sse
 from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY
-from tests.end_to_end.faults.ways import WAYS, Got, in_all_ways
+from tests.end_to_end.faults.ways import WAYS, Got, asked_in
 from tests.scripted_server import ScriptedServer, status
+
+in_all_ways = asked_in(tuple(WAYS))  # each has objects and traces of its own
 
 TOKEN = "hf_tokenofthesetests"
 PASSWORD = "passwordofthesetests"
