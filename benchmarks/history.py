@@ -15,7 +15,7 @@ import time
 from typing import Literal
 
 from qwen_space import SpaceClient
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.local import LocalSpace, engine_for
 
 History = Literal["split", "native"]

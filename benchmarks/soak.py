@@ -51,7 +51,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model import bridge as sync
 from qwen_space.chat_model.space import Space
 from tests import scripted_server

@@ -16,11 +16,11 @@ from langchain_qwen_space.callbacks import TOLD, Told
 from langchain_qwen_space.chunks import invalid_of, reasoning, valid_of
 from langchain_qwen_space.streaming import Streamed
 from qwen_space import tokens
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Queued, Started
 from qwen_space.tokens.limits import Limits
-from qwen_space.tools import InvalidCall, Parsed, ToolCall, Tools, parse, reasked
+from qwen_space.tools import InvalidCall, ParsedReply, ToolBinding, ToolCall, parse, reasked
 from qwen_space.tools.calls import new_call_id
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Asking:
     def __init__(
         self,
         chat: list[Turn],
-        tools: Tools,
+        tools: ToolBinding,
         *,
         limits: Limits | None,
         rendering: Rendering,
@@ -106,16 +106,20 @@ class Asking:
 
     async def acheck(self) -> None:
         """Do as `check`."""
-        await tokens.acheck_length(self.chat or (), self._limits, **self._rendering)
+        await tokens.run_off_loop(
+            tokens.check_length, self.chat or (), self._limits, **self._rendering
+        )
 
     def count(self, reply: Completed) -> None:
         """Count the tokens of a whole reply, before it is taken."""
-        usage = tokens.usage(self.chat or (), reply.text, reply.thinking, **self._rendering)
+        usage = tokens.count_usage(self.chat or (), reply.text, reply.thinking, **self._rendering)
         self._usages.append(usage)
 
     async def acount(self, reply: Completed) -> None:
         """Do as `count`."""
-        usage = await tokens.ausage(self.chat or (), reply.text, reply.thinking, **self._rendering)
+        usage = await tokens.run_off_loop(
+            tokens.count_usage, self.chat or (), reply.text, reply.thinking, **self._rendering
+        )
         self._usages.append(usage)
 
     def chunks(self, event: Event) -> Sequence[ChatGenerationChunk]:
@@ -133,7 +137,7 @@ class Asking:
         parsed = (
             parse(completed.text, self._tools, new_call_id)
             if self._tools.active
-            else Parsed(completed.text, (), (), (completed.text,))
+            else ParsedReply(completed.text, (), (), (completed.text,))
         )
         if self._asks_again(completed, parsed):
             return None
@@ -146,16 +150,18 @@ class Asking:
             usage_metadata=self._usage(),
         )
 
-    def _asks_again(self, completed: Completed, parsed: Parsed) -> bool:
+    def _asks_again(self, completed: Completed, parsed: ParsedReply) -> bool:
         """Set `chat` to what is to be asked now, and return whether there is such."""
         assert self.chat is not None  # noqa: S101 - this is a reply to it
-        again = self._reask and not self._replies and self._tools.unmet(parsed.calls)
+        again = (
+            self._reask and not self._replies and self._tools.missing_required_call(parsed.calls)
+        )
         self._replies.append(completed)
         question = self._tools.reask(parsed.invalid) if again else ""
         self.chat = reasked(self.chat, completed.text, question) if again else None
         return again
 
-    def _last(self, completed: Completed, parsed: Parsed) -> ChatGenerationChunk:
+    def _last(self, completed: Completed, parsed: ParsedReply) -> ChatGenerationChunk:
         """Return the chunk that ends a stream, with what cannot be said before."""
         metadata, streamed = self._metadata(completed, parsed), self._streamed
         if parsed.text != "".join(streamed.sent):
@@ -181,7 +187,7 @@ class Asking:
             total_tokens=sum(usage.total_tokens for usage in self._usages),
         )
 
-    def _content(self, completed: Completed, parsed: Parsed) -> str | list[dict[str, Any]]:
+    def _content(self, completed: Completed, parsed: ParsedReply) -> str | list[dict[str, Any]]:
         """Return a message's content; what langchain-core makes blocks of by itself, as text."""
         if not self._blocks or not (parsed.calls or parsed.invalid):
             return parsed.text
@@ -189,7 +195,7 @@ class Asking:
         first = [{"type": "reasoning", "reasoning": thought}] if thought else []
         return [*first, *map(_block, parsed.parts)]
 
-    def _metadata(self, completed: Completed, parsed: Parsed) -> dict[str, Any]:
+    def _metadata(self, completed: Completed, parsed: ParsedReply) -> dict[str, Any]:
         metadata = {
             **self._given,
             "finish_reason": _finish_reason(completed, parsed),
@@ -229,7 +235,7 @@ def _block(part: str | ToolCall | InvalidCall) -> dict[str, Any]:
             return {"type": "text", "text": text}
 
 
-def _finish_reason(completed: Completed, parsed: Parsed) -> str:
+def _finish_reason(completed: Completed, parsed: ParsedReply) -> str:
     """Return why a reply ended. One that ends within a call did not come to its end."""
     if completed.finish_reason != "stop" or not (parsed.calls or parsed.invalid):
         return completed.finish_reason

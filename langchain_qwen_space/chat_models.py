@@ -398,7 +398,7 @@ class ChatQwenSpace(BaseChatModel):
     ) -> tuple[Space, Asking, CallOptions]:
         """Return the Space, what to ask of it, and the options of a call; its own values win."""
         stop = (self.stop or []) if stop is None else stop
-        given = Binding(kwargs, stop=stop, advised=self._advises)
+        given = Binding(kwargs, stop=stop, usage_hint=self._advises)
         if given.unknown:
             logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", given.unknown)
         model = given.options["model"] or self.model
@@ -591,7 +591,7 @@ class ChatQwenSpace(BaseChatModel):
             return 0
         chat = render(
             messages_of(messages),
-            bound(tools or (), advised=self._advises),
+            bound(tools or (), usage_hint=self._advises),
             system=self.system_prompt,
         )
         if self.custom_get_token_ids is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.language_models import ModelProfile
 
-from qwen_space.tokens.limits import Limits, full_name, limits_of
+from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
 __all__ = ["limits_in", "profile_of"]
 
@@ -21,7 +21,7 @@ def profile_of(model: str, space: str) -> ModelProfile:
     agents rely on the provider for it.
     """
     profile = ModelProfile(
-        name=full_name(model, space),
+        name=get_full_name(model, space),
         text_inputs=True,
         image_inputs=False,
         image_url_inputs=False,
@@ -39,7 +39,7 @@ def profile_of(model: str, space: str) -> ModelProfile:
         tool_call_streaming=True,
         structured_output=False,
     )
-    if limits := limits_of(model, space):
+    if limits := get_limits(model, space):
         profile["max_input_tokens"] = limits.max_input
         profile["max_output_tokens"] = limits.max_output
     return profile
@@ -48,8 +48,8 @@ def profile_of(model: str, space: str) -> ModelProfile:
 def limits_in(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
     """Return how much a model takes, if that is known or a profile of it says so."""
     profile = profile or {}
-    name = full_name(model, space)
+    name = get_full_name(model, space)
     most = profile.get("max_input_tokens")
     if most is None or profile.get("name", name) != name:
-        return limits_of(model, space)
+        return get_limits(model, space)
     return Limits(name, most, most, profile.get("max_output_tokens", 0))

@@ -12,12 +12,12 @@ from qwen_space.tools import (
     ArgumentsDelta,
     CallStarted,
     InvalidCall,
-    Parsed,
-    Piece,
+    ParsedReply,
     ReplyParser,
-    TextPiece,
+    ReplyPart,
+    TextPart,
+    ToolBinding,
     ToolCall,
-    Tools,
 )
 from qwen_space.tools.calls import new_call_id
 
@@ -44,7 +44,7 @@ class Streamed:
     """
 
     def __init__(
-        self, tools: Tools, *, blocks: bool, hold: bool = False, arguments: bool = False
+        self, tools: ToolBinding, *, blocks: bool, hold: bool = False, arguments: bool = False
     ) -> None:
         self.sent: list[str] = []
         self.calls: list[ToolCall | InvalidCall] = []
@@ -75,14 +75,14 @@ class Streamed:
                 return self._free([reasoning_chunk(event.delta)])
         return ()
 
-    def end(self, completed: Completed) -> Parsed:
+    def end(self, completed: Completed) -> ParsedReply:
         """Take the end of the reply, and return what it is as a whole."""
         if self._parser is None:
-            return Parsed(completed.text, (), (), (completed.text,))
+            return ParsedReply(completed.text, (), (), (completed.text,))
         self._held = [*(self._held or ()), *self._made(self._parser.close())]
         return self._parser.settle(completed.text)
 
-    def rest(self, parsed: Parsed) -> Chunks:
+    def rest(self, parsed: ParsedReply) -> Chunks:
         """Return what is held back, and the calls that only the whole reply shows."""
         calls = [part for part in parsed.parts if not isinstance(part, str)]
         return [*(self._held or ()), *self._made(calls)]
@@ -92,14 +92,16 @@ class Streamed:
         if self._held is None:
             return list(chunks)
         self._held.extend(chunks)
-        if self._tools.unmet([call for call in self.calls if isinstance(call, ToolCall)]):
+        if self._tools.missing_required_call(
+            [call for call in self.calls if isinstance(call, ToolCall)]
+        ):
             return ()
         held, self._held = self._held, None
         return held
 
-    def _made(self, pieces: Iterable[Piece]) -> Iterator[ChatGenerationChunk]:
+    def _made(self, pieces: Iterable[ReplyPart]) -> Iterator[ChatGenerationChunk]:
         for piece in pieces:
-            if isinstance(piece, TextPiece):
+            if isinstance(piece, TextPart):
                 yield self._text(piece.delta)
             elif self._was_sent(piece):
                 continue
@@ -136,19 +138,19 @@ class Streamed:
         self._arguments = False
         self._parser = self._new_parser()
         pieces = self._parser.feed(event.text)
-        text = "".join(piece.delta for piece in pieces if isinstance(piece, TextPiece))
+        text = "".join(piece.delta for piece in pieces if isinstance(piece, TextPart))
         known = _common(text, "".join(self._standing))
         self._standing = [text[:known]]
         yield from self._made(_without(pieces, known))
 
 
-def _without(pieces: Iterable[Piece], count: int) -> Iterator[Piece]:
+def _without(pieces: Iterable[ReplyPart], count: int) -> Iterator[ReplyPart]:
     """Yield pieces without so many characters of text at the start."""
     for piece in pieces:
-        if not isinstance(piece, TextPiece):
+        if not isinstance(piece, TextPart):
             yield piece
         elif len(piece.delta) > count:
-            yield TextPiece(piece.delta[count:])
+            yield TextPart(piece.delta[count:])
             count = 0
         else:
             count -= len(piece.delta)

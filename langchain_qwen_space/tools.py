@@ -8,10 +8,10 @@ from typing import Any
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
 from langchain_qwen_space.arguments import SAMPLING, given
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat.structured import instruction
 from qwen_space.config import CallOptions, check_options
-from qwen_space.tools import NO_TOOLS, Tools
+from qwen_space.tools import NO_TOOLS, ToolBinding
 
 __all__ = ["Binding", "bound", "call_arguments", "instructed"]
 
@@ -22,7 +22,7 @@ class Binding:
     Args:
         kwargs: The keyword arguments of the call.
         stop: The texts before which the reply ends.
-        advised: As in `bound`.
+        usage_hint: As in `bound`.
 
     Attributes:
         tools: What the model may call.
@@ -36,7 +36,7 @@ class Binding:
         ValueError: The tools, the choice among them, the format or an option cannot be right.
     """
 
-    def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], advised: bool) -> None:
+    def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], usage_hint: bool) -> None:
         rest = dict(kwargs)
         self.stream_arguments: bool = rest.pop("stream_arguments", False)
         self.tools = bound(
@@ -44,8 +44,8 @@ class Binding:
             rest.pop("tool_choice", None),
             parallel=rest.pop("parallel_tool_calls", None),
             strict=rest.pop("strict", None),
-            advised=advised,
-            listed=not self.stream_arguments,
+            usage_hint=usage_hint,
+            allow_list=not self.stream_arguments,
         )
         self.instruction = _format_instruction(rest.pop("response_format", None))
         self.options: CallOptions = {
@@ -93,18 +93,20 @@ def bound(
     *,
     parallel: bool | None = None,
     strict: bool | None = None,
-    advised: bool = False,
-    listed: bool = True,
-) -> Tools:
+    usage_hint: bool = False,
+    allow_list: bool = True,
+) -> ToolBinding:
     """Return the tools of a call.
 
-    Arguments and errors are those of `bind_tools`; `advised` adds sentences on when and how to
-    call, which Qwen's chat template does not have, and `listed` lets them ask for a list.
+    Arguments and errors are those of `bind_tools`; `usage_hint` adds sentences on when and how to
+    call, which Qwen's chat template does not have, and `allow_list` lets them ask for a list.
     """
     if not tools and choice in {None, "auto", "none", False}:
         return NO_TOOLS
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    return Tools.of(schemas, choice, parallel=parallel, advised=advised, listed=listed)
+    return ToolBinding.from_schemas(
+        schemas, choice, parallel=parallel, usage_hint=usage_hint, allow_list=allow_list
+    )
 
 
 def _format_instruction(response_format: Any) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from llama_index_qwen_space.responses import Piece, Reader, reply_to
 from qwen_space import tokens
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model import bridge as sync
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed
 from qwen_space.tokens.limits import Limits
-from qwen_space.tools import Tools
+from qwen_space.tools import ToolBinding
 
 if TYPE_CHECKING:
     from qwen_space.config import CallOptions
@@ -43,7 +43,7 @@ class Asking:
     space: Space
     chat: list[Turn]
     options: CallOptions
-    tools: Tools
+    tools: ToolBinding
     limits: Limits | None
     limiter: Any
 
@@ -54,7 +54,7 @@ class Asking:
     async def awhole(self) -> Piece:
         """Return the complete reply."""
         course = _Course(self.chat, reply_to(self.tools))
-        await tokens.acheck_length(self.chat, self.limits, **self._counting())
+        await self._acheck_length()
         while True:
             completed = await self.space.acomplete(course.chat, **self.options)
             usage = await self._ausage(course.chat, completed)
@@ -86,7 +86,7 @@ class Asking:
     ) -> AsyncGenerator[Response, None]:
         """Yield the reply piece by piece, each as what `response` makes of it."""
         course = _Course(self.chat, reply_to(self.tools))
-        await tokens.acheck_length(self.chat, self.limits, **self._counting())
+        await self._acheck_length()
         while True:
             async with self.space.stream(course.chat, **self.options) as events:
                 async for event in events:
@@ -101,11 +101,16 @@ class Asking:
             if self.limiter is not None:
                 await self.limiter.async_acquire()
 
+    async def _acheck_length(self) -> None:
+        await tokens.run_off_loop(tokens.check_length, self.chat, self.limits, **self._counting())
+
     def _usage(self, chat: Sequence[Turn], reply: Completed) -> tokens.Usage:
-        return tokens.usage(chat, reply.text, reply.thinking, **self._counting())
+        return tokens.count_usage(chat, reply.text, reply.thinking, **self._counting())
 
     async def _ausage(self, chat: Sequence[Turn], reply: Completed) -> tokens.Usage:
-        return await tokens.ausage(chat, reply.text, reply.thinking, **self._counting())
+        return await tokens.run_off_loop(
+            tokens.count_usage, chat, reply.text, reply.thinking, **self._counting()
+        )
 
     def _counting(self) -> _Counting:
         config = self.space.config

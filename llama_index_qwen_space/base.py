@@ -52,7 +52,7 @@ from qwen_space.config import (
     space_url,
     token_for,
 )
-from qwen_space.tokens.limits import Limits, full_name, limits_of
+from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message, render
 
 if TYPE_CHECKING:
@@ -275,14 +275,14 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     @property
     def metadata(self) -> LLMMetadata:
         """What the model can do, as far as it is known without asking the Space."""
-        limits = limits_of(self.model, self.space)
+        limits = get_limits(self.model, self.space)
         context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
         return LLMMetadata(
             context_window=self.context_window or context,
             num_output=self.num_output or self.max_tokens or output,
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
-            model_name=full_name(self.model, self.space),
+            model_name=get_full_name(self.model, self.space),
             system_role=MessageRole.SYSTEM,
         )
 
@@ -374,7 +374,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             required=rest.pop("tool_required", False),
             parallel=rest.pop("allow_parallel_tool_calls", True),
             # Small models call a tool for everything; native turns are Qwen's own to the byte.
-            advised=self.history == "split",
+            usage_hint=self.history == "split",
         )
         model = rest.pop("model", None)
         options: CallOptions = {
@@ -397,10 +397,10 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     def _limits(self, model: str) -> Limits | None:
         """Return what a call may take, where the model or the caller says."""
-        limits = limits_of(model, self.space)
+        limits = get_limits(model, self.space)
         if self.context_window is None:
             return limits
-        name = full_name(model, self.space)
+        name = get_full_name(model, self.space)
         return Limits(name, self.context_window, self.context_window, self.context_window)
 
     # Tools

@@ -17,11 +17,19 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_qwen_space.tools import call_blocks, older_calls
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.mould import Mould
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.tools import InvalidCall, Parsed, ReplyParser, TextPiece, ToolCall, Tools, reasked
-from qwen_space.tools import Piece as ParsedPiece
+from qwen_space.tools import (
+    InvalidCall,
+    ParsedReply,
+    ReplyParser,
+    ReplyPart,
+    TextPart,
+    ToolBinding,
+    ToolCall,
+    reasked,
+)
 from qwen_space.tools.calls import new_call_id
 
 __all__ = [
@@ -66,7 +74,7 @@ class Reader(Protocol):
         """Return the chat to ask with once more, after a `Completed` without a last piece."""
 
 
-def reply_to(tools: Tools) -> Reader:
+def reply_to(tools: ToolBinding) -> Reader:
     """Return what reads a reply; where there are no tools, one that does not look for calls."""
     return CallingReply(tools) if tools.active else Reply()
 
@@ -117,7 +125,7 @@ class CallingReply:
         tools: What the model may call, and whether it must.
     """
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ToolBinding) -> None:
         self._tools = tools
         self._earlier = ""  # the text before the model was asked once more
         self._sent = ""  # the text that was handed out
@@ -150,11 +158,11 @@ class CallingReply:
                 return self._last(self._parser.settle(event.text), event)
         return None
 
-    def _read(self, pieces: Sequence[ParsedPiece]) -> Piece | None:
+    def _read(self, pieces: Sequence[ReplyPart]) -> Piece | None:
         """Take what the parser found; return it if there is something to show."""
         before = self._calls
         for piece in pieces:
-            if isinstance(piece, TextPiece):
+            if isinstance(piece, TextPart):
                 self._text += piece.delta
             elif isinstance(piece, ToolCall):
                 self._calls = self._allowed((*self._calls, piece))
@@ -166,7 +174,7 @@ class CallingReply:
         delta, self._sent = _missing(self._sent, text), text
         return Piece(text, delta, thinking=self._thinking, calls=self._calls)
 
-    def _last(self, parsed: Parsed, completed: Completed) -> Piece | None:
+    def _last(self, parsed: ParsedReply, completed: Completed) -> Piece | None:
         if not self._asked_again and self._is_refused(parsed):
             self._refused = completed.text, self._tools.reask(parsed.invalid)
             self._asked_again = True
@@ -179,9 +187,9 @@ class CallingReply:
         delta = _missing(self._sent, text)
         return Piece(text, delta, _raw(completed), completed.thinking, calls=self._calls)
 
-    def _is_refused(self, parsed: Parsed) -> bool:
+    def _is_refused(self, parsed: ParsedReply) -> bool:
         is_broken = bool(parsed.invalid) and not parsed.calls
-        return is_broken or self._tools.unmet(parsed.calls)
+        return is_broken or self._tools.missing_required_call(parsed.calls)
 
     def _allowed(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
         return calls if self._tools.parallel else calls[:1]

@@ -10,7 +10,7 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
 from llama_index_qwen_space.messages import calls_of
-from qwen_space.tools import NO_TOOLS, ToolCall, Tools
+from qwen_space.tools import NO_TOOLS, ToolBinding, ToolCall
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -40,8 +40,8 @@ def bound(
     *,
     required: bool,
     parallel: bool,
-    advised: bool = False,
-) -> Tools:
+    usage_hint: bool = False,
+) -> ToolBinding:
     """Return the tools of a call.
 
     Args:
@@ -49,7 +49,7 @@ def bound(
         choice: OpenAI's `tool_choice`, a tool's name, or None.
         required: Whether a call has to come, though `choice` leaves it open.
         parallel: Whether several may.
-        advised: Whether to say more of when and how to call than Qwen's template does.
+        usage_hint: Whether to say more of when and how to call than Qwen's template does.
 
     Raises:
         ValueError: Two tools have one name, or `choice` names none of them.
@@ -59,7 +59,7 @@ def bound(
     if required and choice in (None, "auto"):
         choice = "required"
     schemas = [tool if isinstance(tool, Mapping) else schema(tool) for tool in tools or ()]
-    return Tools.of(schemas, choice, parallel=parallel, advised=advised)
+    return ToolBinding.from_schemas(schemas, choice, parallel=parallel, usage_hint=usage_hint)
 
 
 def call_blocks(calls: Iterable[ToolCall]) -> list[ToolCallBlock]:

@@ -14,7 +14,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from qwen_space import SpaceConfig
-from qwen_space.chat.prompt import Turn, exchanges, split, turns
+from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.chat.prompt import pair_turns, render_prompt
 from qwen_space.client import hub
 from qwen_space.client.question import pair_history
 from qwen_space.errors import QwenSpaceError
@@ -168,13 +169,13 @@ MESSAGES = st.lists(
 @given(MESSAGES)
 def test_any_messages_are_turns_or_a_value_error(messages: Any) -> None:
     with contextlib.suppress(ValueError):
-        split(turns(messages))
+        render_prompt(to_turns(messages))
 
 
 @given(st.lists(st.builds(Turn, ROLES.filter(bool), st.text(max_size=10)), min_size=1, max_size=6))
 def test_a_split_loses_nothing(chat: list[Turn]) -> None:
     try:
-        parts = split(chat)
+        parts = render_prompt(chat)
     except ValueError:
         assert not any(turn.text.strip() for turn in chat if not turn.is_system)
         return
@@ -182,7 +183,7 @@ def test_a_split_loses_nothing(chat: list[Turn]) -> None:
     assert parts.prompt
     for turn in chat:
         assert turn.text in (parts.system or "" if turn.is_system else parts.prompt)
-    if (found := exchanges(chat)) is not None:
+    if (found := pair_turns(chat)) is not None:
         earlier, last = found
         spoken = [text for pair in earlier for text in pair]
         assert [*spoken, last] == [turn.text for turn in chat if not turn.is_system]

@@ -153,16 +153,16 @@ def test_a_sentence_can_say_when_to_call_none(
 
 
 @pytest.mark.parametrize(
-    ("options", "listed"),
+    ("options", "allow_list"),
     [({}, True), ({"stream_arguments": True}, False), ({"parallel_tool_calls": False}, False)],
     ids=["default", "stream_arguments", "one-at-most"],
 )
 def test_several_calls_are_asked_for_as_a_list(
-    space: ScriptedSpace, options: dict[str, Any], listed: bool
+    space: ScriptedSpace, options: dict[str, Any], allow_list: bool
 ) -> None:
     ChatQwenSpace(space=space.url).bind_tools([SCHEMA], **options).invoke("Hi")
 
-    assert ("a JSON list of all calls" in space.joins[0]["data"][2]) is listed
+    assert ("a JSON list of all calls" in space.joins[0]["data"][2]) is allow_list
 
 
 def test_the_system_prompt_of_the_model_stays_before_its_tools(space: ScriptedSpace) -> None:

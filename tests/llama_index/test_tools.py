@@ -26,7 +26,7 @@ from llama_index_qwen_space.tools import schema
 from qwen_space import Completed, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.events import Event
-from qwen_space.tools import ToolCall, Tools
+from qwen_space.tools import ToolBinding, ToolCall
 
 WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
 STREAMS = ["stream_chat", "astream_chat"]
@@ -92,13 +92,13 @@ async def test_tools_stand_in_the_system_slot_and_the_question_in_the_prompt(
     assert [json.loads(line) for line in shown.splitlines()] == SCHEMAS
 
 
-@pytest.mark.parametrize(("history", "advised"), [("split", True), ("native", False)])
+@pytest.mark.parametrize(("history", "usage_hint"), [("split", True), ("native", False)])
 def test_when_to_call_none_is_said_where_the_turns_are_not_qwens_own(
-    space: Any, history: Any, advised: bool
+    space: Any, history: Any, usage_hint: bool
 ) -> None:
     QwenSpace(space=space.url, history=history).chat_with_tools([ADD], "Hi")
 
-    assert ("reply in words" in space.joins[0]["data"][2]) == advised
+    assert ("reply in words" in space.joins[0]["data"][2]) == usage_hint
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -451,7 +451,7 @@ def events_of(*texts: str) -> list[Event]:
 
 PIECES = [
     pytest.param(
-        Tools.of(SCHEMAS),
+        ToolBinding.from_schemas(SCHEMAS),
         [*events_of("I", " add."), TextDelta(ADD_CALL), Completed(f"I add.{ADD_CALL}", 1.0)],
         [
             Piece("I", "I"),
@@ -462,13 +462,13 @@ PIECES = [
         id="text-and-a-call",
     ),
     pytest.param(
-        Tools.of(SCHEMAS, "any"),
+        ToolBinding.from_schemas(SCHEMAS, "any"),
         [*events_of("I", " add."), TextDelta(ADD_CALL), Completed(f"I add.{ADD_CALL}", 1.0)],
         [Piece("I add.", "I add.", calls=(CALL,)), Piece("I add.", "", DONE, calls=(CALL,))],
         id="text-is-held-back-where-a-call-has-to-come",
     ),
     pytest.param(
-        Tools.of(SCHEMAS),
+        ToolBinding.from_schemas(SCHEMAS),
         [ThinkingDelta("hm"), TextDelta(ADD_CALL), Completed(ADD_CALL, 1.0, thinking="hm")],
         [
             Piece("", "", None, "hm", "hm"),
@@ -478,24 +478,26 @@ PIECES = [
         id="thoughts",
     ),
     pytest.param(
-        Tools.of(SCHEMAS),
+        ToolBinding.from_schemas(SCHEMAS),
         [TextDelta("A"), Rewritten("Be"), TextDelta("e"), Completed("Bee", 1.0)],
         [Piece("A", "A"), Piece("Be", ""), Piece("Bee", "e"), Piece("Bee", "", DONE)],
         id="rewritten",
     ),
     pytest.param(
-        Tools.of(SCHEMAS),
+        ToolBinding.from_schemas(SCHEMAS),
         [TextDelta("a <tool"), Completed("a <tool", 1.0)],
         [Piece("a ", "a "), Piece("a <tool", "<tool", DONE)],
         id="what-was-held-back-comes-last",
     ),
-    pytest.param(Tools.of(SCHEMAS), [Completed("", 1.0)], [Piece("", "", DONE)], id="empty"),
+    pytest.param(
+        ToolBinding.from_schemas(SCHEMAS), [Completed("", 1.0)], [Piece("", "", DONE)], id="empty"
+    ),
 ]
 
 
 @pytest.mark.parametrize(("tools", "events", "pieces"), PIECES)
 def test_events_become_pieces(
-    tools: Tools, events: list[Event], pieces: list[Piece], monkeypatch: pytest.MonkeyPatch
+    tools: ToolBinding, events: list[Event], pieces: list[Piece], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replies, "new_call_id", lambda: "id")
     reply = CallingReply(tools)

@@ -11,7 +11,7 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import tokens
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from tests.llama_index.test_instrumentation import ENDPOINTS
 from tests.thinking_app import asked
 
@@ -22,7 +22,7 @@ async def test_usage_is_that_of_the_core(
 ) -> None:
     last = (await ask(llm, endpoint))[-1]
 
-    expected = tokens.usage([Turn("user", "Hi")], "Hello there.")
+    expected = tokens.count_usage([Turn("user", "Hi")], "Hello there.")
     assert last.raw["usage"] == {
         "prompt_tokens": expected.input_tokens,
         "completion_tokens": expected.output_tokens,
@@ -38,11 +38,7 @@ async def test_usage_says_where_it_is_an_estimate(
 ) -> None:
     estimate = tokens.Usage(7, 3, "estimate")
 
-    async def ausage(*args: Any, **kwargs: Any) -> tokens.Usage:
-        return estimate
-
-    monkeypatch.setattr(tokens, "usage", lambda *args, **kwargs: estimate)
-    monkeypatch.setattr(tokens, "ausage", ausage)
+    monkeypatch.setattr(tokens, "count_usage", lambda *args, **kwargs: estimate)
 
     last = (await ask(llm, endpoint))[-1]
 

@@ -19,7 +19,7 @@ import pytest
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError, Notice, SpaceClient, SpaceConfig, TextDelta
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]

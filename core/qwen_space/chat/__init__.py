@@ -1,1 +1,1 @@
-"""Messages, and the prompt made of them."""
+"""Messages of a chat, the prompt made of them, and the JSON in a reply."""

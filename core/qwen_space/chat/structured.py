@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qwen_space.chat.json_text import DECODER
+
 __all__ = ["Found", "NoJSONError", "find_json", "instruction", "reask"]
 
 _FENCE = re.compile(
@@ -127,7 +129,7 @@ def _candidates(reply: str) -> Iterator[Found]:
 def _read(text: str) -> Found | None:
     text = text.strip()
     try:
-        return Found(_DECODER.decode(text), text)
+        return Found(DECODER.decode(text), text)
     except (ValueError, RecursionError):
         return None
 
@@ -139,7 +141,7 @@ def _within(text: str) -> tuple[list[Found], bool]:
     while opening := _OPENING.search(text, at):
         start = opening.start()
         try:
-            value, at = _DECODER.raw_decode(text, start)
+            value, at = DECODER.raw_decode(text, start)
         except json.JSONDecodeError as exc:
             if _is_end(exc, text):
                 return found, True
@@ -154,10 +156,3 @@ def _within(text: str) -> tuple[list[Found], bool]:
 def _is_end(exc: json.JSONDecodeError, text: str) -> bool:
     """Whether JSON is wrong only in that more should follow."""
     return exc.msg.startswith("Unterminated string") or not text[exc.pos :].strip()
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
-
-
-_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)

@@ -19,7 +19,7 @@ from qwen_space.events import Completed, Event, EventStream, last
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from qwen_space.chat.prompt import Turn
+    from qwen_space.chat.messages import Turn
     from qwen_space.config import CallOptions
     from qwen_space.gradio.endpoint import Endpoint
 

@@ -8,7 +8,7 @@ import contextlib
 from rich.console import Console
 from rich.text import Text
 
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.live import LiveAnswer
 from qwen_space.cli.plain import clean

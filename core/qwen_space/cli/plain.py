@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
-from qwen_space.chat.prompt import Turn, check_prompt
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import check_prompt
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Event, Notice, Rewritten, TextDelta
 

@@ -17,7 +17,8 @@ from collections.abc import (
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from qwen_space.chat.prompt import Turn, check_prompt, split, turns
+from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.chat.prompt import check_prompt, render_prompt
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.http import Clock, Transport
 from qwen_space.client.hub import is_asleep
@@ -204,8 +205,8 @@ class SpaceClient:
             ValueError: There is no message, or one holds something else than text.
             QwenSpaceError: As for `stream`.
         """
-        chat = [each if isinstance(each, Turn) else turns([each])[0] for each in messages]
-        split(chat)  # raises what is wrong with it here, and not where the block is entered
+        chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
+        render_prompt(chat)  # raises what is wrong with it here, and not where the block is entered
         return self._stream(chat, options)
 
     async def chat(

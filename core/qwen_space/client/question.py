@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Split, Turn, exchanges, split
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Shape
 
@@ -77,7 +78,7 @@ def build_question(
 
 def _split_chat(
     config: SpaceConfig, endpoint: Endpoint, chat: Sequence[Turn]
-) -> tuple[Split, list[Any]]:
+) -> tuple[RenderedPrompt, list[Any]]:
     """Return a chat as system prompt and prompt, and the value of the app's history."""
     if config.history == "native":
         if endpoint.takes("history"):
@@ -90,23 +91,25 @@ def _split_chat(
                 "earlier turns go into the prompt, as with history='split'.",
                 stacklevel=2,
             )
-    return split(chat, system_apart=endpoint.takes("system")), []
+    return render_prompt(chat, system_apart=endpoint.takes("system")), []
 
 
-def pair_history(endpoint: Endpoint, chat: Sequence[Turn]) -> tuple[Split, list[Any]] | None:
+def pair_history(
+    endpoint: Endpoint, chat: Sequence[Turn]
+) -> tuple[RenderedPrompt, list[Any]] | None:
     """Return a chat as its last message, and the turns before it in the shape of the app's history.
 
     None when it does not alternate strictly between user and assistant: a history holds
     nothing else.
     """
-    found = exchanges(chat)
+    found = pair_turns(chat)
     if found is None:
         return None
     earlier, prompt = found
     shape = next(each.shape for each in endpoint.every_input if each.role == "history")
     last = [Turn("user", prompt)]
     system = [turn for turn in chat if turn.is_system]
-    parts = split([*system, *last], system_apart=endpoint.takes("system"))
+    parts = render_prompt([*system, *last], system_apart=endpoint.takes("system"))
     return parts, [row for pair in earlier for row in _history_rows(pair, shape)]
 
 

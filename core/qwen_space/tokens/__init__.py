@@ -1,9 +1,9 @@
-"""How many tokens a text, or a chat, has for Qwen2.5.
+"""Count the tokens of a text, or of a chat, as Qwen2.5 reads it.
 
 Exact with the extra `tokens`, which brings Qwen's vocabulary in the package dashscope (qwen-agent
 has the same file); an estimate without. Nothing is fetched and dashscope is not imported: only
 its file is read, once, at the first call. That takes a tenth of a second, and a long text some
-tens of milliseconds, so an event loop is for the functions that begin with `a`.
+tens of milliseconds, so in an event loop call them by `run_off_loop`.
 
 Whatever model an app runs, the count is by Qwen's vocabulary: Qwen2, Qwen2.5 and Qwen3 share it,
 for any other model it is a guide.
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
-from qwen_space.chat.prompt import Turn, as_seen
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import effective_messages
 from qwen_space.errors import ContextOverflowError
 from qwen_space.tokens.vocabulary import Vocabulary
 
@@ -26,15 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Usage",
-    "acheck_length",
-    "ausage",
     "check_length",
     "count",
     "count_chat",
+    "count_usage",
     "encode",
     "is_exact",
     "load",
-    "usage",
+    "run_off_loop",
 ]
 
 _TURN = 3  # <|im_start|>, <|im_end|> and the line break after it
@@ -48,18 +48,19 @@ _AT_ONCE = 2_000  # characters that are counted in a few milliseconds at most
 
 _vocabulary = Vocabulary()
 
+Params = ParamSpec("Params")
 Value = TypeVar("Value")
 History = Literal["split", "native"]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many tokens a call took.
+    """The tokens of one call.
 
     Attributes:
-        input_tokens: What the model had to read: the system prompt, tools and all turns, and
-            what Qwen's chat template puts around them.
-        output_tokens: What it wrote, thoughts included.
+        input_tokens: Tokens that the model read: the system prompt, tools and all turns, and the
+            marks that Qwen's chat template puts around them.
+        output_tokens: Tokens that it wrote, thoughts included.
         source: "qwen.tiktoken" where they were counted with Qwen's vocabulary, "estimate" where
             they were estimated.
     """
@@ -115,14 +116,14 @@ def count_chat(
 
     Args:
         chat: The turns as they are sent; with tools, those of `qwen_space.tools.render`.
-        history: As the client is told.
+        history: The client's `history` option.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
-    turns = as_seen(chat, history=history, system=system)
+    turns = effective_messages(chat, history=history, system=system)
     return sum(_count_turn(turn) for turn in turns) + _ANSWER
 
 
-def usage(
+def count_usage(
     chat: Sequence[Turn],
     reply: str,
     thinking: str = "",
@@ -130,24 +131,19 @@ def usage(
     history: History = "split",
     system: str | None = None,
 ) -> Usage:
-    """Return how many tokens a call took.
+    """Count the tokens of a call.
 
     Args:
-        chat: What was sent, as for `count_chat`.
+        chat: The turns that were sent, as for `count_chat`.
         reply: The whole reply as the app gave it, tool calls included.
         thinking: The thoughts that the app gave apart from it.
-        history: As the client is told.
+        history: The client's `history` option.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
-    return _one_by_one(lambda: _usage(chat, reply, thinking, history=history, system=system))
-
-
-def _usage(
-    chat: Sequence[Turn], reply: str, thinking: str, *, history: History, system: str | None
-) -> Usage:
-    written = count(reply) + (count(thinking) if thinking else 0)
-    source = "qwen.tiktoken" if is_exact() else "estimate"
-    return Usage(count_chat(chat, history=history, system=system), written, source)
+    with _vocabulary.turn:
+        written = count(reply) + (count(thinking) if thinking else 0)
+        source = "qwen.tiktoken" if is_exact() else "estimate"
+        return Usage(count_chat(chat, history=history, system=system), written, source)
 
 
 def check_length(
@@ -157,82 +153,60 @@ def check_length(
     history: History = "split",
     system: str | None = None,
 ) -> None:
-    """Let a chat pass that the model can take.
+    """Raise ContextOverflowError if a chat exceeds the model's input limit.
 
-    Nothing is counted where the text is so short that it fits in any case. An estimate has to be
-    over the limit by half, as it may be wrong by that much. The vocabulary, which the reply will
-    be counted with, is read from now on, while the Space is waited for.
+    A chat so short that it fits in any case is not counted. An estimate has to be over the limit
+    by half, as it may be wrong by that much. The vocabulary, which the reply will be counted
+    with, is read from now on, while the Space is waited for.
 
     Args:
-        chat: What is to be sent, as for `count_chat`.
-        limits: What the model takes; None where that is not known, and nothing is checked.
-        history: As the client is told.
+        chat: The turns to send, as for `count_chat`.
+        limits: The model's limits; None where they are not known, and nothing is checked.
+        history: The client's `history` option.
         system: The system prompt for a chat that has none; None is Qwen's own.
 
     Raises:
-        ContextOverflowError: It is too long.
+        ContextOverflowError: The chat is too long.
     """
     _vocabulary.read_ahead()
-    if limits is not None and not _surely_fits(chat, limits):
-        _one_by_one(lambda: _check_length(chat, limits, history=history, system=system))
-
-
-def _check_length(
-    chat: Sequence[Turn], limits: Limits, *, history: History, system: str | None
-) -> None:
-    tokens = count_chat(chat, history=history, system=system)
+    if limits is None or _surely_fits(chat, limits):
+        return
+    with _vocabulary.turn:
+        tokens = count_chat(chat, history=history, system=system)
     exact = is_exact()
     if tokens > limits.max_input * (1 if exact else _DOUBT):
         raise ContextOverflowError(tokens, limits.max_input, limits.model, exact)
 
 
-async def ausage(
-    chat: Sequence[Turn],
-    reply: str,
-    thinking: str = "",
-    *,
-    history: History = "split",
-    system: str | None = None,
-) -> Usage:
-    """Do as `usage`, without stopping the event loop."""
-    size = len(reply) + len(thinking) + _size(chat)
-    return await _aside(size, lambda: _usage(chat, reply, thinking, history=history, system=system))
+async def run_off_loop(
+    function: Callable[Params, Value], *args: Params.args, **kwargs: Params.kwargs
+) -> Value:
+    """Call `count_usage` or `check_length` without stopping the event loop.
 
+    Short texts are counted at once, as a thread would take longer; anything else, and the first
+    call, which reads the vocabulary, goes to a thread.
 
-async def acheck_length(
-    chat: Sequence[Turn],
-    limits: Limits | None,
-    *,
-    history: History = "split",
-    system: str | None = None,
-) -> None:
-    """Do as `check_length`, without stopping the event loop."""
-    _vocabulary.read_ahead()
-    if limits is not None and not _surely_fits(chat, limits):
-        await _aside(
-            _size(chat), lambda: _check_length(chat, limits, history=history, system=system)
-        )
-
-
-async def _aside(size: int, counted: Callable[[], Value]) -> Value:
-    """Count in a thread where it takes long: for long texts, and while there is no vocabulary."""
-    if _vocabulary.is_loaded and size <= _AT_ONCE:
-        return counted()
-    return await asyncio.to_thread(_one_by_one, counted)
-
-
-def _one_by_one(counted: Callable[[], Value]) -> Value:
-    """Let one thread count at a time, as the loop has to wait for each that computes.
-
-    A hundred would also take many times as long together, for they take the interpreter from
-    each other all the time.
+    Args:
+        function: The function to call.
+        *args: Its arguments.
+        **kwargs: Its keyword arguments.
     """
-    with _vocabulary.turn:
-        return counted()
+    if _vocabulary.is_loaded and _size(args) <= _AT_ONCE:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
 
 
-def _size(chat: Sequence[Turn]) -> int:
-    return sum(len(turn.text) for turn in chat)
+def _size(values: Iterable[object]) -> int:
+    """Return the number of characters in texts, turns, and sequences of turns."""
+    size = 0
+    for value in values:
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, Turn):
+            size += len(value.text)
+        elif isinstance(value, Sequence):
+            size += _size(value)
+    return size
 
 
 def _surely_fits(chat: Sequence[Turn], limits: Limits) -> bool:

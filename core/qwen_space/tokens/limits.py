@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from qwen_space.config import DEFAULT_SPACE, space_url
 
-__all__ = ["Limits", "full_name", "limits_of"]
+__all__ = ["Limits", "get_full_name", "get_limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +73,18 @@ _FILE = re.compile(
 _PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
 
 
-def full_name(model: str, space: str = DEFAULT_SPACE) -> str:
+def get_full_name(model: str, space: str = DEFAULT_SPACE) -> str:
     """Return a model's full name where it is known, and what was asked for where not.
 
     Args:
         model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
         space: The Space's id or address, which says what its default is.
     """
-    limits = limits_of(model, space)
+    limits = get_limits(model, space)
     return model if limits is None else limits.model
 
 
-def limits_of(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
+def get_limits(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
     """Return what is known of a model; None where nothing is.
 
     Args:

@@ -6,10 +6,18 @@ Pure, and of no framework: `render` turns a chat with tools into plain turns, `R
 
 from __future__ import annotations
 
-from qwen_space.tools.calls import InvalidCall, ToolCall, call_text
-from qwen_space.tools.choice import NO_TOOLS, Tools
+from qwen_space.tools.calls import (
+    ArgumentsDelta,
+    CallStarted,
+    InvalidCall,
+    ParsedReply,
+    ReplyPart,
+    TextPart,
+    ToolCall,
+    call_text,
+)
+from qwen_space.tools.choice import NO_TOOLS, ToolBinding
 from qwen_space.tools.parser import ReplyParser, parse
-from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
 from qwen_space.tools.prompt import Message, reasked, render
 
 __all__ = [
@@ -18,12 +26,12 @@ __all__ = [
     "CallStarted",
     "InvalidCall",
     "Message",
-    "Parsed",
-    "Piece",
+    "ParsedReply",
     "ReplyParser",
-    "TextPiece",
+    "ReplyPart",
+    "TextPart",
+    "ToolBinding",
     "ToolCall",
-    "Tools",
     "call_text",
     "parse",
     "reasked",

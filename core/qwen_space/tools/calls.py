@@ -1,16 +1,22 @@
-"""A tool call: as a value, as Qwen2.5 writes it, and read from what a model wrote."""
+"""Tool calls and the other parts of a reply; a call's text as Qwen2.5 writes it, and back."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen_space.chat.json_text import DECODER, AmbiguousObject
+
 __all__ = [
-    "DECODER",
+    "ArgumentsDelta",
+    "CallStarted",
     "InvalidCall",
+    "ParsedReply",
+    "ReplyPart",
+    "TextPart",
     "ToolCall",
     "call_text",
     "checked_call",
@@ -59,6 +65,78 @@ class InvalidCall:
     id: str = field(default="", kw_only=True)
     index: int = field(default=0, kw_only=True)
     name: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Text that is no part of a call.
+
+    Attributes:
+        delta: The new text.
+    """
+
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A call has begun, and its name is known.
+
+    Attributes:
+        index: Its place among the calls of the reply.
+        id: The call's name.
+        name: The tool's name.
+    """
+
+    index: int
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentsDelta:
+    """A piece of a call's arguments, as JSON. All of them together are `ToolCall.text`.
+
+    The call may still turn out to be invalid: act on `ToolCall` alone.
+
+    Attributes:
+        index: The call's place among the calls of the reply.
+        delta: The new piece.
+    """
+
+    index: int
+    delta: str
+
+
+ReplyPart = TextPart | CallStarted | ArgumentsDelta | ToolCall | InvalidCall
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedReply:
+    """A whole reply.
+
+    Attributes:
+        text: All text outside of calls.
+        calls: The calls, in order.
+        invalid: What was meant as calls and is none, in order.
+        parts: The texts, calls and invalid calls in the order in which they came.
+    """
+
+    text: str
+    calls: tuple[ToolCall, ...]
+    invalid: tuple[InvalidCall, ...]
+    parts: tuple[str | ToolCall | InvalidCall, ...]
+
+    @classmethod
+    def from_parts(cls, parts: Iterable[str | ToolCall | InvalidCall]) -> ParsedReply:
+        """Join the texts, and sort the calls from the invalid ones."""
+        parts = tuple(parts)
+        return cls(
+            text="".join(part for part in parts if isinstance(part, str)),
+            calls=tuple(part for part in parts if isinstance(part, ToolCall)),
+            invalid=tuple(part for part in parts if isinstance(part, InvalidCall)),
+            parts=parts,
+        )
 
 
 def to_json(value: Any) -> str:
@@ -129,7 +207,7 @@ def checked_call(value: Any) -> tuple[str, dict[str, Any]]:
     """
     if not isinstance(value, dict):
         raise ValueError("it is no JSON object")
-    if isinstance(value, _Ambiguous):
+    if isinstance(value, AmbiguousObject):
         raise ValueError(f"it has more than one {value.key!r}")
     name = value.get("name")
     if not isinstance(name, str) or not name:
@@ -142,29 +220,6 @@ def checked_call(value: Any) -> tuple[str, dict[str, Any]]:
     if not isinstance(arguments, dict):
         raise ValueError("its arguments are no JSON object")
     return name, arguments
-
-
-class _Ambiguous(dict[str, Any]):
-    """An object in which a key stands twice."""
-
-    key = ""
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) == len(pairs):
-        return value
-    ambiguous = _Ambiguous(value)
-    seen: set[str] = set()
-    ambiguous.key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-    return ambiguous
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"it is no JSON: {constant} is no number there")
-
-
-DECODER = json.JSONDecoder(strict=False, object_pairs_hook=_object, parse_constant=_refuse)
 
 
 def _loads(text: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from qwen_space.tools.calls import InvalidCall, ToolCall, to_json
 
-__all__ = ["NO_TOOLS", "Tools"]
+__all__ = ["NO_TOOLS", "ToolBinding"]
 
 # The words of Qwen2.5's own chat template, to the letter.
 _BEFORE = (
@@ -24,13 +24,13 @@ _AFTER = (
 # Chosen by what Qwen2.5-Coder-1.5B did with a dozen wordings each. Left alone, it calls a tool for
 # anything. Told so without the list, it ends its reply after the first call; told of the list when
 # results are there, it calls again and again.
-_ADVICE = (
+_HINT_LIST = (
     "\n\nWhen functions are needed, reply with one <tool_call> block only, which holds a JSON list"
     ' of all calls: <tool_call>\n[{"name": <function-name>, "arguments": <args-json-object>}, ...]'
     "\n</tool_call>. "
 )
-_ADVICE_ON_ONE = "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
-_ELSE = "When none fits the question, or its result is there already, reply in words."
+_HINT_ONE_BY_ONE = "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
+_HINT_NO_CALL = "When none fits the question, or its result is there already, reply in words."
 
 Choice = Literal["auto", "none", "any", "one"]
 
@@ -38,10 +38,10 @@ _TAGS = "within <tool_call></tool_call> tags"
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """The tools that are bound for a call, and what is asked of the model about them.
+class ToolBinding:
+    """The tools that are bound for a call, and whether and how the model is to call them.
 
-    Make it by `Tools.of`.
+    Make it by `ToolBinding.from_schemas`.
 
     Attributes:
         schemas: The tools as OpenAI has them, `{"type": "function", "function": {...}}`; they are
@@ -50,30 +50,30 @@ class Tools:
             call of any of them, "one" a call of `only`.
         only: The name of the tool that has to be called.
         parallel: False asks for one call at most.
-        advised: Whether sentences after the tools say how to make several calls, and when none.
+        usage_hint: Whether sentences after the tools say how to make several calls, and when none.
             Qwen's template has no such words, and large models do without; small ones make one
             call, and make it for everything.
-        listed: Whether several calls may be asked for as a list, whose arguments come whole.
+        allow_list: Whether several calls may be asked for as a list, whose arguments come whole.
     """
 
     schemas: tuple[Mapping[str, Any], ...] = ()
     choice: Choice = "auto"
     only: str | None = None
     parallel: bool = True
-    advised: bool = False
-    listed: bool = True
+    usage_hint: bool = False
+    allow_list: bool = True
 
     @classmethod
-    def of(
+    def from_schemas(
         cls,
         schemas: Iterable[Mapping[str, Any]],
         choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - what frameworks give
         *,
         parallel: bool | None = None,
-        advised: bool = False,
-        listed: bool = True,
-    ) -> Tools:
-        """Return tools as they are bound.
+        usage_hint: bool = False,
+        allow_list: bool = True,
+    ) -> ToolBinding:
+        """Bind tools by their schemas.
 
         Args:
             schemas: The tools' schemas.
@@ -81,8 +81,8 @@ class Tools:
                 OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
                 tool that has one of the other words as its name; or Anthropic's `{"type": "any"}`.
             parallel: False asks for one call at most.
-            advised: Whether to say more of when and how to call than Qwen's template does.
-            listed: Whether that may ask for a list of calls, whose arguments come whole.
+            usage_hint: Whether to say more of when and how to call than Qwen's template does.
+            allow_list: Whether that may ask for a list of calls, whose arguments come whole.
 
         Raises:
             ValueError: A schema has no name, two have the same, or `choice` names no tool.
@@ -107,7 +107,7 @@ class Tools:
             raise ValueError(f"tool_choice={only!r} is no tool that is bound; those are: {known}.")
         if kind == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} wants a call, but no tool is bound.")
-        return cls(schemas, kind, only, parallel, advised, listed)
+        return cls(schemas, kind, only, parallel, usage_hint, allow_list)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,11 +135,11 @@ class Tools:
         if not self.active:
             return ""
         shown = [each for each in self.schemas if self.only in {None, _name(each)}]
-        advice = ""
-        if self.advised and not self.forced:
-            in_list = self.listed and self.parallel and not answered
-            advice = (_ADVICE if in_list else _ADVICE_ON_ONE) + _ELSE
-        return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, advice])
+        hint = ""
+        if self.usage_hint and not self.forced:
+            in_list = self.allow_list and self.parallel and not answered
+            hint = (_HINT_LIST if in_list else _HINT_ONE_BY_ONE) + _HINT_NO_CALL
+        return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, hint])
 
     @property
     def instruction(self) -> str:
@@ -157,7 +157,7 @@ class Tools:
             return f'Answer with a call of the function "{self.only}" {_TAGS}.{number}'
         return f"Answer with a function call {_TAGS}.{number}"
 
-    def unmet(self, calls: Sequence[ToolCall]) -> bool:
+    def missing_required_call(self, calls: Sequence[ToolCall]) -> bool:
         """Whether a call had to come and did not, so that the model is to be asked once more."""
         if not self.active or not self.forced:
             return False
@@ -175,7 +175,7 @@ class Tools:
         return f"{said} {self._demand} Do not answer in words."
 
 
-NO_TOOLS = Tools()
+NO_TOOLS = ToolBinding()
 
 _WORDS: dict[Any, Choice] = {
     None: "auto",

@@ -17,17 +17,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qwen_space.tools.block import Block
-from qwen_space.tools.calls import InvalidCall, ToolCall, read_calls, to_json
-from qwen_space.tools.choice import Tools
-from qwen_space.tools.pieces import ArgumentsDelta, CallStarted, Parsed, Piece, TextPiece
-from qwen_space.tools.scan import CLOSE, OPEN, may_become
-from qwen_space.tools.untagged import Candidate, Heads
+from qwen_space.chat.json_text import DECODER
+from qwen_space.tools.calls import (
+    ArgumentsDelta,
+    CallStarted,
+    InvalidCall,
+    ParsedReply,
+    ReplyPart,
+    TextPart,
+    ToolCall,
+    read_calls,
+    to_json,
+)
+from qwen_space.tools.choice import ToolBinding
+from qwen_space.tools.scan import CLOSE, OPEN, Scan, may_become
+from qwen_space.tools.untagged import CallPrefixes, UntaggedCalls
 
 __all__ = ["ReplyParser", "parse"]
 
 
-def parse(text: str, tools: Tools, new_id: Callable[[], str]) -> Parsed:
+def parse(text: str, tools: ToolBinding, new_id: Callable[[], str]) -> ParsedReply:
     """Return a whole reply as text and calls; see `ReplyParser`."""
     parser = ReplyParser(tools, new_id)
     parser.feed(text)
@@ -58,16 +67,16 @@ class ReplyParser:
         new_id: Gives a fresh name for a call, such as `qwen_space.tools.calls.new_call_id`.
     """
 
-    def __init__(self, tools: Tools, new_id: Callable[[], str]) -> None:
+    def __init__(self, tools: ToolBinding, new_id: Callable[[], str]) -> None:
         self._tools = tools
         self._names = tools.names
         self._anywhere = tools.forced  # whether calls without tags may follow on text
-        self._heads = Heads(tools.names) if tools.active else None
+        self._prefixes = CallPrefixes(tools.names) if tools.active else None
         self._new_id = new_id
         self._mode: _Mode = self._text_mode if tools.active else self._plain_mode
         self._rest = ""  # what waits for what follows
         self._fed: list[str] = []
-        self._out: list[Piece] = []
+        self._out: list[ReplyPart] = []
         self._parts: list[str | ToolCall | InvalidCall] = []
         self._texts: list[str] = []  # text that was not handed out yet
         self._told: list[str] = []  # and what was, since the last call
@@ -75,10 +84,10 @@ class ReplyParser:
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
         self._after_tag = False
-        self._call: Block | None = None
-        self._candidate: Candidate | None = None
+        self._call: _Block | None = None
+        self._untagged: UntaggedCalls | None = None
 
-    def feed(self, delta: str) -> list[Piece]:
+    def feed(self, delta: str) -> list[ReplyPart]:
         """Take the next piece of the reply and return what is known now."""
         self._fed.append(delta)
         text, self._rest = self._rest + delta, ""
@@ -90,10 +99,10 @@ class ReplyParser:
         while place is not None:
             place = self._mode(*place)
 
-    def close(self) -> list[Piece]:
+    def close(self) -> list[ReplyPart]:
         """Return what is left, as nothing follows. What began like a tag was none, so is text."""
-        if self._candidate is not None:
-            self._end_candidate(self._candidate)
+        if self._untagged is not None:
+            self._end_untagged(self._untagged)
         rest, self._rest = self._rest, ""
         if self._call is not None:
             self._fail(self._call, "it is not closed", rest if self._call.in_string else "")
@@ -104,11 +113,11 @@ class ReplyParser:
         return self._taken()
 
     @property
-    def parsed(self) -> Parsed:
+    def parsed(self) -> ParsedReply:
         """The whole reply, once it is closed."""
-        return Parsed.of(self._parts)
+        return ParsedReply.from_parts(self._parts)
 
-    def settle(self, text: str) -> Parsed:
+    def settle(self, text: str) -> ParsedReply:
         """Return the whole reply, once it is closed, as the server ended on it.
 
         It is read anew if it differs from what was fed, as where the app rewrote it. Calls that
@@ -121,7 +130,7 @@ class ReplyParser:
         parser.feed(text)
         parser.close()
         parts = [_renamed(part, spare) for part in parser._parts]  # noqa: SLF001 - its own
-        return Parsed.of(parts)
+        return ParsedReply.from_parts(parts)
 
     # Modes. Each takes a text and a place in it, and returns where to go on; None waits for more.
 
@@ -145,7 +154,7 @@ class ReplyParser:
             return None
         if mark[0][-1] in _STARTS:
             self._say(text[at : mark.end() - 1])
-            return self._perhaps_candidate(text, mark.end() - 1)
+            return self._perhaps_untagged(text, mark.end() - 1)
         self._say(text[at : mark.start()])
         if mark[0].endswith(CLOSE):
             self._after_tag = True
@@ -155,7 +164,7 @@ class ReplyParser:
 
     def _next_mark(self, text: str, at: int) -> re.Match[str] | None:
         """Return the next tag, or where a call without tags may begin."""
-        if self._heads is None:
+        if self._prefixes is None:
             return _TAG.search(text, at)
         first = None
         if self._blank:
@@ -164,28 +173,28 @@ class ReplyParser:
             first = _START.match(text, at)
         return first or (_TAG_OR_LINE if self._anywhere else _TAG).search(text, at)
 
-    def _perhaps_candidate(self, text: str, at: int) -> tuple[str, int] | None:
-        assert self._heads is not None  # noqa: S101 - else there is no such mark
-        begins = self._heads.begin(text, at)
+    def _perhaps_untagged(self, text: str, at: int) -> tuple[str, int] | None:
+        assert self._prefixes is not None  # noqa: S101 - else there is no such mark
+        begins = self._prefixes.begin(text, at)
         if begins is None:
             self._rest = text[at:]
             return None
         if not begins:
             self._say(text[at])
             return text, at + 1
-        self._heads = None  # the first that begins like a call decides
-        self._candidate = Candidate(self._names)
-        self._mode = self._candidate_mode
+        self._prefixes = None  # the first that begins like a call decides
+        self._untagged = UntaggedCalls(self._names)
+        self._mode = self._untagged_mode
         return text, at
 
-    def _candidate_mode(self, text: str, at: int) -> tuple[str, int] | None:
-        assert self._candidate is not None  # noqa: S101 - this mode's own
-        rest = self._candidate.feed(text[at:])
+    def _untagged_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        assert self._untagged is not None  # noqa: S101 - this mode's own
+        rest = self._untagged.feed(text[at:])
         if rest is not None:
             self._rest = rest
             return None
-        text = self._candidate.text + text[at:]
-        self._candidate = None
+        text = self._untagged.text + text[at:]
+        self._untagged = None
         self._mode = self._text_mode
         return text, 0
 
@@ -225,11 +234,11 @@ class ReplyParser:
     def _tell_text(self) -> None:
         if self._texts:
             text = "".join(self._texts)
-            self._out.append(TextPiece(text))
+            self._out.append(TextPart(text))
             self._told.append(text)
             self._texts = []
 
-    def _taken(self) -> list[Piece]:
+    def _taken(self) -> list[ReplyPart]:
         self._tell_text()
         out, self._out = self._out, []
         return out
@@ -238,9 +247,9 @@ class ReplyParser:
 
     def _begin_call(self) -> None:
         self._end_text()
-        self._heads = None
+        self._prefixes = None
         self._blank = False
-        self._call = Block()
+        self._call = _Block()
         self._mode = self._call_mode
 
     def _start(self, name: str) -> str:
@@ -248,7 +257,7 @@ class ReplyParser:
         self._out.append(CallStarted(self._index, name_of_call, name))
         return name_of_call
 
-    def _show(self, call: Block) -> None:
+    def _show(self, call: _Block) -> None:
         """Hand out what is new of a call's name and arguments."""
         name, delta = call.news()
         if name is not None:
@@ -256,7 +265,7 @@ class ReplyParser:
         if delta:
             self._out.append(ArgumentsDelta(self._index, delta))
 
-    def _finish(self, call: Block) -> None:
+    def _finish(self, call: _Block) -> None:
         try:
             calls = read_calls(call.text)
         except ValueError as exc:
@@ -275,15 +284,15 @@ class ReplyParser:
         self._out.append(ArgumentsDelta(self._index, text))
         self._add(ToolCall(name, arguments, name_of_call, self._index, text))
 
-    def _fail(self, call: Block, reason: str, rest: str = "") -> None:
+    def _fail(self, call: _Block, reason: str, rest: str = "") -> None:
         name = call.name if call.id else None
         text = (call.text + rest).strip()
         call_id = call.id or self._new_id()
         self._add(InvalidCall(text, reason, id=call_id, index=self._index, name=name))
 
-    def _end_candidate(self, candidate: Candidate) -> None:
-        calls = candidate.calls()
-        text, self._rest = candidate.text + self._rest, ""
+    def _end_untagged(self, untagged: UntaggedCalls) -> None:
+        calls = untagged.calls()
+        text, self._rest = untagged.text + self._rest, ""
         if calls is None:
             self._mode = self._text_mode
             self._run(text)
@@ -328,3 +337,94 @@ def _renamed(
     if isinstance(part, ToolCall) and (old := names.get(_key(part))):
         return replace(part, id=old)
     return part
+
+
+# Where the name comes first, the arguments can be handed out while they are written.
+_HEAD = re.compile(
+    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
+)
+_HEAD_ROOM = 512
+
+
+class _Block:
+    """The text of one `<tool_call>` block, as far as it has come.
+
+    Attributes:
+        id: The call id, once there is one.
+        name: The tool's name, once it is known.
+    """
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name: str | None = None
+        self._scan = Scan()
+        self._pieces: list[str] = []
+        self._length = 0
+        self._first = 0  # where the arguments begin
+        self._last: int | None = None  # and where they end
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return "".join(self._pieces)
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as JSON, of a call that was handed out while it was written."""
+        return self.text[self._first : self._last]
+
+    @property
+    def in_string(self) -> bool:
+        """Whether it ends inside of a string."""
+        return self._scan.in_string
+
+    def walk(self, text: str, at: int) -> tuple[int, str | None]:
+        """Walk on to the next tag.
+
+        Returns:
+            Where the tag is, and the tag; None when there is none yet, with the place from
+            which on it may be one.
+        """
+        start = at
+        while True:
+            at, mark = self._scan.step(text, at)
+            if not mark:
+                return self._take(text, start, at), None
+            if mark == "}" and self._scan.depth == 1 and self._last is None:
+                self._last = self._length + at - start
+            if mark != "<":
+                continue
+            for tag in (OPEN, CLOSE):
+                if text.startswith(tag, at):
+                    return self._take(text, start, at), tag
+            if may_become(text[at : at + len(CLOSE)], OPEN, CLOSE):
+                return self._take(text, start, at), None
+            self._scan.pass_over()
+            at += 1
+
+    def _take(self, text: str, start: int, end: int) -> int:
+        self._pieces.append(text[start:end])
+        self._length += end - start
+        return end
+
+    def news(self) -> tuple[str | None, str]:
+        """Return the name when it has just become known, and what is new of the arguments."""
+        if self.name is not None:
+            return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
+        before = self._length - len(self._pieces[-1])
+        if before >= _HEAD_ROOM or not (head := _HEAD.match(self.text[:_HEAD_ROOM])):
+            return None, ""
+        self.name = _string(head[1])
+        self._first = head.end()
+        return self.name, self._new_arguments(self.text, 0) if self.name else ""
+
+    def _new_arguments(self, piece: str, offset: int) -> str:
+        end = len(piece) if self._last is None else max(self._last - offset, 0)
+        return piece[max(self._first - offset, 0) : end]
+
+
+def _string(text: str) -> str | None:
+    try:
+        return str(DECODER.decode(text)) or None
+    except ValueError:
+        return None

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools.calls import ToolCall, call_text
-from qwen_space.tools.choice import NO_TOOLS, Tools
+from qwen_space.tools.choice import NO_TOOLS, ToolBinding
 
 __all__ = ["Message", "reasked", "render"]
 
@@ -39,7 +40,7 @@ class Message:
 
 
 def render(
-    messages: Sequence[Message], tools: Tools = NO_TOOLS, *, system: str | None = None
+    messages: Sequence[Message], tools: ToolBinding = NO_TOOLS, *, system: str | None = None
 ) -> list[Turn]:
     """Return a chat with tools as plain turns.
 
@@ -72,7 +73,7 @@ def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:
     Args:
         chat: The turns that were sent.
         reply: The whole reply as it came, tags included.
-        question: What to ask, such as `Tools.reask` gives.
+        question: What to ask, such as `ToolBinding.reask` gives.
     """
     return [*chat, Turn("assistant", reply), Turn("user", question)]
 

@@ -21,10 +21,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from qwen_space.tools.calls import DECODER, checked_call
+from qwen_space.chat.json_text import DECODER
+from qwen_space.tools.calls import checked_call
 from qwen_space.tools.scan import CLOSE, Scan, may_become
 
-__all__ = ["Candidate", "Heads"]
+__all__ = ["CallPrefixes", "UntaggedCalls"]
 
 _FENCES = ("", "```", "```json")
 _LISTS = ("", "[")
@@ -34,7 +35,7 @@ _BETWEEN = re.compile(r"[\s,\[\]`json]*")  # "json" of a fence
 _GAP = re.compile(rf"[\s,]+|```(?:json)?|{re.escape(CLOSE)}")
 
 
-class Heads:
+class CallPrefixes:
     """How a call without tags can begin."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -58,7 +59,7 @@ class Heads:
         return None if len(text) - at < self._room else False
 
 
-class Candidate:
+class UntaggedCalls:
     """What may be calls without tags, as far as it has come; it is held back until it is told.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from qwen_space import Completed, JobError, SpaceConfig, SpaceStatusError, TextDelta, Timeouts
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from tests.scripted_server import CONFIG, EVENT_ID, Exchange, ScriptedServer, status
 
@@ -213,7 +213,7 @@ FORK = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks beside threads
 from qwen_space import SpaceConfig
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
 space = Space(SpaceConfig(space=sys.argv[1]))
@@ -239,7 +239,7 @@ def test_it_works_again_in_the_child_of_a_fork_and_in_the_parent(space: Any) -> 
 EXIT = """
 import sys
 from qwen_space import SpaceConfig, TextDelta
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
 events = Space(SpaceConfig(space=sys.argv[1])).iterate([Turn("user", "Hi")])

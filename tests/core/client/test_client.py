@@ -24,7 +24,8 @@ from qwen_space import (
     TextDelta,
     __version__,
 )
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.config import check_options
 
 MEGABYTES = "0123456789abcdef" * (3 * 2**16)

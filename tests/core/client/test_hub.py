@@ -29,7 +29,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client import hub
 from qwen_space.client import wakeup as front

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat.prompt import Split, Turn
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import RenderedPrompt
 from qwen_space.client.question import pair_history
 from qwen_space.gradio.endpoint import Endpoint, Input
 
@@ -31,8 +32,11 @@ def test_earlier_turns_take_the_shape_of_the_app_s_history(shape: Any, history: 
     inputs = (Input("prompt", "p"), Input("history", "h", shape=shape), Input("system", "s"))
     endpoint = Endpoint(None, 0, None, inputs, 0)
 
-    assert pair_history(endpoint, CHAT) == (Split(None, "C"), history)
-    assert pair_history(endpoint, [Turn("system", "S"), *CHAT]) == (Split("S", "C"), history)
+    assert pair_history(endpoint, CHAT) == (RenderedPrompt(None, "C"), history)
+    assert pair_history(endpoint, [Turn("system", "S"), *CHAT]) == (
+        RenderedPrompt("S", "C"),
+        history,
+    )
     assert pair_history(endpoint, CHAT[:2]) is None
 
 
@@ -41,5 +45,5 @@ def test_a_system_prompt_that_the_app_has_no_input_for_goes_into_the_prompt() ->
 
     parts, history = pair_history(endpoint, [Turn("system", "S"), *CHAT]) or (None, None)
 
-    assert parts == Split(None, "System: S\nUser: C\nAssistant:")
+    assert parts == RenderedPrompt(None, "System: S\nUser: C\nAssistant:")
     assert history == [["A", "B"]]

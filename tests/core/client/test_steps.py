@@ -197,7 +197,7 @@ async def test_all_steps_are_run(
 
 
 def test_blocking_callers_get_the_same(served: Callable[[Build], str]) -> None:
-    from qwen_space.chat.prompt import Turn
+    from qwen_space.chat.messages import Turn
     from qwen_space.config import SpaceConfig
 
     space = Space(SpaceConfig(space=served(swift)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwen_space.gradio import known_spaces
-from qwen_space.tokens.limits import Limits, full_name, limits_of
+from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
 LOCAL = "http://127.0.0.1:7860"
 
@@ -38,18 +38,18 @@ LOCAL = "http://127.0.0.1:7860"
     ],
 )
 def test_a_model_is_known_by_any_of_its_names(model: str, name: str, window: int) -> None:
-    limits = limits_of(model)
+    limits = get_limits(model)
 
     assert limits is not None
     assert (limits.model, limits.context_window) == (name, window)
     assert 0 < limits.max_output < limits.max_input <= window
-    assert full_name(model) == name
+    assert get_full_name(model) == name
 
 
 @pytest.mark.parametrize("model", ["SmolLM2-135M", "gpt-4", "7", "", "qwen2.5-9B", "coder"])
 def test_of_any_other_nothing_is_known(model: str) -> None:
-    assert limits_of(model) is None
-    assert full_name(model) == model
+    assert get_limits(model) is None
+    assert get_full_name(model) == model
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_of_any_other_nothing_is_known(model: str) -> None:
     ],
 )
 def test_what_a_default_is_depends_on_the_space(space: str, name: str | None) -> None:
-    limits = limits_of("qwen-2.5", space)
+    limits = get_limits("qwen-2.5", space)
 
     assert (limits and limits.model) == name
 
 
 def test_a_size_is_qwen_2_5_s_wherever_it_runs() -> None:
-    assert limits_of("7B", LOCAL) == limits_of("7B")
-    assert isinstance(limits_of("7B", LOCAL), Limits)
+    assert get_limits("7B", LOCAL) == get_limits("7B")
+    assert isinstance(get_limits("7B", LOCAL), Limits)
 
 
 @pytest.mark.parametrize("size", known_spaces.QWEN_2_5.inputs[-1].choices or ())
 def test_all_that_the_public_space_offers_is_known(size: str) -> None:
-    assert full_name(size) == f"Qwen2.5-{size}-Instruct"
+    assert get_full_name(size) == f"Qwen2.5-{size}-Instruct"
 
 
 def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
@@ -83,4 +83,4 @@ def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
 
     assert endpoint is not None
     for model in endpoint.inputs[1].choices or ():
-        assert limits_of(model) is not None, model
+        assert get_limits(model) is not None, model

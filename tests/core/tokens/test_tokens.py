@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from qwen_space import ContextOverflowError, tokens
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.tokens import Usage
 from qwen_space.tokens.limits import Limits
 from qwen_space.tokens.vocabulary import Vocabulary
@@ -126,13 +126,13 @@ def test_the_system_prompt_counts_that_a_chat_would_have() -> None:
 def test_usage_says_where_it_comes_from(request: pytest.FixtureRequest) -> None:
     chat = [Turn("user", "Hi")]
 
-    used = tokens.usage(chat, "Hello!", "Hm.")
+    used = tokens.count_usage(chat, "Hello!", "Hm.")
 
     assert used == Usage(30, tokens.count("Hello!") + tokens.count("Hm."), "qwen.tiktoken")
     assert used.total_tokens == used.input_tokens + used.output_tokens
     request.getfixturevalue("without_vocabulary")
-    assert tokens.usage(chat, "Hello!").source == "estimate"
-    assert 15 < tokens.usage(chat, "Hello!").input_tokens < 45
+    assert tokens.count_usage(chat, "Hello!").source == "estimate"
+    assert 15 < tokens.count_usage(chat, "Hello!").input_tokens < 45
 
 
 # Limits
@@ -182,9 +182,8 @@ def test_what_fits_in_any_case_is_not_counted(monkeypatch: pytest.MonkeyPatch) -
     tokens.check_length(long(30), LIMITS)
 
 
-@pytest.mark.parametrize("check", [tokens.check_length, tokens.acheck_length])
 def test_the_vocabulary_is_read_while_the_space_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch, check: Any
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read, reading, may_go_on = Vocabulary._read, threading.Event(), threading.Event()
 
@@ -198,11 +197,11 @@ def test_the_vocabulary_is_read_while_the_space_is_waited_for(
     monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
 
     for _ in range(2):
-        asyncio.run(done) if (done := check([Turn("user", "Hi")], None)) else None
+        tokens.check_length([Turn("user", "Hi")], None)
     assert reading.wait(20)
     may_go_on.set()
 
-    assert tokens.usage([Turn("user", "Hi")], "Hello!").output_tokens == 2
+    assert tokens.count_usage([Turn("user", "Hi")], "Hello!").output_tokens == 2
 
 
 def test_threads_count_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,9 +219,9 @@ def test_threads_count_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(tokens, "count", counted)
 
     with ThreadPoolExecutor(8) as pool:
-        used = [*pool.map(lambda _: tokens.usage([Turn("user", "Hi")], "Hello!"), range(8))]
+        used = [*pool.map(lambda _: tokens.count_usage([Turn("user", "Hi")], "Hello!"), range(8))]
 
-    assert used == [tokens.usage([Turn("user", "Hi")], "Hello!")] * 8
+    assert used == [tokens.count_usage([Turn("user", "Hi")], "Hello!")] * 8
     assert most == 1
 
 
@@ -242,9 +241,11 @@ async def test_in_an_event_loop_the_vocabulary_is_read_in_a_thread_and_once(
     monkeypatch.setattr(Vocabulary, "_read", reading)
     monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
 
-    used = await asyncio.gather(*(tokens.ausage([Turn("user", "Hi")], "Hello!") for _ in range(5)))
+    used = await asyncio.gather(
+        *(tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], "Hello!") for _ in range(5))
+    )
 
-    assert used == [tokens.usage([Turn("user", "Hi")], "Hello!")] * 5
+    assert used == [tokens.count_usage([Turn("user", "Hi")], "Hello!")] * 5
     [thread] = threads
     assert thread is not threading.main_thread()
 
@@ -260,18 +261,18 @@ async def test_long_texts_are_counted_in_a_thread(monkeypatch: pytest.MonkeyPatc
     tokens.load()
     monkeypatch.setattr(tokens, "count", counting)
 
-    await tokens.ausage([Turn("user", "Hi")], "Hello!")
-    await tokens.ausage([Turn("user", "Hi")], WORD * 20_000)
+    await tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], "Hello!")
+    await tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], WORD * 20_000)
 
     assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
 async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
     with pytest.raises(ContextOverflowError):
-        await tokens.acheck_length(long(1001), LIMITS)
+        await tokens.run_off_loop(tokens.check_length, long(1001), LIMITS)
 
-    await tokens.acheck_length(long(900), LIMITS)
-    await tokens.acheck_length(long(1001), None)
+    await tokens.run_off_loop(tokens.check_length, long(900), LIMITS)
+    await tokens.run_off_loop(tokens.check_length, long(1001), None)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
@@ -310,7 +311,7 @@ async def test_what_is_wrong_with_the_vocabulary_is_told_to_who_counts(
 
     tokens.check_length([], None)
     with pytest.raises(OSError, match="broken"):
-        await tokens.ausage([Turn("user", "Hi")], "Hello!")
+        await tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], "Hello!")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")

@@ -16,12 +16,12 @@ from qwen_space.tools import (
     ArgumentsDelta,
     CallStarted,
     InvalidCall,
-    Parsed,
-    Piece,
+    ParsedReply,
     ReplyParser,
-    TextPiece,
+    ReplyPart,
+    TextPart,
+    ToolBinding,
     ToolCall,
-    Tools,
     call_text,
     parse,
 )
@@ -29,8 +29,8 @@ from qwen_space.tools.calls import new_call_id
 
 NAMES = ("get_weather", "f")
 SCHEMAS = [{"type": "function", "function": {"name": name}} for name in NAMES]
-AUTO = Tools.of(SCHEMAS)
-FORCED = Tools.of(SCHEMAS, "any")
+AUTO = ToolBinding.from_schemas(SCHEMAS)
+FORCED = ToolBinding.from_schemas(SCHEMAS, "any")
 
 
 def ids() -> Callable[[], str]:
@@ -46,14 +46,14 @@ def call(arguments: str = "{}", name: str = "f") -> str:
     return f'{{"name": "{name}", "arguments": {arguments}}}'
 
 
-def joined(pieces: Iterable[Piece]) -> list[Piece]:
+def joined(pieces: Iterable[ReplyPart]) -> list[ReplyPart]:
     """Return pieces with neighbouring deltas of a kind joined."""
-    out: list[Piece] = []
+    out: list[ReplyPart] = []
     for piece in pieces:
         last = out[-1] if out else None
         match last, piece:
-            case TextPiece(), TextPiece():
-                out[-1] = TextPiece(last.delta + piece.delta)
+            case TextPart(), TextPart():
+                out[-1] = TextPart(last.delta + piece.delta)
             case ArgumentsDelta(), ArgumentsDelta() if last.index == piece.index:
                 out[-1] = replace(last, delta=last.delta + piece.delta)
             case _:
@@ -61,13 +61,13 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
     return out
 
 
-def run(cuts: Iterable[str], tools: Tools = AUTO) -> tuple[list[Piece], Parsed]:
+def run(cuts: Iterable[str], tools: ToolBinding = AUTO) -> tuple[list[ReplyPart], ParsedReply]:
     parser = ReplyParser(tools, ids())
     pieces = [piece for cut in cuts for piece in parser.feed(cut)]
     return joined([*pieces, *parser.close()]), parser.parsed
 
 
-def short(parsed: Parsed) -> list[Any]:
+def short(parsed: ParsedReply) -> list[Any]:
     """Return a reply's parts: texts, (name, arguments) of calls, ["invalid", text]."""
     out: list[Any] = []
     for part in parsed.parts:
@@ -175,7 +175,7 @@ INVALID = [
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 @pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
 def test_a_reply_is_text_and_calls(
-    reply: str, expected: list[Any], size: int, tools: Tools
+    reply: str, expected: list[Any], size: int, tools: ToolBinding
 ) -> None:
     if reply.startswith("A</tool_call>") and tools is FORCED:
         expected = ["AB", F]  # a call without tags, which counts where one has to come
@@ -197,7 +197,7 @@ def test_what_is_no_call_is_invalid_and_is_not_mended(
     assert (invalid.text, invalid.id) == (text, "call_0")
     assert reason in invalid.reason
     assert pieces[-1] == invalid
-    assert not any(isinstance(piece, (TextPiece, ToolCall)) for piece in pieces)
+    assert not any(isinstance(piece, (TextPart, ToolCall)) for piece in pieces)
 
 
 def test_a_call_that_another_one_s_tag_cuts_off_is_invalid() -> None:
@@ -224,15 +224,15 @@ def test_a_call_is_told_piece_by_piece() -> None:
 
     text = '{"a": "bc"}'
     assert told == [
-        [TextPiece("Hm")],
-        [TextPiece(".")],
+        [TextPart("Hm")],
+        [TextPart(".")],
         [],
         [CallStarted(0, "call_0", "f"), ArgumentsDelta(0, '{"a":')],
         [ArgumentsDelta(0, ' "b')],
         [ArgumentsDelta(0, 'c"')],
         [ArgumentsDelta(0, "}")],
         [ToolCall("f", {"a": "bc"}, "call_0", 0, text)],
-        [TextPiece("So.")],
+        [TextPart("So.")],
         [],
     ]
 
@@ -278,15 +278,17 @@ HELD = ["\n<tool_call", "</tool_call", "\n", "<"]
 def test_no_more_than_a_tag_and_its_line_break_is_held_back(held: str) -> None:
     parser = ReplyParser(AUTO, ids())
 
-    assert parser.feed(f"Hello{held}") == [TextPiece("Hello")]
-    assert parser.feed("!") == [TextPiece(f"{held}!")]
+    assert parser.feed(f"Hello{held}") == [TextPart("Hello")]
+    assert parser.feed("!") == [TextPart(f"{held}!")]
 
 
-@pytest.mark.parametrize("tools", [Tools(), Tools.of(SCHEMAS, "none")], ids=["no-tools", "none"])
-def test_where_nothing_may_be_called_all_is_text(tools: Tools) -> None:
+@pytest.mark.parametrize(
+    "tools", [ToolBinding(), ToolBinding.from_schemas(SCHEMAS, "none")], ids=["no-tools", "none"]
+)
+def test_where_nothing_may_be_called_all_is_text(tools: ToolBinding) -> None:
     reply = f"A\n{tagged(call())}\n"
 
-    assert run(reply, tools)[0] == [TextPiece(reply)]
+    assert run(reply, tools)[0] == [TextPart(reply)]
 
 
 def test_a_closed_parser_takes_nothing_more() -> None:
@@ -346,7 +348,7 @@ NOT_CALLS = [
 @pytest.mark.parametrize("size", [1, 5, 10_000])
 @pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
 def test_json_that_is_all_of_a_reply_and_can_be_nothing_else_is_a_call(
-    reply: str, expected: list[Any], size: int, tools: Tools
+    reply: str, expected: list[Any], size: int, tools: ToolBinding
 ) -> None:
     _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
 
@@ -356,7 +358,7 @@ def test_json_that_is_all_of_a_reply_and_can_be_nothing_else_is_a_call(
 @pytest.mark.parametrize("reply", NOT_CALLS)
 @pytest.mark.parametrize("size", [1, 5, 10_000])
 @pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
-def test_json_that_may_be_something_else_is_text(reply: str, size: int, tools: Tools) -> None:
+def test_json_that_may_be_something_else_is_text(reply: str, size: int, tools: ToolBinding) -> None:
     _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
 
     assert short(parsed) == [reply]
@@ -459,7 +461,9 @@ def test_what_was_rendered_is_read_again_whatever_the_cuts(
     st.lists(st.integers(0), max_size=12),
     st.sampled_from([AUTO, FORCED]),
 )
-def test_the_cuts_of_a_reply_do_not_matter(reply: str, places: list[int], tools: Tools) -> None:
+def test_the_cuts_of_a_reply_do_not_matter(
+    reply: str, places: list[int], tools: ToolBinding
+) -> None:
     whole, parsed = run([reply], tools)
 
     assert run(cut(reply, places), tools) == (whole, parsed)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, Turn, exchanges, split
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, pair_turns, render_prompt
 from qwen_space.tools import (
     NO_TOOLS,
     InvalidCall,
     Message,
+    ToolBinding,
     ToolCall,
-    Tools,
     call_text,
     reasked,
     render,
@@ -47,7 +48,7 @@ def as_the_template_renders(turns: list[Turn]) -> str:
 
 @pytest.mark.parametrize("chat", [pytest.param(chat, id=chat["name"]) for chat in CHATS])
 def test_plain_turns_give_what_the_template_gives_for_native_tools(chat: dict[str, Any]) -> None:
-    turns = render(list(map(message, chat["messages"])), Tools.of(chat["tools"]))
+    turns = render(list(map(message, chat["messages"])), ToolBinding.from_schemas(chat["tools"]))
 
     assert {turn.role for turn in turns} <= {"system", "user", "assistant"}
     assert as_the_template_renders(turns) == chat["rendered"]
@@ -55,13 +56,13 @@ def test_plain_turns_give_what_the_template_gives_for_native_tools(chat: dict[st
 
 def test_a_loop_of_calls_alternates_so_that_an_app_s_own_history_can_hold_it() -> None:
     chat = next(chat for chat in CHATS if chat["name"] == "a-loop-of-calls")
-    turns = render(list(map(message, chat["messages"])), Tools.of(chat["tools"]))
+    turns = render(list(map(message, chat["messages"])), ToolBinding.from_schemas(chat["tools"]))
 
-    found = exchanges(turns)
+    found = pair_turns(turns)
 
     assert found is not None
     assert [len(found[0]), found[1]] == [4, "<tool_response>\n7\n</tool_response>"]
-    again = exchanges(reasked(turns, "Seven.", "Call it."))
+    again = pair_turns(reasked(turns, "Seven.", "Call it."))
     assert again is not None
     assert again[1] == "Call it."
 
@@ -69,11 +70,11 @@ def test_a_loop_of_calls_alternates_so_that_an_app_s_own_history_can_hold_it() -
 def test_several_system_messages_are_one_with_the_tools_at_its_end() -> None:
     chat = [Message("system", "A"), Message("user", "Hi"), Message("developer", "B")]
 
-    turns = render(chat, Tools.of([tool("f")]))
+    turns = render(chat, ToolBinding.from_schemas([tool("f")]))
 
     assert [turn.role for turn in turns] == ["system", "user"]
     assert turns[0].text.startswith("A\nB\n\n# Tools\n")
-    assert split(turns).system == turns[0].text
+    assert render_prompt(turns).system == turns[0].text
 
 
 def test_without_tools_turns_stay_as_they_are() -> None:
@@ -89,7 +90,7 @@ def test_without_tools_turns_stay_as_they_are() -> None:
 def test_the_tools_follow_on_the_system_prompt_that_a_chat_would_have(
     system: str | None, begins: str
 ) -> None:
-    turns = render([Message("user", "Hi")], Tools.of([tool("f")]), system=system)
+    turns = render([Message("user", "Hi")], ToolBinding.from_schemas([tool("f")]), system=system)
 
     assert turns[0].text.startswith(begins + ("\n\n# Tools" if begins[0] != "\n" else ""))
 
@@ -140,7 +141,7 @@ CHOICES = [
 
 @pytest.mark.parametrize(("given", "choice", "only"), CHOICES)
 def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | None) -> None:
-    tools = Tools.of([tool("f"), tool("g")], given)
+    tools = ToolBinding.from_schemas([tool("f"), tool("g")], given)
 
     assert (tools.choice, tools.only) == (choice, only)
     assert tools.names == ("f", "g")
@@ -162,11 +163,11 @@ def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | 
 )
 def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        Tools.of(schemas, choice)
+        ToolBinding.from_schemas(schemas, choice)
 
 
 def test_tools_that_must_not_be_called_are_not_shown() -> None:
-    tools = Tools.of([tool("f")], "none")
+    tools = ToolBinding.from_schemas([tool("f")], "none")
 
     assert not tools.active
     assert render([Message("user", "Hi")], tools) == [Turn("user", "Hi")]
@@ -175,7 +176,7 @@ def test_tools_that_must_not_be_called_are_not_shown() -> None:
 
 
 def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
-    block = Tools.of([tool("f"), tool("g")], "g").block()
+    block = ToolBinding.from_schemas([tool("f"), tool("g")], "g").block()
 
     assert '"name": "g"' in block
     assert '"name": "f"' not in block
@@ -183,9 +184,9 @@ def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
 
 @pytest.mark.parametrize(("choice", "told"), [("auto", True), ("any", False), ("f", False)])
 def test_advice_on_when_to_call_none_follows_on_the_tools(choice: str, told: bool) -> None:
-    plain = Tools.of([tool("f")], choice).block()
+    plain = ToolBinding.from_schemas([tool("f")], choice).block()
 
-    block = Tools.of([tool("f")], choice, advised=True).block()
+    block = ToolBinding.from_schemas([tool("f")], choice, usage_hint=True).block()
 
     assert block.startswith(plain)
     assert ("When none fits" in block) is told
@@ -209,7 +210,7 @@ AGAIN = [*CALLED, Message("assistant", "It is 7."), Message("user", "And now?")]
 def test_advice_on_several_calls_is_for_a_question(
     messages: list[Message], parallel: bool, told: bool
 ) -> None:
-    tools = Tools.of([tool("f")], parallel=parallel, advised=True)
+    tools = ToolBinding.from_schemas([tool("f")], parallel=parallel, usage_hint=True)
 
     system = render(messages, tools)[0].text
 
@@ -230,7 +231,7 @@ def test_advice_on_several_calls_is_for_a_question(
 def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
     choice: str, parallel: bool, says: str
 ) -> None:
-    tools = Tools.of([tool("f")], choice, parallel=parallel)
+    tools = ToolBinding.from_schemas([tool("f")], choice, parallel=parallel)
 
     turns = render([Message("user", "Hi")], tools)
 
@@ -240,7 +241,7 @@ def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
 
 
 def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() -> None:
-    tools = Tools.of([tool("f")], "any")
+    tools = ToolBinding.from_schemas([tool("f")], "any")
 
     turns = render([Message("user", "Hi"), Message("assistant", "Well,")], tools)
 
@@ -249,7 +250,7 @@ def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() ->
 
 
 @pytest.mark.parametrize(
-    ("choice", "called", "unmet"),
+    ("choice", "called", "missing"),
     [
         pytest.param("auto", [], False, id="free"),
         pytest.param("none", [], False, id="none"),
@@ -261,15 +262,15 @@ def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() ->
     ],
 )
 def test_a_call_that_had_to_come_and_did_not_is_asked_for(
-    choice: str, called: list[str], unmet: bool
+    choice: str, called: list[str], missing: bool
 ) -> None:
-    tools = Tools.of([tool("f"), tool("g")], choice)
+    tools = ToolBinding.from_schemas([tool("f"), tool("g")], choice)
 
-    assert tools.unmet([ToolCall(name, {}) for name in called]) is unmet
+    assert tools.missing_required_call([ToolCall(name, {}) for name in called]) is missing
 
 
 def test_asking_once_more_says_what_was_wrong() -> None:
-    tools = Tools.of([tool("f")], "f")
+    tools = ToolBinding.from_schemas([tool("f")], "f")
 
     assert tools.reask().startswith("Your answer has no function call.")
     assert "it has no name" in tools.reask([InvalidCall("{}", "it has no name")])

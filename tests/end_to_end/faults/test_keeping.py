@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from qwen_space import Completed, QwenSpaceError, SpaceClient, SpaceConfig, TextDelta, Timeouts
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client.http import Body, Transport
 from tests.core.client.test_client_faults import Proxy

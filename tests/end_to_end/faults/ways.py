@@ -25,7 +25,7 @@ from qwen_space import (
     SpaceConfig,
     TextDelta,
 )
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
 __all__ = ["DIFFERING", "PROMPT", "WAYS", "Got", "InWays", "asked_in"]

@@ -12,7 +12,7 @@ from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient, SpaceConfig, TextDelta
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.provider import Qwen_Qwen_2_5
 

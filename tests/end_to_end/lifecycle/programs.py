@@ -11,7 +11,7 @@ __all__ = ["begin", "run"]
 _BEGINNING = """
 import asyncio, atexit, copy, gc, os, pickle, sys, threading, time, warnings
 from qwen_space import SpaceConfig, TextDelta
-from qwen_space.chat.prompt import Turn
+from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
 URL = sys.argv[1]

@@ -47,7 +47,7 @@ class Asked:
         return self._joined([chunk async for chunk in stream])
 
     def _given(self, prompt: str) -> Any:
-        from qwen_space.chat.prompt import Turn
+        from qwen_space.chat.messages import Turn
 
         return [Turn("user", prompt)] if self._stream == "iterate" else prompt
 
