@@ -36,8 +36,15 @@ DEFAULT_MAX_QUEUE = 10_000
 DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
 HUB = "https://huggingface.co"
 
-_SPACE_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)
-_HUB_PAGE = re.compile(r"https?://(?:www\.)?huggingface\.co/spaces/([^/?#]+/[^/?#]+)")
+# The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
+_SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
+_HUB_PAGE = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)",
+    re.IGNORECASE,
+)
+_HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
+_BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
+_USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
 
 
 class Secret(str):
@@ -86,7 +93,8 @@ class SpaceConfig:
     """How to reach and to use one Space.
 
     Attributes:
-        space: A Hugging Face id (`owner/name`), or the URL of a Gradio app, with or without a path.
+        space: A Hugging Face id (`owner/name`), the address of its page, or that of a Gradio app:
+            `https://example.org/chat`, `127.0.0.1:7860`, `owner-name.hf.space`.
         model: Which of the app's models answers: `qwen-2.5` for its default, a size (`7B`), or a
             full name (`Qwen2.5-7B-Instruct`).
         hf_token: A Hugging Face token; it is sent to the Space's own address, and to the hub when
@@ -171,8 +179,8 @@ class SpaceConfig:
 
 
 def _is_web_address(url: str) -> bool:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         parts.port  # noqa: B018 - it raises where there is no such port
     except ValueError:
         return False
@@ -213,22 +221,42 @@ def space_url(space: str) -> str:
     as a hyphen, which the Hugging Face client also assumes.
 
     Raises:
-        ValueError: It is neither an `owner/name` id nor an http(s) URL.
+        ValueError: It is neither an `owner/name` id nor the address of an app.
     """
+    space = space.strip()
+    if _USER.match(space):
+        raise ValueError(  # without its value
+            "space must not hold a user or a password, which would show up in logs. For the login "
+            "of the app itself, give auth=(user, password); for that of a server in front of it, "
+            'headers={"Authorization": "Basic ..."}.'
+        )
     if name := space_id(space):
         return f"https://{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.hf.space"
-    space = space.strip()
-    parts = urlsplit(space)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    address = _with_scheme(space)
+    if not _is_web_address(address) or urlsplit(address).hostname in _HUB_HOSTS:
         raise ValueError(
             f"space={space!r} is neither a Space's id such as {DEFAULT_SPACE!r} "
-            "nor a URL such as 'http://127.0.0.1:7860'."
+            "nor the address of an app such as 'http://127.0.0.1:7860'."
         )
-    if parts.username or parts.password:
-        raise ValueError("space must not hold a password: it would show up in logs.")
+    parts = urlsplit(address)
     # Hugging Face answers http with a redirect; a token is not to travel in the open before that.
     scheme = "https" if parts.netloc.lower().endswith(".hf.space") else parts.scheme
-    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    return urlunsplit((scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+def _with_scheme(address: str) -> str:
+    """Return an address with its scheme, for those that are given without one.
+
+    A server on a port of its own speaks http, as Gradio does; a name alone stands for a site.
+    """
+    if (bare := _BARE.fullmatch(address)) is None:
+        return address
+    host, port = bare[1].lower(), bare[2]
+    is_numeric = host.startswith("[") or host.replace(".", "").isdigit()
+    if port is None and host != "localhost" and "." not in host and not is_numeric:
+        return address  # a word, or a path
+    is_open = host == "localhost" or is_numeric or port not in {None, "443"}
+    return f"{'http' if is_open else 'https'}://{address}"
 
 
 # What one call may ask for
