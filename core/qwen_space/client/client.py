@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import check_prompt, render_prompt
 from qwen_space.chat.stop import StopScanner
-from qwen_space.client.http import Clock, Transport
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
@@ -224,7 +225,7 @@ class SpaceClient:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        async for _ in self._resolver.resolve(Clock(self.config.timeouts)):
+        async for _ in self._resolver.resolve(Deadline(self.config.timeouts)):
             pass  # it is waited for, and nobody is there to be told
         return self._resolver.endpoint
 
@@ -237,7 +238,7 @@ class SpaceClient:
             SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        return await self._resolver.app_config(Clock(self.config.timeouts))
+        return await self._resolver.app_config(Deadline(self.config.timeouts))
 
     async def app_info(self, prefix: str = "") -> Any:
         """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
@@ -248,7 +249,7 @@ class SpaceClient:
         Raises:
             QwenSpaceError: The Space cannot be reached.
         """
-        return await self._resolver.app_info(prefix, Clock(self.config.timeouts))
+        return await self._resolver.app_info(prefix, Deadline(self.config.timeouts))
 
     @property
     def found(self) -> Endpoint | None:
@@ -261,15 +262,15 @@ class SpaceClient:
         check_options(options)  # here, and not where the block is entered
 
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
-            clock = Clock(self.config.timeouts)
+            deadline = Deadline(self.config.timeouts)
             try:
-                return await self._begun(stack, chat, options, clock)
+                return await self._begun(stack, chat, options, deadline)
             except QwenSpaceError as exc:
                 if not is_asleep(self.config, exc):
                     raise
                 logger.debug("the Space has gone to sleep: %s", exc)
                 self._resolver.forget()
-                return await self._begun(stack, chat, options, clock)
+                return await self._begun(stack, chat, options, deadline)
 
         return EventStream(enter)
 
@@ -278,21 +279,21 @@ class SpaceClient:
         stack: contextlib.AsyncExitStack,
         chat: Sequence[Turn],
         options: CallOptions,
-        clock: Clock,
+        deadline: Deadline,
     ) -> AsyncIterator[Event]:
         """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
         if self._resolver.is_resolved:
-            return await self._asked(stack, chat, options, clock)
-        resolving = contextlib.aclosing(self._resolver.resolve(clock))
+            return await self._asked(stack, chat, options, deadline)
+        resolving = contextlib.aclosing(self._resolver.resolve(deadline))
         notices = await stack.enter_async_context(resolving)
         if (first := await anext(notices, None)) is None:
-            return await self._asked(stack, chat, options, clock)
+            return await self._asked(stack, chat, options, deadline)
 
         async def events() -> AsyncGenerator[Event, None]:
             yield first
             async for notice in notices:
                 yield notice
-            async for event in await self._asked(stack, chat, options, clock):
+            async for event in await self._asked(stack, chat, options, deadline):
                 yield event
 
         return await stack.enter_async_context(contextlib.aclosing(events()))
@@ -302,23 +303,23 @@ class SpaceClient:
         stack: contextlib.AsyncExitStack,
         chat: Sequence[Turn],
         options: CallOptions,
-        clock: Clock,
+        deadline: Deadline,
     ) -> AsyncIterator[Event]:
         """Ask the endpoint; the stack closes the stream."""
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
-        asked = await self._question(chat, options, clock)
+        asked = await self._question(chat, options, deadline)
         endpoint = asked.endpoint
         page: dict[Any, Any] = {}  # components' values after the steps, by number
         session_hash = uuid.uuid4().hex
         for step in endpoint.before:
             join = self._join(step, asked.data(step, page), session_hash)
-            send_data = self._sending(join, clock)
-            page.update(await run_step(self._transport, step, join, clock, send_data))
+            send_data = self._sending(join, deadline)
+            page.update(await run_step(self._transport, step, join, deadline, send_data))
         join = self._join(endpoint, asked.data(endpoint, page), session_hash)
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
-        opening = Opening(self._transport, endpoint, join, clock, may_call=may_call)
+        opening = Opening(self._transport, endpoint, join, deadline, may_call=may_call)
         try:
             body, job = await opening.open()
         except (SpaceStatusError, ProtocolError) as exc:
@@ -326,7 +327,9 @@ class SpaceClient:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
-        reply = Reply(body, job, clock, model, self._sending(join, clock), self.config.max_size)
+        reply = Reply(
+            body, job, deadline, model, self._sending(join, deadline), self.config.max_size
+        )
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:
@@ -335,19 +338,21 @@ class SpaceClient:
         stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events
 
-    async def _question(self, chat: Sequence[Turn], options: CallOptions, clock: Clock) -> Question:
+    async def _question(
+        self, chat: Sequence[Turn], options: CallOptions, deadline: Deadline
+    ) -> Question:
         """Return the request for a chat, once the names of its inputs are known."""
         named = (self.config.sampling, self.config.inputs)
         asked = (options.get("sampling") or {}, options.get("inputs") or {})
-        await self._resolver.load_parameters(itertools.chain(*named, *asked), clock)
+        await self._resolver.load_parameters(itertools.chain(*named, *asked), deadline)
         return build_question(self.config, self._resolver.endpoint, chat, options)
 
     def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
         queue = f"{self.config.url}{endpoint.prefix}/queue"
         return Join(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
 
-    def _sending(self, join: Join, clock: Clock) -> Callable[[str | None], Awaitable[None]]:
+    def _sending(self, join: Join, deadline: Deadline) -> Callable[[str | None], Awaitable[None]]:
         async def send_data(event_id: str | None) -> None:
-            await self._transport.json("POST", join.data_url, clock, join.answer(event_id))
+            await self._transport.json("POST", join.data_url, deadline, join.answer(event_id))
 
         return send_data

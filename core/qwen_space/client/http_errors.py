@@ -60,7 +60,7 @@ def refusal(url: str, status: int, headers: Mapping[str, str], body: str) -> Qwe
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that an answer asks to wait.
 
-    A date is compared to that of the answer, if it has one: our clock may differ from theirs.
+    A date is compared to that of the answer, if it has one: our deadline may differ from theirs.
     """
     sent = headers.get("Date")
     now = hub.retry_after(sent, 0) if sent is not None else None

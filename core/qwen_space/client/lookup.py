@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from qwen_space.client import hub
-from qwen_space.client.http import Clock, Transport
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
 from qwen_space.client.retry import is_passing, retrying
 from qwen_space.client.wakeup import Front
 from qwen_space.errors import (
@@ -66,7 +67,7 @@ class EndpointResolver:
         """Drop the endpoint, so that the next call resolves it anew."""
         self._endpoint = None
 
-    async def resolve(self, clock: Clock) -> AsyncGenerator[Notice, None]:
+    async def resolve(self, deadline: Deadline) -> AsyncGenerator[Notice, None]:
         """Find the endpoint, if it is not known; yield notices while a sleeping Space wakes up.
 
         Raises:
@@ -75,7 +76,7 @@ class EndpointResolver:
         """
         if self.is_resolved:
             return
-        front = Front(self._transport, self._app_config, clock)
+        front = Front(self._transport, self._app_config, deadline)
         try:
             async with contextlib.aclosing(front.waiting()) as notices:
                 async for notice in notices:
@@ -83,27 +84,27 @@ class EndpointResolver:
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             self._endpoint = self._fall_back(exc)
         else:
-            endpoint = await self._discover(front.app_config, clock)
+            endpoint = await self._discover(front.app_config, deadline)
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
 
-    async def load_parameters(self, names: Iterable[str], clock: Clock) -> None:
+    async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Ask the app for the names of its parameters, unless `names` are all labels."""
         if not self.endpoint.knows(names):
-            self._endpoint = await self._with_parameters(self.endpoint, clock)
+            self._endpoint = await self._with_parameters(self.endpoint, deadline)
 
-    async def app_config(self, clock: Clock) -> Any:
+    async def app_config(self, deadline: Deadline) -> Any:
         """Return the JSON of the app's `/config`; a Space that sleeps is not waited for.
 
         Raises:
             SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        front = Front(self._transport, self._app_config, clock)
+        front = Front(self._transport, self._app_config, deadline)
         if (stage := await front.look()) is not None:
             raise hub.asleep(self._transport.config.url, stage)
         return front.app_config
 
-    async def app_info(self, prefix: str, clock: Clock) -> Any:
+    async def app_info(self, prefix: str, deadline: Deadline) -> Any:
         """Return the JSON of the app's `/info`; None if the app has none.
 
         Raises:
@@ -111,14 +112,16 @@ class EndpointResolver:
         """
         url = f"{self._transport.config.url}{prefix}/info"
         try:
-            return await self._transport.json("GET", url, clock)
+            return await self._transport.json("GET", url, deadline)
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             logger.debug("%s does not help: %s", url, exc)
             return None
 
-    async def _app_config(self, clock: Clock) -> Any:
+    async def _app_config(self, deadline: Deadline) -> Any:
         retries = self._transport.config.max_retries
-        return await retrying(lambda: self._transport.app_config(clock), is_passing, retries, clock)
+        return await retrying(
+            lambda: self._transport.app_config(deadline), is_passing, retries, deadline
+        )
 
     def explain(self, exc: QwenSpaceError) -> QwenSpaceError:
         """Return the error of a request, together with that of `/config` if there was one."""
@@ -131,7 +134,7 @@ class EndpointResolver:
             "Check that space is the address of a Gradio app."
         )
 
-    async def _discover(self, app_config: Any, clock: Clock) -> Endpoint:
+    async def _discover(self, app_config: Any, deadline: Deadline) -> Endpoint:
         """Find the endpoint in the app's `/config`, with the help of its `/info` if need be."""
         config = self._transport.config
         try:
@@ -141,11 +144,11 @@ class EndpointResolver:
             if known is None or config.endpoint is not None:
                 raise
             return known
-        return await self._with_parameters(endpoint, clock) if is_unclear(endpoint) else endpoint
+        return await self._with_parameters(endpoint, deadline) if is_unclear(endpoint) else endpoint
 
-    async def _with_parameters(self, endpoint: Endpoint, clock: Clock) -> Endpoint:
+    async def _with_parameters(self, endpoint: Endpoint, deadline: Deadline) -> Endpoint:
         """Return the endpoint with the names of its parameters, if the app's `/info` has them."""
-        return with_parameters(endpoint, await self.app_info(endpoint.prefix, clock))
+        return with_parameters(endpoint, await self.app_info(endpoint.prefix, deadline))
 
     def _fall_back(self, exc: QwenSpaceError) -> Endpoint:
         """Return the known endpoint of the Space, or the public Space's.

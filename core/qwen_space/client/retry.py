@@ -8,7 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from qwen_space.client.http import Clock
+from qwen_space.client.deadline import Deadline
 from qwen_space.errors import (
     QuotaError,
     QwenSpaceError,
@@ -33,7 +33,7 @@ async def retrying(
     step: Callable[[], Awaitable[T]],
     again: Callable[[QwenSpaceError], bool],
     max_retries: int,
-    clock: Clock,
+    deadline: Deadline,
 ) -> T:
     """Take a step, and take it again while the error is one of those that `again` knows.
 
@@ -54,7 +54,11 @@ async def retrying(
                 exc.tries = tuple(tries)
             pause = _pause(exc, len(tries))
             is_last = len(tries) > max_retries or getattr(exc, "lasting", False)
-            if is_last or not again(exc) or pause > min(LONGEST_PAUSE, clock.left or LONGEST_PAUSE):
+            if (
+                is_last
+                or not again(exc)
+                or pause > min(LONGEST_PAUSE, deadline.remaining or LONGEST_PAUSE)
+            ):
                 raise
             logger.debug("try %d failed, the next in %.2f seconds: %s", len(tries), pause, exc)
         await asyncio.sleep(pause)

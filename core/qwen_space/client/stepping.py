@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from qwen_space.client.http import Clock, Transport
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
 from qwen_space.client.stream import Reply
 from qwen_space.client.submit import Opening
 from qwen_space.errors import JobError, ProtocolError, SpaceStatusError
@@ -20,7 +21,7 @@ async def run_step(
     transport: Transport,
     step: Endpoint,
     join: Join,
-    clock: Clock,
+    deadline: Deadline,
     send_data: Callable[[str | None], Awaitable[None]],
 ) -> dict[Any, Any]:
     """Run a function to its end, in the session of the one that answers.
@@ -29,7 +30,7 @@ async def run_step(
         transport: Sends the requests.
         step: The function.
         join: Its arguments and its session.
-        clock: The time limits.
+        deadline: The time limits.
         send_data: As for `Reply`.
 
     Returns:
@@ -39,26 +40,26 @@ async def run_step(
         QwenSpaceError: The Space cannot be reached, refuses, or fails.
     """
     if step.queued:
-        body, job = await Opening(transport, step, join, clock, may_call=False).open()
+        body, job = await Opening(transport, step, join, deadline, may_call=False).open()
         # It is not let end: the next step has the same session, whose messages could come on it.
         with contextlib.closing(body):
-            reply = Reply(body, job, clock, None, send_data, transport.config.max_size)
+            reply = Reply(body, job, deadline, None, send_data, transport.config.max_size)
             async for _ in reply.events():
                 pass  # it is no reply, and what the user waits for comes after it
         data = job.data
     else:
-        data = await _run(transport, step, join, clock)
+        data = await _run(transport, step, join, deadline)
     if len(data) != len(step.outputs):
         raise ProtocolError(f"/{step.api_name} gave {len(data)} values for {step.outputs!r}.")
     pairs = zip(step.outputs, map(_value, data), strict=True)
     return {component: value[0] for component, value in pairs if component is not None and value}
 
 
-async def _run(transport: Transport, step: Endpoint, join: Join, clock: Clock) -> list[Any]:
+async def _run(transport: Transport, step: Endpoint, join: Join, deadline: Deadline) -> list[Any]:
     """Run a function that does not go by the queue."""
     url = f"{transport.config.url}{step.prefix}/run/predict"
     try:
-        answer = await transport.json("POST", url, clock, join.body)
+        answer = await transport.json("POST", url, deadline, join.body)
     except SpaceStatusError as exc:
         if exc.status != 500:
             raise

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from qwen_space.chat.stop import StopScanner
-from qwen_space.client.http import Body, Clock
+from qwen_space.client.body import Body
+from qwen_space.client.deadline import Deadline
 from qwen_space.errors import ProtocolError, QwenSpaceError
 from qwen_space.events import (
     Completed,
@@ -35,7 +36,7 @@ class Reply:
     Args:
         body: The session's stream.
         job: The job that the stream tells of.
-        clock: The time limits.
+        deadline: The time limits.
         model: What the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
@@ -47,20 +48,20 @@ class Reply:
         self,
         body: Body,
         job: Job,
-        clock: Clock,
+        deadline: Deadline,
         model: str | None,
         send_data: Callable[[str | None], Awaitable[None]],
         max_size: int,
     ) -> None:
         self._body = body
         self._job = job
-        self._clock = clock
+        self._deadline = deadline
         self._model = model
         self._max_size = max_size
         self._size = 0  # of what was handed out
         self._send_data = send_data
         self._owes_data = job.asks_for_data
-        self._patience = clock.timeouts.first_token  # None: it is not the app that we wait for
+        self._patience = deadline.timeouts.first_token  # None: it is not the app that we wait for
         self._is_whole = False
 
     def leave(self) -> None:
@@ -70,7 +71,7 @@ class Reply:
         is over, and the server about to end the stream.
         """
         if self._is_whole:
-            self._body.let_end()
+            self._body.release()
         else:
             self._body.close()
 
@@ -169,7 +170,7 @@ class Reply:
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self._job
         return Completed(
-            text, self._clock.elapsed, job.event_id, finish_reason, self._model, job.thinking
+            text, self._deadline.elapsed, job.event_id, finish_reason, self._model, job.thinking
         )
 
     async def _read(self) -> bytes:
@@ -200,7 +201,7 @@ class Reply:
                 self._patience = None
                 logger.info("Queued: %s in front", event.rank, extra={"space_event": event})
             case Started():
-                self._patience = self._clock.timeouts.first_token
+                self._patience = self._deadline.timeouts.first_token
                 logger.info("Started", extra={"space_event": event})
             case Notice():
                 logger.info("The app says: %s", event.message, extra={"space_event": event})

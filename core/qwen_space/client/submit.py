@@ -8,7 +8,9 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
-from qwen_space.client.http import Body, Clock, Transport
+from qwen_space.client.body import Body
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
 from qwen_space.client.retry import is_refusal, retrying, was_never_sent
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
@@ -40,7 +42,7 @@ class Opening:
         transport: Sends the HTTP requests.
         endpoint: The function that is asked.
         join: What is sent to the queue.
-        clock: The time limits.
+        deadline: The time limits.
         may_call: Whether the app may have `/call` open where its queue is closed.
     """
 
@@ -49,14 +51,14 @@ class Opening:
         transport: Transport,
         endpoint: Endpoint,
         join: Join,
-        clock: Clock,
+        deadline: Deadline,
         *,
         may_call: bool,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
         self._join = join
-        self._clock = clock
+        self._deadline = deadline
         self._may_call = may_call and endpoint.api_name is not None
 
     async def open(self) -> tuple[Body, Job]:
@@ -116,7 +118,7 @@ class Opening:
             return _event_id(await self._answer(url, body))
 
         retries = self._transport.config.max_retries
-        return await retrying(post, was_never_sent, retries, self._clock)
+        return await retrying(post, was_never_sent, retries, self._deadline)
 
     async def _answer(self, url: str, body: Any) -> Any:
         """Post a job; return the answer to it.
@@ -124,7 +126,7 @@ class Opening:
         A task that is cancelled meanwhile waits for the answer a little longer: what is cut off
         on its way may be accepted after it was given up, and then run for nobody.
         """
-        posting = asyncio.ensure_future(self._transport.json("POST", url, self._clock, body))
+        posting = asyncio.ensure_future(self._transport.json("POST", url, self._deadline, body))
         posting.add_done_callback(_looked_at)
         try:
             return await asyncio.shield(posting)
@@ -138,10 +140,10 @@ class Opening:
     async def _opened(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""
         return await retrying(
-            lambda: self._transport.stream(url, self._clock),
+            lambda: self._transport.stream(url, self._deadline),
             lambda exc: is_refusal(exc) or was_never_sent(exc),
             self._transport.config.max_retries,
-            self._clock,
+            self._deadline,
         )
 
     @contextlib.asynccontextmanager
@@ -163,10 +165,10 @@ class Opening:
             raise
 
     async def _abandon(self, stream_url: str) -> None:
-        clock = Clock(Timeouts(connect=2.0, silence=2.0, total=2.0))
+        deadline = Deadline(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
-            (await self._transport.stream(stream_url, clock)).close()
+            (await self._transport.stream(stream_url, deadline)).close()
 
 
 def _was_not_accepted(exc: QwenSpaceError) -> bool:

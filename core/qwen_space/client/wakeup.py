@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from qwen_space.client import hub
-from qwen_space.client.http import Clock, Transport
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
 from qwen_space.errors import (
     AuthenticationError,
     QuotaError,
@@ -35,19 +36,19 @@ class Front:
     Args:
         transport: Sends the requests; it is moved to where the app is found.
         get: Gets `/config`, with as many tries as are wanted where nobody waits for the Space.
-        clock: The time limits.
+        deadline: The time limits.
 
     Attributes:
         app_config: The JSON of `/config`, when `waiting` has come to its end.
     """
 
     def __init__(
-        self, transport: Transport, get: Callable[[Clock], Awaitable[Any]], clock: Clock
+        self, transport: Transport, get: Callable[[Deadline], Awaitable[Any]], deadline: Deadline
     ) -> None:
         self.app_config: Any = None
         self._transport = transport
         self._get = get
-        self._clock = clock
+        self._deadline = deadline
         self._stage: str | None = None  # of a Space that is waited for
         self._has_moved = False
 
@@ -83,10 +84,10 @@ class Front:
 
     async def _within_limits(self, step: Awaitable[str | None], start: float) -> str | None:
         """Take a step of the waiting, which began at `start`, in what is left of the time."""
-        limits = self._clock.timeouts
+        limits = self._deadline.timeouts
         left = {
             "wake": None if limits.wake is None else limits.wake - (time.monotonic() - start),
-            "total": self._clock.left,
+            "total": self._deadline.remaining,
         }
         name, seconds = min(
             ((name, each) for name, each in left.items() if each is not None),
@@ -104,11 +105,11 @@ class Front:
         await asyncio.sleep(pause)
         return await self._look(self._transport.app_config)
 
-    async def _look(self, get: Callable[[Clock], Awaitable[Any]]) -> str | None:
+    async def _look(self, get: Callable[[Deadline], Awaitable[Any]]) -> str | None:
         """Get `/config`, which also wakes a Space; return the stage of one to wait for."""
         asked = self._transport.config.url
         try:
-            self.app_config = await get(self._clock)
+            self.app_config = await get(self._deadline)
         except QwenSpaceError as exc:
             if not self._has_moved and self._transport.config.url != asked:  # by another call
                 self._has_moved = True
@@ -153,7 +154,7 @@ class Front:
         if url is None:
             return None
         try:
-            return hub.read_status(await self._transport.ask_hub(url, self._clock), config)
+            return hub.read_status(await self._transport.ask_hub(url, self._deadline), config)
         except QwenSpaceError as exc:
             logger.debug("The hub does not tell: %s", exc)
             refused = hub.refused(config, exc)

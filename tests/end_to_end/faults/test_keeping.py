@@ -17,7 +17,8 @@ import trustme
 from qwen_space import Completed, QwenSpaceError, SpaceClient, SpaceConfig, TextDelta, Timeouts
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
-from qwen_space.client.http import Body, Transport
+from qwen_space.client.body import Body
+from qwen_space.client.http import Transport
 from tests.core.client.test_client_faults import Proxy
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
@@ -52,7 +53,7 @@ def connections(server: ScriptedServer) -> int:
 
 
 def ending(client: SpaceClient) -> set[Body]:
-    return client._transport._ending
+    return client._transport._released
 
 
 async def ended(client: SpaceClient) -> None:
@@ -64,7 +65,7 @@ async def ended(client: SpaceClient) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a body come to its end, and keep the connection, however busy this machine is."""
-    monkeypatch.setattr("qwen_space.client.http._ENDING", 30.0)
+    monkeypatch.setattr("qwen_space.client.body._END_SECONDS", 30.0)
     monkeypatch.setattr("qwen_space.client.http._KEEP_ALIVE", 60.0)
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.5)
 

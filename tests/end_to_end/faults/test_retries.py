@@ -24,7 +24,7 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.client import retry as retrying
-from qwen_space.client.http import Clock
+from qwen_space.client.deadline import Deadline
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -77,7 +77,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def take(step: Step, retries: int, limits: Timeouts | None = None) -> Any:
-    return await retrying.retrying(step, lambda exc: True, retries, Clock(limits or Timeouts()))
+    return await retrying.retrying(step, lambda exc: True, retries, Deadline(limits or Timeouts()))
 
 
 def busy(seconds: float | None = None) -> SpaceUnavailableError:

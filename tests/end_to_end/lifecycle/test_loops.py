@@ -164,12 +164,12 @@ def test_a_client_of_another_loop_says_so(watched: WatchedSpace) -> None:
 async def test_a_client_s_replies_take_one_connection(
     watched: WatchedSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qwen_space.client.http._ENDING", 30.0)  # on a busy machine
+    monkeypatch.setattr("qwen_space.client.body._END_SECONDS", 30.0)  # on a busy machine
 
     async with SpaceClient(watched.url) as client:
         for _ in range(5):
             assert (await client.complete("Hi")).text == "one two three"
-            while client._transport._ending:  # noqa: ASYNC110 - aiohttp's callbacks set no event
+            while client._transport._released:  # noqa: ASYNC110 - aiohttp's callbacks set no event
                 await asyncio.sleep(0.001)
 
     assert len(watched.watch.asked) == 11

@@ -1,0 +1,167 @@
+"""The only module that touches parts of aiohttp that its documentation does not describe.
+
+Each was seen on aiohttp 3.14.1 to 3.14.5. `tests/core/client/test_aiohttp_internals.py` has a
+test for each, which fails with its name when aiohttp changes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import selectors
+import socket
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError
+
+__all__ = [
+    "CloseWatch",
+    "Connector",
+    "end_wait",
+    "read_buffered",
+    "shut_down",
+    "stop_read_timeout",
+]
+
+_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
+
+
+class Connector(aiohttp.TCPConnector):
+    """Opens connections, and reuses only those on which nothing came between two requests.
+
+    aiohttp would take early bytes for the answer to the next request. They may also be the end of
+    the connection, on which a join would be lost.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
+
+    async def connect(self, *request: Any, **options: Any) -> Connection:
+        """Return a new connection, or a quiet one."""
+        connection = await super().connect(*request, **options)
+        while connection.protocol in self._used and _has_unread_data(connection):
+            connection.close()
+            connection = await super().connect(*request, **options)
+        if connection.protocol is not None:
+            self._used.add(connection.protocol)
+        return connection
+
+    async def close(self, *, abort_ssl: bool = False) -> None:
+        """Shut the connections down, those that the child of a fork holds too."""
+        for protocol in [*self._used]:
+            if protocol.transport is not None:
+                shut_down(protocol.transport)
+        await super().close(abort_ssl=abort_ssl)
+
+
+def _has_unread_data(connection: Connection) -> bool:
+    """Whether bytes, or the end, have come on a connection that is not in use."""
+    if connection.transport is None or connection.protocol is None:
+        return True
+    if (opened := connection.transport.get_extra_info("socket")) is None:
+        return connection.protocol.should_close
+    with _Selector() as selector:
+        selector.register(opened, selectors.EVENT_READ)
+        return connection.protocol.should_close or bool(selector.select(0))
+
+
+def shut_down(transport: asyncio.BaseTransport) -> None:
+    """End a connection, for the server too.
+
+    Closing it is not enough: the child of a fork, if there is one, holds it open.
+    """
+    opened = transport.get_extra_info("socket")
+    if opened is not None and opened.fileno() >= 0:
+        with contextlib.suppress(OSError):  # the server was quicker
+            # uvloop's own object refuses `shutdown`, and so the descriptor is borrowed for it.
+            borrowed = socket.socket(fileno=opened.fileno())
+            try:
+                borrowed.shutdown(socket.SHUT_RDWR)
+            finally:
+                borrowed.detach()
+    if transport.get_extra_info("sslcontext") is not None and isinstance(
+        transport, asyncio.WriteTransport
+    ):
+        transport.abort()  # closing TLS politely takes turns of a loop that may be ending
+
+
+def stop_read_timeout(response: aiohttp.ClientResponse) -> None:
+    """Switch aiohttp's limit of silence off for the rest of a response.
+
+    aiohttp sets a timer anew for all that comes, a sixth of what it costs to wait for a token.
+    """
+    if response.connection is not None and (protocol := response.connection.protocol) is not None:
+        protocol.read_timeout = None
+        protocol.start_timeout()  # which ends the one that was set for the headers
+
+
+def end_wait(reader: aiohttp.StreamReader, error: Exception) -> None:
+    """Raise an error where the body of a response is read, now and from now on."""
+    reader.set_exception(error)
+
+
+def read_buffered(reader: aiohttp.StreamReader) -> bytes:
+    """Return the bytes that had arrived before a body broke off.
+
+    aiohttp raises the error at once, and keeps them. The last tokens are among them, and it may
+    be that nothing else was to come.
+    """
+    if (error := reader.exception()) is None:
+        return b""
+    reader.set_exception(None)  # type: ignore[arg-type]
+    try:
+        return reader.read_nowait()
+    finally:
+        reader.set_exception(error)
+
+
+class CloseWatch:
+    """Tells when the connection of a response is closed before the body has ended.
+
+    aiohttp closes a connection on which something comes that is no HTTP, and does not tell the
+    reader of the body, who would wait for ever.
+
+    Args:
+        response: The response, of which nothing has been read.
+        on_close: Is called with aiohttp's reason, in few words.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, on_close: Callable[[str], None]) -> None:
+        connection = response.connection  # None where all of the body is there
+        self._protocol = None if connection is None else connection.protocol
+        self._on_close = on_close
+        if (closed := getattr(self._protocol, "closed", None)) is not None:
+            closed.add_done_callback(self._closed)
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The connection's transport, also after the response has let go of it."""
+        return None if self._protocol is None else self._protocol.transport
+
+    def stop(self) -> None:
+        """Tell nothing more: the connection may serve others now."""
+        if self._protocol is None or (closed := self._protocol.closed) is None:
+            return
+        closed.remove_done_callback(self._closed)
+        closed.remove_done_callback(_consume_exception)  # that of the body before
+        closed.add_done_callback(_consume_exception)
+
+    def _closed(self, closed: asyncio.Future[None]) -> None:
+        _consume_exception(closed)
+        error = None if self._protocol is None else self._protocol.exception()
+        if isinstance(error, HttpProcessingError):
+            self._on_close(error.message)
+        else:
+            self._on_close("it closed the connection")
+
+
+def _consume_exception(closed: asyncio.Future[None]) -> None:
+    """Retrieve a future's exception, which asyncio reports otherwise."""
+    if not closed.cancelled():
+        closed.exception()
