@@ -11,8 +11,6 @@ from benchmarks import frames
 from benchmarks.targets import points
 from qwen_space.events import TextDelta
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import parse_event
-from qwen_space.gradio.sse import SSEDecoder
 
 TOKENS = frames.tokens(50)
 
@@ -29,10 +27,8 @@ def unchunked(body: bytes) -> bytes:
 
 
 def deltas(body: bytes, protocol: str) -> list[str]:
-    job, found = Job(frames.EVENT_ID, 1, protocol), []
-    for event in SSEDecoder().feed(unchunked(body)):
-        if (message := parse_event(event)) is not None:
-            found.extend(job.receive(message))
+    job = Job(frames.EVENT_ID, 1, protocol)
+    found = [*job.receive(unchunked(body))]
     assert job.done
     return [each.delta for each in found if isinstance(each, TextDelta)]
 

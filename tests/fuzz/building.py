@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 from qwen_space.errors import QwenSpaceError
-from qwen_space.gradio.edits import apply_edits
+from tests.queue_stream import apply_edits
 
 __all__ = ["EVENT_ID", "built"]
 
@@ -90,8 +90,7 @@ class _Builder:
     def _run(self, style: int) -> str:
         """Messages that differ in little but the piece that they append, as nearly all do.
 
-        They are what the client compares, and does not parse. Some are spoiled in one character,
-        so that they are only nearly alike.
+        Some are spoiled in one character.
         """
         out = []
         if not self._values:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Rewritten, TextDelta
 from qwen_space.gradio.chatbot import find_reply
-from qwen_space.gradio.edits import apply_edits
 from qwen_space.gradio.job import Job, JobEvent
 from qwen_space.gradio.messages import (
-    Message,
+    AnyMessage,
+    Output,
     ProcessCompleted,
     ProcessGenerating,
-    parse_event,
+    decode_event,
 )
 from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
 from tests.fuzz.building import EVENT_ID, built
-from tests.shortcut import more
+from tests.queue_stream import apply_edits
 
 __all__ = ["check"]
 
@@ -38,71 +39,52 @@ def check(data: bytes) -> None:
     """
     head, size, *rest = data if len(data) > 2 else bytes(3)
     body = built(bytes(rest)) if head & 1 else bytes(rest)
-    events, failed = _decoded([body])
+    events = _decoded([body])
     cut = [body[at : at + (size or 256)] for at in range(0, len(body), size or 256)]
-    assert _decoded(cut) == (events, failed)
+    assert _decoded(cut) == events
     output = int(head & 4 > 0)
     asked = None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3]
     job = Job(*asked)
     _follow(job, _Server(job, output), events)
-    skimming = Job(*asked)
-    assert _told(skimming, cut, skimming) == _told(Job(*asked), [body], None)
+    assert _told(Job(*asked), cut) == _told(Job(*asked), [body])
 
 
-def _told(job: Job, chunks: Iterable[bytes], reader: Job | None) -> list[JobEvent | type]:
-    """Return what a job tells, and at last its error's type; unparsed where a reader knows how."""
-    decoder = SSEDecoder()
+def _told(job: Job, chunks: Iterable[bytes]) -> list[JobEvent | type]:
+    """Return the events that a job yields, and at last its error's type."""
     told: list[JobEvent | type] = []
     try:
         for chunk in chunks:
-            for item in decoder.feed(chunk, reader):
-                if isinstance(item, list):
-                    told.extend(job.add(item))
-                elif (message := parse_event(item)) is not None:
-                    told.extend(job.receive(message, item))
+            for event in job.receive(chunk):
+                if event is not None:
+                    told.append(event)  # noqa: PERF401 - those before an error count
     except QwenSpaceError as exc:
         told.append(type(exc))
     return told
 
 
-def _decoded(chunks: Iterable[bytes]) -> tuple[list[ServerSentEvent], bool]:
-    """Return the events, and whether the stream broke off in an error of ours."""
+def _decoded(chunks: Iterable[bytes]) -> list[ServerSentEvent]:
+    """Return the events in bytes."""
     decoder = SSEDecoder()
-    events: list[ServerSentEvent] = []
-    try:
-        for chunk in chunks:
-            events.extend(decoder.feed(chunk))
-    except QwenSpaceError as exc:
-        _is_whole(exc)
-        return events, True
-    return events, False
+    events = []
+    for chunk in chunks:
+        decoder.feed(chunk)
+        while (event := decoder.next_event()) is not None:
+            events.append(event)
+    return events
 
 
-def _parsed(job: Job, events: Iterable[ServerSentEvent]) -> Iterator[tuple[Message, Any]]:
-    """Yield each message, and what has the job hear it: unparsed where it can, as a client does."""
-    for event in events:
-        try:
-            message = parse_event(event)
-        except QwenSpaceError:
-            assert more(job, event) is None
-            raise
-        if message is not None:
-            yield message, lambda message=message, event=event: _heard(job, message, event)
-        else:
-            assert more(job, event) is None
-
-
-def _heard(job: Job, message: Message, event: ServerSentEvent) -> Sequence[JobEvent]:
-    known = more(job, event)
-    return job.receive(message, event) if known is None else [known]
+def _as_bytes(event: ServerSentEvent) -> bytes:
+    """Return an event as it is in a stream."""
+    lines = [b"data: " + line for line in event.data.split(b"\n")]
+    return b"\n".join([b"event: " + event.event.encode(), *lines, b"", b""])
 
 
 def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> None:
     shown = ""
     try:
-        for message, hear in _parsed(job, events):
-            server.take(message)
-            for event in hear():
+        for sse in events:
+            server.take(sse)
+            for event in job.receive(_as_bytes(sse)):
                 repr(event)
                 if isinstance(event, Rewritten):
                     assert event.text.endswith(event.delta)
@@ -113,7 +95,7 @@ def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> Non
             assert not server.refuses
             assert job.text == server.text
             assert _bare(shown) == _bare(server.text)
-        job.end()
+        job.receive_eof()
     except QwenSpaceError as exc:
         _is_whole(exc)
         assert job.text == server.text
@@ -135,22 +117,26 @@ class _Server:
         self._value: Any = None
         self._known = False
 
-    def take(self, message: Message) -> None:
-        """Take the next message, before the job does."""
-        if self._job.done or self._job._is_of_another(message):
+    def take(self, event: ServerSentEvent) -> None:
+        """Take the next event, before the job does."""
+        if self._job.done:
             return
         try:
+            message = decode_event(event)
+            if message is None or self._job._is_of_another(message):
+                return
             self._take(message)
         except (QwenSpaceError, IndexError):  # the latter where there is no such output
             self.refuses = True
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: AnyMessage) -> None:
         match message:
             case ProcessGenerating():
-                item = message.data[self._output]
+                item = message.output.data[self._output]
                 is_update = self._known and self._job._is_update(item)
-                self._become(apply_edits(self._value, item) if is_update else item)
-            case ProcessCompleted(success=True, data=list() as data):
+                value = apply_edits(self._value, item) if is_update else copy.deepcopy(item)
+                self._become(value)
+            case ProcessCompleted(success=True, output=Output(data=list() as data)):
                 if (item := data[self._output]) is not None:
                     self._become(item)
 

@@ -20,10 +20,10 @@ from qwen_space.client import hub
 from qwen_space.client.question import pair_history
 from qwen_space.errors import QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
-from qwen_space.gradio.edits import apply_edits
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.known_spaces import QWEN_2_5
 from qwen_space.gradio.requests import Join
+from tests.queue_stream import apply_edits
 
 DATA = Path(__file__).parents[1] / "data"
 CONFIGS = [json.loads(path.read_text()) for path in sorted(DATA.glob("*/config.json"))]

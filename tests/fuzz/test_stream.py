@@ -30,18 +30,20 @@ def test_any_messages(choices: bytes) -> None:
 
 
 def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    from qwen_space.gradio.chatbot import ReplyText
+    from qwen_space.events import TextDelta
+    from qwen_space.gradio.deltas import TextTracker
 
-    def swallow(self: ReplyText, piece: str) -> None:
+    def swallow(self: TextTracker[TextDelta], piece: str) -> TextDelta:
         self._pieces.append(piece[1:])
+        return TextDelta(piece)
 
     outputs = ['["a"]', '[[["append",[],"b"]]]']
-    message = '{{"msg":"process_generating","output":{{"data":{}}}}}'
+    message = '{{"msg":"process_generating","event_id":"e","output":{{"data":{}}}}}'
     stream = "".join(f"data: {message.format(each)}\n\n" for each in outputs)
     case = b"\x00\x00" + stream.encode()
     check(case)
 
-    monkeypatch.setattr(ReplyText, "append", swallow)
+    monkeypatch.setattr(TextTracker, "append", swallow)
 
     with pytest.raises(AssertionError):
         check(case)

@@ -26,7 +26,7 @@ from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
 from qwen_space.client.stepping import run_step
-from qwen_space.client.stream import Reply
+from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Opening
 from qwen_space.config import (
     DEFAULT_MAX_SIZE,
@@ -327,9 +327,7 @@ class SpaceClient:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
-        reply = Reply(
-            body, job, deadline, model, self._sending(join, deadline), self.config.max_size
-        )
+        reply = EventStreamReader(body, job, deadline, model, self._sending(join, deadline))
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:

@@ -8,7 +8,7 @@ from typing import Any
 
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
-from qwen_space.client.stream import Reply
+from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Opening
 from qwen_space.errors import JobError, ProtocolError, SpaceStatusError
 from qwen_space.gradio.endpoint import Endpoint
@@ -31,7 +31,7 @@ async def run_step(
         step: The function.
         join: Its arguments and its session.
         deadline: The time limits.
-        send_data: As for `Reply`.
+        send_data: As for `EventStreamReader`.
 
     Returns:
         What it leaves in the page's components, by their numbers.
@@ -43,7 +43,7 @@ async def run_step(
         body, job = await Opening(transport, step, join, deadline, may_call=False).open()
         # It is not let end: the next step has the same session, whose messages could come on it.
         with contextlib.closing(body):
-            reply = Reply(body, job, deadline, None, send_data, transport.config.max_size)
+            reply = EventStreamReader(body, job, deadline, None, send_data)
             async for _ in reply.events():
                 pass  # it is no reply, and what the user waits for comes after it
         data = job.data

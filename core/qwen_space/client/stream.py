@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -9,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
-from qwen_space.errors import ProtocolError, QwenSpaceError
+from qwen_space.errors import QwenSpaceError, SpaceTimeoutError
 from qwen_space.events import (
     Completed,
     Event,
@@ -20,18 +21,17 @@ from qwen_space.events import (
     TextDelta,
     ThinkingDelta,
 )
-from qwen_space.gradio.chatbot import common_prefix
+from qwen_space.gradio.deltas import common_prefix
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import SendData, parse_event
-from qwen_space.gradio.sse import SSEDecoder
+from qwen_space.gradio.messages import SendData
 
-__all__ = ["Reply"]
+__all__ = ["EventStreamReader"]
 
 logger = logging.getLogger("qwen_space.client")
 
 
-class Reply:
-    """One reply while it is read.
+class EventStreamReader:
+    """Reads one reply from the stream of its session.
 
     Args:
         body: The session's stream.
@@ -40,8 +40,6 @@ class Reply:
         model: What the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
-        max_size: The most bytes of a message, and the most characters of the reply, its thoughts
-            and the app's notices among them.
     """
 
     def __init__(
@@ -51,14 +49,11 @@ class Reply:
         deadline: Deadline,
         model: str | None,
         send_data: Callable[[str | None], Awaitable[None]],
-        max_size: int,
     ) -> None:
         self._body = body
         self._job = job
         self._deadline = deadline
         self._model = model
-        self._max_size = max_size
-        self._size = 0  # of what was handed out
         self._send_data = send_data
         self._owes_data = job.asks_for_data
         self._patience = deadline.timeouts.first_token  # None: it is not the app that we wait for
@@ -79,40 +74,38 @@ class Reply:
         """Yield the events of the reply; the last is `Completed`.
 
         Raises:
-            QwenSpaceError: The reply does not come to its end; `text` is what had arrived.
+            QwenSpaceError: The reply does not come to its end; `text` is the part that had arrived.
         """
-        job, decoder = self._job, SSEDecoder(self._max_size)
+        job = self._job
         try:
             while chunk := await self._read():
-                items = decoder.feed(chunk, job)
-                while (sse := next(items, None)) is not None:
-                    if isinstance(sse, list):
+                for event in job.receive(chunk):
+                    if type(event) is TextDelta:  # nearly all of them
                         self._patience = None
-                        for more in job.add(sse):
-                            yield more
-                            self._size += len(more.delta)
-                            if self._size > self._max_size:
-                                raise self._too_long()
-                        continue
-                    if (message := parse_event(sse)) is None:
-                        continue
-                    if isinstance(message, SendData):
-                        await self._owed(message.event_id)
-                    events = job.receive(message, sse)
-                    del message
-                    for event in events:
+                        yield event
+                    elif event is None:
+                        await self._let_others_run()
+                    elif isinstance(event, SendData):
+                        await self._owed(event.event_id)
+                    else:
                         self._watch(event)
                         yield event
-                        self._check_size(event)
-                    if job.done:
-                        self._is_whole = True
-                        yield self._completed(job.text, "stop")
-                        return
-                del chunk, items  # they are not kept while the next one is waited for
-            job.end()
+                if job.done:
+                    self._is_whole = True
+                    yield self._completed(job.text, "stop")
+                    return
+                del chunk  # it is not kept while the next one is waited for
+            job.receive_eof()
         except QwenSpaceError as exc:
             exc.text = job.text
             raise
+
+    async def _let_others_run(self) -> None:
+        """Give the event loop a turn within long work, unless the time for the reply is over."""
+        await asyncio.sleep(0)
+        limit = self._deadline.timeouts.total
+        if limit is not None and self._deadline.elapsed > limit:
+            raise SpaceTimeoutError("total", limit)
 
     async def until_stop(
         self, events: AsyncIterator[Event], scanner: StopScanner
@@ -148,24 +141,6 @@ class Reply:
         if self._owes_data:
             self._owes_data = False
             await self._send_data(event_id)
-
-    def _check_size(self, event: Event) -> None:
-        if isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
-            self._count(event.delta)
-        elif isinstance(event, Notice):
-            self._count(f"{event.level}{event.title}{event.message}")
-
-    def _count(self, delta: str) -> None:
-        """Count what was handed out."""
-        self._size += len(delta)
-        if self._size > self._max_size:
-            raise self._too_long()
-
-    def _too_long(self) -> ProtocolError:
-        return ProtocolError(
-            f"The reply is longer than {self._max_size} characters; "
-            "raise max_size if that is to be expected."
-        )
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self._job

@@ -1,4 +1,4 @@
-"""A chat component's value to answer and thoughts, and what of a text is new.
+"""A chat component's value to answer and thoughts.
 
 The shapes are those that Gradio's and ModelScope's chat components have had:
 
@@ -20,20 +20,21 @@ parts of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+import reprlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from qwen_space.errors import ProtocolError
-from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 
-__all__ = ["Reply", "ReplyText", "find_reply"]
+__all__ = ["Reply", "find_reply"]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content")
 _THOUGHT_TEXTS = ("thinking", "reasoning", *_TEXTS)
 
-Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
+_MAX_PARTS = 10_000  # of a reply, empty ones and files among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,14 @@ class Reply:
             written, or None when there is no such string yet.
         thinking: The thoughts, joined as the parts are.
         thinking_path: Where the last thought grows, as `path`.
+        parts: How many parts of the value were looked at.
     """
 
     text: str
     path: list[Any] | None
     thinking: str = ""
     thinking_path: list[Any] | None = None
+    parts: int = field(default=0, compare=False)
 
 
 def find_reply(value: Any) -> Reply | None:
@@ -71,10 +74,13 @@ def find_reply(value: Any) -> Reply | None:
             return None
         value = value["value"]
         prefix.append("value")
-    parts = list(_rows(value, prefix))
+    found = list(islice(_rows(value, prefix), _MAX_PARTS + 1))
+    if len(found) > _MAX_PARTS:
+        raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
+    parts = [part for part in found if part is not None]
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
-    return Reply(*_joined(answer), *_joined(thoughts))
+    return Reply(*_joined(answer), *_joined(thoughts), parts=len(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +103,28 @@ def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
     return "\n\n".join(texts), parts[-1].path if ends else None
 
 
-def _rows(value: Any, path: list[Any]) -> Iterator[_Part]:
-    """Yield the parts of the reply, whatever the component."""
+def _rows(value: Any, path: list[Any]) -> Iterator[_Part | None]:
+    """Yield the parts of the reply, and None for each place that may have none."""
     if not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
         if len(value[-1]) != 2:
-            raise ProtocolError(f"A row of the chat is no pair: {value[-1]!r:.200}")
+            raise ProtocolError(f"A row of the chat is no pair: {reprlib.repr(value[-1])}")
         yield from _content(value[-1][1], [*path, len(value) - 1, 1])
     elif value:
         yield from _messages(value, path)
 
 
-def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part]:
+def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part | None]:
     """Yield the parts of the assistant's messages after the user's last one."""
     start = len(rows)
     while start and _role(rows[start - 1]) != "user":
         start -= 1
+        if len(rows) - start > _MAX_PARTS:
+            raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
     for index in range(start, len(rows)):
         row = rows[index]
+        yield None
         if _role(row) == "assistant":
             where = [*path, index, "content"]
             yield from _content(row.get("content"), where, thought=_is_thought(row))
@@ -123,7 +132,7 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part]:
 
 def _role(row: Any) -> Any:
     if not isinstance(row, dict) or "role" not in row:
-        raise ProtocolError(f"A row of the chat has no role: {row!r:.200}")
+        raise ProtocolError(f"A row of the chat has no role: {reprlib.repr(row)}")
     return row["role"]
 
 
@@ -134,12 +143,13 @@ def _is_thought(item: dict[str, Any]) -> bool:
     return titled or item.get("type") in _THOUGHTS
 
 
-def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterator[_Part]:
+def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterator[_Part | None]:
     """Yield the texts in a message's content: a string, a dict with a text, or a list of them."""
     if isinstance(content, str):
         yield _Part(path, content, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
+            yield None
             yield from _content(part, [*path, index], thought=thought)
     elif isinstance(content, dict):
         thought = thought or _is_thought(content)
@@ -148,109 +158,4 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
                 yield from _content(content[key], [*path, key], thought=thought)
                 break
     elif content is not None:
-        raise ProtocolError(f"No text can be found in the chat's value: {content!r:.200}")
-
-
-class ReplyText(Generic[Delta]):
-    """The text of one reply, or its thoughts: what the server holds, and what was handed out.
-
-    Gradio cleans a text's indentation each time that the app yields (`inspect.cleandoc`), so
-    white space which was sent already may change later. As nothing can be taken back, what
-    counts is the text without its white space: while that only grows, the deltas go on after
-    the same count of characters.
-
-    Args:
-        delta: The event that a new piece makes.
-    """
-
-    def __init__(self, delta: type[Delta]) -> None:
-        self._delta: type[Delta] = delta
-        self._pieces: list[str] = []  # the text that the server holds
-        self._settled = 0  # how many of them were not appended since the last whole text
-        self._sent: list[str] = []  # the deltas up to there
-
-    @property
-    def text(self) -> str:
-        """The text that the server holds."""
-        return "".join(self._pieces)
-
-    @property
-    def appended(self) -> str:
-        """What was appended since the last whole text, or since it was settled."""
-        return "".join(self._pieces[self._settled :])
-
-    def append(self, piece: str) -> Delta:
-        """Take a piece that was added at the end, and is not empty."""
-        self._pieces.append(piece)
-        return self._delta(piece, self._pieces)
-
-    def extend(self, pieces: Iterable[str]) -> Iterator[Delta]:
-        """Take several pieces, each when its delta is asked for."""
-        delta, taken = self._delta, self._pieces
-        for piece in pieces:
-            taken.append(piece)
-            yield delta(piece, taken)
-
-    def settle(self) -> None:
-        """Take what was appended as part of the whole text."""
-        self._sent += self._pieces[self._settled :]
-        self._settled = len(self._pieces)
-
-    def become(self, text: str) -> Delta | Rewritten | None:
-        """Take a whole new text, and return what it means for whoever got the old one."""
-        old = self.text
-        self.settle()
-        self._pieces = [text] if text else []  # a new list: the deltas share the old one
-        self._settled = len(self._pieces)
-        if text.startswith(old):
-            new = text[len(old) :]
-        else:
-            resume = self._resume(old, text)
-            if resume is None:
-                self._sent = [text]
-                return Rewritten(text, text[common_prefix(old, text) :])
-            new = text[resume:]
-        if not new:
-            return None
-        self._sent.append(new)
-        return self._delta(new, self._pieces)
-
-    def _resume(self, old: str, new: str) -> int | None:
-        """Return where in `new` the part starts that was not handed out with `old`.
-
-        None when that cannot be said, as more than white space has changed.
-        """
-        start = common_prefix(old, new)
-        rest = "".join(old[start:].split())
-        position = start
-        for char in rest:
-            while position < len(new) and new[position].isspace():
-                position += 1
-            if position == len(new) or new[position] != char:
-                return None
-            position += 1
-        if not rest:  # `old` ends within white space: step back to where that began
-            position = len(new[:position].rstrip())
-        return position + common_prefix(self._sent_tail(), new[position:])
-
-    def _sent_tail(self) -> str:
-        """Return the white space at the end of what was handed out."""
-        tail = ""
-        for piece in reversed(self._sent):
-            kept = piece.rstrip()
-            tail = piece[len(kept) :] + tail
-            if kept:
-                break
-        return tail
-
-
-def common_prefix(one: str, other: str) -> int:
-    """Return how many characters the two have in common at their start."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:  # by halves, as comparing slices is quicker than comparing characters
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        raise ProtocolError(f"No text can be found in the chat's value: {reprlib.repr(content)}")

@@ -1,21 +1,127 @@
-"""The chat component's value while it changes, and what grows in it: answer and thoughts."""
+"""The chat component's value while it changes, and the texts that grow in it: answer, thoughts."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
-from qwen_space.gradio.chatbot import Delta, ReplyText, find_reply
-from qwen_space.gradio.edits import apply_edits
+from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.edits import EditedValue
 
-__all__ = ["ChatValue", "Growing", "ValueEvent"]
+__all__ = ["ChatValue", "TextTracker", "ValueEvent", "common_prefix"]
 
 ValueEvent = ThinkingDelta | TextDelta | Rewritten
 
+Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
+
+_MAX_RESUMED = 2**20  # characters of a text whose white space may change; they take 30 ms
+
+
+class TextTracker(Generic[Delta]):
+    """One growing text: the server's, and how much of it was handed out.
+
+    Gradio cleans a text's indentation each time that the app yields (`inspect.cleandoc`), so
+    white space which was sent already may change later. As nothing can be taken back, the text
+    counts without its white space: while that only grows, the deltas go on after the same count of
+    characters.
+
+    Args:
+        delta: The event that a new piece makes.
+    """
+
+    def __init__(self, delta: type[Delta]) -> None:
+        self._delta: type[Delta] = delta
+        self._pieces: list[str] = []  # of the server's text; the deltas share it
+        self._appended = 0  # where those begin that came after the last whole text
+        self._tail = ""  # white space at the end of the deltas up to there
+
+    @property
+    def text(self) -> str:
+        """The server's text."""
+        return "".join(self._pieces)
+
+    def append(self, piece: str) -> Delta:
+        """Take a piece that was added at the end, and is not empty."""
+        self._pieces.append(piece)
+        return self._delta(piece, self._pieces)
+
+    def replace(self, text: str) -> Delta | Rewritten | None:
+        """Take a whole new text, and return the event that leads to it from the old one."""
+        old, tail = self.text, self._sent_tail()
+        self._pieces = [text] if text else []  # a new list: the deltas share the old one
+        self._appended = len(self._pieces)
+        if text.startswith(old):
+            new = text[len(old) :]
+        elif (resume := _resume(old, text, tail)) is not None:
+            new = text[resume:]
+        else:
+            self._tail = _trailing_space("", text)
+            return Rewritten(text, text[common_prefix(old, text) :])
+        self._tail = _trailing_space(tail, new)
+        return self._delta(new, self._pieces) if new else None
+
+    def _sent_tail(self) -> str:
+        """Return the white space at the end of the deltas."""
+        return _trailing_space(self._tail, "".join(self._pieces[self._appended :]))
+
+
+def _trailing_space(before: str, new: str) -> str:
+    """Return the white space at the end of a text, whose own end before `new` was `before`."""
+    kept = len(new.rstrip())
+    return new[kept:] if kept else before + new
+
+
+def _resume(old: str, new: str, sent_tail: str) -> int | None:
+    """Return where in `new` the part starts that was not handed out with `old`.
+
+    None when that cannot be said, as more than white space has changed.
+    """
+    if len(old) > _MAX_RESUMED:
+        return None
+    start = common_prefix(old, new)
+    rest = _without_space(old[start:])
+    if not rest:  # `old` ends within white space: step back to where that began
+        position = len(new[:start].rstrip())
+    elif _without_space(new[start : start + _MAX_RESUMED]).startswith(rest):
+        position = _end_of_characters(new, start, len(rest))
+    else:
+        return None
+    return position + common_prefix(sent_tail, new[position : position + len(sent_tail)])
+
+
+def _end_of_characters(text: str, start: int, count: int) -> int:
+    """Return where the first so many characters that are not white space end."""
+    end = len(text)
+    while end - start > 1:
+        middle = (start + end) // 2
+        before = len(_without_space(text[start:middle]))
+        if before >= count:
+            end = middle
+        else:
+            start, count = middle, count - before
+    return end
+
+
+def _without_space(text: str) -> str:
+    return "".join(text.split())
+
+
+def common_prefix(one: str, other: str) -> int:
+    """Return how many characters the two have in common at their start."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:  # by halves, as comparing slices is quicker than comparing characters
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
 
 class ChatValue:
-    """A chat component's value, and what its changes mean for the caller.
+    """A chat component's value, and the events that its changes mean for the caller.
 
     A piece at the end of the answer, or of the last thought, costs no look at the value, so
     that a long conversation does not cost its length for each token.
@@ -26,9 +132,12 @@ class ChatValue:
 
     def __init__(self) -> None:
         self.known = False
-        self._value: Any = None
-        self._answer = Growing(TextDelta)
-        self._thoughts = Growing(ThinkingDelta)
+        self._value = EditedValue(None)
+        self._answer = TextTracker(TextDelta)
+        self._thoughts = TextTracker(ThinkingDelta)
+        self._answer_string = _String()
+        self._thought_string = _String()
+        self._cost = 0  # of the last look at the value, in characters and parts
 
     @property
     def text(self) -> str:
@@ -40,76 +149,91 @@ class ChatValue:
         """The thoughts so far."""
         return self._thoughts.text
 
-    def become(self, value: Any) -> list[ValueEvent]:
-        """Take a whole new value.
+    @property
+    def size(self) -> int:
+        """The bytes of the value as JSON; measuring them costs its length."""
+        return len(msgspec.json.encode(self._value.value))
+
+    def replace(self, value: Any) -> list[ValueEvent]:
+        """Take a whole new value, which becomes this object's own.
 
         Raises:
             ProtocolError: It has none of the known shapes.
         """
-        self._value, self.known = value, True
-        reply = find_reply(value)
+        self._value, self.known = EditedValue(value), True
+        return self._look()
+
+    def append(self, edits: list[Any]) -> list[ValueEvent] | None:
+        """Take edits that do nothing but append to the answer or the last thought, else None."""
+        if len(edits) != 1 or not isinstance(edit := edits[0], list) or len(edit) != 3:
+            return None
+        action, path, piece = edit
+        if action != "append" or not isinstance(piece, str) or path is None:
+            return None
+        if path == self._answer_string.path:
+            self._answer_string.pieces.append(piece)
+            return [self._answer.append(piece)] if piece else []
+        if path == self._thought_string.path:
+            self._thought_string.pieces.append(piece)
+            return [self._thoughts.append(piece)] if piece else []
+        return None
+
+    def begin_edits(self, size: int) -> None:
+        """Begin with the edits of a message that has so many bytes."""
+        self._value.begin(size)
+        self._value.apply([*self._answer_string.edits(), *self._thought_string.edits()])
+        self._lead_to(None, None)
+
+    def edit(self, edits: list[Any]) -> None:
+        """Take some of a message's edits.
+
+        Raises:
+            ProtocolError: They do not fit the value.
+        """
+        self._value.apply(edits)
+
+    def end_edits(self) -> list[ValueEvent]:
+        """Return the events that a message's edits mean.
+
+        None as long as small edits of a large value ask for a look too often: the next one that
+        is paid for, or the completed value, has it all.
+
+        Raises:
+            ProtocolError: The value has none of the known shapes now.
+        """
+        return self._look() if self._value.spend(self._cost) else []
+
+    def _look(self) -> list[ValueEvent]:
+        reply = find_reply(self._value.value)
         if reply is None:
-            self._thoughts.move(None)
-            self._answer.move(None)
+            self._lead_to(None, None)
             return []
-        self._thoughts.move(reply.thinking_path)
-        self._answer.move(reply.path)
-        thought = self._thoughts.become(reply.thinking)
-        answer = self._answer.become(reply.text)
+        self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 100 * reply.parts
+        self._lead_to(reply.path, reply.thinking_path)
+        thought = self._thoughts.replace(reply.thinking)
+        answer = self._answer.replace(reply.text)
         # A rewriting is about the answer: nobody has to take a thought back.
         return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
 
-    def size(self) -> int:
-        """Return how many characters it takes as JSON, which costs its length."""
-        return len(json.dumps(self._value, ensure_ascii=False))
-
-    def growing(self, edits: list[Any]) -> Growing[Any] | None:
-        """Return the text to which edits append a piece, if they do nothing else."""
-        if len(edits) == 1:
-            if self._answer.is_extended_by(edits[0]):
-                return self._answer
-            if self._thoughts.is_extended_by(edits[0]):
-                return self._thoughts
-        return None
-
-    def edit(self, edits: list[Any]) -> list[ValueEvent]:
-        """Take what changed of the value.
-
-        Raises:
-            ProtocolError: The edits do not fit the value.
-        """
-        if not edits:
-            return []
-        if (growing := self.growing(edits)) is not None:
-            return [growing.append(piece)] if (piece := edits[0][2]) else []
-        appended = [*self._answer.edits(), *self._thoughts.edits()]
-        return self.become(apply_edits(self._value, [*appended, *edits]))
+    def _lead_to(self, answer: list[Any] | None, thought: list[Any] | None) -> None:
+        """Take the paths to the strings that grow."""
+        self._answer_string, self._thought_string = _String(answer), _String(thought)
 
 
-class Growing(ReplyText[Delta]):
-    """A text that ends in a string of the value, to which pieces are appended."""
+class _String:
+    """A string in the value that grows, and the pieces that are to be appended to it there.
 
-    _path: list[Any] | None = None  # to the string
+    Args:
+        path: The keys and indices that lead to it; None where there is no such string.
+    """
 
-    def move(self, path: list[Any] | None) -> None:
-        """Take where the string is in a new value, which holds all that was appended."""
-        self.settle()
-        self._path = path
-
-    def is_extended_by(self, edit: Any) -> bool:
-        """Whether an edit appends to the string, and does nothing else."""
-        return (
-            self._path is not None
-            and isinstance(edit, list)
-            and len(edit) == 3
-            and edit[0] == "append"
-            and edit[1] == self._path
-            and isinstance(edit[2], str)
-        )
+    def __init__(self, path: list[Any] | None = None) -> None:
+        self.path = path
+        self.pieces: list[str] = []
 
     def edits(self) -> list[Any]:
-        """Return what brings the value up to date."""
-        return [["append", self._path, appended]] if (appended := self.appended) else []
+        """Return the edit that brings the value up to date."""
+        return [["append", self.path, "".join(self.pieces)]] if self.pieces else []
 
 
 def _some(event: Delta | Rewritten | None) -> list[ValueEvent]:

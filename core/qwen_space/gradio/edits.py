@@ -6,14 +6,20 @@ An edit is `[action, path, value]`; the empty path is the whole value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable
 from typing import Any
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["apply_edits", "is_edits"]
+__all__ = ["EditedValue", "is_edits"]
 
 _ACTIONS = frozenset({"append", "replace", "add", "delete"})
+
+# An edit of a few bytes can have a long text copied, or a long list moved. Each byte of a message
+# pays for so many characters or items of that, which takes about 50 ns.
+_WORK_A_BYTE = 1_000
+_FIRST_WORK = 10_000_000
 
 
 def is_edits(item: Any) -> bool:
@@ -32,44 +38,65 @@ def is_edits(item: Any) -> bool:
     )
 
 
-def apply_edits(value: Any, edits: Sequence[Any]) -> Any:
-    """Return `value` after `edits`, applied in order; `value` itself is left as it was.
+class EditedValue:
+    """A value that edits change in place.
 
-    Only the containers on an edit's path are copied, so that a long conversation costs its
-    depth and not its size for each message.
+    Args:
+        value: The value, which becomes this object's own.
 
-    Deletes always cut a list's tail, but their indices count in the old list until Gradio
-    5.29.0 and in the shrinking one from 5.29.1 on. Both mean the same when the first delete
-    of a list cuts it there and the others of that list in the same message are passed over.
-
-    Raises:
-        ProtocolError: An action is unknown, or a path does not exist in `value`.
+    Attributes:
+        value: The value as it is now.
     """
-    patch = _Patch(value)
-    for edit in edits:
-        patch.apply(edit)
-    return patch.value
-
-
-class _Patch:
-    """A value while it is being edited."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self._own: dict[int, Any] = {}  # the containers that are copies already, kept alive
+        self._work = _FIRST_WORK
         self._cut: set[tuple[Any, ...]] = set()  # the lists that a delete has cut, by their path
 
-    def apply(self, edit: Any) -> None:
+    def begin(self, size: int) -> None:
+        """Begin with the edits of the next message, which has so many bytes.
+
+        Deletes always cut a list's tail, but their indices count in the old list until Gradio
+        5.29.0 and in the shrinking one from 5.29.1 on. Both mean the same when the first delete
+        of a list cuts it there and the others of that list in the same message are passed over.
+        """
+        self._cut.clear()
+        self._work += _WORK_A_BYTE * size
+
+    def apply(self, edits: Iterable[Any]) -> None:
+        """Apply edits of one message, in order.
+
+        Raises:
+            ProtocolError: An action is unknown, a path does not exist in the value, or small edits
+                ask for a lot of work. The value is of no use then.
+        """
+        for edit in edits:
+            self._apply(edit)
+
+    def spend(self, work: int) -> bool:
+        """Count work, in characters and items, if the messages so far have paid for it."""
+        if work > self._work:
+            return False
+        self._work -= work
+        return True
+
+    def _pay(self, work: int) -> None:
+        if not self.spend(work):
+            raise ProtocolError("The edits of the chat's value ask for too much work.")
+
+    def _apply(self, edit: Any) -> None:
         if not (isinstance(edit, list) and len(edit) == 3 and isinstance(edit[1], list)):
-            raise ProtocolError(f"Not an edit: {edit!r:.200}")
+            raise ProtocolError(f"Not an edit: {reprlib.repr(edit)}")
         action, path, new = edit
         if not path:
             self.value = self._edited(action, path, self.value, new)
             return
-        parent = self._parent(path)
+        parent = self.value
+        for key in path[:-1]:
+            parent = _child(parent, key, path)
         key = path[-1]
         if action == "add":
-            _add(parent, key, new, path)
+            self._add(parent, key, new, path)
         elif action == "delete":
             self._delete(parent, key, path)
         else:
@@ -79,23 +106,18 @@ class _Patch:
         if action == "replace":
             return new
         if action == "append" and isinstance(old, str) and isinstance(new, str):
+            self._pay(len(old))
             return old + new
-        raise ProtocolError(f"Cannot {action!r:.50} at {path!r:.200}")
+        raise ProtocolError(f"Cannot {reprlib.repr(action)} at {reprlib.repr(path)}")
 
-    def _parent(self, path: list[Any]) -> Any:
-        """Return the container that holds the path's last key, free to be changed."""
-        self.value = node = self._owned(self.value)
-        for key in path[:-1]:
-            node[key] = child = self._owned(_child(node, key, path))
-            node = child
-        return node
-
-    def _owned(self, container: Any) -> Any:
-        if id(container) in self._own or not isinstance(container, (list, dict)):
-            return container
-        copy = container.copy()
-        self._own[id(copy)] = copy
-        return copy
+    def _add(self, parent: Any, key: Any, new: Any, path: list[Any]) -> None:
+        if isinstance(parent, dict) and isinstance(key, str):
+            parent[key] = new
+        elif isinstance(parent, list) and _is_index(key) and 0 <= key <= len(parent):
+            self._pay(len(parent) - key)
+            parent.insert(key, new)
+        else:
+            raise ProtocolError(f"Cannot add at {reprlib.repr(path)}")
 
     def _delete(self, parent: Any, key: Any, path: list[Any]) -> None:
         if isinstance(parent, list) and (where := tuple(path[:-1])) in self._cut:
@@ -108,20 +130,11 @@ class _Patch:
             del parent[key]
 
 
-def _add(parent: Any, key: Any, new: Any, path: list[Any]) -> None:
-    if isinstance(parent, dict) and isinstance(key, str):
-        parent[key] = new
-    elif isinstance(parent, list) and _is_index(key) and 0 <= key <= len(parent):
-        parent.insert(key, new)
-    else:
-        raise ProtocolError(f"Cannot add at {path!r:.200}")
-
-
 def _child(parent: Any, key: Any, path: list[Any]) -> Any:
     in_list = isinstance(parent, list) and _is_index(key) and 0 <= key < len(parent)
     if in_list or (isinstance(parent, dict) and isinstance(key, str) and key in parent):
         return parent[key]
-    raise ProtocolError(f"An edit's path does not exist in the value: {path!r:.200}")
+    raise ProtocolError(f"An edit's path does not exist in the value: {reprlib.repr(path)}")
 
 
 def _is_index(key: Any) -> bool:

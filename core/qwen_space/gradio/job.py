@@ -1,11 +1,11 @@
-"""One job: messages in, events out, from the queue to the end of the reply."""
+"""One job: bytes of its session's stream in, events out, from the queue to the end of the reply."""
 
 from __future__ import annotations
 
-import ast
 import enum
 import re
-from collections.abc import Iterator, Sequence
+import reprlib
+from collections.abc import Iterator
 from typing import Any
 
 from qwen_space.errors import (
@@ -16,28 +16,32 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import Notice, Queued, Started, TextDelta, ThinkingDelta
-from qwen_space.gradio.deltas import ChatValue, Growing, ValueEvent
+from qwen_space.events import Notice, Queued, Started
+from qwen_space.gradio.deltas import ChatValue, ValueEvent
 from qwen_space.gradio.edits import is_edits
-from qwen_space.gradio.likeness import Likeness, piece_text
+from qwen_space.gradio.large_json import LARGE
 from qwen_space.gradio.messages import (
+    AnyMessage,
     CloseStream,
     Estimation,
     Log,
-    Message,
     ProcessCompleted,
     ProcessGenerating,
     ProcessStarts,
     QueueFull,
+    SendData,
+    ServerStopped,
     UnexpectedError,
+    decode_event,
+    decode_large_event,
 )
-from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, ServerSentEvent, Shortcut
+from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
 
-__all__ = ["Job", "JobState"]
+__all__ = ["Job", "JobEvent", "JobState"]
 
-JobEvent = Queued | Started | Notice | ValueEvent
+JobEvent = Queued | Started | Notice | ValueEvent | SendData
 
-_LESSONS = 8  # how many likenesses of its messages one job may learn; the first costs 0.5 ms
+_SLICE = 1_000  # edits
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
 # The first three lines are ZeroGPU's titles and sentences.
@@ -61,21 +65,28 @@ class JobState(enum.Enum):
 
 
 class Job:
-    """Follows one job through the messages of its session's stream.
+    """Follows one job through the bytes of its session's stream.
+
+    It does no I/O: `receive` takes bytes, however they were cut, and gives events.
+
+        for event in job.receive(data):
+            ...
 
     Args:
-        event_id: The job's name, from the answer to the join. Messages of other jobs are
-            passed over.
+        event_id: The job, from the answer to the join. Messages of other jobs are passed over.
+            None takes all messages.
         output: The position of the chat component among the function's outputs; None where no
             reply is looked for.
         protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
             after the first come as edits; where the name is not known, they are told by
             their looks. "call" stands for `/call`, whose values are whole.
-        max_size: The most characters that the chat's value may take as JSON. It is measured each
-            time that as many characters of edits have come.
+        max_size: The most bytes of a message, characters of the reply with its thoughts and
+            notices, and bytes of the chat's value as JSON. The latter is measured each
+            time that as many bytes of edits have come.
 
     Attributes:
-        data: All that the function gave, once it is completed.
+        data: All values that the function gave, once it is completed.
+        state: How far the job is.
     """
 
     def __init__(
@@ -91,13 +102,11 @@ class Job:
         self.event_id = event_id
         self._output = output
         self._protocol = protocol
+        self._decoder = SSEDecoder(max_size)
         self._value = ChatValue()
-        self._event: ServerSentEvent | None = None  # of the message that is received
-        self._growing: Growing[Any] | None = None  # what the last value was only appended to
-        self._likeness: Likeness | None = None  # of the messages that append
-        self._lessons = _LESSONS
         self._max_size = max_size
-        self._edited = 0  # characters of edits since the value was measured
+        self._size = 0  # characters of the events so far
+        self._edited = 0  # bytes of edits since the value was measured
 
     @property
     def asks_for_data(self) -> bool:
@@ -119,48 +128,36 @@ class Job:
         """Whether the job has ended, well or not."""
         return self.state is JobState.COMPLETED or self.state is JobState.FAILED
 
-    def receive(self, message: Message, event: ServerSentEvent | None = None) -> Sequence[JobEvent]:
-        """Take the stream's next message and return what it means for the caller.
+    def receive(self, data: bytes) -> Iterator[JobEvent | None]:
+        """Take the stream's next bytes, and yield the events in them.
 
-        Args:
-            message: The message.
-            event: What it was read from, so that others that are like it are known.
+        To be read to its end before the next bytes are received. Events that stand before an
+        error in the same bytes are yielded before it is raised.
+
+        Yields:
+            The events, `SendData` among them where the queue asks for the arguments; None after
+            each slice of work that may take longer, so that the caller can let others run.
 
         Raises:
             JobError: The app failed.
             QuotaError: The app says that a quota is used up.
             QueueFullError: The queue takes no more jobs.
             StreamInterruptedError: The server gives up the stream.
-            ProtocolError: The message does not fit what came before.
+            ProtocolError: The bytes are no message, or one that does not fit those before it.
         """
-        if self.done or self._is_of_another(message):
-            return []
-        self._event = event
         try:
-            return self._not_too_deep(message)
+            yield from self._receive(data)
         except QwenSpaceError as exc:
-            self.state, self._growing = JobState.FAILED, None
+            self.state = JobState.FAILED
             exc.text = self.text
             raise
-        finally:
-            self._event = None
+        except RecursionError:  # its traceback is as long as the value is deep
+            self.state = JobState.FAILED
+            error = ProtocolError("The chat's value is nested too deeply to be one.")
+            error.text = self.text
+            raise error from None
 
-    @property
-    def shortcut(self) -> Shortcut | None:
-        """How a message looks that only adds text, as the last one did; None if it did not.
-
-        As nearly all of them do, they need not be parsed. The parts are for `add`.
-        """
-        if self._growing is None or self._likeness is None:
-            return None
-        return self._likeness.shortcut
-
-    def add(self, parts: Sequence[str]) -> Iterator[TextDelta | ThinkingDelta]:
-        """Take the parts of messages that look as the shortcut says; yield what each means."""
-        assert self._growing is not None  # noqa: S101 - else there is no shortcut
-        return self._growing.extend([piece_text(part) if "\\" in part else part for part in parts])
-
-    def end(self) -> None:
+    def receive_eof(self) -> None:
         """Take the end of the stream.
 
         Raises:
@@ -170,76 +167,111 @@ class Job:
             self.state = JobState.FAILED
             raise StreamInterruptedError(self.text, "the server closed it")
 
-    def _is_of_another(self, message: Message) -> bool:
+    def _receive(self, data: bytes) -> Iterator[JobEvent | None]:
+        decoder = self._decoder
+        decoder.feed(data)
+        while not self.done and (event := decoder.next_event()) is not None:
+            size = len(event.data)
+            if size <= LARGE:
+                message = decode_event(event)
+            else:
+                message = yield from decode_large_event(event)
+            if type(message) is ProcessGenerating:  # nearly all of them append a piece
+                if (deltas := self._append(message)) is not None:
+                    for delta in deltas:
+                        yield delta
+                        self._count(len(delta.delta))
+                    continue
+            elif message is None:
+                continue
+            if not self._is_of_another(message):
+                yield from self._take(message, size)
+
+    def _append(self, message: ProcessGenerating) -> list[ValueEvent] | None:
+        """Take a message that does nothing but append to the reply; None for any other."""
+        data, output = message.output.data, self._output
+        if message.event_id != self.event_id or output is None or len(data) <= output:
+            return None
+        item = data[output]
+        if type(item) is not list or self._protocol in _FULL_VALUES or not self._value.known:
+            return None
+        return self._value.append(item)
+
+    def _is_of_another(self, message: AnyMessage) -> bool:
         event_id = getattr(message, "event_id", None)
         return event_id is not None and self.event_id is not None and event_id != self.event_id
 
-    def _not_too_deep(self, message: Message) -> Sequence[JobEvent]:
-        try:
-            return self._receive(message)
-        except RecursionError:  # its traceback is as long as the value is deep
-            raise ProtocolError("The chat's value is nested too deeply to be one.") from None
-
-    def _receive(self, message: Message) -> Sequence[JobEvent]:
-        match message:
-            case ProcessGenerating():
-                self.state = JobState.RUNNING
-                return self._generating(message)
-            case Estimation():
-                self.state = JobState.QUEUED
-                return [Queued(message.rank, message.queue_size, message.rank_eta)]
-            case ProcessStarts():
-                self.state = JobState.RUNNING
-                return [Started(message.eta)]
-            case Log():
-                return [Notice(message.log, message.level, message.title)]
-            case ProcessCompleted():
-                return self._completed(message)
-            case QueueFull():
-                raise QueueFullError("The queue is full")
-            case UnexpectedError():
-                raise StreamInterruptedError(self.text, message.message or "an unexpected error")
-            case CloseStream():
-                self.end()
-        return []
-
-    def _generating(self, message: ProcessGenerating) -> list[ValueEvent]:
-        if self._output is None:
-            return []
-        item = self._item(message.data, self._output)
-        self._growing = None
-        if not (self._value.known and self._is_update(item)):
-            return self._value.become(item)
-        if (growing := self._value.growing(item)) is not None:
-            self._growing = growing
-            self._remember(item[0])
-        events = self._value.edit(item)
-        self._check_size()
-        return events
-
-    def _check_size(self) -> None:
-        """Measure the value now and then, as edits may make it grow without adding to the text."""
-        self._edited += len(self._event.data) if self._event is not None else 0
-        if self._edited <= self._max_size:
-            return
-        self._edited = 0
-        if self._value.size() > self._max_size:
+    def _count(self, characters: int) -> None:
+        """Count characters of events, of which a caller may keep all."""
+        self._size += characters
+        if self._size > self._max_size:
             raise ProtocolError(
-                f"The chat's value has grown to more than {self._max_size} characters; "
+                f"The reply is longer than {self._max_size} characters; "
                 "raise max_size if that is to be expected."
             )
 
-    def _remember(self, edit: list[Any]) -> None:
-        """Learn how the message looks that is received, as it only appends."""
-        event = self._event
-        if event is None or event.event != "message" or not self._lessons:
+    def _take(self, message: AnyMessage, size: int) -> Iterator[JobEvent | None]:
+        match message:
+            case ProcessGenerating():
+                self.state = JobState.RUNNING
+                yield from self._generating(message, size)
+            case Estimation():
+                self.state = JobState.QUEUED
+                yield Queued(message.rank, message.queue_size, message.rank_eta)
+            case ProcessStarts():
+                self.state = JobState.RUNNING
+                yield Started(message.eta)
+            case Log():
+                notice = Notice(str(message.log), str(message.level), message.title)
+                yield notice
+                self._count(len(f"{notice.level}{notice.title}{notice.message}"))
+            case ProcessCompleted():
+                yield from self._counted(self._completed(message))
+            case QueueFull():
+                raise QueueFullError("The queue is full")
+            case UnexpectedError() | ServerStopped():
+                raise StreamInterruptedError(
+                    self.text, str(message.message) or "an unexpected error"
+                )
+            case SendData():
+                yield message
+            case CloseStream():
+                self.receive_eof()
+
+    def _counted(self, events: list[ValueEvent]) -> Iterator[ValueEvent]:
+        for event in events:
+            yield event
+            self._count(len(event.delta))
+
+    def _generating(self, message: ProcessGenerating, size: int) -> Iterator[ValueEvent | None]:
+        if self._output is None:
             return
-        if self._likeness is None or self._likeness.piece(event.data) != edit[2]:
-            self._lessons -= 1
-            self._likeness = Likeness.of(event.data, edit)
+        item = self._item(message.output.data, self._output)
+        if not (self._value.known and self._is_update(item)):
+            yield from self._counted(self._value.replace(item))
+        elif item:
+            self._value.begin_edits(size)
+            for start in range(0, len(item), _SLICE):
+                self._value.edit(item[start : start + _SLICE])
+                if len(item) > _SLICE:
+                    yield None
+            yield from self._counted(self._value.end_edits())
+            self._check_value(size)
+
+    def _check_value(self, size: int) -> None:
+        """Measure the value now and then, as edits may make it grow without adding to the text."""
+        self._edited += size
+        if self._edited <= self._max_size:
+            return
+        self._edited = 0
+        if self._value.size > self._max_size:
+            raise ProtocolError(
+                f"The chat's value has grown to more than {self._max_size} bytes; "
+                "raise max_size if that is to be expected."
+            )
 
     def _item(self, data: list[Any], output: int) -> Any:
-        """Return what the message says of the chat component."""
+        """Return the chat component's item of a message."""
         if len(data) <= output:
             raise ProtocolError(
                 f"The app has {len(data)} outputs, so no chat at position {output}. "
@@ -254,36 +286,52 @@ class Job:
         if self._protocol in _FULL_VALUES:
             return False
         if not isinstance(item, list):
-            raise ProtocolError(f"Expected edits, got {item!r:.200}")
+            raise ProtocolError(f"Expected edits, got {reprlib.repr(item)}")
         return True
 
     def _completed(self, message: ProcessCompleted) -> list[ValueEvent]:
         if not message.success:
             raise _failure(message)
-        self._growing = None
-        if message.data is None:
+        data = message.output.data
+        if data is None:
             raise JobError("The job was cancelled on the server.")
-        self.data = message.data
-        value = None if self._output is None else self._item(message.data, self._output)
+        self.data = data
+        value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.
-        events = [] if value is None else self._value.become(value)
+        events = [] if value is None else self._value.replace(value)
         self.state = JobState.COMPLETED
         return events
 
 
 def _failure(message: ProcessCompleted) -> JobError | QuotaError:
+    error, title = message.output.error, message.output.title
+    title = title if isinstance(title, str) else None
     # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
-    reason = None if message.error in {None, "None"} else _unquoted(str(message.error))
-    if _QUOTA.search(f"{message.title} {reason}"):
-        return QuotaError(reason or str(message.title))
-    return JobError(reason, message.title)
+    reason = None if error in (None, "None") else _unquoted(str(error))
+    if _QUOTA.search(f"{title} {reason}"):
+        return QuotaError(reason or str(title))
+    return JobError(reason, title)
+
+
+# Not `ast.literal_eval`, which takes much memory for a text that means harm.
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 
 
 def _unquoted(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        try:
-            return str(ast.literal_eval(text))
-        except (ValueError, SyntaxError):
-            return text
-    return text
+    """Return the text in quotes that Python's `repr` has put around it."""
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
+        return text
+    bare = _ESCAPE.sub("", text[1:-1])  # the text may end in a quote that belongs to it
+    if text[0] in bare or "\\" in bare:
+        return text
+    return _ESCAPE.sub(_unescaped, text[1:-1])
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if (letter := escape[4]) is not None:
+        return _ESCAPED.get(letter, escape[0])
+    code = int(escape[1] or escape[2] or escape[3], 16)
+    is_character = code < 0x110000 and not 0xD800 <= code < 0xE000
+    return chr(code) if is_character else escape[0]

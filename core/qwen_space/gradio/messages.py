@@ -5,286 +5,225 @@ Source: `gradio/server_messages.py` of Gradio 4.9 to 6.x, and recordings of the 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Generator
+from typing import Annotated, Any
+
+import msgspec
 
 from qwen_space.errors import ProtocolError
+from qwen_space.gradio.large_json import decode_large, load
 from qwen_space.gradio.sse import ServerSentEvent
 
 __all__ = [
+    "AnyMessage",
     "CloseStream",
     "Estimation",
     "Heartbeat",
     "Log",
     "Message",
+    "Output",
     "ProcessCompleted",
     "ProcessGenerating",
     "ProcessStarts",
     "QueueFull",
     "SendData",
     "UnexpectedError",
-    "parse_event",
-    "parse_message",
+    "Values",
+    "decode_event",
+    "decode_large_event",
 ]
 
+# An integer beyond these is no place in a queue.
+_Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
-@dataclass(frozen=True, slots=True)
-class Estimation:
+
+class Message(msgspec.Struct, frozen=True, tag_field="msg", gc=False):
+    """A message of the stream.
+
+    Attributes:
+        event_id: The job that it is about; None for the whole stream.
+    """
+
+    event_id: str | None = None
+
+
+class Estimation(Message, frozen=True, tag="estimation", gc=False):
     """The job waits; `rank_eta` is in seconds."""
 
-    event_id: str | None
-    rank: int | None
-    queue_size: int | None
-    rank_eta: float | None
+    rank: _Count | None = None
+    queue_size: _Count | None = None
+    rank_eta: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessStarts:
+class ProcessStarts(Message, frozen=True, tag="process_starts", gc=False):
     """The function was called; `eta` is in seconds."""
 
-    event_id: str | None
-    eta: float | None
+    eta: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessGenerating:
-    """The function yielded; `data` has an item for each output: a value, or edits."""
+class Values(msgspec.Struct, frozen=True, gc=False):
+    """An item for each output of the function: a value, or edits."""
 
-    event_id: str | None
     data: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessCompleted:
-    """The function returned (`data`, None when it was cancelled) or failed (`error`)."""
+class ProcessGenerating(Message, frozen=True, kw_only=True, tag="process_generating", gc=False):
+    """The function yielded."""
 
-    event_id: str | None
+    output: Values
+
+
+class ProcessStreaming(ProcessGenerating, frozen=True, kw_only=True, tag="process_streaming"):
+    """The same, of a function whose input is a stream too."""
+
+
+class Output(msgspec.Struct, frozen=True, gc=False):
+    """The outputs' values (`data`, None when the job was cancelled), or the reason of a failure."""
+
+    data: list[Any] | None = None
+    error: Any = None
+    title: Any = None
+
+
+class ProcessCompleted(Message, frozen=True, kw_only=True, tag="process_completed", gc=False):
+    """The function returned, or failed."""
+
     success: bool
-    data: list[Any] | None
-    error: str | None
-    title: str | None
+    output: Output
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Message, frozen=True, tag="log", gc=False):
     """`gr.Info`, `gr.Warning` and their like."""
 
-    event_id: str | None
-    log: str
-    level: str
-    title: str | None
+    log: Any = ""
+    level: Any = "info"
+    title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnexpectedError:
+class UnexpectedError(msgspec.Struct, frozen=True, tag_field="msg", tag="unexpected_error"):
     """The stream itself failed."""
 
-    message: str
+    message: Any = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+# Both are `server_stopped` in Gradio, one by name and one by value.
+
+
+class ServerStopped(msgspec.Struct, frozen=True, tag_field="msg", tag="server_stopped"):
+    """The server ends."""
+
+    message: str = "the server stopped"
+
+
+class ServerStoppedUnexpectedly(
+    ServerStopped, frozen=True, tag_field="msg", tag="Server stopped unexpectedly."
+):
+    """The server ends."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag_field="msg", tag="heartbeat"):
     """The server lives; sent every 15 seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFull:
+class Progress(msgspec.Struct, frozen=True, tag_field="msg", tag="progress"):
+    """A progress bar of the page's."""
+
+
+class QueueFull(msgspec.Struct, frozen=True, tag_field="msg", tag="queue_full"):
     """The queue takes no more jobs (Gradio 4.0 to 4.8; later it is HTTP status 503)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SendData:
+class SendData(Message, frozen=True, tag="send_data"):
     """The queue wants the function's arguments now (protocol `sse`)."""
 
-    event_id: str | None
 
-
-@dataclass(frozen=True, slots=True)
-class CloseStream:
+class CloseStream(msgspec.Struct, frozen=True, tag_field="msg", tag="close_stream"):
     """Nothing more will come (protocol `sse_v3`)."""
 
 
-Message = (
+AnyMessage = (
     Estimation
     | ProcessStarts
     | ProcessGenerating
+    | ProcessStreaming
     | ProcessCompleted
     | Log
     | UnexpectedError
+    | ServerStopped
+    | ServerStoppedUnexpectedly
     | Heartbeat
+    | Progress
     | QueueFull
     | SendData
     | CloseStream
 )
 
+_KINDS = frozenset(kind.__struct_config__.tag for kind in AnyMessage.__args__)
+_decode = msgspec.json.Decoder(AnyMessage).decode
 
-def parse_event(event: ServerSentEvent) -> Message | None:
+
+def decode_event(event: ServerSentEvent) -> AnyMessage | None:
     """Return the message in an event of a queue's stream, or of a `/call` stream.
 
     The latter names its events, and their data are the outputs themselves, whole each time.
 
+    Returns:
+        The message; None for a kind that this client has no use for.
+
     Raises:
-        ProtocolError: As `parse_message`.
+        ProtocolError: It is no JSON object with a `msg`, or a known kind is malformed.
     """
+    if event.event != "message":
+        return _named(event, load(event.data)) if event.event in _CALL_EVENTS else None
+    try:
+        message: AnyMessage = _decode(event.data)
+    # RecursionError and UnicodeDecodeError come as they are, an odd kind as a ValidationError.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _typed(load(event.data), event.data)
+    return message
+
+
+def decode_large_event(event: ServerSentEvent) -> Generator[None, None, AnyMessage | None]:
+    """Do as `decode_event` in slices: yield after each, and return the message."""
     if event.event == "message":
-        return parse_message(event.data)
+        return _typed((yield from decode_large(event.data)), event.data)
     if event.event not in _CALL_EVENTS:
         return None
-    data = _json(event.data)
-    match event.event, data:
-        case "generating", list():
-            return ProcessGenerating(None, data)
-        case "complete", list():
-            return ProcessCompleted(None, success=True, data=data, error=None, title=None)
-        case "error", _:
-            return _checked("/call error", _call_error, data, event.data)
-        case "heartbeat", _:
-            return Heartbeat()
-        case (("generating" | "complete"), _):
-            raise ProtocolError(f"A {event.event} event has no outputs: {event.data[:200]!r}")
-    return None
+    return _named(event, (yield from decode_large(event.data)))
+
+
+def _typed(value: Any, data: bytes) -> AnyMessage | None:
+    """Return the message that a JSON value is."""
+    if not isinstance(value, dict) or not isinstance(kind := value.get("msg"), str):
+        raise ProtocolError(f"A message of the stream has no `msg`: {_start(data)}")
+    if kind not in _KINDS:
+        return None
+    try:
+        message: AnyMessage = msgspec.convert(value, AnyMessage)
+    except (msgspec.ValidationError, RecursionError) as exc:
+        raise ProtocolError(f"A {kind} message is malformed ({exc}): {_start(data)}") from exc
+    return message
 
 
 _CALL_EVENTS = frozenset({"generating", "complete", "error", "heartbeat"})
 
 
-def _call_error(data: Any) -> Message:
-    """Return the failure of a `/call`, which says nothing of itself until Gradio 5.50."""
-    details = data if isinstance(data, dict) else {"error": data}
-    return _process_completed({"output": details, "success": False})
+def _named(event: ServerSentEvent, value: Any) -> AnyMessage:
+    """Return the message in an event of `/call`."""
+    if event.event == "heartbeat":
+        return Heartbeat()
+    if event.event == "error":  # until Gradio 5.50 it is null, or a text
+        details = value if isinstance(value, dict) else {"error": value}
+        failure = {"msg": "process_completed", "success": False, "output": details}
+        message = _typed(failure, event.data)
+        assert message is not None  # noqa: S101 - its kind is known
+        return message
+    if not isinstance(value, list):
+        raise ProtocolError(f"A {event.event} event has no outputs: {_start(event.data)}")
+    if event.event == "generating":
+        return ProcessGenerating(output=Values(value))
+    return ProcessCompleted(success=True, output=Output(value))
 
 
-def parse_message(text: str) -> Message | None:
-    """Return the message in an event's `data`; None for a kind that this client has no use for.
-
-    Raises:
-        ProtocolError: It is no JSON object with a `msg`, or a known kind is malformed.
-    """
-    raw = _json(text)
-    if not isinstance(raw, dict) or not isinstance(kind := raw.get("msg"), str):
-        raise ProtocolError(f"A message of the stream has no `msg`: {text[:200]!r}")
-    parse = _PARSERS.get(kind)
-    return None if parse is None else _checked(kind, parse, raw, text)
-
-
-def _json(text: str) -> Any:
-    """Return the value that a message is.
-
-    Half of a surrogate pair is no text: it can be neither printed nor sent on.
-    """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise ProtocolError(f"A message of the stream is not JSON: {text[:200]!r}") from exc
-    if "\\" in text and (r"\ud" in text or r"\uD" in text):  # one character is found far sooner
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as exc:
-            half = f"A message of the stream has half of a surrogate pair: {text[:200]!r}"
-            raise ProtocolError(half) from exc
-    return value
-
-
-class _MalformedError(Exception):
-    """Names the field."""
-
-
-def _checked(kind: str, parse: Callable[[Any], Message], raw: Any, text: str) -> Message:
-    """Return what `parse` makes of a message's JSON, or raise what is wrong with it."""
-    try:
-        return parse(raw)
-    except _MalformedError as exc:
-        raise ProtocolError(f"A {kind} message has a bad `{exc}`: {text[:200]!r}") from exc
-
-
-def _estimation(raw: Mapping[str, Any]) -> Message:
-    # Gradio 4.0 to 4.8 call the estimate `queue_eta` or `rank_eta`.
-    return Estimation(
-        _event_id(raw),
-        _optional(raw, "rank", int),
-        _optional(raw, "queue_size", int),
-        _optional(raw, "rank_eta", float, int),
-    )
-
-
-def _process_starts(raw: Mapping[str, Any]) -> Message:
-    return ProcessStarts(_event_id(raw), _optional(raw, "eta", float, int))
-
-
-def _process_generating(raw: Mapping[str, Any]) -> Message:
-    data = _output(raw).get("data")
-    if not isinstance(data, list):
-        raise _MalformedError("output.data")
-    return ProcessGenerating(_event_id(raw), data)
-
-
-def _process_completed(raw: Mapping[str, Any]) -> Message:
-    output = _output(raw)
-    success = raw.get("success")
-    if not isinstance(success, bool):
-        raise _MalformedError("success")
-    data = output.get("data")
-    if not isinstance(data, (list, type(None))):
-        raise _MalformedError("output.data")
-    error = output.get("error")
-    title = output.get("title")
-    return ProcessCompleted(
-        _event_id(raw),
-        success,
-        data,
-        None if error is None else str(error),
-        title if isinstance(title, str) else None,
-    )
-
-
-def _log(raw: Mapping[str, Any]) -> Message:
-    return Log(
-        _event_id(raw),
-        str(raw.get("log", "")),
-        str(raw.get("level", "info")),
-        _optional(raw, "title", str),
-    )
-
-
-_PARSERS: dict[str, Callable[[Mapping[str, Any]], Message]] = {
-    "estimation": _estimation,
-    "process_starts": _process_starts,
-    "process_generating": _process_generating,
-    "process_streaming": _process_generating,
-    "process_completed": _process_completed,
-    "log": _log,
-    "unexpected_error": lambda raw: UnexpectedError(str(raw.get("message", ""))),
-    # Both are `server_stopped` in Gradio, by name and by value.
-    "server_stopped": lambda raw: UnexpectedError("the server stopped"),
-    "Server stopped unexpectedly.": lambda raw: UnexpectedError("the server stopped"),
-    "heartbeat": lambda raw: Heartbeat(),
-    "queue_full": lambda raw: QueueFull(),
-    "send_data": lambda raw: SendData(_event_id(raw)),
-    "close_stream": lambda raw: CloseStream(),
-}
-
-
-def _event_id(raw: Mapping[str, Any]) -> str | None:
-    event_id: str | None = _optional(raw, "event_id", str)
-    return event_id
-
-
-def _output(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    output = raw.get("output")
-    if not isinstance(output, dict):
-        raise _MalformedError("output")
-    return output
-
-
-_LARGEST = 2**53  # a number beyond is no place and no time, and may not fit a float
-
-
-def _optional(raw: Mapping[str, Any], field: str, *types: type) -> Any:
-    value = raw.get(field)
-    if value is not None and (not isinstance(value, types) or isinstance(value, bool)):
-        raise _MalformedError(field)
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise _MalformedError(field)
-    return value
+def _start(data: bytes) -> str:
+    return repr(data[:200].decode(errors="replace"))

@@ -13,9 +13,11 @@ from qwen_space import JobError, SpaceClient, SpaceStatusError, TextDelta
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.messages import (
     Heartbeat,
+    Output,
     ProcessCompleted,
     ProcessGenerating,
-    parse_event,
+    Values,
+    decode_event,
 )
 from qwen_space.gradio.sse import ServerSentEvent
 from qwen_space.local import LocalSpace, ScriptedEngine
@@ -136,23 +138,25 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
 @pytest.mark.parametrize(
     ("event", "data", "message"),
     [
-        pytest.param("generating", '["a"]', ProcessGenerating(None, ["a"]), id="generating"),
         pytest.param(
-            "complete", '["a"]', ProcessCompleted(None, True, ["a"], None, None), id="complete"
+            "generating", '["a"]', ProcessGenerating(output=Values(["a"])), id="generating"
         ),
         pytest.param(
-            "error", "null", ProcessCompleted(None, False, None, None, None), id="error-unsaid"
+            "complete", '["a"]', ProcessCompleted(success=True, output=Output(["a"])), id="complete"
+        ),
+        pytest.param(
+            "error", "null", ProcessCompleted(success=False, output=Output()), id="error-unsaid"
         ),
         pytest.param(
             "error",
             '{"error": "broke", "title": "Oh"}',
-            ProcessCompleted(None, False, None, "broke", "Oh"),
+            ProcessCompleted(success=False, output=Output(None, "broke", "Oh")),
             id="error",
         ),
         pytest.param(
             "error",
             '"404: Not Found"',
-            ProcessCompleted(None, False, None, "404: Not Found", None),
+            ProcessCompleted(success=False, output=Output(None, "404: Not Found")),
             id="error-text",
         ),
         pytest.param("heartbeat", "null", Heartbeat(), id="heartbeat"),
@@ -160,7 +164,7 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
     ],
 )
 def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> None:
-    assert parse_event(ServerSentEvent(data, event)) == message
+    assert decode_event(ServerSentEvent(data.encode(), event)) == message
 
 
 @pytest.mark.parametrize(
@@ -168,4 +172,4 @@ def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> N
 )
 def test_a_malformed_event_of_call_is_an_error(event: str, data: str) -> None:
     with pytest.raises(ProtocolError):
-        parse_event(ServerSentEvent(data, event))
+        decode_event(ServerSentEvent(data.encode(), event))

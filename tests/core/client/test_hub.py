@@ -35,8 +35,9 @@ from qwen_space.client import hub
 from qwen_space.client import wakeup as front
 from qwen_space.client.http import Transport
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import ProcessCompleted
+from qwen_space.gradio.messages import Output, ProcessCompleted
 from tests.hub_front import PAGE_404, Answer, HubFront, Seen, told
+from tests.queue_stream import receive
 from tests.scripted_server import CONFIG, ScriptedServer, status
 
 TOKEN = "hf_very_secret"
@@ -911,7 +912,7 @@ def test_a_gpu_quota_is_a_quota(
     title: str | None, text: str | None, says: str, seconds: float | None
 ) -> None:
     with pytest.raises(QuotaError) as caught:
-        Job("e", 1).receive(ProcessCompleted("e", False, None, text, title))
+        receive(Job("e", 1), ProcessCompleted(success=False, output=Output(None, text, title)))
 
     assert says in str(caught.value)
     assert "<" not in str(caught.value)
@@ -931,7 +932,7 @@ def test_a_gpu_quota_is_a_quota(
 )
 def test_any_other_failure_of_a_gpu_is_the_job_s(title: str | None, text: str | None) -> None:
     with pytest.raises(JobError):
-        Job("e", 1).receive(ProcessCompleted("e", False, None, text, title))
+        receive(Job("e", 1), ProcessCompleted(success=False, output=Output(None, text, title)))
 
 
 # A plain address

@@ -17,17 +17,20 @@ from qwen_space.errors import (
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent, JobState
 from qwen_space.gradio.messages import (
+    AnyMessage,
     CloseStream,
     Estimation,
     Heartbeat,
     Log,
-    Message,
+    Output,
     ProcessCompleted,
     ProcessGenerating,
     ProcessStarts,
     QueueFull,
     UnexpectedError,
+    Values,
 )
+from tests.queue_stream import receive
 
 E = "e1"
 PATH = [0, 1]
@@ -38,11 +41,11 @@ def pairs(text: str | None) -> list[Any]:
 
 
 def value(chat: Any, event_id: str | None = E) -> ProcessGenerating:
-    return ProcessGenerating(event_id, ["", chat, "system"])
+    return ProcessGenerating(event_id=event_id, output=Values(["", chat, "system"]))
 
 
 def edits(*of_chat: list[Any], event_id: str | None = E) -> ProcessGenerating:
-    return ProcessGenerating(event_id, [[], list(of_chat), []])
+    return ProcessGenerating(event_id=event_id, output=Values([[], list(of_chat), []]))
 
 
 def append(piece: str, event_id: str | None = E) -> ProcessGenerating:
@@ -50,15 +53,12 @@ def append(piece: str, event_id: str | None = E) -> ProcessGenerating:
 
 
 def completed(chat: Any, event_id: str | None = E) -> ProcessCompleted:
-    return ProcessCompleted(event_id, True, ["", chat, "system"], None, None)
+    output = Output(["", chat, "system"])
+    return ProcessCompleted(event_id=event_id, success=True, output=output)
 
 
 def failed(error: str | None, title: str | None = None) -> ProcessCompleted:
-    return ProcessCompleted(E, False, None, error, title)
-
-
-def follow(job: Job, *messages: Message) -> list[JobEvent]:
-    return [event for message in messages for event in job.receive(message)]
+    return ProcessCompleted(event_id=E, success=False, output=Output(None, error, title))
 
 
 def deltas(events: list[JobEvent]) -> str:
@@ -79,7 +79,7 @@ def test_a_job_goes_from_the_queue_to_its_end() -> None:
         completed(pairs("ab")),
         CloseStream(),
     ]:
-        events += job.receive(message)
+        events += receive(job, message)
         states.append(job.state)
 
     assert events == [
@@ -113,9 +113,9 @@ PIECES = [
 @pytest.mark.parametrize("piece", PIECES)
 def test_each_appended_piece_is_a_delta(protocol: str | None, piece: str) -> None:
     job = Job(E, 1, protocol)
-    job.receive(value(pairs("a")))
+    receive(job, value(pairs("a")))
 
-    events = follow(job, append(piece), append(piece), append(""), append(piece))
+    events = receive(job, append(piece), append(piece), append(""), append(piece))
 
     assert [event.delta for event in events if isinstance(event, TextDelta)] == [piece] * 3
     assert job.text == "a" + piece * 3
@@ -170,7 +170,7 @@ def test_edits_go_to_the_text_of_every_shape(
 ) -> None:
     job = Job(E, 1, protocol)
 
-    events = follow(job, value(first), edits(*then))
+    events = receive(job, value(first), edits(*then))
 
     assert job.text == text
     assert deltas(events) == text
@@ -179,7 +179,7 @@ def test_edits_go_to_the_text_of_every_shape(
 def test_appends_and_other_edits_take_turns() -> None:
     job = Job(E, 1, "sse_v3")
 
-    events = follow(
+    events = receive(
         job,
         value(pairs("a")),
         append("b"),
@@ -198,15 +198,15 @@ def test_appends_and_other_edits_take_turns() -> None:
 def test_an_empty_piece_is_no_event() -> None:
     job = Job(E, 1, "sse_v3")
 
-    assert deltas(follow(job, value(pairs("a")), append(""), append("b"))) == "ab"
-    assert job.receive(append("")) == []
+    assert deltas(receive(job, value(pairs("a")), append(""), append("b"))) == "ab"
+    assert receive(job, append("")) == []
 
 
 @pytest.mark.parametrize("protocol", ["sse", "sse_v1", None])
 def test_protocols_without_edits_send_the_whole_value_each_time(protocol: str | None) -> None:
     job = Job(E, 1, protocol)
 
-    events = follow(
+    events = receive(
         job,
         value(pairs("a")),
         value(pairs("ab")),
@@ -221,34 +221,36 @@ def test_protocols_without_edits_send_the_whole_value_each_time(protocol: str | 
 @pytest.mark.parametrize("protocol", ["sse", "sse_v1"])
 def test_a_value_that_looks_like_edits_is_one_where_there_are_none(protocol: str) -> None:
     job = Job(E, 0, protocol)
-    first = ProcessGenerating(E, ["a"])
+    first = ProcessGenerating(event_id=E, output=Values(["a"]))
 
     with pytest.raises(ProtocolError, match="no pair"):
-        follow(job, first, ProcessGenerating(E, [[["append", [], "b"]]]))
+        receive(job, first, ProcessGenerating(event_id=E, output=Values([[["append", [], "b"]]])))
 
 
 def test_a_first_value_that_is_edits_belongs_to_an_older_job_and_is_an_error() -> None:
     job = Job(E, 1, "sse_v3")
 
     with pytest.raises(ProtocolError):
-        job.receive(append("b"))
+        receive(job, append("b"))
 
 
 @pytest.mark.parametrize("output", [None, "text", {"__type__": "update"}, 1])
 def test_what_is_no_list_of_edits_is_an_error_where_edits_are_due(output: Any) -> None:
     job = Job(E, 1, "sse_v3")
-    job.receive(value(pairs("a")))
+    receive(job, value(pairs("a")))
 
     with pytest.raises(ProtocolError, match="Expected edits"):
-        job.receive(value(output))
+        receive(job, value(output))
 
 
-@pytest.mark.parametrize("message", [ProcessGenerating(E, [""]), completed(pairs("x"))])
-def test_an_output_that_is_not_there_is_an_error(message: Message) -> None:
+@pytest.mark.parametrize(
+    "message", [ProcessGenerating(event_id=E, output=Values([""])), completed(pairs("x"))]
+)
+def test_an_output_that_is_not_there_is_an_error(message: AnyMessage) -> None:
     job = Job(E, 3, "sse_v3")
 
     with pytest.raises(ProtocolError, match="at position 3"):
-        job.receive(message)
+        receive(job, message)
 
 
 @pytest.mark.parametrize(
@@ -260,13 +262,15 @@ def test_an_output_that_is_not_there_is_an_error(message: Message) -> None:
         pytest.param(append("x", "e2"), id="edits"),
         pytest.param(Log("e2", "x", "info", None), id="log"),
         pytest.param(completed(pairs("x"), "e2"), id="completed"),
-        pytest.param(ProcessCompleted("e2", False, None, "x", None), id="failed"),
+        pytest.param(
+            ProcessCompleted(event_id="e2", success=False, output=Output(None, "x")), id="failed"
+        ),
     ],
 )
-def test_another_job_s_messages_are_passed_over(of_another: Message) -> None:
+def test_another_job_s_messages_are_passed_over(of_another: AnyMessage) -> None:
     job = Job(E, 1, "sse_v3")
 
-    events = follow(job, of_another, value(pairs("a")), of_another, append("b"), of_another)
+    events = receive(job, of_another, value(pairs("a")), of_another, append("b"), of_another)
 
     assert deltas(events) == job.text == "ab"
     assert job.state is JobState.RUNNING
@@ -275,7 +279,7 @@ def test_another_job_s_messages_are_passed_over(of_another: Message) -> None:
 def test_messages_without_a_name_are_everybody_s() -> None:
     job = Job(E, 1, "sse")
 
-    events = follow(job, value(pairs("a"), None), completed(pairs("a"), None))
+    events = receive(job, value(pairs("a"), None), completed(pairs("a"), None))
 
     assert deltas(events) == "a"
     assert job.state is JobState.COMPLETED
@@ -284,7 +288,7 @@ def test_messages_without_a_name_are_everybody_s() -> None:
 def test_a_job_without_a_name_takes_every_message() -> None:
     job = Job(None, 1, "sse_v3")
 
-    events = follow(job, value(pairs("a")), append("b"), completed(pairs("ab")))
+    events = receive(job, value(pairs("a")), append("b"), completed(pairs("ab")))
 
     assert deltas(events) == "ab"
 
@@ -302,11 +306,11 @@ def test_a_job_without_a_name_takes_every_message() -> None:
         ),
     ],
 )
-def test_the_last_value_is_the_truth(last: Message, text: str, new: list[str]) -> None:
+def test_the_last_value_is_the_truth(last: AnyMessage, text: str, new: list[str]) -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), append("b"))
+    receive(job, value(pairs("a")), append("b"))
 
-    events = job.receive(last)
+    events = receive(job, last)
 
     assert job.text == text
     assert [event.delta for event in events if isinstance(event, TextDelta)] == new
@@ -315,9 +319,9 @@ def test_the_last_value_is_the_truth(last: Message, text: str, new: list[str]) -
 
 def test_a_last_value_that_differs_is_a_rewriting() -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), append("b"))
+    receive(job, value(pairs("a")), append("b"))
 
-    events = job.receive(completed(pairs("xyz")))
+    events = receive(job, completed(pairs("xyz")))
 
     assert events == [Rewritten("xyz")]
     assert job.text == "xyz"
@@ -326,7 +330,7 @@ def test_a_last_value_that_differs_is_a_rewriting() -> None:
 def test_an_app_that_returns_at_once_has_one_delta() -> None:
     job = Job(E, 1, "sse_v3")
 
-    events = follow(job, ProcessStarts(E, None), completed(pairs("all of it")))
+    events = receive(job, ProcessStarts(E, None), completed(pairs("all of it")))
 
     assert events == [Started(None), TextDelta("all of it")]
 
@@ -335,7 +339,7 @@ def test_an_app_that_returns_at_once_has_one_delta() -> None:
 def test_an_app_that_says_nothing_completes_with_nothing(data: list[Any]) -> None:
     job = Job(E, 1, "sse_v3")
 
-    events = job.receive(ProcessCompleted(E, True, data, None, None))
+    events = receive(job, ProcessCompleted(event_id=E, success=True, output=Output(data)))
 
     assert events == []
     assert job.text == ""
@@ -375,7 +379,7 @@ QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try agai
             id="only-the-title",
         ),
         pytest.param(
-            ProcessCompleted(E, True, None, None, None),
+            ProcessCompleted(event_id=E, success=True, output=Output()),
             JobError("The job was cancelled on the server."),
             id="cancelled",
         ),
@@ -396,13 +400,13 @@ QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try agai
     ],
 )
 def test_a_failure_is_the_right_error_with_the_text_so_far(
-    message: Message, expected: QwenSpaceError
+    message: AnyMessage, expected: QwenSpaceError
 ) -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), append("b"))
+    receive(job, value(pairs("a")), append("b"))
 
     with pytest.raises(QwenSpaceError) as caught:
-        job.receive(message)
+        receive(job, message)
 
     assert type(caught.value) is type(expected)
     assert caught.value.args == expected.args
@@ -413,10 +417,10 @@ def test_a_failure_is_the_right_error_with_the_text_so_far(
 
 def test_an_edit_that_does_not_fit_is_an_error_with_the_text_so_far() -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), append("b"))
+    receive(job, value(pairs("a")), append("b"))
 
     with pytest.raises(ProtocolError) as caught:
-        job.receive(edits(["append", [7, 1], "x"]))
+        receive(job, edits(["append", [7, 1], "x"]))
 
     assert caught.value.text == "ab"
     assert job.done
@@ -425,7 +429,7 @@ def test_an_edit_that_does_not_fit_is_an_error_with_the_text_so_far() -> None:
 def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_text() -> None:
     job = Job(E, 1, "sse_v3")
     content = [{"role": "assistant", "content": [[], "a"]}]
-    follow(job, value(content))
+    receive(job, value(content))
     deep: Any = []
     for _ in range(100):
         deep = [deep]
@@ -435,7 +439,7 @@ def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_
     ]
 
     with pytest.raises(ProtocolError, match="nested too deeply") as caught:
-        follow(job, *deeper)
+        receive(job, *deeper)
 
     assert caught.value.text == "a"
     assert job.done
@@ -443,10 +447,10 @@ def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_
 
 def test_the_end_of_the_stream_before_the_reply_s_is_an_error_with_the_text() -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), append("b"))
+    receive(job, value(pairs("a")), append("b"))
 
     with pytest.raises(StreamInterruptedError) as caught:
-        job.end()
+        job.receive_eof()
 
     assert caught.value.text == "ab"
     assert job.state is JobState.FAILED
@@ -454,10 +458,10 @@ def test_the_end_of_the_stream_before_the_reply_s_is_an_error_with_the_text() ->
 
 def test_nothing_counts_after_the_end() -> None:
     job = Job(E, 1, "sse_v3")
-    follow(job, value(pairs("a")), completed(pairs("a")))
+    receive(job, value(pairs("a")), completed(pairs("a")))
 
-    events = follow(job, append("b"), failed("why"), UnexpectedError("late"), CloseStream())
-    job.end()
+    events = receive(job, append("b"), failed("why"), UnexpectedError("late"), CloseStream())
+    job.receive_eof()
 
     assert events == []
     assert job.text == "a"
@@ -471,8 +475,8 @@ TEXT = st.text("ab \n[🙂", max_size=6)
 def test_deltas_of_a_growing_text_are_the_text(pieces: list[str], protocol: str | None) -> None:
     job = Job(E, 1, protocol)
 
-    events = follow(job, value(pairs(pieces[0])), *map(append, pieces[1:]))
-    events += job.receive(completed(pairs("".join(pieces))))
+    events = receive(job, value(pairs(pieces[0])), *map(append, pieces[1:]))
+    events += receive(job, completed(pairs("".join(pieces))))
 
     assert job.text == deltas(events) == "".join(pieces)
     assert [e.delta for e in events if isinstance(e, TextDelta)] == [p for p in pieces if p]
@@ -488,7 +492,7 @@ def test_whatever_the_app_writes_the_last_text_is_the_reply(
         for text in texts[1:]
     ]
 
-    events = follow(job, value(pairs(texts[0])), *rest, completed(pairs(texts[-1])))
+    events = receive(job, value(pairs(texts[0])), *rest, completed(pairs(texts[-1])))
 
     shown = ""
     for event in events:

@@ -14,8 +14,7 @@ import pytest
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent
-from qwen_space.gradio.messages import parse_message
-from qwen_space.gradio.sse import SSEDecoder
+from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
 
 DATA = Path(__file__).parents[2] / "data"
 SERVERS = ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"]
@@ -82,16 +81,15 @@ def replay(
 ) -> Outcome:
     body = recording.body
     size = size or len(body)
-    decoder = SSEDecoder()
     job = Job(event_id or next(iter(recording.event_ids), None), recording.output, protocol)
     events: list[JobEvent] = []
     error = None
     try:
         for start in range(0, len(body), size):
-            for sse in decoder.feed(body[start : start + size]):
-                if (message := parse_message(sse.data)) is not None:
-                    events += job.receive(message)
-        job.end()
+            for event in job.receive(body[start : start + size]):
+                if event is not None:
+                    events.append(event)  # noqa: PERF401 - those before an error count
+        job.receive_eof()
     except QwenSpaceError as exc:
         error = exc
     return Outcome(events, job.text, error)
@@ -112,11 +110,19 @@ def test_the_reply_is_the_server_s_whatever_the_chunks(
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_no_cut_in_two_changes_an_event(recording: Recording) -> None:
     body = recording.body[:1024]
-    whole = list(SSEDecoder().feed(body))
+    whole = decoded(body)
 
     for cut in range(1, len(body)):
-        decoder = SSEDecoder()
-        assert [*decoder.feed(body[:cut]), *decoder.feed(body[cut:])] == whole
+        assert decoded(body[:cut], body[cut:]) == whole
+
+
+def decoded(*chunks: bytes) -> list[ServerSentEvent]:
+    decoder, events = SSEDecoder(), []
+    for chunk in chunks:
+        decoder.feed(chunk)
+        while (event := decoder.next_event()) is not None:
+            events.append(event)
+    return events
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)

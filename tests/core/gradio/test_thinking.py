@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from qwen_space import (
 )
 from qwen_space.gradio import deltas as value_module
 from qwen_space.gradio.chatbot import Reply, find_reply
-from qwen_space.gradio.deltas import ChatValue
+from qwen_space.gradio.deltas import ChatValue, ValueEvent
 from tests.scripted_server import Exchange, ScriptedServer, append, starts, streaming
 from tests.thinking_app import WAYS, asked
 
@@ -182,10 +183,19 @@ def thinking_value(thought: str | None, answer: str | None, title: str = "T") ->
 THOUGHT, ANSWER = [1, "content"], [2, "content"]
 
 
+def edit(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
+    """Take a message's edits, as a job does."""
+    if not edits or (events := value.append(edits)) is not None:
+        return events if edits else []
+    value.begin_edits(1_000)
+    value.edit(copy.deepcopy(edits))
+    return value.end_edits()
+
+
 def after(*values: Any) -> ChatValue:
     value = ChatValue()
     for each in values:
-        value.become(each)
+        value.replace(copy.deepcopy(each))
     return value
 
 
@@ -193,10 +203,10 @@ def test_thoughts_come_before_the_answer_and_each_as_its_own_event() -> None:
     value = ChatValue()
 
     events = [
-        *value.become(thinking_value("hm", None)),
-        *value.edit([["append", THOUGHT, " so"]]),
-        *value.edit([["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
-        *value.edit([["append", ANSWER, "b"]]),
+        *value.replace(thinking_value("hm", None)),
+        *edit(value, [["append", THOUGHT, " so"]]),
+        *edit(value, [["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
+        *edit(value, [["append", ANSWER, "b"]]),
     ]
 
     assert events == [
@@ -213,11 +223,11 @@ def test_a_pro_chatbot_s_thoughts_come_before_its_answer() -> None:
     options = [1, "content", 0, "options"]
 
     events = [
-        *value.edit([["append", [1, "content", 0, "content"], "hm"]]),
-        *value.edit([["append", [1, "content", 0, "content"], " so"]]),
-        *value.edit([["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]),
-        *value.edit([["add", [1, "content", 1], said("a")]]),
-        *value.edit([["append", [1, "content", 1, "content"], "b"]]),
+        *edit(value, [["append", [1, "content", 0, "content"], "hm"]]),
+        *edit(value, [["append", [1, "content", 0, "content"], " so"]]),
+        *edit(value, [["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]),
+        *edit(value, [["add", [1, "content", 1], said("a")]]),
+        *edit(value, [["append", [1, "content", 1, "content"], "b"]]),
     ]
 
     assert events == [
@@ -229,14 +239,14 @@ def test_a_pro_chatbot_s_thoughts_come_before_its_answer() -> None:
 
 
 def test_both_in_one_message_are_two_events() -> None:
-    assert ChatValue().become(thinking_value("hm", "a")) == [ThinkingDelta("hm"), TextDelta("a")]
+    assert ChatValue().replace(thinking_value("hm", "a")) == [ThinkingDelta("hm"), TextDelta("a")]
 
 
 def test_a_further_thought_begins_with_a_blank_line() -> None:
     value = after([USER, bot("hm", title="T")])
 
-    events = value.edit([["add", [2], bot("so", title="T")]])
-    events += value.edit([["append", [2, "content"], "!"]])
+    events = edit(value, [["add", [2], bot("so", title="T")]])
+    events += edit(value, [["append", [2, "content"], "!"]])
 
     assert [event.delta for event in events if isinstance(event, ThinkingDelta)] == ["\n\nso", "!"]
 
@@ -244,7 +254,7 @@ def test_a_further_thought_begins_with_a_blank_line() -> None:
 def test_a_further_thought_that_is_empty_at_first_begins_with_a_blank_line_too() -> None:
     value = after([USER, bot("hm", title="T"), bot("", title="T")])
 
-    events = value.edit([["append", [2, "content"], "so"]])
+    events = edit(value, [["append", [2, "content"], "so"]])
 
     assert events == [ThinkingDelta("\n\nso", ["hm\n\nso"])]
 
@@ -260,16 +270,15 @@ def test_a_piece_at_the_end_costs_no_look_at_the_value(
     edit: Any, event: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     value = after(thinking_value("hm", "a"))
-    monkeypatch.delattr(value_module, "apply_edits")
     monkeypatch.delattr(value_module, "find_reply")
 
-    assert value.edit([edit]) == [event]
-    assert value.edit([]) == []
+    assert edit(value, [edit]) == [event]
+    assert edit(value, []) == []
 
 
 def test_an_append_without_a_path_is_no_piece_of_what_is_not_there_yet() -> None:
     with pytest.raises(ProtocolError):
-        after([USER]).edit([["append", None, "x"]])
+        edit(after([USER]), [["append", None, "x"]])
 
 
 CHANGES = [
@@ -286,11 +295,11 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
     value = after(thinking_value("hm", "a"))
 
     events = [
-        *value.edit([["append", THOUGHT, "!"]]),
-        *value.edit([["append", ANSWER, "b"]]),
-        *value.edit([change]),
-        *value.edit([["append", ANSWER, "c"]]),
-        *value.edit([change, ["append", ANSWER, "d"]]),
+        *edit(value, [["append", THOUGHT, "!"]]),
+        *edit(value, [["append", ANSWER, "b"]]),
+        *edit(value, [change]),
+        *edit(value, [["append", ANSWER, "c"]]),
+        *edit(value, [change, ["append", ANSWER, "d"]]),
     ]
 
     assert "".join(each.delta for each in events if isinstance(each, TextDelta)) == "bcd"
@@ -301,7 +310,7 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
 def test_a_thought_that_the_app_shows_as_answer_later_is_a_rewriting() -> None:
     value = after(thinking_value("hm", "a"))
 
-    assert value.edit([["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
+    assert edit(value, [["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
     assert (value.thinking, value.text) == ("", "hm\n\na")
 
 
@@ -320,20 +329,20 @@ def test_a_rewritten_thought_is_no_event_and_right_in_the_end(
 ) -> None:
     value = after(thinking_value(old, None))
 
-    assert value.become(thinking_value(new, None)) == events
+    assert value.replace(thinking_value(new, None)) == events
     assert value.thinking == (new or "")
 
 
 def test_thoughts_go_on_after_a_rewriting() -> None:
     value = after(thinking_value("hm", None), thinking_value("so", None))
 
-    assert value.edit([["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
+    assert edit(value, [["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
 
 
 def test_an_update_without_a_value_leaves_both_as_they_were() -> None:
     value = after(thinking_value("hm", "a"))
 
-    assert value.become({"__type__": "update"}) == []
+    assert value.replace({"__type__": "update"}) == []
     assert (value.thinking, value.text) == ("hm", "a")
 
 
@@ -342,7 +351,7 @@ def test_after_an_update_without_a_value_there_is_nothing_to_append_to(path: Any
     value = after(thinking_value("hm", "a"), {"__type__": "update"})
 
     with pytest.raises(ProtocolError):
-        value.edit([["append", path, "x"]])
+        edit(value, [["append", path, "x"]])
 
 
 STEPS = st.lists(
@@ -399,8 +408,8 @@ def test_deltas_of_what_only_grows_are_the_thoughts_and_the_answer(
     old: list[Any] = [USER]
 
     for new in grown(steps):
-        events = edited.edit(edits_between(old, new))
-        assert events == whole.become(new)
+        events = edit(edited, edits_between(old, new))
+        assert events == whole.replace(copy.deepcopy(new))
         for event in events:
             assert not isinstance(event, Rewritten)
             assert event.delta

@@ -27,12 +27,12 @@ from qwen_space import ProtocolError, SpaceTimeoutError, Timeouts
 from qwen_space.chat_model import bridge as sync
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import parse_message
-from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
+from qwen_space.gradio.sse import SSEDecoder
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import END, Endless, Script, http, message, playing, sse
 from tests.end_to_end.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, THREE, TWO
 from tests.end_to_end.faults.ways import WAYS, InWays
+from tests.queue_stream import receive
 from tests.scripted_server import (
     EVENT_ID,
     ScriptedServer,
@@ -128,35 +128,31 @@ def test_the_limits_hold_in_ways(serve: Serve, in_ways: InWays) -> None:
 
 def test_a_value_that_changes_for_long_and_does_not_grow_is_taken() -> None:
     job = Job(EVENT_ID, 1, max_size=1_000)
-    job.receive(parse_message(json.dumps(generating("one "))))  # type: ignore[arg-type]
+    receive(job, message(generating("one ")))
 
     for _ in range(100):
-        text = json.dumps(edit(["replace", [0, 0, "text"], "x" * 500]))
-        job.receive(parse_message(text), ServerSentEvent(text))  # type: ignore[arg-type]
+        receive(job, message(edit(["replace", [0, 0, "text"], "x" * 500])))
 
     assert job.text == "one "
 
 
 def test_a_value_is_measured_each_time_that_its_limit_of_edits_has_come() -> None:
     job = Job(EVENT_ID, 1, max_size=1_000)
-    job.receive(parse_message(json.dumps(generating("one "))))  # type: ignore[arg-type]
-    text = json.dumps(edit(["append", [0, 0, "text"], "x" * 100]))
+    receive(job, message(generating("one ")))
+    more = message(edit(["append", [0, 0, "text"], "x" * 100]))
 
-    def receive() -> None:
-        for _ in range(20):
-            job.receive(parse_message(text), ServerSentEvent(text))  # type: ignore[arg-type]
-
-    with pytest.raises(ProtocolError, match="more than 1000 characters") as caught:
-        receive()
+    with pytest.raises(ProtocolError, match="more than 1000 bytes") as caught:
+        receive(job, *[more] * 20)
 
     assert caught.value.text == "one "
 
 
 def test_empty_lines_of_an_event_count_too() -> None:
-    with pytest.raises(ProtocolError, match="larger than 100 bytes"):
-        list(SSEDecoder(100).feed(b"data\n" * 102))
+    decoder = SSEDecoder(100)
+    decoder.feed(b"data\n" * 21)
 
-    assert [each.data for each in SSEDecoder(100).feed(b"data\n" * 101 + b"\n")] == ["\n" * 100]
+    with pytest.raises(ProtocolError, match="larger than 100 bytes"):
+        decoder.next_event()
 
 
 # Without end, and nothing of it is kept: flat, and up to `total` and the caller
