@@ -183,7 +183,7 @@ def thinking_value(thought: str | None, answer: str | None, title: str = "T") ->
 THOUGHT, ANSWER = [1, "content"], [2, "content"]
 
 
-def edit(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
+def take_edits(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
     """Take a message's edits, as a job does."""
     if not edits or (events := value.append(edits)) is not None:
         return events if edits else []
@@ -204,9 +204,9 @@ def test_thoughts_come_before_the_answer_and_each_as_its_own_event() -> None:
 
     events = [
         *value.replace(thinking_value("hm", None)),
-        *edit(value, [["append", THOUGHT, " so"]]),
-        *edit(value, [["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
-        *edit(value, [["append", ANSWER, "b"]]),
+        *take_edits(value, [["append", THOUGHT, " so"]]),
+        *take_edits(value, [["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
+        *take_edits(value, [["append", ANSWER, "b"]]),
     ]
 
     assert events == [
@@ -223,11 +223,13 @@ def test_a_pro_chatbot_s_thoughts_come_before_its_answer() -> None:
     options = [1, "content", 0, "options"]
 
     events = [
-        *edit(value, [["append", [1, "content", 0, "content"], "hm"]]),
-        *edit(value, [["append", [1, "content", 0, "content"], " so"]]),
-        *edit(value, [["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]),
-        *edit(value, [["add", [1, "content", 1], said("a")]]),
-        *edit(value, [["append", [1, "content", 1, "content"], "b"]]),
+        *take_edits(value, [["append", [1, "content", 0, "content"], "hm"]]),
+        *take_edits(value, [["append", [1, "content", 0, "content"], " so"]]),
+        *take_edits(
+            value, [["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]
+        ),
+        *take_edits(value, [["add", [1, "content", 1], said("a")]]),
+        *take_edits(value, [["append", [1, "content", 1, "content"], "b"]]),
     ]
 
     assert events == [
@@ -245,8 +247,8 @@ def test_both_in_one_message_are_two_events() -> None:
 def test_a_further_thought_begins_with_a_blank_line() -> None:
     value = after([USER, bot("hm", title="T")])
 
-    events = edit(value, [["add", [2], bot("so", title="T")]])
-    events += edit(value, [["append", [2, "content"], "!"]])
+    events = take_edits(value, [["add", [2], bot("so", title="T")]])
+    events += take_edits(value, [["append", [2, "content"], "!"]])
 
     assert [event.delta for event in events if isinstance(event, ThinkingDelta)] == ["\n\nso", "!"]
 
@@ -254,7 +256,7 @@ def test_a_further_thought_begins_with_a_blank_line() -> None:
 def test_a_further_thought_that_is_empty_at_first_begins_with_a_blank_line_too() -> None:
     value = after([USER, bot("hm", title="T"), bot("", title="T")])
 
-    events = edit(value, [["append", [2, "content"], "so"]])
+    events = take_edits(value, [["append", [2, "content"], "so"]])
 
     assert events == [ThinkingDelta("\n\nso", ["hm\n\nso"])]
 
@@ -272,13 +274,13 @@ def test_a_piece_at_the_end_costs_no_look_at_the_value(
     value = after(thinking_value("hm", "a"))
     monkeypatch.delattr(value_module, "find_reply")
 
-    assert edit(value, [edit]) == [event]
-    assert edit(value, []) == []
+    assert take_edits(value, [edit]) == [event]
+    assert take_edits(value, []) == []
 
 
 def test_an_append_without_a_path_is_no_piece_of_what_is_not_there_yet() -> None:
     with pytest.raises(ProtocolError):
-        edit(after([USER]), [["append", None, "x"]])
+        take_edits(after([USER]), [["append", None, "x"]])
 
 
 CHANGES = [
@@ -295,11 +297,11 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
     value = after(thinking_value("hm", "a"))
 
     events = [
-        *edit(value, [["append", THOUGHT, "!"]]),
-        *edit(value, [["append", ANSWER, "b"]]),
-        *edit(value, [change]),
-        *edit(value, [["append", ANSWER, "c"]]),
-        *edit(value, [change, ["append", ANSWER, "d"]]),
+        *take_edits(value, [["append", THOUGHT, "!"]]),
+        *take_edits(value, [["append", ANSWER, "b"]]),
+        *take_edits(value, [change]),
+        *take_edits(value, [["append", ANSWER, "c"]]),
+        *take_edits(value, [change, ["append", ANSWER, "d"]]),
     ]
 
     assert "".join(each.delta for each in events if isinstance(each, TextDelta)) == "bcd"
@@ -310,7 +312,7 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
 def test_a_thought_that_the_app_shows_as_answer_later_is_a_rewriting() -> None:
     value = after(thinking_value("hm", "a"))
 
-    assert edit(value, [["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
+    assert take_edits(value, [["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
     assert (value.thinking, value.text) == ("", "hm\n\na")
 
 
@@ -336,7 +338,7 @@ def test_a_rewritten_thought_is_no_event_and_right_in_the_end(
 def test_thoughts_go_on_after_a_rewriting() -> None:
     value = after(thinking_value("hm", None), thinking_value("so", None))
 
-    assert edit(value, [["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
+    assert take_edits(value, [["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
 
 
 def test_an_update_without_a_value_leaves_both_as_they_were() -> None:
@@ -351,7 +353,7 @@ def test_after_an_update_without_a_value_there_is_nothing_to_append_to(path: Any
     value = after(thinking_value("hm", "a"), {"__type__": "update"})
 
     with pytest.raises(ProtocolError):
-        edit(value, [["append", path, "x"]])
+        take_edits(value, [["append", path, "x"]])
 
 
 STEPS = st.lists(
@@ -408,7 +410,7 @@ def test_deltas_of_what_only_grows_are_the_thoughts_and_the_answer(
     old: list[Any] = [USER]
 
     for new in grown(steps):
-        events = edit(edited, edits_between(old, new))
+        events = take_edits(edited, edits_between(old, new))
         assert events == whole.replace(copy.deepcopy(new))
         for event in events:
             assert not isinstance(event, Rewritten)
