@@ -25,9 +25,8 @@ from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
-from qwen_space.client.stepping import run_step
 from qwen_space.client.stream import EventStreamReader
-from qwen_space.client.submit import Opening
+from qwen_space.client.submit import run_prerequisite, submit_job
 from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
@@ -315,13 +314,14 @@ class SpaceClient:
         for step in endpoint.before:
             join = self._join(step, asked.data(step, page), session_hash)
             send_data = self._sending(join, deadline)
-            page.update(await run_step(self._transport, step, join, deadline, send_data))
+            page.update(await run_prerequisite(self._transport, step, join, deadline, send_data))
         join = self._join(endpoint, asked.data(endpoint, page), session_hash)
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
-        opening = Opening(self._transport, endpoint, join, deadline, may_call=may_call)
         try:
-            body, job = await opening.open()
+            body, job = await submit_job(
+                self._transport, endpoint, join, deadline, may_call=may_call
+            )
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise

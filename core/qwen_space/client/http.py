@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 from dataclasses import replace
@@ -14,6 +15,7 @@ import aiohttp
 from qwen_space._version import __version__
 from qwen_space.client import hub
 from qwen_space.client.aiohttp_internals import Connector
+from qwen_space.client.background import BackgroundTasks
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http_errors import refusal
@@ -46,6 +48,7 @@ class Transport:
 
     Attributes:
         config: As given, but with the address at which the app was found.
+        background: Gives up the jobs of callers who were cancelled.
     """
 
     def __init__(self, config: SpaceConfig, session: aiohttp.ClientSession | None = None) -> None:
@@ -54,11 +57,30 @@ class Transport:
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None  # of a session of our own
         self._released: set[Body] = set()
+        self.background = BackgroundTasks()
+        self._closing: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
-        """Close the connections. New ones are opened if it is used again."""
+        """Close the connections, once the jobs that are being given up are.
+
+        A caller who is cancelled meanwhile does not keep that from happening.
+        New connections are opened if it is used again.
+        """
         for body in [*self._released]:
             body.close()
+        if not self.background:
+            await self._close_session()
+            return
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.get_running_loop().create_task(self._close_later())
+        await asyncio.shield(self._closing)
+
+    async def _close_later(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):  # the loop ends, and its tasks do
+            await self.background.wait()
+        await self._close_session()
+
+    async def _close_session(self) -> None:
         if self._owns_session and self._session is not None:
             session, self._session = self._session, None
             await session.close()

@@ -1,17 +1,18 @@
-"""Opens the stream of one request: by the queue, or by `/call` where that is closed."""
+"""Submits a job: to the queue, or to `/call` where that is closed."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.retry import is_refusal, retrying, was_never_sent
+from qwen_space.client.stream import EventStreamReader
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
     AuthenticationError,
@@ -26,118 +27,80 @@ from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.requests import Join
 
-__all__ = ["Opening"]
+__all__ = ["run_prerequisite", "submit_job"]
 
 logger = logging.getLogger("qwen_space.client")
 
-_ON_ITS_WAY = 1.0  # seconds that a join may take after its task was cancelled
+_JOIN_SECONDS = 1.0  # for the answer to a join whose caller was cancelled
 
-_CLOSED = frozenset({404, 405, 410})  # statuses of what is not there, or not for us
+_CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
 
-class Opening:
-    """Sends one request, and gives up on the server what it may have begun there.
+async def submit_job(
+    transport: Transport, endpoint: Endpoint, join: Join, deadline: Deadline, *, may_call: bool
+) -> tuple[Body, Job]:
+    """Submit a job and open its stream; give the job up if that fails or is cancelled.
 
     Args:
-        transport: Sends the HTTP requests.
-        endpoint: The function that is asked.
-        join: What is sent to the queue.
+        transport: Sends the requests.
+        endpoint: The function to run.
+        join: Its arguments and its session.
         deadline: The time limits.
         may_call: Whether the app may have `/call` open where its queue is closed.
+
+    Raises:
+        QwenSpaceError: The Space cannot be reached, or refuses.
     """
+    submission = _Submission(transport, endpoint, join, deadline)
+    if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
+        return await submission.open_stream(join.joining_stream_url), submission.job()
+    try:
+        event_id = await submission.join_queue()
+    except SpaceStatusError as refusal:
+        if not may_call or endpoint.api_name is None or refusal.status not in _CLOSED:
+            raise
+        return await submission.call(refusal)
+    logger.debug("joined %s as %s", join.queue, event_id)
+    return await submission.open_or_give_up(join.stream_url), submission.job(event_id)
+
+
+class _Submission:
+    """One job while it is submitted."""
 
     def __init__(
-        self,
-        transport: Transport,
-        endpoint: Endpoint,
-        join: Join,
-        deadline: Deadline,
-        *,
-        may_call: bool,
+        self, transport: Transport, endpoint: Endpoint, join: Join, deadline: Deadline
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
         self._join = join
         self._deadline = deadline
-        self._may_call = may_call and endpoint.api_name is not None
 
-    async def open(self) -> tuple[Body, Job]:
-        """Send the request; return its stream and its job.
-
-        Raises:
-            QwenSpaceError: The Space cannot be reached, or refuses.
-        """
-        join, protocol = self._join, self._endpoint.protocol
-        if protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
-            body = await self._opened(join.joining_stream_url)
-            return body, self._job(None, protocol)
-        try:
-            event_id = await self._joined()
-        except SpaceStatusError as refusal:
-            if not self._may_call or refusal.status not in _CLOSED:
-                raise
-            return await self._call(refusal)
-        logger.debug("joined %s as %s", join.queue, event_id)
-        async with self._abandoning(join.stream_url, was_never_sent):
-            body = await self._opened(join.stream_url)
-        return body, self._job(event_id, protocol)
-
-    def _job(self, event_id: str | None, protocol: str | None) -> Job:
+    def job(self, event_id: str | None = None, protocol: str | None = None) -> Job:
         max_size = self._transport.config.max_size
+        protocol = protocol or self._endpoint.protocol
         return Job(event_id, self._endpoint.output, protocol, max_size=max_size)
 
-    async def _joined(self) -> str:
-        """Join the queue and return the job's name."""
+    async def join_queue(self) -> str:
+        """Join the queue and return the event id."""
         join = self._join
-        async with self._abandoning(join.stream_url, _was_not_accepted):
-            return await self._posted(join.join_url, join.body)
+        return await self._post(join.join_url, join.body, lambda _: join.stream_url)
 
-    async def _call(self, refusal: SpaceStatusError) -> tuple[Body, Job]:
-        """Call the function by its name, where every value comes whole.
-
-        Where the answer is lost, the job cannot be given up: only the answer has its name.
-        """
+    async def call(self, refusal: SpaceStatusError) -> tuple[Body, Job]:
+        """Call the function by its name, where every value comes whole."""
         logger.debug("the queue is closed (%s): trying /call", refusal)
         prefix, name = self._endpoint.prefix, self._endpoint.api_name
         url = f"{self._transport.config.url}{prefix}/call/{name}"
+        # Where the answer is lost the job cannot be given up: only the answer has its id.
+        stream_of = lambda event_id: event_id and f"{url}/{event_id}"  # noqa: E731
         try:
-            event_id = await self._posted(url, self._join.call_body)
+            event_id = await self._post(url, self._join.call_body, stream_of)
         except SpaceStatusError as exc:
             if exc.status in _CLOSED:
-                raise refusal from None  # what the queue says is nearer to what was wanted
+                raise refusal from None  # the queue's own words are nearer to the matter
             raise
-        stream_url = f"{url}/{event_id}"
-        async with self._abandoning(stream_url, was_never_sent):
-            body = await self._opened(stream_url)
-        return body, self._job(None, "call")
+        return await self.open_or_give_up(f"{url}/{event_id}"), self.job(protocol="call")
 
-    async def _posted(self, url: str, body: Any) -> str:
-        """Send the prompt, again only while it cannot have arrived; return the job's name."""
-
-        async def post() -> str:
-            return _event_id(await self._answer(url, body))
-
-        retries = self._transport.config.max_retries
-        return await retrying(post, was_never_sent, retries, self._deadline)
-
-    async def _answer(self, url: str, body: Any) -> Any:
-        """Post a job; return the answer to it.
-
-        A task that is cancelled meanwhile waits for the answer a little longer: what is cut off
-        on its way may be accepted after it was given up, and then run for nobody.
-        """
-        posting = asyncio.ensure_future(self._transport.json("POST", url, self._deadline, body))
-        posting.add_done_callback(_looked_at)
-        try:
-            return await asyncio.shield(posting)
-        except asyncio.CancelledError:
-            try:
-                await asyncio.wait({posting}, timeout=_ON_ITS_WAY)
-            finally:
-                posting.cancel()
-            raise
-
-    async def _opened(self, url: str) -> Body:
+    async def open_stream(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""
         return await retrying(
             lambda: self._transport.stream(url, self._deadline),
@@ -146,29 +109,133 @@ class Opening:
             self._deadline,
         )
 
-    @contextlib.asynccontextmanager
-    async def _abandoning(
-        self, stream_url: str, unless: Callable[[QwenSpaceError], bool]
-    ) -> AsyncGenerator[None, None]:
-        """On errors after which a job may be on the server, give it up.
-
-        Opening its stream and closing it again cancels it.
-        """
+    async def open_or_give_up(self, url: str) -> Body:
+        """Open the stream of a job that was submitted; give the job up if that fails."""
         try:
-            yield
+            return await self.open_stream(url)
         except asyncio.CancelledError:
-            await asyncio.shield(self._abandon(stream_url))
+            await self._run(self._open_and_close(url))
             raise
         except QwenSpaceError as exc:
-            if not unless(exc):
-                await self._abandon(stream_url)
+            if not was_never_sent(exc):
+                await self._run(self._open_and_close(url))
             raise
 
-    async def _abandon(self, stream_url: str) -> None:
+    async def _post(
+        self, url: str, body: Any, stream_of: Callable[[str | None], str | None]
+    ) -> str:
+        """Send the prompt, again only while it cannot have arrived; return the event id.
+
+        Args:
+            url: Where to send it.
+            body: The request.
+            stream_of: Returns the address of the stream that gives the job up, from its event id
+                or, where that was lost, from None.
+        """
+        retries = self._transport.config.max_retries
+        return await retrying(
+            lambda: self._post_once(url, body, stream_of), was_never_sent, retries, self._deadline
+        )
+
+    async def _post_once(
+        self, url: str, body: Any, stream_of: Callable[[str | None], str | None]
+    ) -> str:
+        answer = self._transport.json("POST", url, self._deadline, body)
+        # In a task of its own: a request that is cut off may be accepted after it was given up.
+        posting = asyncio.ensure_future(_event_id(answer))
+        try:
+            await asyncio.wait({posting})
+            return posting.result()
+        except asyncio.CancelledError:
+            await self._run(self._give_up(posting, stream_of))
+            raise
+        except QwenSpaceError as exc:
+            if not _was_not_accepted(exc) and (stream := stream_of(None)) is not None:
+                await self._run(self._open_and_close(stream))
+            raise
+
+    async def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        await self._transport.background.run(work)
+
+    async def _give_up(
+        self, posting: asyncio.Task[str], stream_of: Callable[[str | None], str | None]
+    ) -> None:
+        """Give up a job whose join is on its way."""
+        with contextlib.suppress(asyncio.CancelledError):  # the loop ends: there is time for this
+            await asyncio.wait({posting}, timeout=_JOIN_SECONDS)
+        posting.cancel()
+        event_id = None
+        with contextlib.suppress(QwenSpaceError, RuntimeError, asyncio.CancelledError):
+            event_id = await posting
+        if (stream := stream_of(event_id)) is not None:
+            await self._open_and_close(stream)
+
+    async def _open_and_close(self, stream_url: str) -> None:
+        """Cancel a job on the server: it ends with the connection of its stream."""
         deadline = Deadline(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
             (await self._transport.stream(stream_url, deadline)).close()
+
+
+async def run_prerequisite(
+    transport: Transport,
+    step: Endpoint,
+    join: Join,
+    deadline: Deadline,
+    send_data: Callable[[str | None], Awaitable[None]],
+) -> dict[Any, Any]:
+    """Run a function that the app's page runs before the one that answers.
+
+    Args:
+        transport: Sends the requests.
+        step: The function.
+        join: Its arguments and its session.
+        deadline: The time limits.
+        send_data: As for `EventStreamReader`.
+
+    Returns:
+        The values that it leaves in the page's components, by their numbers.
+
+    Raises:
+        QwenSpaceError: The Space cannot be reached, refuses, or fails.
+    """
+    if step.queued:
+        body, job = await submit_job(transport, step, join, deadline, may_call=False)
+        # It is not released: the next step has the same session, whose messages could come on it.
+        with contextlib.closing(body):
+            reply = EventStreamReader(body, job, deadline, None, send_data)
+            async for _ in reply.events():
+                pass  # it is no reply, and the one that the user waits for comes after it
+        data = job.data
+    else:
+        data = await _run(transport, step, join, deadline)
+    if len(data) != len(step.outputs):
+        raise ProtocolError(f"/{step.api_name} gave {len(data)} values for {step.outputs!r}.")
+    pairs = zip(step.outputs, map(_value, data), strict=True)
+    return {component: value[0] for component, value in pairs if component is not None and value}
+
+
+async def _run(transport: Transport, step: Endpoint, join: Join, deadline: Deadline) -> list[Any]:
+    """Run a function that does not go by the queue."""
+    url = f"{transport.config.url}{step.prefix}/run/predict"
+    try:
+        answer = await transport.json("POST", url, deadline, join.body)
+    except SpaceStatusError as exc:
+        if exc.status != 500:
+            raise
+        raise JobError(f"the step /{step.api_name} before the reply: {exc.body}") from exc
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, list):
+        raise ProtocolError(f"{url} answered without data: {answer!r:.200}")
+    return data
+
+
+def _value(item: Any) -> list[Any]:
+    """Return the value that a component gets, in a list; none if it keeps its own."""
+    if isinstance(item, dict) and item.get("__type__") == "update":
+        return [item["value"]] if "value" in item else []
+    return [item]
 
 
 def _was_not_accepted(exc: QwenSpaceError) -> bool:
@@ -182,13 +249,8 @@ def _was_not_accepted(exc: QwenSpaceError) -> bool:
     return was_never_sent(exc) or isinstance(exc, refusals)
 
 
-def _looked_at(task: asyncio.Task[Any]) -> None:
-    """Keep asyncio from telling that nobody looked at a task's error."""
-    if not task.cancelled():
-        task.exception()
-
-
-def _event_id(answer: Any) -> str:
+async def _event_id(answering: Awaitable[Any]) -> str:
+    answer = await answering
     event_id = answer.get("event_id") if isinstance(answer, dict) else None
     if not isinstance(event_id, str):
         raise ProtocolError(f"The join was answered without an event_id: {answer!r:.200}")

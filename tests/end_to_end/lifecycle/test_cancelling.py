@@ -6,6 +6,7 @@ import asyncio
 import gc
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.end_to_end.lifecycle.callers import CALLS, HI, space
@@ -139,3 +140,23 @@ async def test_twice_as_from_an_impatient_caller(
     await watched.auntil(watched.is_left)
     gc.collect()
     assert [each for each in caplog.records if each.name != "uvicorn.error"] == []
+
+
+@pytest.mark.parametrize("stage", [JOIN, STREAM])
+@pytest.mark.parametrize("call", ONE_OF_EACH)
+async def test_by_anyio_which_cancels_again_at_each_step(
+    watched: WatchedSpace, call: str, stage: str
+) -> None:
+    """As the tasks of Starlette, FastAPI and MCP are."""
+    watched.hold(0)
+    watched.watch.held = stage
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(CALLS[call], watched.url)
+        await watched.auntil(lambda: stage in watched.watch.asked)
+        group.cancel_scope.cancel()
+    watched.watch.held = None
+
+    await watched.auntil(lambda: STREAM in watched.watch.answered)
+    await watched.auntil_left(for_good=True)
+    assert watched.engine.finished == 0
