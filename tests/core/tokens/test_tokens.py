@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import functools
 import json
-import os
-import subprocess
-import sys
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +13,13 @@ import pytest
 
 from qwen_space import ContextOverflowError, tokens
 from qwen_space.chat.messages import Turn
-from qwen_space.tokens import Usage
+from qwen_space.tokens import Usage, tokenizer
 from qwen_space.tokens.limits import Limits
-from qwen_space.tokens.vocabulary import Vocabulary
 
 
 @pytest.fixture
 def without_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
-    def find_spec(name: str, package: str | None = None) -> Any:
-        return None
-
-    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
-    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
+    monkeypatch.setattr(tokenizer, "_loaded", [None])
 
 
 CHATS = json.loads(
@@ -182,68 +172,24 @@ def test_what_fits_in_any_case_is_not_counted(monkeypatch: pytest.MonkeyPatch) -
     tokens.check_length(long(30), LIMITS)
 
 
-def test_the_vocabulary_is_read_while_the_space_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    read, reading, may_go_on = Vocabulary._read, threading.Event(), threading.Event()
-
-    def held(self: Vocabulary) -> Any:
-        assert not reading.is_set()
-        reading.set()
-        assert may_go_on.wait(20)
-        return read(self)
-
-    monkeypatch.setattr(Vocabulary, "_read", held)
-    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
-
-    for _ in range(2):
-        tokens.check_length([Turn("user", "Hi")], None)
-    assert reading.wait(20)
-    may_go_on.set()
-
-    assert tokens.count_usage([Turn("user", "Hi")], "Hello!").output_tokens == 2
-
-
-def test_threads_count_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    counting, most = 0, 0
-    count = tokens.count
-
-    def counted(text: str) -> int:
-        nonlocal counting, most
-        counting += 1
-        most = max(most, counting)
-        time.sleep(0.001)  # lets the others come
-        counting -= 1
-        return count(text)
-
-    monkeypatch.setattr(tokens, "count", counted)
-
-    with ThreadPoolExecutor(8) as pool:
-        used = [*pool.map(lambda _: tokens.count_usage([Turn("user", "Hi")], "Hello!"), range(8))]
-
-    assert used == [tokens.count_usage([Turn("user", "Hi")], "Hello!")] * 8
-    assert most == 1
-
-
 # Event loops
 
 
-async def test_in_an_event_loop_the_vocabulary_is_read_in_a_thread_and_once(
+async def test_in_an_event_loop_the_tokenizer_is_loaded_in_a_thread_and_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     threads = []
-    read = Vocabulary._read
+    load = tokenizer._load
 
-    def reading(self: Vocabulary) -> Any:
+    def loading() -> Any:
         threads.append(threading.current_thread())
-        return read(self)
+        return load()
 
-    monkeypatch.setattr(Vocabulary, "_read", reading)
-    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
+    monkeypatch.setattr(tokenizer, "_load", loading)
+    monkeypatch.setattr(tokenizer, "_loaded", [])
 
-    used = await asyncio.gather(
-        *(tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], "Hello!") for _ in range(5))
-    )
+    call = functools.partial(tokens.run_off_loop, tokens.count_usage, [Turn("user", "Hi")])
+    used = await asyncio.gather(*(call("Hello!") for _ in range(5)))
 
     assert used == [tokens.count_usage([Turn("user", "Hi")], "Hello!")] * 5
     [thread] = threads
@@ -273,59 +219,3 @@ async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
 
     await tokens.run_off_loop(tokens.check_length, long(900), LIMITS)
     await tokens.run_off_loop(tokens.check_length, long(1001), None)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_while_the_vocabulary_is_read_ahead_does_not_hang_the_child() -> None:
-    script = """
-import importlib, os, sys, threading, time
-looked, importing = [], threading.Event()
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == "regex":
-            looked.append(name)
-            if len(looked) > 1:  # the first is no import, but looks whether it is there
-                importing.set()
-                time.sleep(0.3)
-sys.meta_path.insert(0, Slow())
-from qwen_space import tokens
-tokens.check_length([], None)
-assert importing.wait(20)
-child = os.fork()
-if not child:
-    tokens.count("Hello")
-    os._exit(0)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    subprocess.run([sys.executable, "-c", script], timeout=20, check=True)
-
-
-async def test_what_is_wrong_with_the_vocabulary_is_told_to_who_counts(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def broken(self: Vocabulary) -> Any:
-        raise OSError("broken")
-
-    monkeypatch.setattr(Vocabulary, "_read", broken)
-    monkeypatch.setattr(tokens, "_vocabulary", Vocabulary())
-
-    tokens.check_length([], None)
-    with pytest.raises(OSError, match="broken"):
-        await tokens.run_off_loop(tokens.count_usage, [Turn("user", "Hi")], "Hello!")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_while_the_vocabulary_is_read_does_not_hang_the_child() -> None:
-    script = """
-import os, sys, threading
-from qwen_space import tokens
-reading = threading.Thread(target=tokens._vocabulary.turn.acquire)  # and it is never released
-reading.start()
-reading.join()
-child = os.fork()
-if not child:
-    tokens.count("Hello")
-    os._exit(0)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)
