@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -36,7 +35,6 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from langchain_qwen_space.arguments import SAMPLING, argument_names, config_of, without_secrets
 from langchain_qwen_space.asking import Asking, Rendering, without_deltas
 from langchain_qwen_space.callbacks import TOLD, atell, tell
 from langchain_qwen_space.errors import typed
@@ -49,7 +47,14 @@ from langchain_qwen_space.tools import Binding, bound, call_arguments, instructe
 from qwen_space import __version__, tokens
 from qwen_space.chat.stop import StopScanner
 from qwen_space.chat_model import bridge as sync
-from qwen_space.chat_model.arguments import refuse_unknown, said_by
+from qwen_space.chat_model.arguments import (
+    SAMPLING,
+    build_config,
+    drop_secrets,
+    format_validation_error,
+    reject_unknown,
+    warn_unknown,
+)
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
@@ -65,8 +70,6 @@ if TYPE_CHECKING:
     from qwen_space.config import CallOptions
 
 __all__ = ["ChatQwenSpace"]
-
-logger = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -244,13 +247,13 @@ class ChatQwenSpace(BaseChatModel):
             try:
                 super().__init__(**kwargs)
             except ValidationError as exc:  # which holds the arguments, and so the token
-                raise ValueError(said_by(exc)) from None
+                raise ValueError(format_validation_error(exc)) from None
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown(cls, values: Any) -> Any:
+    def _reject_unknown(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            refuse_unknown(cls.__name__, values, argument_names(cls))
+            reject_unknown(cls.__name__, values, _argument_names(cls))
         return values
 
     @field_validator("stop", mode="before")
@@ -260,7 +263,7 @@ class ChatQwenSpace(BaseChatModel):
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
-        config_of(self)
+        build_config(self)
         StopScanner(self.stop or ())
         self._add_version("qwen-space", __version__)
         return self
@@ -274,7 +277,7 @@ class ChatQwenSpace(BaseChatModel):
 
     def _open_space(self) -> Space:
         """Return the Space, made anew when a field has changed since."""
-        config = config_of(self)
+        config = build_config(self)
         if self._space is None or self._space.config != config:
             self._space = Space(config)
         return self._space
@@ -397,10 +400,8 @@ class ChatQwenSpace(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[Space, Asking, CallOptions]:
         """Return the Space, what to ask of it, and the options of a call; its own values win."""
-        stop = (self.stop or []) if stop is None else stop
-        given = Binding(kwargs, stop=stop, usage_hint=self._advises)
-        if given.unknown:
-            logger.warning("ChatQwenSpace ignores %s: a Space has no use for it", given.unknown)
+        given = Binding({**kwargs, "stop": stop}, stop=self.stop, usage_hint=self._advises)
+        warn_unknown("ChatQwenSpace", given.unknown)
         model = given.options["model"] or self.model
         chat = render(messages_of(messages), given.tools, system=self.system_prompt)
         asking = Asking(
@@ -541,7 +542,7 @@ class ChatQwenSpace(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {
-            "space": config_of(self).url,
+            "space": build_config(self).url,
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
@@ -618,7 +619,26 @@ class ChatQwenSpace(BaseChatModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         """Return what is pickled: all but the secrets, which are to be given again."""
-        return without_secrets(super().__getstate__())
+        state = super().__getstate__()
+        return {
+            **state,
+            "__dict__": drop_secrets(state["__dict__"]),
+            "__pydantic_fields_set__": state["__pydantic_fields_set__"] - {"hf_token"},
+            "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_space": None},
+        }
+
+
+@functools.cache
+def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
+    """Return the constructor's arguments, with those that go by several names under each."""
+    names: dict[str, None] = {}
+    for name, field in cls.model_fields.items():
+        names[name] = None
+        if isinstance(field.validation_alias, AliasChoices):
+            names.update((str(each), None) for each in field.validation_alias.choices)
+        elif field.alias:
+            names[field.alias] = None
+    return list(names)
 
 
 def _result(message: AIMessage | None) -> ChatResult:

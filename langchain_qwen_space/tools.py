@@ -7,10 +7,9 @@ from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
-from langchain_qwen_space.arguments import SAMPLING, given
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.structured import instruction
-from qwen_space.config import CallOptions, check_options
+from qwen_space.chat_model.arguments import drop_none, take_options
 from qwen_space.tools import NO_TOOLS, ToolBinding
 
 __all__ = ["Binding", "bound", "call_arguments", "instructed"]
@@ -21,7 +20,7 @@ class Binding:
 
     Args:
         kwargs: The keyword arguments of the call.
-        stop: The texts before which the reply ends.
+        stop: The model's stop sequences, for a call without any.
         usage_hint: As in `bound`.
 
     Attributes:
@@ -36,7 +35,9 @@ class Binding:
         ValueError: The tools, the choice among them, the format or an option cannot be right.
     """
 
-    def __init__(self, kwargs: Mapping[str, Any], *, stop: list[str], usage_hint: bool) -> None:
+    def __init__(
+        self, kwargs: Mapping[str, Any], *, stop: list[str] | None, usage_hint: bool
+    ) -> None:
         rest = dict(kwargs)
         self.stream_arguments: bool = rest.pop("stream_arguments", False)
         self.tools = bound(
@@ -48,13 +49,7 @@ class Binding:
             allow_list=not self.stream_arguments,
         )
         self.instruction = _format_instruction(rest.pop("response_format", None))
-        self.options: CallOptions = {
-            "model": rest.pop("model", None),
-            "stop": stop,
-            "inputs": rest.pop("inputs", None),
-            "sampling": given({name: rest.pop(name, None) for name in SAMPLING}),
-        }
-        check_options(self.options)
+        self.options = take_options(rest, stop)
         self.reask: bool = rest.pop("reask", True)
         rest.pop("stream", None)  # which langchain-core has heeded
         self.unknown = sorted(rest)
@@ -84,7 +79,7 @@ def call_arguments(
         "reask": None if reask else False,
         "stream_arguments": stream_arguments or None,
     }
-    return {"tools": schemas, **given(options)}
+    return {"tools": schemas, **drop_none(options)}
 
 
 def bound(

@@ -36,21 +36,23 @@ from llama_index_qwen_space.responses import chat_response, completion_response
 from llama_index_qwen_space.structured_output import StructuredPrediction
 from llama_index_qwen_space.tools import bound, schema, selections
 from qwen_space.chat.stop import StopScanner
-from qwen_space.chat_model.arguments import refuse_unknown, said_by
+from qwen_space.chat_model.arguments import (
+    SAMPLING,
+    build_config,
+    drop_none,
+    drop_secrets,
+    format_validation_error,
+    reject_unknown,
+    take_options,
+    warn_unknown,
+)
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
-    CallOptions,
-    SpaceConfig,
     Timeouts,
-    check_options,
-    default_hub,
     default_space,
-    has_password,
-    space_url,
-    token_for,
 )
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message, render
@@ -66,10 +68,6 @@ logger = logging.getLogger(__name__)
 Response = TypeVar("Response", ChatResponse, CompletionResponse)
 
 _UNKNOWN = (32768, 1024)  # context window and output of a model that is not known
-
-_SAMPLING = ("temperature", "top_p", "max_tokens")
-
-_SECRETS: Mapping[str, Any] = {"hf_token": None, "proxy": None, "headers": {}}  # when left out
 
 
 class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
@@ -101,7 +99,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature`, `top_p` and
     `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`; others are
-    ignored, as LlamaIndex has some for other providers.
+    ignored, and a warning names them.
 
     Examples:
         ```python
@@ -145,7 +143,15 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         repr=False,
         description="The URL of an HTTP proxy for all requests.",
     )
-    timeouts: Timeouts = Field(default_factory=Timeouts, description="How long to wait.")
+    timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="Seconds to wait for the first token once the app has started, and for the "
+        "next sign of life, for which 20 are waited at least; see timeouts.",
+    )
+    timeouts: Timeouts = Field(
+        default_factory=Timeouts, description="All time limits, each on its own, in seconds."
+    )
     max_retries: int = Field(
         default=2, description="How often a step that cannot have run the prompt is tried again."
     )
@@ -216,15 +222,15 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             try:
                 super().__init__(**kwargs)
             except ValidationError as exc:  # which holds the arguments, and so the token
-                raise ValueError(said_by(exc)) from None
+                raise ValueError(format_validation_error(exc)) from None
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown(cls, values: Any) -> Any:
+    def _reject_unknown(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         values = {name: value for name, value in values.items() if name != "class_name"}
-        refuse_unknown(cls.__name__, values, cls.model_fields)
+        reject_unknown(cls.__name__, values, cls.model_fields)
         return values
 
     @field_validator("stop", mode="before")
@@ -234,32 +240,13 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
-        self._config()
+        build_config(self)
         StopScanner(self.stop or ())
         return self
 
-    def _config(self) -> SpaceConfig:
-        return SpaceConfig(
-            space=self.space,
-            model=self.model,
-            hf_token=token_for(space_url(self.space), self.hf_token),
-            proxy=self.proxy,
-            timeouts=self.timeouts,
-            max_retries=self.max_retries,
-            system_prompt=self.system_prompt,
-            history=self.history,
-            endpoint=self.endpoint,
-            inputs=self.inputs,
-            sampling=_given({name: getattr(self, name) for name in _SAMPLING}),
-            headers=self.headers,
-            hub=default_hub(),
-            max_size=self.max_size,
-            max_queue=self.max_queue,
-        )
-
     def _open_space(self) -> Space:
         """Return the Space, made anew when a field has changed since."""
-        config = self._config()
+        config = build_config(self)
         space = self._space
         if space is None or space.config != config:
             self._space = space = Space(config)
@@ -292,7 +279,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             "class_name": self.class_name(),
             **self.metadata.model_dump(),
             "model": self.model,
-            **_given({name: getattr(self, name) for name in _SAMPLING}),
+            **drop_none({name: getattr(self, name) for name in SAMPLING}),
         }
 
     # The eight endpoints. None calls another, for that would announce and count a call twice.
@@ -376,22 +363,14 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             # Small models call a tool for everything; native turns are Qwen's own to the byte.
             usage_hint=self.history == "split",
         )
-        model = rest.pop("model", None)
-        options: CallOptions = {
-            "model": model,
-            "stop": (self.stop or ()) if (stop := rest.pop("stop", None)) is None else stop,
-            "inputs": rest.pop("inputs", None),
-            "sampling": _given({name: rest.pop(name, None) for name in _SAMPLING}),
-        }
-        check_options(options)
-        if rest:
-            logger.debug("ignoring %s: a Space has no use for it", ", ".join(sorted(rest)))
+        options = take_options(rest, self.stop)
+        warn_unknown("QwenSpace", rest)
         return Asking(
             space=self._open_space(),
             chat=render(chat, given, system=self.system_prompt),
             options=options,
             tools=given,
-            limits=self._limits(model or self.model),
+            limits=self._limits(options["model"] or self.model),
             limiter=self.rate_limiter,
         )
 
@@ -482,16 +461,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
         copy = self.model_copy()
         copy._space = None  # noqa: SLF001 - its own
-        secrets = [name for name in _SECRETS if self._is_secret(name)]
-        copy.__dict__.update({name: _SECRETS[name] for name in secrets})
-        if secrets:
+        left = drop_secrets(self.__dict__)
+        if secrets := [name for name in left if left[name] != self.__dict__[name]]:
             logger.warning("not pickled, so give it again: %s", ", ".join(secrets))
+        copy.__dict__.update(left)
         return super(QwenSpace, copy).__getstate__()
-
-    def _is_secret(self, name: str) -> bool:
-        """Whether a field holds something that must not be written down."""
-        value = getattr(self, name)
-        return has_password(value) if name == "proxy" else bool(value)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy with the same callback manager and the same rate limiter.
@@ -501,7 +475,3 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         memo = {} if memo is None else memo
         memo.update({id(each): each for each in (self.callback_manager, self.rate_limiter)})
         return super().__deepcopy__(memo)
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
 from qwen_space.chat.structured import NoJSONError, find_json, instruction, reask
-from qwen_space.chat_model.arguments import said_by
+from qwen_space.chat_model.arguments import format_validation_error
 
 __all__ = ["StructuredOutputError", "StructuredPrediction"]
 
@@ -245,7 +245,7 @@ class _Extraction(Generic[Model]):
         try:
             return self._read(reply)
         except ValidationError as exc:
-            reason = said_by(exc)
+            reason = format_validation_error(exc)
         except NoJSONError as exc:
             reason = exc.reason
         if self._asked_again:

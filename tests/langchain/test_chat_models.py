@@ -27,7 +27,6 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import ConfigurableField
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.arguments import config_of
 from qwen_space import (
     Completed,
     EndpointError,
@@ -37,6 +36,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
+from qwen_space.chat_model.arguments import build_config
 from tests.langchain.events import model_of
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def test_a_size_that_the_space_has_not_is_refused_with_those_it_has(space: Scrip
 def test_timeout_limits_the_first_token_and_silence(timeout: float, silence: float) -> None:
     model = ChatQwenSpace(timeout=timeout, timeouts=Timeouts(connect=3))
 
-    limits = config_of(model).timeouts
+    limits = build_config(model).timeouts
 
     assert (limits.connect, limits.first_token, limits.silence) == (3, timeout, silence)
 
@@ -402,7 +402,7 @@ def test_a_token_of_the_environment_goes_to_hugging_face_only(
 
     model = ChatQwenSpace(space=space_, **arguments)
 
-    assert config_of(model).hf_token == sent
+    assert build_config(model).hf_token == sent
 
 
 def test_a_token_of_the_environment_stays_there_when_a_model_is_rebuilt(
@@ -715,7 +715,7 @@ def test_importing_the_package_imports_neither_aiohttp_nor_llama_index_nor_gradi
 def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org")
 
-    assert config_of(ChatQwenSpace()).hub == "https://hub.example.org"
+    assert build_config(ChatQwenSpace()).hub == "https://hub.example.org"
 
 
 def test_a_hub_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

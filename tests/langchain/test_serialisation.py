@@ -12,8 +12,8 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.load import dumpd, dumps, load
 
 from langchain_qwen_space import ChatQwenSpace
-from langchain_qwen_space.arguments import config_of
 from qwen_space import Timeouts
+from qwen_space.chat_model.arguments import build_config
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -76,7 +76,7 @@ def test_an_unpickled_model_takes_the_token_of_the_environment(
 
     model = pickle.loads(pickle.dumps(ChatQwenSpace(hf_token=TOKEN)))
 
-    assert config_of(model).hf_token == "hf_of_this_machine"
+    assert build_config(model).hf_token == "hf_of_this_machine"
 
 
 def test_a_pickle_has_no_secret_header_and_no_proxys_password() -> None:
@@ -86,7 +86,7 @@ def test_a_pickle_has_no_secret_header_and_no_proxys_password() -> None:
     open_proxy = ChatQwenSpace(proxy="http://127.0.0.1:3128")
 
     assert TOKEN.encode() not in pickle.dumps(model)
-    assert TOKEN.encode() not in pickle.dumps(config_of(model))
+    assert TOKEN.encode() not in pickle.dumps(build_config(model))
     assert pickle.loads(pickle.dumps(open_proxy)).proxy == "http://127.0.0.1:3128"
 
 

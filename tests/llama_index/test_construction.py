@@ -17,6 +17,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ContextOverflowError, Timeouts
+from qwen_space.chat_model.arguments import build_config
 from qwen_space.config import token_for
 
 TOKEN = "hf_verysecret"
@@ -317,7 +318,7 @@ def test_a_pickled_llm_takes_the_token_of_the_environment(
     monkeypatch.setenv("HF_TOKEN", "env")
     llm = pickled(QwenSpace(hf_token=TOKEN))
 
-    assert llm._config().hf_token == "env"
+    assert build_config(llm).hf_token == "env"
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
@@ -350,7 +351,7 @@ def test_importing_it_imports_no_client_and_no_other_framework() -> None:
 def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org")
 
-    assert QwenSpace()._config().hub == "https://hub.example.org"
+    assert build_config(QwenSpace()).hub == "https://hub.example.org"
 
 
 def test_a_hub_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

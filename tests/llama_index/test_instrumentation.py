@@ -154,10 +154,10 @@ async def test_the_model_of_a_call_wins(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_a_foreign_keyword_argument_is_ignored(
+async def test_a_foreign_keyword_argument_is_ignored_and_named(
     ask: Any, space: Any, llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "llama_index_qwen_space")
+    caplog.set_level(logging.WARNING)
 
     await ask(llm, endpoint, extra_headers={"x-key": "hidden"}, user="me")
 

@@ -14,6 +14,7 @@ from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugH
 from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.responses import Piece, Reply
 from qwen_space import Completed, JobError, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Event
 
@@ -192,7 +193,7 @@ class Watched(Space):
 @pytest.fixture
 def watched(llm: QwenSpace) -> type[Watched]:
     Watched.open = 0
-    llm._space = Watched(llm._config())
+    llm._space = Watched(build_config(llm))
     return Watched
 
 

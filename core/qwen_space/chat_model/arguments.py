@@ -1,19 +1,98 @@
-"""What is wrong with a constructor's arguments, without the arguments themselves."""
+"""The arguments of a chat model and of its calls, in every framework's adapter."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from qwen_space.config import (
+    CallOptions,
+    SpaceConfig,
+    Timeouts,
+    check_options,
+    default_hub,
+    has_password,
+    space_url,
+    token_for,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["refuse_unknown", "said_by"]
+__all__ = [
+    "SAMPLING",
+    "build_config",
+    "drop_none",
+    "drop_secrets",
+    "format_validation_error",
+    "reject_unknown",
+    "take_options",
+    "warn_unknown",
+]
+
+SAMPLING = ("temperature", "top_p", "max_tokens")
+
+_HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
+
+logger = logging.getLogger(__name__)
 
 
-def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Let a constructor take no argument but those that it knows.
+# Of the constructor
+
+
+def build_config(model: Any) -> SpaceConfig:
+    """Return the configuration that a chat model's fields describe.
+
+    Args:
+        model: An object with the fields of `SpaceConfig` as attributes, `temperature`, `top_p`
+            and `max_tokens` beside them, and maybe `timeout`. `hf_token` may be pydantic's
+            `SecretStr`.
+
+    Raises:
+        ValueError: A field cannot be right.
+    """
+    names = (field.name for field in fields(SpaceConfig))
+    values = {name: getattr(model, name) for name in names if hasattr(model, name)}
+    return SpaceConfig(
+        **{
+            **values,
+            "hf_token": token_for(space_url(model.space), _reveal(model.hf_token)),
+            "timeouts": _apply_timeout(model.timeouts, getattr(model, "timeout", None)),
+            "sampling": drop_none({name: getattr(model, name) for name in SAMPLING}),
+            "hub": default_hub(),
+        }
+    )
+
+
+def _reveal(token: Any) -> str | None:
+    secret = getattr(token, "get_secret_value", None)
+    text: str | None = token if secret is None else secret()
+    return text
+
+
+def _apply_timeout(timeouts: Timeouts, timeout: float | None) -> Timeouts:
+    """Return limits with one for the first token, and for silence where heartbeats allow it."""
+    if timeout is None:
+        return timeouts
+    return replace(timeouts, first_token=timeout, silence=max(timeout, _HEARTBEAT))
+
+
+def drop_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def drop_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model's fields as they are pickled: without token, headers and passwords."""
+    proxy = None if has_password(values["proxy"]) else values["proxy"]
+    return {**values, "hf_token": None, "headers": {}, "proxy": proxy}
+
+
+def reject_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError for the first argument that a constructor does not know.
 
     Args:
         owner: The class's name.
@@ -31,14 +110,44 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> No
             raise ValueError(f"{owner} has no argument {name!r}. {hint}")
 
 
-def said_by(error: ValidationError) -> str:
-    """Return what pydantic found, field by field. The error itself also holds all input."""
+def format_validation_error(error: ValidationError) -> str:
+    """Return pydantic's findings, field by field, without the input, which may hold a secret."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    return "; ".join(_said(each["loc"], each["msg"]) for each in found)
+    return "; ".join(_format_finding(each["loc"], each["msg"]) for each in found)
 
 
-def _said(place: Iterable[int | str], message: str) -> str:
-    """Return a sentence about a field; pydantic puts words of its own before those of ours."""
-    message = message.removeprefix("Value error, ")
+def _format_finding(place: Iterable[int | str], message: str) -> str:
+    message = message.removeprefix("Value error, ")  # pydantic's words before our sentence
     field = ".".join(map(str, place))
     return f"{field}: {message}" if field else message
+
+
+# Of a call
+
+
+def take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOptions:
+    """Remove a call's options from its keyword arguments, and return them.
+
+    Args:
+        kwargs: The keyword arguments. `model`, `stop`, `inputs`, `temperature`, `top_p` and
+            `max_tokens` are taken out.
+        stop: The model's own stop sequences, for a call that brings none.
+
+    Raises:
+        ValueError: An option is of another type.
+    """
+    given = kwargs.pop("stop", None)
+    options: CallOptions = {
+        "model": kwargs.pop("model", None),
+        "stop": list(stop or ()) if given is None else given,
+        "inputs": kwargs.pop("inputs", None),
+        "sampling": drop_none({name: kwargs.pop(name, None) for name in SAMPLING}),
+    }
+    check_options(options)
+    return options
+
+
+def warn_unknown(owner: str, kwargs: Iterable[str]) -> None:
+    """Log a warning that names the keyword arguments of a call that no Space has a use for."""
+    if names := sorted(kwargs):
+        logger.warning("%s ignores %s: a Space has no use for it", owner, ", ".join(names))
