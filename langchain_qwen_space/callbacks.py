@@ -1,4 +1,4 @@
-"""What happens before a reply's first token, told to LangChain as custom events.
+"""The events before a reply's first token, as LangChain's custom events.
 
 A model that runs inside a chain, a graph or any other runnable dispatches `qwen_space_queued`,
 `qwen_space_started` and `qwen_space_notice`; `astream_events` and callbacks with
@@ -14,29 +14,28 @@ from dataclasses import asdict
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config
 
+from qwen_space.chat_model.reply import StatusEvent
 from qwen_space.events import Notice, Queued, Started
 
-__all__ = ["TOLD", "Told", "atell", "tell"]
+__all__ = ["STATUS", "adispatch_status", "dispatch_status"]
 
-Told = Queued | Started | Notice
+STATUS = (Queued, Started, Notice)
 
-TOLD = (Queued, Started, Notice)
-
-_NAMES: Mapping[type[Told], str] = {
+_NAMES: Mapping[type[StatusEvent], str] = {
     Queued: "qwen_space_queued",
     Started: "qwen_space_started",
     Notice: "qwen_space_notice",
 }
 
 
-def tell(event: Told) -> None:
+def dispatch_status(event: StatusEvent) -> None:
     """Dispatch an event to the run around the model, if there is one."""
     if _is_in_a_run():
         dispatch_custom_event(_NAMES[type(event)], asdict(event))
 
 
-async def atell(event: Told) -> None:
-    """Do as `tell`."""
+async def adispatch_status(event: StatusEvent) -> None:
+    """Do as `dispatch_status`."""
     if _is_in_a_run():
         await adispatch_custom_event(_NAMES[type(event)], asdict(event))
 

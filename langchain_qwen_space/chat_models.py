@@ -19,7 +19,7 @@ from langchain_core.language_models import (
     ModelProfile,
 )
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import (
@@ -35,18 +35,17 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-from langchain_qwen_space.asking import Asking, Rendering, without_deltas
-from langchain_qwen_space.callbacks import TOLD, atell, tell
+from langchain_qwen_space.callbacks import STATUS, adispatch_status, dispatch_status
+from langchain_qwen_space.chunks import apply_final_texts
 from langchain_qwen_space.errors import typed
-from langchain_qwen_space.messages import messages_of
-from langchain_qwen_space.profiles import limits_in, profile_of
-from langchain_qwen_space.settling import settled_result
+from langchain_qwen_space.messages import to_core_messages
+from langchain_qwen_space.profiles import find_limits, make_profile
 from langchain_qwen_space.shape import Shape
+from langchain_qwen_space.streaming import ChunkBuilder
 from langchain_qwen_space.structured_output import Method, StructuredOutput, asked_for
-from langchain_qwen_space.tools import Binding, bound, call_arguments, instructed
+from langchain_qwen_space.tools import CallKwargs, bind_arguments, make_tools
 from qwen_space import __version__, tokens
 from qwen_space.chat.stop import StopScanner
-from qwen_space.chat_model import bridge as sync
 from qwen_space.chat_model.arguments import (
     SAMPLING,
     build_config,
@@ -55,6 +54,8 @@ from qwen_space.chat_model.arguments import (
     reject_unknown,
     warn_unknown,
 )
+from qwen_space.chat_model.call import ChatCall
+from qwen_space.chat_model.reply import ChatReply
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
@@ -63,11 +64,7 @@ from qwen_space.config import (
     Timeouts,
     default_space,
 )
-from qwen_space.events import Completed
 from qwen_space.tools import render
-
-if TYPE_CHECKING:
-    from qwen_space.config import CallOptions
 
 __all__ = ["ChatQwenSpace"]
 
@@ -268,13 +265,6 @@ class ChatQwenSpace(BaseChatModel):
         self._add_version("qwen-space", __version__)
         return self
 
-    @model_validator(mode="after")
-    def _check_profile_keys(self) -> Self:
-        """Let a profile of our own pass: langchain-core's check costs more than all the rest."""
-        if self.profile != profile_of(self.model, self.space):
-            super()._check_profile_keys()  # type: ignore[operator] # pydantic's wrapper is callable
-        return self
-
     def _open_space(self) -> Space:
         """Return the Space, made anew when a field has changed since."""
         config = build_config(self)
@@ -291,21 +281,14 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, asking, options = self._asking(messages, stop, kwargs)
-        message = None
-        with typed():
-            while asking.chat is not None:
-                asking.check()
-                stream = functools.partial(without_deltas, space, asking.chat, options)
-                with contextlib.closing(sync.iterate(stream)) as events:
-                    for event in events:
-                        if isinstance(event, Completed):
-                            asking.count(event)
-                            message = asking.message(event)
-                        else:
-                            asking.note(event)
-                            tell(event)
-        return _result(message)
+        builder, call = self._prepare(messages, stop, kwargs)
+        with typed(), contextlib.closing(call.stream(deltas=False)) as events:
+            for event in events:
+                if isinstance(event, ChatReply):
+                    result = builder.result(event)
+                elif isinstance(event, STATUS):
+                    dispatch_status(event)
+        return result
 
     async def _agenerate(
         self,
@@ -314,20 +297,15 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        space, asking, options = self._asking(messages, stop, kwargs)
-        message = None
+        builder, call = self._prepare(messages, stop, kwargs)
         with typed():
-            while asking.chat is not None:
-                await asking.acheck()
-                async with space.stream(asking.chat, **options) as events:
-                    async for event in events:
-                        if isinstance(event, Completed):
-                            await asking.acount(event)
-                            message = asking.message(event)
-                        elif isinstance(event, TOLD):
-                            asking.note(event)
-                            await atell(event)
-        return _result(message)
+            async with call.astream(deltas=False) as events:
+                async for event in events:
+                    if isinstance(event, ChatReply):
+                        result = builder.result(event)
+                    elif isinstance(event, STATUS):
+                        await adispatch_status(event)
+        return result
 
     def _stream(
         self,
@@ -336,21 +314,15 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        space, asking, options = self._asking(messages, stop, kwargs)
-        with typed():
-            while asking.chat is not None:
-                asking.check()
-                with contextlib.closing(space.iterate(asking.chat, **options)) as events:
-                    for event in events:
-                        if isinstance(event, TOLD):
-                            asking.note(event)
-                            tell(event)
-                        elif isinstance(event, Completed):
-                            asking.count(event)
-                        for chunk in asking.chunks(event):
-                            if run_manager is not None:
-                                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+        builder, call = self._prepare(messages, stop, kwargs)
+        with typed(), contextlib.closing(call.stream()) as events:
+            for event in events:
+                if isinstance(event, STATUS):
+                    dispatch_status(event)
+                for chunk in builder.chunks(event):
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
     async def _astream(
         self,
@@ -359,21 +331,16 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        space, asking, options = self._asking(messages, stop, kwargs)
+        builder, call = self._prepare(messages, stop, kwargs)
         with typed():
-            while asking.chat is not None:
-                await asking.acheck()
-                async with space.stream(asking.chat, **options) as events:
-                    async for event in events:
-                        if isinstance(event, TOLD):
-                            asking.note(event)
-                            await atell(event)
-                        elif isinstance(event, Completed):
-                            await asking.acount(event)
-                        for chunk in asking.chunks(event):
-                            if run_manager is not None:
-                                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                            yield chunk
+            async with call.astream() as events:
+                async for event in events:
+                    if isinstance(event, STATUS):
+                        await adispatch_status(event)
+                    for chunk in builder.chunks(event):
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
     # Where langchain-core streams on behalf of `invoke`, it folds the chunks by itself.
 
@@ -384,7 +351,9 @@ class ChatQwenSpace(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return settled_result(super()._generate_with_cache(messages, stop, run_manager, **kwargs))
+        return apply_final_texts(
+            super()._generate_with_cache(messages, stop, run_manager, **kwargs)
+        )
 
     async def _agenerate_with_cache(
         self,
@@ -394,35 +363,31 @@ class ChatQwenSpace(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         result = await super()._agenerate_with_cache(messages, stop, run_manager, **kwargs)
-        return settled_result(result)
+        return apply_final_texts(result)
 
-    def _asking(
+    def _prepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[Space, Asking, CallOptions]:
-        """Return the Space, what to ask of it, and the options of a call; its own values win."""
-        given = Binding({**kwargs, "stop": stop}, stop=self.stop, usage_hint=self._advises)
+    ) -> tuple[ChunkBuilder, ChatCall]:
+        """Return a call, and the builder of its chunks; the call's own values win."""
+        given = CallKwargs({**kwargs, "stop": stop}, stop=self.stop, usage_hint=self._advises)
         warn_unknown("ChatQwenSpace", given.unknown)
         model = given.options["model"] or self.model
-        chat = render(messages_of(messages), given.tools, system=self.system_prompt)
-        asking = Asking(
-            instructed(chat, given.instruction),
-            given.tools,
-            limits=limits_in(self.profile, model, self.space),
-            rendering=self._rendering,
-            blocks=self.output_version == "v1",
-            metadata={"model_name": model, "model_provider": "qwen-space", "space": self.space},
+        call = ChatCall(
+            space=self._open_space(),
+            messages=to_core_messages(messages),
+            options=given.options,
+            tools=given.tools,
+            instruction=given.instruction,
+            limits=find_limits(self.profile, model, self.space),
             reask=given.reask,
-            arguments=given.stream_arguments,
+            stream_arguments=given.stream_arguments,
         )
-        return self._open_space(), asking, given.options
+        metadata = {"model_name": model, "model_provider": "qwen-space", "space": self.space}
+        return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
 
     @property
     def _advises(self) -> bool:
         return self.history == "split" if self.tool_advice is None else self.tool_advice
-
-    @property
-    def _rendering(self) -> Rendering:
-        return {"history": self.history, "system": self.system_prompt}
 
     # Tools
 
@@ -457,7 +422,7 @@ class ChatQwenSpace(BaseChatModel):
         Raises:
             ValueError: `tool_choice` names no tool of these.
         """
-        given = call_arguments(
+        given = bind_arguments(
             tools,
             tool_choice=tool_choice,
             parallel_tool_calls=parallel_tool_calls,
@@ -591,16 +556,16 @@ class ChatQwenSpace(BaseChatModel):
         if not messages:
             return 0
         chat = render(
-            messages_of(messages),
-            bound(tools or (), usage_hint=self._advises),
+            to_core_messages(messages),
+            make_tools(tools or (), usage_hint=self._advises),
             system=self.system_prompt,
         )
         if self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(turn.text) for turn in chat)
-        return tokens.count_chat(chat, **self._rendering)
+        return tokens.count_chat(chat, history=self.history, system=self.system_prompt)
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return profile_of(self.model, self.space).copy()
+        return make_profile(self.model, self.space).copy()
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -639,8 +604,3 @@ def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
         elif field.alias:
             names[field.alias] = None
     return list(names)
-
-
-def _result(message: AIMessage | None) -> ChatResult:
-    assert message is not None  # noqa: S101 - a stream ends with `Completed` or an error
-    return ChatResult(generations=[ChatGeneration(message=message)])

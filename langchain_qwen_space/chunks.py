@@ -10,23 +10,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.messages import AIMessageChunk, InvalidToolCall
+from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages import ToolCall as LangChainCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from qwen_space.chat_model.mould import Mould
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 from qwen_space.tools.calls import to_json
 
 __all__ = [
+    "apply_final_text",
+    "apply_final_texts",
     "call_chunk",
-    "call_part",
-    "invalid_of",
+    "call_part_chunk",
     "reasoning",
     "reasoning_chunk",
     "text_chunk",
-    "valid_of",
+    "to_invalid_tool_call",
+    "to_tool_call",
 ]
 
 _FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
@@ -73,14 +75,14 @@ def call_chunk(call: ToolCall | InvalidCall, *, blocks: bool) -> ChatGenerationC
     if not blocks:
         return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
     message = AIMessageChunk(
-        content=[{**invalid_of(call), "index": index}],
+        content=[{**to_invalid_tool_call(call), "index": index}],
         tool_call_chunks=[chunk],
         response_metadata={"output_version": "v1"},
     )
     return ChatGenerationChunk(message=message)
 
 
-def call_part(part: CallStarted | ArgumentsDelta) -> ChatGenerationChunk:
+def call_part_chunk(part: CallStarted | ArgumentsDelta) -> ChatGenerationChunk:
     """Return the beginning of a call, or more of its arguments, as a chunk."""
     index = _FIRST_INDEX + part.index
     if isinstance(part, CallStarted):
@@ -90,12 +92,12 @@ def call_part(part: CallStarted | ArgumentsDelta) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
 
 
-def valid_of(call: ToolCall) -> LangChainCall:
+def to_tool_call(call: ToolCall) -> LangChainCall:
     """Return a call as LangChain has it."""
     return tool_call(name=call.name, args=dict(call.arguments), id=call.id)  # type: ignore[arg-type]
 
 
-def invalid_of(call: InvalidCall) -> InvalidToolCall:
+def to_invalid_tool_call(call: InvalidCall) -> InvalidToolCall:
     """Return an invalid call as LangChain has it."""
     return invalid_tool_call(
         name=call.name, args=_as_written(call), id=call.id, error=_sentence(call)
@@ -108,3 +110,55 @@ def _as_written(call: InvalidCall) -> str:
 
 def _sentence(call: InvalidCall) -> str:
     return f"{call.reason[:1].upper()}{call.reason[1:]}."
+
+
+# Where the app changed what chunks had said
+
+_FINAL = ("final_text", "final_reasoning", "final_tool_calls", "final_invalid_tool_calls")
+
+
+def apply_final_text(message: AIMessage) -> AIMessage:
+    """Return a message that was folded from chunks as the app ended on it.
+
+    Chunks cannot take anything back. So the last one has the reply, where they do not add up to it.
+    """
+    metadata = message.response_metadata
+    final = {key: metadata[key] for key in _FINAL if key in metadata}
+    if not final:
+        return message
+    text = final.get("final_text", message.text)
+    thought = final.get("final_reasoning", message.additional_kwargs.get("reasoning_content"))
+    others = {key: value for key, value in metadata.items() if key not in _FINAL}
+    changed = message.model_copy(
+        update={
+            "content": text,
+            "tool_calls": final.get("final_tool_calls", message.tool_calls),
+            "invalid_tool_calls": final.get("final_invalid_tool_calls", message.invalid_tool_calls),
+            "additional_kwargs": {
+                **message.additional_kwargs,
+                **({"reasoning_content": thought} if thought else {}),
+            },
+            "response_metadata": others,
+        }
+    )
+    return changed if isinstance(message.content, str) else _in_blocks(changed)
+
+
+def apply_final_texts(result: ChatResult) -> ChatResult:
+    """Return a result with its messages, and their texts, as the app ended on them."""
+    for place, generation in enumerate(result.generations):
+        before = generation.message
+        if isinstance(before, AIMessage) and (after := apply_final_text(before)) is not before:
+            made = ChatGeneration(message=after, generation_info=generation.generation_info)
+            result.generations[place] = made
+    return result
+
+
+def _in_blocks(message: AIMessage) -> AIMessage:
+    """Return a message with its content as version 1 has it."""
+    thought = message.additional_kwargs.get("reasoning_content")
+    blocks: list[Any] = [{"type": "reasoning", "reasoning": thought}] if thought else []
+    if message.text:
+        blocks.append({"type": "text", "text": message.text})
+    calls = [*message.tool_calls, *message.invalid_tool_calls]
+    return message.model_copy(update={"content": [*blocks, *calls]})

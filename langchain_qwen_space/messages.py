@@ -18,7 +18,7 @@ from langchain_core.messages import (
 
 from qwen_space.tools import Message, ToolCall
 
-__all__ = ["messages_of"]
+__all__ = ["to_core_messages"]
 
 _ROLES: dict[type[BaseMessage], str] = {
     SystemMessage: "system",
@@ -61,7 +61,7 @@ _ENDS_RUN_ELSEWHERE = (
 _TEXTS = {"text": "text", "text-plain": "text", "refusal": "refusal"}  # and where the text is
 
 
-def messages_of(messages: Sequence[BaseMessage]) -> list[Message]:
+def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
 
     Raises:

@@ -10,11 +10,11 @@ from langchain_core.language_models import ModelProfile
 
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
-__all__ = ["limits_in", "profile_of"]
+__all__ = ["find_limits", "make_profile"]
 
 
 @functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
-def profile_of(model: str, space: str) -> ModelProfile:
+def make_profile(model: str, space: str) -> ModelProfile:
     """Return a model's profile; take a copy before changing it.
 
     Structured output is not in it: nothing but the prompt asks for that. Where it is, LangChain's
@@ -45,7 +45,7 @@ def profile_of(model: str, space: str) -> ModelProfile:
     return profile
 
 
-def limits_in(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
+def find_limits(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
     """Return how much a model takes, if that is known or a profile of it says so."""
     profile = profile or {}
     name = get_full_name(model, space)

@@ -1,162 +1,150 @@
-"""One reply, event by event, as chunks."""
+"""The events of a call as LangChain's chunks, and its reply as a message."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_qwen_space.chunks import call_chunk, call_part, reasoning_chunk, text_chunk
-from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.tools import (
-    ArgumentsDelta,
-    CallStarted,
-    InvalidCall,
-    ParsedReply,
-    ReplyParser,
-    ReplyPart,
-    TextPart,
-    ToolBinding,
-    ToolCall,
+from langchain_qwen_space.chunks import (
+    call_chunk,
+    call_part_chunk,
+    reasoning,
+    reasoning_chunk,
+    text_chunk,
+    to_invalid_tool_call,
+    to_tool_call,
 )
-from qwen_space.tools.calls import new_call_id
+from qwen_space.chat_model.reply import CallEvent, ChatReply
+from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.tokens import Usage
+from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 
-__all__ = ["Streamed"]
-
-Chunks = Sequence[ChatGenerationChunk]
+__all__ = ["ChunkBuilder"]
 
 
-class Streamed:
-    """Makes the chunks of a reply.
+class ChunkBuilder:
+    """Makes the chunks, or the message, of one call.
 
     Args:
-        tools: What the model may call.
-        blocks: Whether a message's content is to be a list of blocks, as in version 1.
-        hold: Whether nothing is handed out while a call has to come, as the reply may have to be
-            asked for again.
-        arguments: Whether a call's arguments are handed out while they are written.
-
-    Attributes:
-        sent: The texts that were sent.
-        calls: The calls that were sent, the invalid ones too.
-        thoughts: The thoughts that were sent.
-        torn: Whether a call whose arguments were being sent is another one in the end, or none.
+        metadata: Entries for the message's metadata.
+        blocks: Whether a message's content is a list of blocks, as in version 1.
     """
 
-    def __init__(
-        self, tools: ToolBinding, *, blocks: bool, hold: bool = False, arguments: bool = False
-    ) -> None:
-        self.sent: list[str] = []
-        self.calls: list[ToolCall | InvalidCall] = []
-        self.thoughts: list[str] = []
-        self.torn = False
-        self._tools = tools
+    def __init__(self, metadata: Mapping[str, Any], *, blocks: bool) -> None:
+        self._given = metadata
         self._blocks = blocks
-        self._parser = self._new_parser() if tools.active else None
-        self._arguments = arguments
-        self._held: list[ChatGenerationChunk] | None = [] if hold and tools.forced else None
-        self._started = -1  # which call's parts were sent last
-        self._standing = self.sent  # of the texts, what the app has not taken back
+        self._started = -1  # index of the call whose arguments were streamed last
 
-    def _new_parser(self) -> ReplyParser:
-        return ReplyParser(self._tools, new_call_id)
-
-    def chunks(self, event: Event) -> Chunks:
-        """Take the next event, and return what is to be handed out now."""
+    def chunks(self, event: CallEvent) -> Sequence[ChatGenerationChunk]:
+        """Return the chunks of an event."""
         match event:
-            case TextDelta() if self._parser is None:
-                return (self._text(event.delta),)
-            case TextDelta() if self._parser is not None:
-                return self._free(self._made(self._parser.feed(event.delta)))
-            case Rewritten():
-                return self._free(self._rewritten(event))
+            case TextDelta():
+                return (text_chunk(event.delta),)
+            case Rewritten():  # of which chunks can only add what is new
+                return (text_chunk(event.delta),) if event.delta else ()
             case ThinkingDelta():
-                self.thoughts.append(event.delta)
-                return self._free([reasoning_chunk(event.delta)])
+                return (reasoning_chunk(event.delta),)
+            case CallStarted() | ArgumentsDelta():
+                self._started = event.index
+                return (call_part_chunk(event),)
+            case ToolCall() | InvalidCall():
+                is_whole = event.index != self._started
+                return (call_chunk(event, blocks=self._blocks),) if is_whole else ()
+            case ChatReply():
+                return (self._last_chunk(event),)
         return ()
 
-    def end(self, completed: Completed) -> ParsedReply:
-        """Take the end of the reply, and return what it is as a whole."""
-        if self._parser is None:
-            return ParsedReply(completed.text, (), (), (completed.text,))
-        self._held = [*(self._held or ()), *self._made(self._parser.close())]
-        return self._parser.settle(completed.text)
+    def result(self, reply: ChatReply) -> ChatResult:
+        """Return a whole reply."""
+        message = AIMessage(
+            self._content(reply),  # type: ignore[arg-type]
+            tool_calls=[to_tool_call(call) for call in reply.calls],
+            invalid_tool_calls=[to_invalid_tool_call(call) for call in reply.invalid],
+            additional_kwargs=reasoning(reply.thinking),
+            response_metadata=self._metadata(reply),
+            usage_metadata=_usage_metadata(reply.usage),
+        )
+        return ChatResult(
+            generations=[ChatGeneration(message=message, generation_info=_info(reply))]
+        )
 
-    def rest(self, parsed: ParsedReply) -> Chunks:
-        """Return what is held back, and the calls that only the whole reply shows."""
-        calls = [part for part in parsed.parts if not isinstance(part, str)]
-        return [*(self._held or ()), *self._made(calls)]
+    def _last_chunk(self, reply: ChatReply) -> ChatGenerationChunk:
+        """Return the chunk that ends a stream, with the metadata, and what deltas cannot say."""
+        message = AIMessageChunk(
+            content="",
+            response_metadata={**self._metadata(reply), **_final(reply)},
+            usage_metadata=_usage_metadata(reply.usage),
+            chunk_position="last",
+        )
+        return ChatGenerationChunk(message=message, generation_info=_info(reply))
 
-    def _free(self, chunks: Iterable[ChatGenerationChunk]) -> Chunks:
-        """Return what may be handed out."""
-        if self._held is None:
-            return list(chunks)
-        self._held.extend(chunks)
-        if self._tools.missing_required_call(
-            [call for call in self.calls if isinstance(call, ToolCall)]
-        ):
-            return ()
-        held, self._held = self._held, None
-        return held
+    def _content(self, reply: ChatReply) -> str | list[dict[str, Any]]:
+        """Return a message's content; as text where langchain-core makes the blocks of it."""
+        if not self._has_blocks(reply):
+            return reply.text
+        first = [{"type": "reasoning", "reasoning": reply.thinking}] if reply.thinking else []
+        return [*first, *map(_block, reply.parts)]
 
-    def _made(self, pieces: Iterable[ReplyPart]) -> Iterator[ChatGenerationChunk]:
-        for piece in pieces:
-            if isinstance(piece, TextPart):
-                yield self._text(piece.delta)
-            elif self._was_sent(piece):
-                continue
-            elif isinstance(piece, (ToolCall, InvalidCall)):
-                yield from self._call(piece)
-            elif self._arguments:
-                self._started = piece.index
-                yield call_part(piece)
+    def _has_blocks(self, reply: ChatReply) -> bool:
+        return self._blocks and bool(reply.calls or reply.invalid)
 
-    def _text(self, text: str) -> ChatGenerationChunk:
-        self.sent.append(text)
-        if self._standing is not self.sent:
-            self._standing.append(text)
-        return text_chunk(text)
-
-    def _call(self, call: ToolCall | InvalidCall) -> Iterator[ChatGenerationChunk]:
-        self.calls.append(call)
-        if call.index == self._started:  # its parts were sent
-            self.torn |= isinstance(call, InvalidCall)
-        else:
-            yield call_chunk(call, blocks=self._blocks)
-
-    def _was_sent(self, call: ToolCall | InvalidCall | CallStarted | ArgumentsDelta) -> bool:
-        """Whether a call with its place was sent, which cannot be taken back: two would be made."""
-        return call.index < len(self.calls)
-
-    def _rewritten(self, event: Rewritten) -> Iterator[ChatGenerationChunk]:
-        """Yield what of a reply that the app has changed is new."""
-        if self._parser is None:
-            if event.delta:
-                yield self._text(event.delta)
-            return
-        self.torn |= self._started >= len(self.calls)
-        self._arguments = False
-        self._parser = self._new_parser()
-        pieces = self._parser.feed(event.text)
-        text = "".join(piece.delta for piece in pieces if isinstance(piece, TextPart))
-        known = _common(text, "".join(self._standing))
-        self._standing = [text[:known]]
-        yield from self._made(_without(pieces, known))
+    def _metadata(self, reply: ChatReply) -> dict[str, Any]:
+        metadata = {
+            **self._given,
+            "finish_reason": reply.finish_reason,
+            "duration": reply.duration,
+            "event_id": reply.event_id,
+            "usage_source": reply.usage.source,
+        }
+        if reply.model is not None:
+            metadata["model_name"] = reply.model
+        if reply.queued is not None:
+            metadata["queue"] = {**asdict(reply.queued), "waited": reply.waited}
+        if reply.invalid:
+            errors = [to_invalid_tool_call(call)["error"] for call in reply.invalid]
+            metadata["tool_call_errors"] = errors
+        if reply.asked_again:
+            metadata["asked_again"] = True
+        if self._has_blocks(reply):
+            metadata["output_version"] = "v1"
+        return metadata
 
 
-def _without(pieces: Iterable[ReplyPart], count: int) -> Iterator[ReplyPart]:
-    """Yield pieces without so many characters of text at the start."""
-    for piece in pieces:
-        if not isinstance(piece, TextPart):
-            yield piece
-        elif len(piece.delta) > count:
-            yield TextPart(piece.delta[count:])
-            count = 0
-        else:
-            count -= len(piece.delta)
+def _final(reply: ChatReply) -> dict[str, Any]:
+    """Return the metadata by which `apply_final_text` replaces what chunks cannot take back."""
+    final: dict[str, Any] = {}
+    if "text" in reply.changed:
+        final["final_text"] = reply.text
+    if "thinking" in reply.changed:
+        final["final_reasoning"] = reply.thinking
+    if "calls" in reply.changed:
+        final["final_tool_calls"] = [to_tool_call(call) for call in reply.calls]
+        final["final_invalid_tool_calls"] = [to_invalid_tool_call(call) for call in reply.invalid]
+    return final
 
 
-def _common(one: str, other: str) -> int:
-    """Return how many characters two texts have in common at the start."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _info(reply: ChatReply) -> dict[str, Any]:
+    return {"finish_reason": reply.finish_reason}
+
+
+def _usage_metadata(usage: Usage) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        total_tokens=usage.total_tokens,
+    )
+
+
+def _block(part: str | ToolCall | InvalidCall) -> dict[str, Any]:
+    match part:
+        case ToolCall():
+            return {**to_tool_call(part)}
+        case InvalidCall():
+            return {**to_invalid_tool_call(part)}
+        case text:
+            return {"type": "text", "text": text}

@@ -20,7 +20,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_qwen_space.attempts import Attempts
-from langchain_qwen_space.settling import settled
+from langchain_qwen_space.chunks import apply_final_text
 from langchain_qwen_space.shape import Partial, Shape
 
 if TYPE_CHECKING:
@@ -244,4 +244,4 @@ def _whole(chunks: list[AIMessageChunk]) -> AIMessage:
     first, *rest = chunks
     message = message_chunk_to_message(first + rest)
     assert isinstance(message, AIMessage)  # noqa: S101 - its chunks are
-    return settled(message)
+    return apply_final_text(message)

@@ -7,21 +7,20 @@ from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
-from qwen_space.chat.messages import Turn
 from qwen_space.chat.structured import instruction
 from qwen_space.chat_model.arguments import drop_none, take_options
 from qwen_space.tools import NO_TOOLS, ToolBinding
 
-__all__ = ["Binding", "bound", "call_arguments", "instructed"]
+__all__ = ["CallKwargs", "bind_arguments", "make_tools"]
 
 
-class Binding:
+class CallKwargs:
     """What a call is given beside its messages.
 
     Args:
         kwargs: The keyword arguments of the call.
         stop: The model's stop sequences, for a call without any.
-        usage_hint: As in `bound`.
+        usage_hint: As in `make_tools`.
 
     Attributes:
         tools: What the model may call.
@@ -40,7 +39,7 @@ class Binding:
     ) -> None:
         rest = dict(kwargs)
         self.stream_arguments: bool = rest.pop("stream_arguments", False)
-        self.tools = bound(
+        self.tools = make_tools(
             rest.pop("tools", None) or (),
             rest.pop("tool_choice", None),
             parallel=rest.pop("parallel_tool_calls", None),
@@ -55,7 +54,7 @@ class Binding:
         self.unknown = sorted(rest)
 
 
-def call_arguments(
+def bind_arguments(
     tools: Sequence[Any],
     *,
     tool_choice: str | bool | dict[str, Any] | None,
@@ -72,7 +71,7 @@ def call_arguments(
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
     # Raises what is wrong with the choice. Two tools of one name fail when they are called.
     by_name = {each.get("function", each).get("name"): each for each in schemas}
-    bound(list(by_name.values()), tool_choice)
+    make_tools(list(by_name.values()), tool_choice)
     options = {
         "tool_choice": tool_choice,
         "parallel_tool_calls": parallel_tool_calls,
@@ -82,7 +81,7 @@ def call_arguments(
     return {"tools": schemas, **drop_none(options)}
 
 
-def bound(
+def make_tools(
     tools: Sequence[Any],
     choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - as LangChain has it
     *,
@@ -130,13 +129,3 @@ def _format_instruction(response_format: Any) -> str:
 def _schema(held: Mapping[str, Any]) -> Mapping[str, Any]:
     schema: Mapping[str, Any] = held.get("schema", held)
     return schema
-
-
-def instructed(chat: list[Turn], what: str) -> list[Turn]:
-    """Return a chat that also says `what`, at the end of the user's last turn."""
-    if not what:
-        return chat
-    *earlier, last = chat
-    if last.role != "user":
-        return [*chat, Turn("user", what)]
-    return [*earlier, Turn("user", f"{last.text}\n\n{what}")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_qwen_space import ChatQwenSpace
+from qwen_space.config import SpaceConfig
 from qwen_space.events import Event, EventStream
 
 __all__ = ["model_of"]
@@ -22,6 +23,7 @@ class Scripted:
     """
 
     events: Sequence[Event]
+    config: SpaceConfig = field(default_factory=SpaceConfig)
 
     def stream(self, chat: Any, **options: Any) -> EventStream[Event]:
         async def events() -> AsyncIterator[Event]:
@@ -32,9 +34,6 @@ class Scripted:
             return events()
 
         return EventStream(enter)
-
-    def iterate(self, chat: Any, **options: Any) -> Iterator[Event]:
-        yield from self.events
 
 
 def model_of(events: Sequence[Event], **arguments: Any) -> Any:

@@ -337,7 +337,7 @@ def test_what_is_no_call_is_never_made_one(
     streamed: bool,
 ) -> None:
     space.engine.reply = ["Well: ", written]
-    bound = model.bind_tools([add])
+    bound = model.bind_tools([add], reask=False)
 
     answer: AIMessage
     answer = fold(list(bound.stream("Hi"))) if streamed else bound.invoke("Hi")  # type: ignore[arg-type]
@@ -469,7 +469,7 @@ def test_an_invalid_call_goes_back_as_it_was_written(
 ) -> None:
     written = "<tool_call>\nadd(2, 3)\n</tool_call>"
     space.engine.reply = [f"Well: {written}"]
-    bound = model.bind_tools([add])
+    bound = model.bind_tools([add], reask=False)
     answer = bound.invoke("Hi")
 
     bound.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])

@@ -1,0 +1,187 @@
+"""One call of a chat model: check its length, ask, read the reply, ask once more, count."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from qwen_space import tokens
+from qwen_space.chat.messages import Turn
+from qwen_space.chat_model import bridge
+from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
+from qwen_space.chat_model.space import Space
+from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
+from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
+
+if TYPE_CHECKING:
+    from qwen_space.config import CallOptions
+    from qwen_space.tokens.limits import Limits
+
+__all__ = ["ChatCall"]
+
+logger = logging.getLogger(__name__)
+
+
+class _Rendering(TypedDict):
+    history: tokens.History
+    system: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatCall:
+    """A call of a chat model, in the four ways in which it can be made.
+
+    Attributes:
+        space: The Space.
+        messages: The chat.
+        options: The options of the call.
+        tools: What the model may call.
+        instruction: What to ask for at the end of the chat, such as a format; or empty.
+        limits: What the model takes, if that is known: what is longer is not sent.
+        reask: Whether the model may be asked once more, as `ReplyReader` says.
+        stream_arguments: Whether a tool call's arguments are streamed while they are written.
+        before_reask: Is awaited before the model is asked once more, such as a rate limiter's slot.
+            For blocking callers it runs in another thread than theirs.
+    """
+
+    space: Space
+    messages: Sequence[Message]
+    options: CallOptions
+    tools: ToolBinding = NO_TOOLS
+    instruction: str = ""
+    limits: Limits | None = None
+    reask: bool = True
+    stream_arguments: bool = False
+    before_reask: Callable[[], Awaitable[object]] | None = None
+
+    def astream(self, *, deltas: bool = True) -> EventStream[CallEvent]:
+        """Return a context manager that gives the events of the reply, a `ChatReply` as last.
+
+        Args:
+            deltas: Whether to give the reply as it is written. Without, there is nothing but the
+                queue's events and notices before the `ChatReply`.
+
+        Raises:
+            ContextOverflowError: The chat is longer than the model takes.
+            QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off.
+        """
+        return EventStream(lambda stack: self._begin(stack, deltas=deltas))
+
+    def stream(self, *, deltas: bool = True) -> Generator[CallEvent, None, None]:
+        """Do as `astream`, for blocking callers; nothing is asked before the first `next`."""
+        # By the caller, as no thread can be had for it at the end of a program.
+        importlib.import_module("qwen_space.client.client")
+        most = self.space.config.max_queue
+        return bridge.iterate(lambda: self.astream(deltas=deltas), max_queue=most)
+
+    async def acomplete(self) -> ChatReply:
+        """Return the whole reply. Errors are those of `astream`."""
+        async with self.astream(deltas=False) as events:
+            async for event in events:
+                if isinstance(event, ChatReply):
+                    return event
+        raise AssertionError("a call ended without a reply and without an error")
+
+    def complete(self) -> ChatReply:
+        """Do as `acomplete`, for blocking callers."""
+        importlib.import_module("qwen_space.client.client")
+        return bridge.run(self.acomplete)
+
+    async def _begin(self, stack: AsyncExitStack, *, deltas: bool) -> AsyncIterator[CallEvent]:
+        return _Events(self, await stack.enter_async_context(AsyncExitStack()), deltas=deltas)
+
+    def make_chat(self) -> list[Turn]:
+        """Return the turns that are sent."""
+        chat = render(self.messages, self.tools, system=self.space.config.system_prompt)
+        return _append_instruction(chat, self.instruction)
+
+    @property
+    def rendering(self) -> _Rendering:
+        """How the chat becomes what the model sees, by which its tokens are counted."""
+        config = self.space.config
+        return {"history": config.history, "system": config.system_prompt}
+
+
+class _Events(AsyncIterator[CallEvent]):
+    """The events of a call.
+
+    No generator: the event loop closes those on its own when it ends, all at once, and one that
+    was closing another by then would find it running already.
+
+    Args:
+        call: The call.
+        stack: Has the stream of the reply that is being read.
+        deltas: Whether to give the reply as it is written.
+    """
+
+    def __init__(self, call: ChatCall, stack: AsyncExitStack, *, deltas: bool) -> None:
+        self._call = call
+        self._stack = stack
+        self._deltas = deltas
+        self._reader = ReplyReader(
+            call.make_chat(),
+            call.tools,
+            reask=call.reask,
+            stream_arguments=call.stream_arguments,
+        )
+        self._replies: AsyncIterator[Event] | None = None  # of the reply that is being read
+        self._ready: deque[CallEvent] = deque()
+
+    async def __anext__(self) -> CallEvent:
+        while not self._ready:
+            if self._replies is None:
+                self._replies = await self._ask()
+            event = await self._replies.__anext__()
+            if isinstance(event, Completed):
+                self._ready.extend(await self._complete(event))
+            elif self._deltas or isinstance(event, (Queued, Started, Notice)):
+                self._ready.extend(self._reader.receive(event))
+        return self._ready.popleft()
+
+    async def _ask(self) -> AsyncIterator[Event]:
+        chat = self._reader.chat
+        if chat is None:
+            raise StopAsyncIteration
+        await tokens.run_off_loop(
+            tokens.check_length, chat, self._call.limits, **self._call.rendering
+        )
+        stream = self._call.space.stream(chat, **self._call.options)
+        return await self._stack.enter_async_context(stream)
+
+    async def _complete(self, completed: Completed) -> Sequence[CallEvent]:
+        chat = self._reader.chat or ()
+        usage = await tokens.run_off_loop(
+            tokens.count_usage, chat, completed.text, completed.thinking, **self._call.rendering
+        )
+        events = self._reader.complete(completed, usage)
+        self._replies = None
+        if self._reader.chat is not None:
+            await self._stack.aclose()
+            if self._call.before_reask is not None:
+                await self._call.before_reask()
+        elif isinstance(reply := events[-1], ChatReply):
+            _warn(reply)
+        return events if self._deltas else [each for each in events if isinstance(each, ChatReply)]
+
+
+def _warn(reply: ChatReply) -> None:
+    """Log what is wrong with a reply, as its calls are not there to be seen."""
+    if reply.problem:
+        logger.warning("%s", reply.problem)
+    elif reply.invalid:
+        logger.warning("One of several function calls is not valid: %s.", reply.invalid[0].reason)
+
+
+def _append_instruction(chat: list[Turn], instruction: str) -> list[Turn]:
+    """Return a chat that also asks for something, at the end of the user's last turn."""
+    if not instruction:
+        return chat
+    *earlier, last = chat
+    if last.role != "user":
+        return [*chat, Turn("user", instruction)]
+    return [*earlier, Turn("user", f"{last.text}\n\n{instruction}")]

@@ -1,0 +1,460 @@
+"""One call of a chat model, without I/O: the events of its replies in, what a caller gets out.
+
+A call has one reply, or two where the first has to be asked for again.
+"""
+
+from __future__ import annotations
+
+import os.path
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from qwen_space.chat.messages import Turn
+from qwen_space.events import (
+    Completed,
+    Event,
+    Notice,
+    Queued,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
+from qwen_space.tokens import Usage
+from qwen_space.tools import (
+    NO_TOOLS,
+    ArgumentsDelta,
+    CallStarted,
+    InvalidCall,
+    ParsedReply,
+    ReplyParser,
+    ReplyPart,
+    TextPart,
+    ToolBinding,
+    ToolCall,
+    reasked,
+)
+from qwen_space.tools.calls import new_call_id
+
+__all__ = ["CallEvent", "ChatReply", "ReplyReader", "StatusEvent"]
+
+StatusEvent = Queued | Started | Notice
+
+_EMPTY = "Your answer is empty. Answer in words, or with a function call within <tool_call> tags."
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """The whole reply to a call. Always the last event.
+
+    Attributes:
+        text: All text outside of tool calls.
+        thinking: What the model thought; several thoughts are joined by a blank line.
+        parts: The texts, tool calls and invalid calls, in order.
+        finish_reason: "stop" or "stop_sequence"; "tool_calls" where there are calls, and "error"
+            where one of them is invalid.
+        duration: Seconds from the request to the end, of both replies where there were two.
+        usage: The tokens that the replies took together.
+        event_id: The last job's id on the server.
+        model: What the app was asked to run, such as "72B"; None if it has no choice.
+        asked_again: Whether the first reply was refused, and the model asked once more.
+        problem: Why the reply is of no use, as a sentence: its only calls are invalid, or it is
+            empty where tools are bound. Empty for any other reply.
+        queued: The first place in the queue; None if there was none.
+        waited: Seconds from there until the app began; None if it did not say so.
+        changed: Which of "text", "thinking" and "calls" are not those that the stream's events
+            add up to, as the app changed something that was handed out. Deltas cannot take it
+            back.
+    """
+
+    text: str
+    thinking: str
+    parts: tuple[str | ToolCall | InvalidCall, ...]
+    finish_reason: str
+    duration: float
+    usage: Usage
+    event_id: str | None = None
+    model: str | None = None
+    asked_again: bool = False
+    problem: str = ""
+    queued: Queued | None = None
+    waited: float | None = None
+    changed: frozenset[str] = frozenset()
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def invalid(self) -> tuple[InvalidCall, ...]:
+        """What was meant as tool calls and is none, in order."""
+        return tuple(part for part in self.parts if isinstance(part, InvalidCall))
+
+
+CallEvent = (
+    StatusEvent
+    | ThinkingDelta
+    | TextDelta
+    | Rewritten
+    | CallStarted
+    | ArgumentsDelta
+    | ToolCall
+    | InvalidCall
+    | ChatReply
+)
+
+
+class ReplyReader:
+    """Turns the events of the replies to one call into the events that a caller gets, without I/O.
+
+    - Text and thoughts are handed out at once. A tool call is no text.
+    - Where a call has to come, nothing but thoughts is handed out before it is there. Where it
+      does not come, the model is asked once more, and the first reply is dropped.
+    - Where all calls of a reply are invalid, or it is empty though tools are bound, the model is
+      asked once more too. The first reply's text was handed out by then, so it stays.
+    - Where parallel calls are off, calls after the first valid one are dropped.
+
+    Args:
+        chat: The turns to ask with.
+        tools: What the model may call.
+        reask: Whether the model may be asked once more.
+        stream_arguments: Whether a call's arguments are handed out while they are written.
+
+    Attributes:
+        chat: The turns to ask with now; None once the last reply is complete.
+    """
+
+    def __init__(
+        self,
+        chat: Sequence[Turn],
+        tools: ToolBinding = NO_TOOLS,
+        *,
+        reask: bool = True,
+        stream_arguments: bool = False,
+    ) -> None:
+        self.chat: Sequence[Turn] | None = chat
+        self._tools = tools
+        self._may_reask = reask
+        self._stream_arguments = stream_arguments
+        self._replies: list[Completed] = []
+        self._usages: list[Usage] = []
+        self._text_before = ""  # of a first reply, which was handed out
+        self._queued: Queued | None = None
+        self._since = time.monotonic()
+        self._waited: float | None = None
+        self._out = _HandedOut()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parser = ReplyParser(self._tools, new_call_id) if self._tools.active else None
+        self._held: list[ReplyPart] = []
+        self._calls: list[ToolCall | InvalidCall] = []  # of this reply, those held back included
+
+    def receive(self, event: Event) -> Sequence[CallEvent]:
+        """Take the next event of a reply but its last; return what is handed out now."""
+        match event:
+            case TextDelta():
+                if self._parser is None:
+                    self._out.add_text(event.delta)
+                    return (event,)
+                return self._take(self._parser.feed(event.delta))
+            case ThinkingDelta():
+                return (self._out.think(event),)
+            case Rewritten():
+                return self._rewrite(event)
+            case Completed():
+                raise TypeError("The end of a reply goes to `complete`.")
+        self._note(event)
+        return (event,)
+
+    def _note(self, event: StatusEvent) -> None:
+        if isinstance(event, Queued) and self._queued is None:
+            self._queued = event
+            self._since = time.monotonic()
+        elif isinstance(event, Started) and self._waited is None:
+            self._waited = time.monotonic() - self._since
+
+    def complete(self, completed: Completed, usage: Usage) -> Sequence[CallEvent]:
+        """Take a whole reply, and what it took; return what is left, with a `ChatReply` as last.
+
+        There is no `ChatReply` where the model is to be asked once more, with `chat`.
+        """
+        assert self.chat is not None  # noqa: S101 - this is a reply to it
+        events = [] if self._parser is None else self._take(self._parser.close())
+        parsed = self._parse(completed)
+        question = self._question(parsed, completed) if self._may_reask else ""
+        self._may_reask = False
+        self._replies.append(completed)
+        self._usages.append(usage)
+        if question:
+            self.chat = reasked(self.chat, completed.text, question)
+            return [*events, *self._drop(parsed)]
+        self.chat = None
+        return [*events, *self._rest(parsed), self._reply(completed, parsed)]
+
+    # While a reply is written
+
+    def _take(self, parts: Iterable[ReplyPart]) -> list[CallEvent]:
+        """Take parts of a reply; return what may be handed out of all that is there."""
+        self._held.extend(filter(self._is_wanted, parts))
+        if self._has_to_hold:
+            return []
+        held, self._held = self._held, []
+        return list(map(self._out.give, held))
+
+    def _is_wanted(self, part: ReplyPart) -> bool:
+        if isinstance(part, TextPart):
+            return True
+        if part.index < len(self._calls):  # it was handed out before the app rewrote the reply
+            return False
+        if not self._tools.parallel and _valid(self._calls):
+            return False
+        if isinstance(part, (ToolCall, InvalidCall)):
+            self._calls.append(part)
+            return True
+        return self._stream_arguments
+
+    @property
+    def _has_to_hold(self) -> bool:
+        """Whether the model may have to be asked once more."""
+        if not self._may_reask:
+            return False
+        if self._tools.forced:
+            return self._tools.missing_required_call(_valid(self._calls))
+        return bool(self._calls) and not _valid(self._calls)
+
+    def _rewrite(self, event: Rewritten) -> Sequence[CallEvent]:
+        """Read a reply anew that the app has changed; return what is new of it."""
+        if self._parser is None:
+            self._out.replace_text(event)
+            return (event,)
+        self._forget()
+        self._out.tear()
+        self._stream_arguments = False
+        self._parser = ReplyParser(self._tools, new_call_id)
+        parts = self._parser.feed(event.text)
+        text = "".join(part.delta for part in parts if isinstance(part, TextPart))
+        events = self._out.keep_common(self._text_before + text)
+        known = len(self._out.text) - len(self._text_before)
+        return [*events, *self._take(_after(parts, known))]
+
+    def _forget(self) -> None:
+        """Forget what was held back."""
+        self._held = []
+        self._calls = list(self._out.calls)
+
+    # When a reply is complete
+
+    def _parse(self, completed: Completed) -> ParsedReply:
+        if self._parser is None:
+            return ParsedReply.from_parts([completed.text] if completed.text else [])
+        parsed = self._parser.settle(completed.text)
+        if parsed != self._parser.parsed:
+            self._forget()
+        return (
+            parsed
+            if self._tools.parallel
+            else ParsedReply.from_parts(_up_to_first_call(parsed.parts))
+        )
+
+    def _question(self, parsed: ParsedReply, completed: Completed) -> str:
+        """Return what to ask a model whose reply is of no use; empty where it is of some."""
+        is_missing = self._tools.missing_required_call(parsed.calls)
+        if is_missing or (parsed.invalid and not parsed.calls):
+            return self._tools.reask(parsed.invalid)
+        return _EMPTY if self._is_empty(parsed, completed) else ""
+
+    def _is_empty(self, parsed: ParsedReply, completed: Completed) -> bool:
+        """Whether an agent would end with nothing."""
+        is_whole = completed.finish_reason == "stop"
+        return self._tools.active and is_whole and not parsed.calls and not parsed.text.strip()
+
+    def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
+        """Begin a second reply; return the text that stays of the first."""
+        events: list[CallEvent] = []
+        if not self._tools.forced:
+            given = self._out.text
+            text = parsed.text if parsed.text.startswith(given) else given
+            self._text_before = f"{text}\n" if text and text[-1] != "\n" else text
+            events += map(self._out.give, _after([TextPart(self._text_before)], len(given)))
+        self._out.begin_reply()
+        self._begin()
+        return events
+
+    def _rest(self, parsed: ParsedReply) -> list[CallEvent]:
+        """Return what is left to hand out, in its order where nothing before it was changed."""
+        events = self._take(())
+        given, text = self._out.text, self._text_before + parsed.text
+        known = len(given) if text.startswith(given) else len(text)
+        parts = [TextPart(part) if isinstance(part, str) else part for part in parsed.parts]
+        return [*events, *self._take(_after(parts, known - len(self._text_before)))]
+
+    def _reply(self, completed: Completed, parsed: ParsedReply) -> ChatReply:
+        before = [self._text_before] if self._text_before else []
+        thoughts = [reply.thinking for reply in self._replies if reply.thinking]
+        reply = ChatReply(
+            text=self._text_before + parsed.text,
+            thinking="\n\n".join(thoughts),
+            parts=tuple(_join_texts([*before, *parsed.parts])),
+            finish_reason=_finish_reason(completed, parsed),
+            duration=sum(reply.duration for reply in self._replies),
+            usage=_total(self._usages),
+            event_id=completed.event_id,
+            model=completed.model,
+            asked_again=len(self._replies) > 1,
+            problem=self._problem(parsed, completed),
+            queued=self._queued,
+            waited=self._waited,
+        )
+        return replace(reply, changed=self._out.changed(reply))
+
+    def _problem(self, parsed: ParsedReply, completed: Completed) -> str:
+        if parsed.invalid and not parsed.calls:
+            return f"The model's function call is not valid: {parsed.invalid[0].reason}."
+        return "The model gave an empty answer." if self._is_empty(parsed, completed) else ""
+
+
+class _HandedOut:
+    """What a caller was given. Nothing of it can be taken back.
+
+    Attributes:
+        calls: The calls that are complete.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[ToolCall | InvalidCall] = []
+        self._texts: list[str] = []
+        self._standing = self._texts  # of the texts, what the app has not changed since
+        self._thoughts: list[str] = []
+        self._gap = ""  # before the next thought
+        self._first = 0  # index of this reply's first call
+        self._next = 0  # index after that of the last call whose arguments were given
+        self._open: int | None = None  # the call whose arguments are being given
+        self._torn = False  # whether some were given of a call that is none, or another
+
+    @property
+    def text(self) -> str:
+        """The text as it stands."""
+        return "".join(self._standing)
+
+    def begin_reply(self) -> None:
+        self.tear()
+        self._gap = "\n\n" if self._thoughts else ""
+        self._first = self._next
+
+    def add_text(self, delta: str) -> None:
+        self._texts.append(delta)
+        if self._standing is not self._texts:
+            self._standing.append(delta)
+
+    def replace_text(self, event: Rewritten) -> None:
+        self._texts.append(event.delta)
+        self._standing = [event.text]
+
+    def keep_common(self, text: str) -> list[CallEvent]:
+        """Keep what the text has in common with another one; return an event if that is less."""
+        given = self.text
+        common = os.path.commonprefix([given, text])  # noqa: RUF071 - of texts, no paths
+        if common == given:
+            return []
+        self._standing = [common]
+        return [Rewritten(common)]
+
+    def think(self, event: ThinkingDelta) -> ThinkingDelta:
+        if self._gap:
+            event, self._gap = ThinkingDelta(self._gap + event.delta), ""
+        self._thoughts.append(event.delta)
+        return event
+
+    def give(self, part: ReplyPart) -> CallEvent:
+        """Give a part of a reply; return it as an event."""
+        if isinstance(part, TextPart):
+            self.add_text(part.delta)
+            return TextDelta(part.delta, self._standing)
+        if isinstance(part, CallStarted):
+            self.tear()
+            self._open = part.index
+            self._next = self._first + part.index + 1
+        elif isinstance(part, (ToolCall, InvalidCall)):
+            if isinstance(part, ToolCall) and part.index == self._open:
+                self._open = None
+            self.calls.append(part)
+        return replace(part, index=self._first + part.index) if self._first else part
+
+    def tear(self) -> None:
+        """Note that a call, whose arguments are being given, does not become complete."""
+        self._torn |= self._open is not None
+        self._open = None
+
+    def changed(self, reply: ChatReply) -> frozenset[str]:
+        """Return what of a whole reply is not what was given."""
+        self.tear()
+        calls = [part for part in reply.parts if not isinstance(part, str)]
+        differences = {
+            "text": reply.text != "".join(self._texts),
+            "thinking": reply.thinking != "".join(self._thoughts),
+            "calls": self._torn or _contents(calls) != _contents(self.calls),
+        }
+        return frozenset(name for name, differs in differences.items() if differs)
+
+
+def _valid(calls: Iterable[ToolCall | InvalidCall]) -> list[ToolCall]:
+    return [call for call in calls if isinstance(call, ToolCall)]
+
+
+def _contents(calls: Iterable[ToolCall | InvalidCall]) -> list[tuple[str | None, object]]:
+    """Return calls without their ids and places."""
+    return [
+        (call.name, call.arguments if isinstance(call, ToolCall) else call.text) for call in calls
+    ]
+
+
+def _after(parts: Iterable[ReplyPart], count: int) -> Iterator[ReplyPart]:
+    """Yield parts without so many characters of text at the start."""
+    for part in parts:
+        if not isinstance(part, TextPart):
+            yield part
+        elif len(part.delta) > count:
+            yield TextPart(part.delta[count:])
+            count = 0
+        else:
+            count -= len(part.delta)
+
+
+def _up_to_first_call(
+    parts: Iterable[str | ToolCall | InvalidCall],
+) -> Iterator[str | ToolCall | InvalidCall]:
+    """Yield the texts, and the calls up to the first valid one."""
+    is_there = False
+    for part in parts:
+        if isinstance(part, str) or not is_there:
+            yield part
+        is_there |= isinstance(part, ToolCall)
+
+
+def _join_texts(
+    parts: Iterable[str | ToolCall | InvalidCall],
+) -> Iterator[str | ToolCall | InvalidCall]:
+    for are_texts, group in groupby(parts, lambda part: isinstance(part, str)):
+        if are_texts:
+            yield "".join(map(str, group))
+        else:
+            yield from group
+
+
+def _finish_reason(completed: Completed, parsed: ParsedReply) -> str:
+    """Return why a reply ended. One that ends within a call did not come to its end."""
+    if completed.finish_reason != "stop" or not (parsed.calls or parsed.invalid):
+        return completed.finish_reason
+    return "error" if parsed.invalid else "tool_calls"
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    return Usage(
+        sum(usage.input_tokens for usage in usages),
+        sum(usage.output_tokens for usage in usages),
+        usages[-1].source,
+    )
