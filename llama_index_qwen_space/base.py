@@ -29,12 +29,17 @@ from pydantic import (
     model_validator,
 )
 
-from llama_index_qwen_space import instrumentation as endpoints
-from llama_index_qwen_space.asking import Asking
-from llama_index_qwen_space.messages import plain
-from llama_index_qwen_space.responses import chat_response, completion_response
+from llama_index_qwen_space import instrumentation
+from llama_index_qwen_space.messages import to_core_messages
+from llama_index_qwen_space.responses import (
+    astream_responses,
+    chat_response,
+    completion_response,
+    stream_responses,
+    whole_piece,
+)
 from llama_index_qwen_space.structured_output import StructuredPrediction
-from llama_index_qwen_space.tools import bound, schema, selections
+from llama_index_qwen_space.tools import make_tools, schema, selections
 from qwen_space.chat.stop import StopScanner
 from qwen_space.chat_model.arguments import (
     SAMPLING,
@@ -46,6 +51,7 @@ from qwen_space.chat_model.arguments import (
     take_options,
     warn_unknown,
 )
+from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
@@ -55,7 +61,7 @@ from qwen_space.config import (
     default_space,
 )
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
-from qwen_space.tools import Message, render
+from qwen_space.tools import Message
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
@@ -284,35 +290,35 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     # The eight endpoints. None calls another, for that would announce and count a call twice.
 
-    @endpoints.chat
+    @instrumentation.chat
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a chat."""
-        return chat_response(self._asking(plain(messages), kwargs).whole())
+        return chat_response(whole_piece(self._chat(messages, kwargs).complete()))
 
-    @endpoints.chat
+    @instrumentation.chat
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Answer a chat."""
-        return chat_response(await self._asking(plain(messages), kwargs).awhole())
+        return chat_response(whole_piece(await self._chat(messages, kwargs).acomplete()))
 
-    @endpoints.streamed(endpoints.chat)
+    @instrumentation.streamed(instrumentation.chat)
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
         """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
-        return self._asking(plain(messages), kwargs).stream(chat_response)
+        return stream_responses(self._chat(messages, kwargs), chat_response)
 
-    @endpoints.astreamed(endpoints.chat)
+    @instrumentation.astreamed(instrumentation.chat)
     async def astream_chat(
         self, messages: Sequence[ChatMessage], **kwargs: Any
     ) -> ChatResponseAsyncGen:
         """Answer a chat, piece by piece; nothing is sent before the first piece is asked for."""
-        return self._asking(plain(messages), kwargs).astream(chat_response)
+        return astream_responses(self._chat(messages, kwargs), chat_response)
 
-    @endpoints.completion
+    @instrumentation.completion
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002 - LlamaIndex's signature
         """Answer a prompt, as the message of a user."""
-        chat = self._asked(prompt, formatted=formatted)
-        return completion_response(self._asking(chat, kwargs).whole())
+        chat = self._to_chat(prompt, formatted=formatted)
+        return completion_response(whole_piece(self._call(chat, kwargs).complete()))
 
-    @endpoints.completion
+    @instrumentation.completion
     async def acomplete(
         self,
         prompt: str,
@@ -320,10 +326,10 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         **kwargs: Any,
     ) -> CompletionResponse:
         """Answer a prompt, as the message of a user."""
-        chat = self._asked(prompt, formatted=formatted)
-        return completion_response(await self._asking(chat, kwargs).awhole())
+        chat = self._to_chat(prompt, formatted=formatted)
+        return completion_response(whole_piece(await self._call(chat, kwargs).acomplete()))
 
-    @endpoints.streamed(endpoints.completion)
+    @instrumentation.streamed(instrumentation.completion)
     def stream_complete(
         self,
         prompt: str,
@@ -331,10 +337,10 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         **kwargs: Any,
     ) -> CompletionResponseGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        chat = self._asked(prompt, formatted=formatted)
-        return self._asking(chat, kwargs).stream(completion_response)
+        chat = self._to_chat(prompt, formatted=formatted)
+        return stream_responses(self._call(chat, kwargs), completion_response)
 
-    @endpoints.astreamed(endpoints.completion)
+    @instrumentation.astreamed(instrumentation.completion)
     async def astream_complete(
         self,
         prompt: str,
@@ -342,20 +348,23 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        chat = self._asked(prompt, formatted=formatted)
-        return self._asking(chat, kwargs).astream(completion_response)
+        chat = self._to_chat(prompt, formatted=formatted)
+        return astream_responses(self._call(chat, kwargs), completion_response)
 
-    # Asking
+    # The call
 
-    def _asked(self, prompt: str, *, formatted: bool) -> list[Message]:
+    def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatCall:
+        return self._call(to_core_messages(messages), kwargs)
+
+    def _to_chat(self, prompt: str, *, formatted: bool) -> list[Message]:
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
         return [Message("user", prompt)]
 
-    def _asking(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> Asking:
-        """Return what a call asks for, and how."""
+    def _call(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> ChatCall:
+        """Return a call; its own values win."""
         rest = dict(kwargs)
-        given = bound(
+        tools = make_tools(
             rest.pop("tools", None),
             rest.pop("tool_choice", None),
             required=rest.pop("tool_required", False),
@@ -363,15 +372,18 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             # Small models call a tool for everything; native turns are Qwen's own to the byte.
             usage_hint=self.history == "split",
         )
+        reask = rest.pop("reask", True)
         options = take_options(rest, self.stop)
         warn_unknown("QwenSpace", rest)
-        return Asking(
+        limiter = self.rate_limiter
+        return ChatCall(
             space=self._open_space(),
-            chat=render(chat, given, system=self.system_prompt),
+            messages=chat,
             options=options,
-            tools=given,
+            tools=tools,
             limits=self._limits(options["model"] or self.model),
-            limiter=self.rate_limiter,
+            reask=reask,
+            before_reask=None if limiter is None else limiter.async_acquire,
         )
 
     def _limits(self, model: str) -> Limits | None:

@@ -16,13 +16,13 @@ from llama_index.core.base.llms.types import (
 
 from qwen_space.tools import Message, ToolCall
 
-__all__ = ["calls_of", "plain"]
+__all__ = ["calls_of", "to_core_messages"]
 
 # Names that other providers have for the assistant.
 _ASSISTANTS = frozenset({MessageRole.CHATBOT, MessageRole.MODEL})
 
 
-def plain(messages: Sequence[ChatMessage]) -> list[Message]:
+def to_core_messages(messages: Sequence[ChatMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
 
     Raises:

@@ -1,10 +1,11 @@
-"""A reply's events to the responses that LlamaIndex takes."""
+"""The events of a call as the responses that LlamaIndex takes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -17,30 +18,23 @@ from llama_index.core.base.llms.types import (
 )
 
 from llama_index_qwen_space.tools import call_blocks, older_calls
-from qwen_space.chat.messages import Turn
+from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.mould import Mould
-from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.tools import (
-    InvalidCall,
-    ParsedReply,
-    ReplyParser,
-    ReplyPart,
-    TextPart,
-    ToolBinding,
-    ToolCall,
-    reasked,
-)
-from qwen_space.tools.calls import new_call_id
+from qwen_space.chat_model.reply import CallEvent, ChatReply
+from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.tools import ToolCall
 
 __all__ = [
-    "CallingReply",
     "Piece",
-    "Reader",
-    "Reply",
+    "PieceBuilder",
+    "astream_responses",
     "chat_response",
     "completion_response",
-    "reply_to",
+    "stream_responses",
+    "whole_piece",
 ]
+
+Response = TypeVar("Response")
 
 
 @dataclass(slots=True)  # frozen, it would take twice the time to make
@@ -49,11 +43,11 @@ class Piece:
 
     Attributes:
         text: All text so far.
-        delta: What of it is new; None when the reply was not streamed.
-        raw: What the Space says of the reply, once it is complete.
+        delta: The new text; None when the reply was not streamed.
+        raw: The facts about the reply, once it is complete.
         thinking: All thoughts so far, which are no part of the text.
-        thinking_delta: What of them is new; None when nothing is.
-        calls: The calls of tools that are complete so far, which are no part of the text either.
+        thinking_delta: The new thought; None when there is none.
+        calls: The tool calls that are complete so far, which are no part of the text either.
     """
 
     text: str
@@ -64,162 +58,90 @@ class Piece:
     calls: tuple[ToolCall, ...] = ()
 
 
-class Reader(Protocol):
-    """Makes pieces of events, and says when to ask once more."""
-
-    def take(self, event: Event) -> Piece | None:
-        """Return what an event makes of the reply; None when it brings nothing to show."""
-
-    def again(self, chat: Sequence[Turn]) -> list[Turn] | None:
-        """Return the chat to ask with once more, after a `Completed` without a last piece."""
-
-
-def reply_to(tools: ToolBinding) -> Reader:
-    """Return what reads a reply; where there are no tools, one that does not look for calls."""
-    return CallingReply(tools) if tools.active else Reply()
-
-
-class Reply:
-    """One reply while it is streamed.
+class PieceBuilder:
+    """Adds up the events of a call.
 
     There is always a last piece, which has the server's final text: agents read that one alone.
-    Its delta is empty unless something was still missing.
     """
 
     def __init__(self) -> None:
         self._text = ""
         self._thinking = ""
+        self._calls: tuple[ToolCall, ...] = ()
 
-    def take(self, event: Event) -> Piece | None:
-        """Return what an event makes of the reply; None when it brings neither text nor thought."""
+    def add(self, event: CallEvent) -> Piece | None:
+        """Return the reply after an event; None where that brings nothing to show."""
         match event:
             case TextDelta():
                 self._text += event.delta
-                return Piece(self._text, event.delta, thinking=self._thinking)
-            case ThinkingDelta():
-                self._thinking += event.delta
-                return Piece(self._text, "", None, self._thinking, event.delta)
+                return self._piece(event.delta)
             case Rewritten():
                 self._text = event.text
-                return Piece(event.text, event.delta, thinking=self._thinking)
-            case Completed():
-                delta = _missing(self._text, event.text)
-                return Piece(event.text, delta, _raw(event), event.thinking)
-        return None
-
-    def again(self, chat: Sequence[Turn]) -> list[Turn] | None:
-        """Return None: what comes is the answer."""
-        return None
-
-
-class CallingReply:
-    """A reply in which the model may call tools, while it is streamed.
-
-    What the model writes as a call is no text. A call that is none (cut off, or no JSON) stays
-    in the text as the model wrote it, unless asking once more brings a valid one.
-
-    Where a call has to come, text is held back until one is there: it would be taken for the
-    answer.
-
-    Args:
-        tools: What the model may call, and whether it must.
-    """
-
-    def __init__(self, tools: ToolBinding) -> None:
-        self._tools = tools
-        self._earlier = ""  # the text before the model was asked once more
-        self._sent = ""  # the text that was handed out
-        self._thinking = ""
-        self._refused: tuple[str, str] | None = None  # a reply, and what to say to it
-        self._asked_again = False
-        self._begin()
-
-    def _begin(self) -> None:
-        self._parser = ReplyParser(self._tools, new_call_id)
-        self._text = self._earlier
-        self._calls: tuple[ToolCall, ...] = ()
-
-    def take(self, event: Event) -> Piece | None:
-        """Return what an event makes of the reply; None when it brings nothing to show.
-
-        The last piece has all calls. There is none where the model is to be asked once more.
-        """
-        match event:
-            case TextDelta():
-                return self._read(self._parser.feed(event.delta))
+                return self._piece(event.delta)
             case ThinkingDelta():
                 self._thinking += event.delta
-                return Piece(self._sent, "", None, self._thinking, event.delta, self._calls)
-            case Rewritten():
-                self._begin()
-                return self._read(self._parser.feed(event.text))
-            case Completed():
-                self._parser.close()
-                return self._last(self._parser.settle(event.text), event)
+                return self._piece("", event.delta)
+            case ToolCall():
+                self._calls = (*self._calls, event)
+                return self._piece("")
+            case ChatReply():
+                last = whole_piece(event)
+                is_more = last.text.startswith(self._text)
+                last.delta = last.text[len(self._text) :] if is_more else ""
+                return last
         return None
 
-    def _read(self, pieces: Sequence[ReplyPart]) -> Piece | None:
-        """Take what the parser found; return it if there is something to show."""
-        before = self._calls
-        for piece in pieces:
-            if isinstance(piece, TextPart):
-                self._text += piece.delta
-            elif isinstance(piece, ToolCall):
-                self._calls = self._allowed((*self._calls, piece))
-        if self._calls is before and (self._text == self._sent or self._tools.forced):
-            return None
-        return self._piece(self._text)
-
-    def _piece(self, text: str) -> Piece:
-        delta, self._sent = _missing(self._sent, text), text
-        return Piece(text, delta, thinking=self._thinking, calls=self._calls)
-
-    def _last(self, parsed: ParsedReply, completed: Completed) -> Piece | None:
-        if not self._asked_again and self._is_refused(parsed):
-            self._refused = completed.text, self._tools.reask(parsed.invalid)
-            self._asked_again = True
-            if not self._tools.forced:
-                self._earlier += parsed.text
-            return None
-        self._calls = self._allowed(parsed.calls)
-        texts = [self._earlier + parsed.text, *map(_as_written, parsed.invalid)]
-        text = "\n".join(filter(None, texts))
-        delta = _missing(self._sent, text)
-        return Piece(text, delta, _raw(completed), completed.thinking, calls=self._calls)
-
-    def _is_refused(self, parsed: ParsedReply) -> bool:
-        is_broken = bool(parsed.invalid) and not parsed.calls
-        return is_broken or self._tools.missing_required_call(parsed.calls)
-
-    def _allowed(self, calls: tuple[ToolCall, ...]) -> tuple[ToolCall, ...]:
-        return calls if self._tools.parallel else calls[:1]
-
-    def again(self, chat: Sequence[Turn]) -> list[Turn] | None:
-        """Return the chat to ask with once more, if the reply should have had a valid call."""
-        if self._refused is None:
-            return None
-        (reply, question), self._refused = self._refused, None
-        self._begin()
-        return reasked(chat, reply, question)
+    def _piece(self, delta: str, thinking_delta: str | None = None) -> Piece:
+        return Piece(self._text, delta, None, self._thinking, thinking_delta, self._calls)
 
 
-def _as_written(call: InvalidCall) -> str:
-    return f"<tool_call>\n{call.text}\n</tool_call>"
+def whole_piece(reply: ChatReply) -> Piece:
+    """Return a whole reply.
+
+    An agent would take a text without a call for its answer. So where the only calls are invalid,
+    or there is no text, a sentence says so.
+    """
+    gap = "\n" if reply.problem and reply.text and not reply.text.endswith("\n") else ""
+    text = f"{reply.text}{gap}{reply.problem}"
+    return Piece(text, None, _raw(reply), reply.thinking, calls=reply.calls)
 
 
-def _missing(sent: str, text: str) -> str:
-    """Return what of a text has not been handed out; nothing if it became another text."""
-    return text[len(sent) :] if text.startswith(sent) else ""
-
-
-def _raw(completed: Completed) -> dict[str, Any]:
-    """Return what the Space says of a complete reply."""
+def _raw(reply: ChatReply) -> dict[str, Any]:
+    usage = reply.usage
     return {
-        "model": completed.model,
-        "event_id": completed.event_id,
-        "finish_reason": completed.finish_reason,
-        "duration": completed.duration,
+        "model": reply.model,
+        "event_id": reply.event_id,
+        "finish_reason": reply.finish_reason,
+        "duration": reply.duration,
+        "usage": {
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": usage.total_tokens,
+            "source": usage.source,
+        },
     }
+
+
+def stream_responses(
+    call: ChatCall, make: Callable[[Piece], Response]
+) -> Generator[Response, None, None]:
+    """Yield the reply to a call piece by piece, each as the response that is made of it."""
+    builder = PieceBuilder()
+    with contextlib.closing(call.stream()) as events:
+        for event in events:
+            if (piece := builder.add(event)) is not None:
+                yield make(piece)
+
+
+async def astream_responses(
+    call: ChatCall, make: Callable[[Piece], Response]
+) -> AsyncGenerator[Response, None]:
+    """Do as `stream_responses`."""
+    builder = PieceBuilder()
+    async with call.astream() as events:
+        async for event in events:
+            if (piece := builder.add(event)) is not None:
+                yield make(piece)
 
 
 _BLOCK = Mould(TextBlock(text=""))

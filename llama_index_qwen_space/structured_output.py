@@ -26,6 +26,7 @@ from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError, from_json
 
+from llama_index_qwen_space.instrumentation import ClosingStream
 from qwen_space.chat.structured import NoJSONError, find_json, instruction, reask
 from qwen_space.chat_model.arguments import format_validation_error
 
@@ -149,7 +150,23 @@ class StructuredPrediction(LLM):
     ) -> AsyncGenerator[Model | FlexibleModel, None]:
         """Do as `stream_structured_predict`."""
         asked = self._extraction(output_cls, prompt, prompt_args)
-        return _Objects(self, asked, _without_tools(llm_kwargs))
+        opened: list[AsyncGenerator[ChatResponse, None]] = []
+
+        async def objects() -> AsyncGenerator[Model | FlexibleModel, None]:
+            found = None
+            while found is None:
+                stream = await self.astream_chat(asked.messages, **_without_tools(llm_kwargs))
+                opened[:] = [stream]
+                last = None
+                async for last in stream:
+                    if (partial := asked.partial(last)) is not None:
+                        yield partial
+                await stream.aclose()
+                found = asked.result(last)
+            yield found
+            dispatcher.event(LLMStructuredPredictEndEvent(output=found))
+
+        return ClosingStream(objects(), opened)
 
     @property
     def _is_left_to_llama_index(self) -> bool:
@@ -169,51 +186,6 @@ class StructuredPrediction(LLM):
         )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         return _Extraction(output_cls, messages)
-
-
-class _Objects(AsyncGenerator[Any, None]):
-    """An object while it is written.
-
-    No generator, for the reason that `endpoints` has for its streams.
-    """
-
-    def __init__(self, llm: LLM, asked: _Extraction[Any], llm_kwargs: Mapping[str, Any]) -> None:
-        self._llm = llm
-        self._asked = asked
-        self._llm_kwargs = llm_kwargs
-        self._chunks: AsyncGenerator[ChatResponse, None] | None = None
-        self._last: ChatResponse | None = None
-        self._is_over = False
-
-    async def asend(self, value: None) -> Any:
-        while not self._is_over:
-            if self._chunks is None:
-                self._chunks = await self._llm.astream_chat(
-                    self._asked.messages, **self._llm_kwargs
-                )
-            async for chunk in self._chunks:
-                self._last = chunk
-                if (partial := self._asked.partial(chunk)) is not None:
-                    return partial
-            await self._end()
-            if (found := self._asked.result(self._last)) is not None:
-                self._is_over = True
-                dispatcher.event(LLMStructuredPredictEndEvent(output=found))
-                return found
-        raise StopAsyncIteration
-
-    async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
-        await self.aclose()
-        return await super().athrow(typ, val, tb)
-
-    async def aclose(self) -> None:
-        self._is_over = True
-        await self._end()
-
-    async def _end(self) -> None:
-        chunks, self._chunks = self._chunks, None
-        if chunks is not None:
-            await chunks.aclose()
 
 
 class _Extraction(Generic[Model]):

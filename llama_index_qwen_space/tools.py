@@ -15,7 +15,7 @@ from qwen_space.tools import NO_TOOLS, ToolBinding, ToolCall
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
 
-__all__ = ["bound", "call_blocks", "older_calls", "schema", "selections"]
+__all__ = ["call_blocks", "make_tools", "older_calls", "schema", "selections"]
 
 
 def schema(tool: BaseTool) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def schema(tool: BaseTool) -> dict[str, Any]:
     }
 
 
-def bound(
+def make_tools(
     tools: Sequence[BaseTool | Mapping[str, Any]] | None,
     choice: Any,
     *,

@@ -107,8 +107,8 @@ def _no_blocking_calls() -> Iterator[None]:
     # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
     blocking = {
         "qwen_space/chat_model/bridge.py": {"run", "iterate"},
-        "langchain_qwen_space/chat_models.py": {"_generate", "_stream", "get_num_tokens"},
-        "llama_index_qwen_space/asking.py": {"whole", "stream"},
+        "qwen_space/chat_model/call.py": {"complete", "stream"},
+        "langchain_qwen_space/chat_models.py": {"get_num_tokens"},
         # LlamaIndex itself reads files when it is imported, and waits for a thread in `aquery`.
         "qwen_space/cli/demo.py": {"_query_engine", "_queried"},
     }

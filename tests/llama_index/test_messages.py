@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
 from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.messages import plain
+from llama_index_qwen_space.messages import to_core_messages
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools import Message, ToolCall
 
@@ -88,7 +88,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("message", "expected"), MESSAGES)
 def test_a_message_becomes_one_of_the_core(message: ChatMessage, expected: Message) -> None:
-    assert plain([message]) == [expected]
+    assert to_core_messages([message]) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +102,12 @@ def test_a_message_becomes_one_of_the_core(message: ChatMessage, expected: Messa
 def test_text_blocks_are_joined_as_llama_index_joins_them(blocks: list[Any]) -> None:
     message = ChatMessage(blocks)
 
-    assert plain([message])[0].text == message.content
+    assert to_core_messages([message])[0].text == message.content
 
 
 @pytest.mark.parametrize("role", [role for role in MessageRole if role not in {"chatbot", "model"}])
 def test_every_role_keeps_its_name(role: MessageRole) -> None:
-    assert plain([ChatMessage("a", role=role)]) == [Message(role.value, "a")]
+    assert to_core_messages([ChatMessage("a", role=role)]) == [Message(role.value, "a")]
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,12 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.responses import Piece, Reply
-from qwen_space import Completed, JobError, Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space import JobError
 from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.space import Space
-from qwen_space.events import Event
 
 SYNC = ["stream_chat", "stream_complete"]
 ASYNC = ["astream_chat", "astream_complete"]
-
-RAW = {"model": None, "event_id": None, "finish_reason": "stop", "duration": 1.0}
 
 
 def given(endpoint: str) -> Any:
@@ -32,45 +28,6 @@ def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     llm.callback_manager = CallbackManager([handler])
     return handler
-
-
-# Events to pieces
-
-REPLIES = [
-    pytest.param(
-        [TextDelta("a", ["a"]), TextDelta("b", ["a", "b"]), Completed("ab", 1.0)],
-        [Piece("a", "a"), Piece("ab", "b"), Piece("ab", "", RAW)],
-        id="deltas",
-    ),
-    pytest.param([Completed("", 1.0)], [Piece("", "", RAW)], id="empty"),
-    pytest.param(
-        [Queued(1, 2, 3.0), Started(None), Notice("x"), TextDelta("a"), Completed("a", 1.0)],
-        [Piece("a", "a"), Piece("a", "", RAW)],
-        id="the-queue-is-no-text",
-    ),
-    pytest.param(
-        [TextDelta("ab"), Rewritten("Ax"), TextDelta("c", ["Ax", "c"]), Completed("Axc", 1.0)],
-        [Piece("ab", "ab"), Piece("Ax", ""), Piece("Axc", "c"), Piece("Axc", "", RAW)],
-        id="rewritten",
-    ),
-    pytest.param(
-        [TextDelta("a"), Completed("ab", 1.0)],
-        [Piece("a", "a"), Piece("ab", "b", RAW)],
-        id="the-rest-comes-last",
-    ),
-    pytest.param(
-        [TextDelta("a\nb"), Completed("a\n  b", 1.0)],
-        [Piece("a\nb", "a\nb"), Piece("a\n  b", "", RAW)],
-        id="white-space-put-back",
-    ),
-]
-
-
-@pytest.mark.parametrize(("events", "pieces"), REPLIES)
-def test_events_become_pieces(events: list[Event], pieces: list[Piece]) -> None:
-    reply = Reply()
-
-    assert [piece for event in events if (piece := reply.take(event))] == pieces
 
 
 # Each piece at once

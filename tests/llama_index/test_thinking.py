@@ -11,9 +11,7 @@ from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space.responses import Piece, Reply, chat_response, completion_response
-from qwen_space import Completed, Rewritten, TextDelta, ThinkingDelta
-from qwen_space.events import Event
+from llama_index_qwen_space.responses import Piece, chat_response, completion_response
 from tests.thinking_app import WAYS, asked
 
 PROMPT = asked(
@@ -22,8 +20,6 @@ PROMPT = asked(
 PLAIN = asked(("say", "The"), ("say", " answer"))
 BLOCKS = [ThinkingBlock(content="hm so"), TextBlock(text="The answer")]
 DELTAS = [("", "hm"), ("", " so"), ("The", None), (" answer", None), ("", None)]
-
-RAW = {"model": None, "event_id": None, "finish_reason": "stop", "duration": 1.0}
 
 
 @pytest.fixture(params=WAYS)
@@ -69,47 +65,6 @@ async def test_without_thoughts_nothing_is_said_of_them(
         assert response.additional_kwargs == {}
         if "chat" in endpoint:
             assert [type(block) for block in response.message.blocks] == [TextBlock]
-
-
-PIECES = [
-    pytest.param(
-        [
-            ThinkingDelta("hm"),
-            ThinkingDelta("!", ["hm", "!"]),
-            TextDelta("a"),
-            Completed("a", 1.0, thinking="hm!"),
-        ],
-        [
-            Piece("", "", None, "hm", "hm"),
-            Piece("", "", None, "hm!", "!"),
-            Piece("a", "a", None, "hm!"),
-            Piece("a", "", RAW, "hm!"),
-        ],
-        id="thoughts-first",
-    ),
-    pytest.param(
-        [ThinkingDelta("hm"), TextDelta("a"), Rewritten("b"), Completed("b", 1.0, thinking="so")],
-        [
-            Piece("", "", None, "hm", "hm"),
-            Piece("a", "a", None, "hm"),
-            Piece("b", "", None, "hm"),
-            Piece("b", "", RAW, "so"),
-        ],
-        id="both-rewritten",
-    ),
-    pytest.param(
-        [ThinkingDelta("hm"), Completed("", 1.0)],
-        [Piece("", "", None, "hm", "hm"), Piece("", "", RAW)],
-        id="taken-away",
-    ),
-]
-
-
-@pytest.mark.parametrize(("events", "pieces"), PIECES)
-def test_events_become_pieces(events: list[Event], pieces: list[Piece]) -> None:
-    reply = Reply()
-
-    assert [piece for event in events if (piece := reply.take(event))] == pieces
 
 
 def test_a_thought_alone_has_an_empty_text() -> None:

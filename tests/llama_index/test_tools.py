@@ -20,13 +20,11 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
-from llama_index_qwen_space import responses as replies
-from llama_index_qwen_space.responses import CallingReply, Piece, chat_response
+from llama_index_qwen_space.responses import Piece, chat_response
 from llama_index_qwen_space.tools import schema
-from qwen_space import Completed, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.events import Event
-from qwen_space.tools import ToolBinding, ToolCall
+from qwen_space.chat_model import reply
+from qwen_space.tools import ToolCall
 
 WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
 STREAMS = ["stream_chat", "astream_chat"]
@@ -172,7 +170,7 @@ def test_a_tool_without_a_name_is_refused(space: Any, llm: QwenSpace) -> None:
 async def test_without_tools_a_reply_is_not_looked_through(
     space: Any, llm: QwenSpace, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replies, "ReplyParser", None)
+    monkeypatch.setattr(reply, "ReplyParser", None)
     space.engine.reply = [ADD_CALL]
 
     [*_, last] = await call(llm, way, tools=[])
@@ -418,16 +416,16 @@ async def test_a_broken_call_is_asked_for_once_more(space: Any, llm: QwenSpace, 
     chunks = await call(llm, way)
 
     assert called(llm, chunks[-1]) == [("add", {"a": 2, "b": 3})]
-    assert chunks[-1].message.content == "I add.Again:"
+    assert chunks[-1].message.content == "I add.\nAgain:"
     if way in STREAMS:
-        assert "".join(chunk.delta or "" for chunk in chunks) == "I add.Again:"
+        assert "".join(chunk.delta or "" for chunk in chunks) == "I add.\nAgain:"
     assert "Your function call is not valid: " in space.joins[1]["data"][0]
     assert BROKEN in space.joins[1]["data"][0]
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_call_that_stays_broken_is_text_as_it_was_written(
-    space: Any, llm: QwenSpace, way: str
+async def test_a_call_that_stays_broken_is_told_in_a_sentence(
+    space: Any, llm: QwenSpace, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     space.engine.reply = in_turn(BROKEN, BROKEN)
 
@@ -435,75 +433,17 @@ async def test_a_call_that_stays_broken_is_text_as_it_was_written(
 
     assert called(llm, chunks[-1]) == []
     assert "tool_calls" not in chunks[-1].message.additional_kwargs
-    assert chunks[-1].message.content == BROKEN
+    said = chunks[-1].message.content
+    assert said is not None
+    assert said.startswith("The model's function call is not valid: ")
+    assert "<tool_call>" not in said
+    assert said in caplog.text
+    if way in STREAMS:
+        assert "".join(chunk.delta or "" for chunk in chunks) == said
     assert len(space.joins) == 2
 
 
-# Events to pieces
-
 CALL = ToolCall("add", {"a": 2, "b": 3}, "id", 0, '{"a": 2, "b": 3}')
-DONE = {"model": None, "event_id": None, "finish_reason": "stop", "duration": 1.0}
-
-
-def events_of(*texts: str) -> list[Event]:
-    return [TextDelta(text) for text in texts]
-
-
-PIECES = [
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS),
-        [*events_of("I", " add."), TextDelta(ADD_CALL), Completed(f"I add.{ADD_CALL}", 1.0)],
-        [
-            Piece("I", "I"),
-            Piece("I add.", " add."),
-            Piece("I add.", "", calls=(CALL,)),
-            Piece("I add.", "", DONE, calls=(CALL,)),
-        ],
-        id="text-and-a-call",
-    ),
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS, "any"),
-        [*events_of("I", " add."), TextDelta(ADD_CALL), Completed(f"I add.{ADD_CALL}", 1.0)],
-        [Piece("I add.", "I add.", calls=(CALL,)), Piece("I add.", "", DONE, calls=(CALL,))],
-        id="text-is-held-back-where-a-call-has-to-come",
-    ),
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS),
-        [ThinkingDelta("hm"), TextDelta(ADD_CALL), Completed(ADD_CALL, 1.0, thinking="hm")],
-        [
-            Piece("", "", None, "hm", "hm"),
-            Piece("", "", None, "hm", calls=(CALL,)),
-            Piece("", "", DONE, "hm", calls=(CALL,)),
-        ],
-        id="thoughts",
-    ),
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS),
-        [TextDelta("A"), Rewritten("Be"), TextDelta("e"), Completed("Bee", 1.0)],
-        [Piece("A", "A"), Piece("Be", ""), Piece("Bee", "e"), Piece("Bee", "", DONE)],
-        id="rewritten",
-    ),
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS),
-        [TextDelta("a <tool"), Completed("a <tool", 1.0)],
-        [Piece("a ", "a "), Piece("a <tool", "<tool", DONE)],
-        id="what-was-held-back-comes-last",
-    ),
-    pytest.param(
-        ToolBinding.from_schemas(SCHEMAS), [Completed("", 1.0)], [Piece("", "", DONE)], id="empty"
-    ),
-]
-
-
-@pytest.mark.parametrize(("tools", "events", "pieces"), PIECES)
-def test_events_become_pieces(
-    tools: ToolBinding, events: list[Event], pieces: list[Piece], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replies, "new_call_id", lambda: "id")
-    reply = CallingReply(tools)
-
-    assert [piece for event in events if (piece := reply.take(event))] == pieces
-    assert reply.again([]) is None
 
 
 def test_a_message_has_its_thoughts_first_and_its_calls_last() -> None:
