@@ -19,7 +19,7 @@ from langchain_qwen_space.chunks import (
     to_invalid_tool_call,
     to_tool_call,
 )
-from qwen_space.chat_model.reply import CallEvent, ChatReply
+from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tokens import Usage
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
@@ -85,10 +85,7 @@ class ChunkBuilder:
 
     def _content(self, reply: ChatReply) -> str | list[dict[str, Any]]:
         """Return a message's content; as text where langchain-core makes the blocks of it."""
-        if not self._has_blocks(reply):
-            return reply.text
-        first = [{"type": "reasoning", "reasoning": reply.thinking}] if reply.thinking else []
-        return [*first, *map(_block, reply.parts)]
+        return list(map(_block, reply.parts)) if self._has_blocks(reply) else reply.text
 
     def _has_blocks(self, reply: ChatReply) -> bool:
         return self._blocks and bool(reply.calls or reply.invalid)
@@ -140,8 +137,10 @@ def _usage_metadata(usage: Usage) -> UsageMetadata:
     )
 
 
-def _block(part: str | ToolCall | InvalidCall) -> dict[str, Any]:
+def _block(part: Part) -> dict[str, Any]:
     match part:
+        case Thought():
+            return {"type": "reasoning", "reasoning": part.text}
         case ToolCall():
             return {**to_tool_call(part)}
         case InvalidCall():

@@ -176,6 +176,7 @@ def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
 @example(events_of([CALL, "\none"], "hm"))
+@example(events_of(["one ", "<tool_call>\nadd(1)\n</tool_call>"], "hm"))
 def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None:
     messages = asyncio.run(every_way(events, output_version="v1"))
 

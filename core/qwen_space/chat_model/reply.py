@@ -38,11 +38,25 @@ from qwen_space.tools import (
 )
 from qwen_space.tools.calls import new_call_id
 
-__all__ = ["CallEvent", "ChatReply", "ReplyReader", "StatusEvent"]
+__all__ = ["CallEvent", "ChatReply", "Part", "ReplyReader", "StatusEvent", "Thought"]
 
 StatusEvent = Queued | Started | Notice
 
 _EMPTY = "Your answer is empty. Answer in words, or with a function call within <tool_call> tags."
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What the model thought before it wrote.
+
+    Attributes:
+        text: The thought; a further one begins with a blank line.
+    """
+
+    text: str
+
+
+Part = str | Thought | ToolCall | InvalidCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class ChatReply:
     Attributes:
         text: All text outside of tool calls.
         thinking: What the model thought; several thoughts are joined by a blank line.
-        parts: The texts, tool calls and invalid calls, in order.
+        parts: The thoughts, texts, tool calls and invalid calls, in order.
         finish_reason: "stop" or "stop_sequence"; "tool_calls" where there are calls, and "error"
             where one of them is invalid.
         duration: Seconds from the request to the end, of both replies where there were two.
@@ -71,7 +85,7 @@ class ChatReply:
 
     text: str
     thinking: str
-    parts: tuple[str | ToolCall | InvalidCall, ...]
+    parts: tuple[Part, ...]
     finish_reason: str
     duration: float
     usage: Usage
@@ -293,12 +307,18 @@ class ReplyReader:
         return [*events, *self._take(_after(parts, known - len(self._text_before)))]
 
     def _reply(self, completed: Completed, parsed: ParsedReply) -> ChatReply:
-        before = [self._text_before] if self._text_before else []
-        thoughts = [reply.thinking for reply in self._replies if reply.thinking]
+        *earlier, last = [reply.thinking for reply in self._replies]
+        parts: list[Part] = [*map(Thought, filter(None, earlier))]
+        gap = "\n\n" if parts and last else ""
+        if self._text_before:
+            parts.append(self._text_before)
+        if last:
+            parts.append(Thought(gap + last))
+        parts += parsed.parts
         reply = ChatReply(
             text=self._text_before + parsed.text,
-            thinking="\n\n".join(thoughts),
-            parts=tuple(_join_texts([*before, *parsed.parts])),
+            thinking="".join(part.text for part in parts if isinstance(part, Thought)),
+            parts=tuple(_join_texts(parts)),
             finish_reason=_finish_reason(completed, parsed),
             duration=sum(reply.duration for reply in self._replies),
             usage=_total(self._usages),
@@ -392,7 +412,7 @@ class _HandedOut:
     def changed(self, reply: ChatReply) -> frozenset[str]:
         """Return what of a whole reply is not what was given."""
         self.tear()
-        calls = [part for part in reply.parts if not isinstance(part, str)]
+        calls = [part for part in reply.parts if isinstance(part, (ToolCall, InvalidCall))]
         differences = {
             "text": reply.text != "".join(self._texts),
             "thinking": reply.thinking != "".join(self._thoughts),
@@ -435,12 +455,13 @@ def _up_to_first_call(
         is_there |= isinstance(part, ToolCall)
 
 
-def _join_texts(
-    parts: Iterable[str | ToolCall | InvalidCall],
-) -> Iterator[str | ToolCall | InvalidCall]:
-    for are_texts, group in groupby(parts, lambda part: isinstance(part, str)):
-        if are_texts:
+def _join_texts(parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield parts with neighbouring texts, and neighbouring thoughts, as one."""
+    for kind, group in groupby(parts, type):
+        if kind is str:
             yield "".join(map(str, group))
+        elif kind is Thought:
+            yield Thought("".join(part.text for part in group if isinstance(part, Thought)))
         else:
             yield from group
 

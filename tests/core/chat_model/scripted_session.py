@@ -1,0 +1,58 @@
+"""A Space in this process, which gives the events that a test writes down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwen_space.chat.messages import Turn
+from qwen_space.config import SpaceConfig
+from qwen_space.events import Completed, Event, EventStream, TextDelta
+
+__all__ = ["ScriptedSession", "reply_events"]
+
+
+@dataclass
+class ScriptedSession:
+    """Stands in for a `Space`.
+
+    Attributes:
+        replies: The events of each reply, in order; the last ones are given again and again.
+        config: The configuration.
+        chats: The chats that were asked.
+        options: The options that they were asked with.
+        open: How many streams are open.
+    """
+
+    replies: Sequence[Sequence[Event]]
+    config: SpaceConfig = field(default_factory=SpaceConfig)
+    chats: list[list[Turn]] = field(default_factory=list)
+    options: list[dict[str, Any]] = field(default_factory=list)
+    open: int = 0
+
+    def stream(self, chat: Iterable[Turn], **options: Any) -> EventStream[Event]:
+        reply = self.replies[min(len(self.chats), len(self.replies) - 1)]
+        self.chats.append(list(chat))
+        self.options.append(options)
+
+        async def events() -> AsyncIterator[Event]:
+            for event in reply:
+                yield event
+
+        def leave() -> None:
+            self.open -= 1
+
+        async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
+            self.open += 1
+            stack.callback(leave)
+            return events()
+
+        return EventStream(enter)
+
+
+def reply_events(text: str, *, size: int = 1000, **facts: Any) -> list[Event]:
+    """Return the events of a reply that comes in pieces of a size."""
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    return [*map(TextDelta, pieces), Completed(text, 1.0, **facts)]
