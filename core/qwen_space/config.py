@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_SPACE",
     "HUB",
     "CallOptions",
+    "InputRole",
     "Secret",
     "SpaceConfig",
     "Timeouts",
@@ -37,6 +38,9 @@ DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one mess
 HUB = "https://huggingface.co"
 
 # The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
+InputRole = Literal["prompt", "history", "system", "model", "max_tokens", "temperature", "top_p"]
+"""The use of an app's input in a chat."""
+
 _SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
 _HUB_PAGE = re.compile(
     r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)",
@@ -105,7 +109,11 @@ class SpaceConfig:
         system_prompt: The system prompt of calls that bring none; None is the Space's own.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
             own history input.
-        endpoint: The api name of the function to call, when discovery should not choose.
+        endpoint: The api name of the function to call, or its number as `#3`, when discovery
+            should not choose.
+        roles: The roles of the app's inputs, where discovery tells them wrongly, by label,
+            parameter or position: "prompt", "history", "system", "model", "max_tokens",
+            "temperature", "top_p", or None for no role.
         inputs: Values for further inputs of the app, by parameter name or label.
         sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
             a warning says so where it has none.
@@ -131,6 +139,7 @@ class SpaceConfig:
     system_prompt: str | None = None
     history: Literal["split", "native"] = "split"
     endpoint: str | None = None
+    roles: Mapping[Any, InputRole | None] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
     sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
@@ -149,6 +158,7 @@ class SpaceConfig:
             raise ValueError(f"max_queue={self.max_queue!r}: events above 0.")
         if self.history not in {"split", "native"}:
             raise ValueError(f'history={self.history!r}: "split" or "native".')
+        _check_roles(self.roles)
         if not self.model:
             raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
         if self.proxy is not None and not _is_web_address(self.proxy):
@@ -176,6 +186,17 @@ class SpaceConfig:
     def url(self) -> str:
         """The app's address, without a slash at its end."""
         return space_url(self.space)
+
+
+def _check_roles(roles: Mapping[Any, str | None]) -> None:
+    """Raise ValueError if a role is not known, or is given twice."""
+    for name, role in roles.items():
+        if role is not None and role not in get_args(InputRole):
+            known = ", ".join(get_args(InputRole))
+            raise ValueError(f"roles={{{name!r}: {role!r}}}: a role is {known}, or None.")
+    given = [role for role in roles.values() if role is not None]
+    if len(set(given)) < len(given):
+        raise ValueError(f"roles={dict(roles)!r:.200}: a role can be of one input only.")
 
 
 def _is_web_address(url: str) -> bool:

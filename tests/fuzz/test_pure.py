@@ -19,9 +19,8 @@ from qwen_space.chat.prompt import pair_turns, render_prompt
 from qwen_space.client import hub
 from qwen_space.client.question import pair_history
 from qwen_space.errors import QwenSpaceError
-from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
+from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.known_spaces import QWEN_2_5
 from qwen_space.gradio.requests import Join
 from tests.queue_stream import apply_edits
 
@@ -69,10 +68,10 @@ def use(endpoint: Endpoint) -> None:
     if endpoint.takes("history"):
         pair_history(endpoint, chat)
     endpoint.knows(["temperature"])
-    named = endpoint.fitting({"temperature": 0.5, "max_tokens": 5})
+    placed = endpoint.place_sampling({"temperature": 0.5, "max_tokens": 5})
     with contextlib.suppress(ValueError):  # the app does not offer it
         endpoint.choose_model("7B")
-    data = endpoint.data("prompt", "system", history=[], inputs=named)
+    data = endpoint.data("prompt", "system", history=[], values=placed)
     assert len(data) == len(endpoint.inputs)
     assert is_unclear(endpoint) in {True, False}
 
@@ -94,9 +93,23 @@ def infos(draw: st.DrawFn) -> Any:
     return {"named_endpoints": {"/model_chat_1": {"parameters": parameters}}}
 
 
-@given(JSON | infos())
-def test_any_info_leaves_an_endpoint_that_can_be_asked(info: Any) -> None:
-    use(with_parameters(QWEN_2_5, info))
+ROLES = st.dictionaries(
+    st.sampled_from(["query", "Input", "textbox", "radio", "0", "7", ""]) | st.integers(-1, 9),
+    st.sampled_from(["prompt", "system", None]),
+    max_size=2,
+)
+
+
+@given(configs(), infos() | JSON, ROLES)
+def test_any_info_and_roles_are_an_endpoint_or_an_error_of_ours(
+    config: Any, info: Any, roles: Any
+) -> None:
+    try:
+        endpoint = find_endpoint(config, roles=roles, info=info)
+    except QwenSpaceError as exc:
+        str(exc)
+        return
+    use(endpoint)
 
 
 # The hub

@@ -23,7 +23,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
 )
 from qwen_space.gradio.app import AppComponent, AppConfig, AppFunction
-from qwen_space.gradio.discovery import fitting_endpoint, parameter_names, with_parameters
+from qwen_space.gradio.discovery import App, parameter_names
 from qwen_space.gradio.endpoint import Endpoint, Input
 
 __all__ = ["Component", "Function", "Inspection", "inspect_config", "inspect_space"]
@@ -35,13 +35,13 @@ class Component:
 
     Attributes:
         label: What the app's page calls it, or None.
-        parameter: What the function calls it, or None where that was not asked for.
+        parameter: The name of the function's parameter, or None where that was not asked for.
         component: Its type, such as "textbox".
-        default: The value that it has on the page.
+        default: The value that the page sends when nobody has touched it.
         choices: The values that it offers; None when it takes any.
-        role: What a chat uses it for: "prompt", "history", "system", "model" or "settings" for
-            an input, "reply" for an output, None for nothing.
-        why: What told that it is of this use, or None.
+        role: Its use in a chat: a role of `roles=` or "settings" for an input, "reply" for an
+            output, None for nothing.
+        why: The reason for this role, or None.
     """
 
     label: str | None
@@ -173,7 +173,7 @@ def inspect_config(
     """
     try:
         app = AppConfig(answer)
-        functions = tuple(_functions(app, answer, chosen, info))
+        functions = tuple(_functions(App(answer, roles=config.roles, info=info), chosen, info))
     except ProtocolError as exc:
         version = answer.get("version") if isinstance(answer, dict) else None
         return Inspection(config.url, "running", version and str(version), error=error or exc)
@@ -205,17 +205,14 @@ def _state(error: QwenSpaceError) -> str:
     return next((state for kind, state in _STATES if isinstance(error, kind)), "unknown")
 
 
-def _functions(
-    app: AppConfig, answer: Any, chosen: Endpoint | None, info: Any
-) -> Iterator[Function]:
+def _functions(app: App, chosen: Endpoint | None, info: Any) -> Iterator[Function]:
     steps = {} if chosen is None else {each.fn_index: each for each in (*chosen.before, chosen)}
-    for function in app.functions:
+    for function in app.config.functions:
         names = parameter_names(info, function.api_name)
         if function.id in steps:
             yield _function(function, steps[function.id], chosen, names)
         elif function.api_name is not None and function.runs:
-            fitting = fitting_endpoint(answer, function.id)
-            yield _function(function, fitting and with_parameters(fitting, info), chosen, names)
+            yield _function(function, app.fitting(function.id), chosen, names)
 
 
 def _function(

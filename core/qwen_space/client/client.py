@@ -33,11 +33,12 @@ from qwen_space.config import (
     DEFAULT_SPACE,
     HUB,
     CallOptions,
+    InputRole,
     SpaceConfig,
     Timeouts,
     check_options,
 )
-from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError
+from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, EventStream, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
@@ -68,7 +69,10 @@ class SpaceClient:
         system_prompt: The system prompt of calls that bring none.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
             own history input, where they alternate strictly.
-        endpoint: The api name of the function to call; None lets discovery choose.
+        endpoint: The api name of the function to call, or its number as `#3`; None lets discovery
+            choose.
+        roles: The roles of the app's inputs, where discovery tells them wrongly, by label,
+            parameter or position, such as `{"Message": "prompt", 2: "system"}`.
         inputs: Values for further inputs of the app, by parameter name or label.
         headers: Headers to add, or to put in place of ours.
         hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
@@ -93,6 +97,7 @@ class SpaceClient:
         system_prompt: str | None = None,
         history: Literal["split", "native"] = "split",
         endpoint: str | None = None,
+        roles: Mapping[Any, InputRole | None] | None = None,
         inputs: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         hub: str = HUB,
@@ -109,6 +114,7 @@ class SpaceClient:
             system_prompt=system_prompt,
             history=history,
             endpoint=endpoint,
+            roles=roles or {},
             inputs=inputs or {},
             headers=headers or {},
             hub=hub,
@@ -309,13 +315,12 @@ class SpaceClient:
         scanner = StopScanner(stop)
         asked = await self._question(chat, options, deadline)
         endpoint = asked.endpoint
-        page: dict[Any, Any] = {}  # components' values after the steps, by number
         session_hash = uuid.uuid4().hex
-        for step in endpoint.before:
-            join = self._join(step, asked.data(step, page), session_hash)
-            send_data = self._sending(join, deadline)
-            page.update(await run_prerequisite(self._transport, step, join, deadline, send_data))
-        join = self._join(endpoint, asked.data(endpoint, page), session_hash)
+        for step in asked.steps:
+            asked.receive(
+                step, await self._run_step(step, asked.data(step), session_hash, deadline)
+            )
+        join = self._join(endpoint, asked.data(endpoint), session_hash)
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
@@ -335,6 +340,22 @@ class SpaceClient:
             stack.push_async_callback(events.aclose)
         stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events
+
+    async def _run_step(
+        self, step: Endpoint, data: list[Any], session_hash: str, deadline: Deadline
+    ) -> Mapping[Any, Any]:
+        """Run a step before the endpoint, and return the values that components get of it."""
+        join = self._join(step, data, session_hash)
+        try:
+            return await run_prerequisite(
+                self._transport, step, join, deadline, self._sending(join, deadline)
+            )
+        except JobError as exc:
+            if step.phase != "load":
+                raise
+            # The page shows the error, and lets its visitor write all the same.
+            logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
+            return {}
 
     async def _question(
         self, chat: Sequence[Turn], options: CallOptions, deadline: Deadline

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterable
+from functools import partial
 from typing import Any
 
 from qwen_space.client import hub
@@ -20,7 +21,8 @@ from qwen_space.errors import (
     SpaceUnavailableError,
 )
 from qwen_space.events import Notice
-from qwen_space.gradio.discovery import find_endpoint, is_unclear, with_parameters
+from qwen_space.gradio.app import api_prefix
+from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
 
@@ -88,9 +90,11 @@ class EndpointResolver:
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
-        """Ask the app for the names of its parameters, unless `names` are all labels."""
-        if not self.endpoint.knows(names):
-            self._endpoint = await self._with_parameters(self.endpoint, deadline)
+        """Look the endpoint up again by its parameters, unless `names` are known without them."""
+        if self.is_discovered and not self.endpoint.knows(names):
+            self._endpoint = await self._discover(
+                await self._app_config(deadline), deadline, info=True
+            )
 
     async def app_config(self, deadline: Deadline) -> Any:
         """Return the JSON of the app's `/config`; a Space that sleeps is not waited for.
@@ -134,21 +138,36 @@ class EndpointResolver:
             "Check that space is the address of a Gradio app."
         )
 
-    async def _discover(self, app_config: Any, deadline: Deadline) -> Endpoint:
-        """Find the endpoint in the app's `/config`, with the help of its `/info` if need be."""
+    async def _discover(
+        self, app_config: Any, deadline: Deadline, *, info: bool = False
+    ) -> Endpoint:
+        """Find the endpoint in the app's `/config`, and in its `/info` if need be.
+
+        Args:
+            app_config: The JSON of `/config`.
+            deadline: The time limits.
+            info: Whether to ask for `/info` in any case.
+        """
         config = self._transport.config
+        known = get_known_endpoint(config.url) if config.endpoint is None else None
         try:
-            endpoint = find_endpoint(app_config, config.endpoint)
+            return await self._find(app_config, deadline, info=info)
         except EndpointError:
-            known = get_known_endpoint(config.url)
-            if known is None or config.endpoint is not None:
+            if known is None or config.roles:
                 raise
             return known
-        return await self._with_parameters(endpoint, deadline) if is_unclear(endpoint) else endpoint
 
-    async def _with_parameters(self, endpoint: Endpoint, deadline: Deadline) -> Endpoint:
-        """Return the endpoint with the names of its parameters, if the app's `/info` has them."""
-        return with_parameters(endpoint, await self.app_info(endpoint.prefix, deadline))
+    async def _find(self, app_config: Any, deadline: Deadline, *, info: bool) -> Endpoint:
+        config = self._transport.config
+        find = partial(find_endpoint, app_config, config.endpoint, roles=config.roles)
+        try:
+            endpoint = find()
+            if not (info or is_unclear(endpoint)):
+                return endpoint
+        except EndpointError:
+            if not config.roles:  # whose names may be those of parameters
+                raise
+        return find(info=await self.app_info(api_prefix(app_config), deadline))
 
     def _fall_back(self, exc: QwenSpaceError) -> Endpoint:
         """Return the known endpoint of the Space, or the public Space's.

@@ -3,53 +3,64 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_space.chat.messages import Turn
-from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, RenderedPrompt, pair_turns, render_prompt
+from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Shape
 
 __all__ = ["Question", "build_question", "pair_history"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
-    """One call of an endpoint, with the values for the inputs of all its steps.
+    """One call of an endpoint: the values for the inputs of its steps, and those of the page.
 
     Attributes:
         endpoint: The function that answers, with the steps before it.
         prompt: The value of the prompt's input.
-        system: The system prompt.
+        system: The system prompt; None leaves the app's own.
         model: A value that `Endpoint.choose_model` gave.
         history: The earlier turns in the shape of the app's own history; empty with the split.
-        inputs: Values for further inputs, by name.
+        values: Values for further inputs, by the inputs' keys.
+        loaded: Values that components got before the message was written, by their numbers.
+        page: Values that components got since, by their numbers.
     """
 
     endpoint: Endpoint
     prompt: str
-    system: str
+    system: str | None
     model: Any
     history: list[Any]
-    inputs: Mapping[str, Any]
+    values: Mapping[Any, Any]
+    loaded: dict[Any, Any] = field(default_factory=dict)
+    page: dict[Any, Any] = field(default_factory=dict)
 
-    def data(self, step: Endpoint, page: Mapping[Any, Any]) -> list[Any]:
-        """Return the arguments of one of the endpoint's steps.
+    @property
+    def steps(self) -> Iterator[Endpoint]:
+        """The steps to run before the endpoint; the app's own system prompt needs none."""
+        for step in self.endpoint.before:
+            if step.phase != "system" or self.system is not None:
+                yield step
 
-        Args:
-            step: The endpoint itself, or one of those before it.
-            page: The values that earlier steps left in components, by the components' numbers.
-        """
+    def data(self, step: Endpoint) -> list[Any]:
+        """Return the arguments of the endpoint itself, or of a step before it."""
         return step.data(
             self.prompt,
             self.system,
             model=self.model,
             history=self.history,
-            inputs=self.inputs,
-            page=page,
+            values=self.values,
+            loaded=self.loaded,
+            page=self.page,
         )
+
+    def receive(self, step: Endpoint, values: Mapping[Any, Any]) -> None:
+        """Put the values that a step has given into the page's components."""
+        (self.page if step.phase == "chat" else self.loaded).update(values)
 
 
 def build_question(
@@ -62,17 +73,17 @@ def build_question(
     """
     sampling = {**config.sampling, **(options.get("sampling") or {})}
     inputs = {**config.inputs, **(options.get("inputs") or {})}
-    endpoint.check_inputs(inputs)
+    placed = endpoint.place_inputs(inputs)
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]
     parts, history = _split_chat(config, endpoint, chat)
     return Question(
         endpoint,
         parts.prompt,
-        DEFAULT_SYSTEM_PROMPT if parts.system is None else parts.system,
+        parts.system,
         endpoint.choose_model(options.get("model") or config.model),
         history,
-        {**_sampling_inputs(config, endpoint, sampling), **inputs},
+        {**_place_sampling(config, endpoint, sampling), **placed},
     )
 
 
@@ -86,8 +97,8 @@ def _split_chat(
                 return native
         elif any(turn.role == "assistant" for turn in chat):
             warnings.warn(
-                f"history='native': /{endpoint.api_name} of {config.url} has no input "
-                "for a history, as with gr.ChatInterface, which keeps its own in the session; "
+                f"history='native': {endpoint.title} of {config.url} has no input for a history "
+                "that it reads: it keeps its own in the session, as gr.ChatInterface does; "
                 "earlier turns go into the prompt, as with history='split'.",
                 stacklevel=2,
             )
@@ -106,7 +117,7 @@ def pair_history(
     if found is None:
         return None
     earlier, prompt = found
-    shape = next(each.shape for each in endpoint.every_input if each.role == "history")
+    shape = next(each.shape for each in endpoint.chat_inputs if each.role == "history")
     last = [Turn("user", prompt)]
     system = [turn for turn in chat if turn.is_system]
     parts = render_prompt([*system, *last], system_apart=endpoint.takes("system"))
@@ -122,14 +133,15 @@ def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:
     return [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in named]
 
 
-def _sampling_inputs(
+def _place_sampling(
     config: SpaceConfig, endpoint: Endpoint, sampling: Mapping[str, float]
-) -> dict[str, Any]:
-    fitting = endpoint.fitting(sampling)
-    if len(fitting) < len(sampling):
+) -> dict[Any, Any]:
+    missing = [name for name in sampling if not endpoint.place_sampling({name: sampling[name]})]
+    if missing:
+        has = [name for name in sampling if name not in missing]
         warnings.warn(
             f"{config.url} has no input for some of {', '.join(sampling)} (it has for: "
-            f"{', '.join(fitting) or 'none'}); there the app keeps its own values.",
+            f"{', '.join(has) or 'none'}); there the app keeps its own values.",
             stacklevel=2,
         )
-    return fitting
+    return endpoint.place_sampling(sampling)

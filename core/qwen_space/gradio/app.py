@@ -1,10 +1,11 @@
-"""An app's `/config`, read: its functions and the components that they take and give.
+"""Parses an app's `/config`: its functions and the components that they take and give.
 
 Source: `Blocks.get_config_file` in `gradio/blocks.py`, which every Gradio from 4.0 on serves.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,48 @@ from typing import Any
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["CHATS", "TEXTS", "AppComponent", "AppConfig", "AppFunction"]
+__all__ = [
+    "CHATS",
+    "CHOICES",
+    "NUMBERS",
+    "TEXTS",
+    "TEXTS_WITH_FILES",
+    "AppComponent",
+    "AppConfig",
+    "AppFunction",
+    "api_prefix",
+]
 
-CHATS = frozenset({"chatbot", "modelscopechatbot", "modelscopelegacychatbot"})
-TEXTS = frozenset({"textbox", "multimodaltextbox"})
+CHATS = frozenset(
+    {
+        "chatbot",
+        "modelscopechatbot",
+        "modelscopelegacychatbot",
+        "modelscopeprochatbot",
+    }
+)
+TEXTS_WITH_FILES = frozenset(
+    {
+        "multimodaltextbox",
+        "modelscopemultimodalinput",
+        "modelscopelegacymultimodalinput",
+        "modelscopepromultimodalinput",
+    }
+)
+TEXTS = frozenset(
+    {
+        "textbox",
+        "simpletextbox",
+        "antdinput",
+        "antdinputsearch",
+        "antdinputtextarea",
+        "antdmentions",
+        "antdxsender",
+        *TEXTS_WITH_FILES,
+    }
+)
+CHOICES = frozenset({"radio", "dropdown", "simpledropdown", "antdradiogroup", "antdselect"})
+NUMBERS = frozenset({"slider", "number", "antdslider", "antdinputnumber"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,32 +64,77 @@ class AppComponent:
     Attributes:
         id: Its number.
         kind: Its type, such as "textbox"; "unknown" where the app does not tell.
-        props: How it was made: its label, its value, and more.
+        props: The arguments that it was made with: its label, its value, and more.
+        value: The value that the page sends for it when nobody has touched it.
     """
 
     id: Any
     kind: str
     props: Mapping[str, Any]
+    value: Any = None
 
     @property
     def label(self) -> str | None:
-        """What the page calls it."""
+        """The label on the page."""
         label = self.props.get("label")
         return str(label) if label else None
 
     @property
-    def value(self) -> Any:
-        """The value that it has on the page at first."""
-        return self.props.get("value")
+    def placeholder(self) -> str:
+        """The text that the page shows in it while it is empty."""
+        return str(self.props.get("placeholder") or "")
+
+    @property
+    def is_password(self) -> bool:
+        """Whether the page hides what is typed."""
+        return self.kind == "antdinputpassword" or self.props.get("type") == "password"
 
     @property
     def choices(self) -> list[Any] | None:
         """The values that it offers; None when it takes any."""
-        choices = self.props.get("choices")
+        choices = self.props.get("choices", self.props.get("options"))
         if not isinstance(choices, list):
             return None
-        # A value each, or its name on the page and its value.
-        return [each[-1] if isinstance(each, list) and each else each for each in choices]
+        return [_choice_value(each) for each in choices]
+
+
+def _choice_value(choice: Any) -> Any:
+    """Return the value of a choice: the value itself, a label with it, or a dict of both."""
+    if isinstance(choice, list) and choice:
+        return choice[-1]
+    return choice.get("value") if isinstance(choice, dict) else choice
+
+
+# The values of components that `/config` tells none of, as Gradio's front end sets them. Sources:
+# `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5; in Gradio 6, whose components
+# do that only once they are drawn, `gradio.props.value ??= ...` there. `None` stands for null.
+_UNTOUCHED: Mapping[str, Any] = {
+    **dict.fromkeys(("textbox", "simpletextbox", "code", "datetime", "markdown", "html"), ""),
+    **dict.fromkeys(("number", "slider"), 0),
+    "checkbox": False,
+    "checkboxgroup": [],
+    "chatbot": [],
+    **{kind: {"text": "", "files": []} for kind in TEXTS_WITH_FILES},
+}
+_SET_WHEN_DRAWN = frozenset(
+    {"textbox", "simpletextbox", "multimodaltextbox", "number", "code"}  # by Gradio 6
+)
+_NUMBER_WITHOUT_VALUE = ((5, 35), (6, 0))  # where an empty `gr.Number` is null, and not 0
+
+
+def _untouched_value(kind: str, props: Mapping[str, Any], version: tuple[int, int]) -> Any:
+    """Return the value that the page of this version of Gradio sends for a component."""
+    value = props.get("value")
+    if value is not None:
+        return value
+    if kind == "number" and _NUMBER_WITHOUT_VALUE[0] <= version < _NUMBER_WITHOUT_VALUE[1]:
+        return None
+    is_drawn = version < (6, 0) or props.get("visible", True) is not False
+    if kind in _SET_WHEN_DRAWN and not is_drawn:
+        return None
+    if kind in {"dropdown", "antdselect"}:
+        return [] if props.get("multiselect") else None
+    return copy.deepcopy(_UNTOUCHED.get(kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +144,42 @@ class AppFunction:
     Attributes:
         id: Its number in the queue.
         api_name: Its name, without a slash; None if it has none.
-        inputs: What it takes, in order.
-        outputs: What it gives, in order.
-        trigger: The component that starts it on the page; None if a function before it does.
+        inputs: The components that it takes, in order.
+        outputs: The components that it gives, in order.
+        targets: The components that start it on the page, each with the event's name.
         after: The number of the function after which the page runs it; None if it is the first.
         public: Whether it is part of the app's documented API (`show_api` until Gradio 5).
         streams: Whether it gives its results piece by piece.
         queued: Whether it goes by the queue.
         runs: Whether it runs on the server, and not in the page alone.
+        has_script: Whether the page's own JavaScript changes its inputs before they are sent.
     """
 
     id: int
     api_name: str | None
     inputs: tuple[AppComponent, ...]
     outputs: tuple[AppComponent, ...]
-    trigger: Any
+    targets: tuple[tuple[Any, str], ...]
     after: int | None
     public: bool
     streams: bool
     queued: bool
     runs: bool
+    has_script: bool = False
+
+    @property
+    def trigger(self) -> Any:
+        """The component that starts it on the page; None if a function before it does."""
+        return self.targets[0][0] if self.targets else None
+
+    @property
+    def events(self) -> frozenset[str]:
+        """The names of the events that start it; none for a function of the API alone."""
+        return frozenset(event for _, event in self.targets if event)
 
 
 class AppConfig:
-    """What an app says of itself.
+    """The content of an app's `/config`.
 
     Args:
         config: The JSON of the app's `/config`.
@@ -91,7 +187,8 @@ class AppConfig:
     Attributes:
         version: The version of Gradio.
         protocol: The name of the queue's protocol, or None.
-        prefix: What stands before the queue's paths: "" or "/gradio_api".
+        prefix: The part of a path before the queue's: "" or "/gradio_api".
+        app_id: A number that the app draws when it starts, or None.
         functions: The app's functions, in order.
 
     Raises:
@@ -108,37 +205,67 @@ class AppConfig:
                 "this client needs Gradio 4 or newer."
             )
         self.protocol = config.get("protocol")
-        self.prefix = str(config.get("api_prefix") or "").rstrip("/")
-        if not re.match(r"/[^/]|$", self.prefix):  # "@elsewhere" would be another host
-            raise ProtocolError(f"The app's api_prefix is no path: {self.prefix!r:.200}")
+        self.app_id = config.get("app_id")
+        self.prefix = api_prefix(config)
         try:
+            self._release = _release(self.version)
+            self._read: dict[Any, AppComponent] = {}
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}
             self.functions = [
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
-        except (AttributeError, IndexError, KeyError, TypeError) as exc:
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
 
     def _function(self, index: int, function: Mapping[str, Any]) -> AppFunction:
         name = function.get("api_name")
-        targets = function.get("targets") or [[None]]
+        hash((function.get("id"), function.get("trigger_after")))
         visible = function.get("api_visibility", "public") == "public"
         return AppFunction(
             function.get("id", index),
             name if isinstance(name, str) else None,
             tuple(map(self._component, function.get("inputs") or [])),
             tuple(map(self._component, function.get("outputs") or [])),
-            targets[0][0],
+            tuple(_target(each) for each in function.get("targets") or []),
             function.get("trigger_after"),
             visible and function.get("show_api") is not False,
             bool((function.get("types") or {}).get("generator")),
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
+            bool(function.get("js")),
         )
 
     def _component(self, number: Any) -> AppComponent:
+        if (known := self._read.get(number)) is not None:
+            return known
         component = self._components.get(number, {})
         props = component.get("props")
+        props = props if isinstance(props, dict) else {}
         kind = str(component.get("type") or "unknown")
-        return AppComponent(number, kind, props if isinstance(props, dict) else {})
+        value = _untouched_value(kind, props, self._release)
+        return self._read.setdefault(number, AppComponent(number, kind, props, value))
+
+
+def api_prefix(config: Mapping[str, Any]) -> str:
+    """Return the part of a path before the queue's in an app's `/config`.
+
+    Raises:
+        ProtocolError: It is no path.
+    """
+    prefix = str(config.get("api_prefix") or "").rstrip("/")
+    if not re.match(r"/[^/]|$", prefix):  # "@elsewhere" would be another host
+        raise ProtocolError(f"The app's api_prefix is no path: {prefix!r:.200}")
+    return prefix
+
+
+def _target(target: Any) -> tuple[Any, str]:
+    component, *event = target
+    hash(component)  # a TypeError here is a malformed `/config`, as for the other numbers
+    return component, str(event[0] or "") if event else ""
+
+
+def _release(version: str) -> tuple[int, int]:
+    """Return the first two numbers of a version; those of the newest where it has none."""
+    found = re.match(r"(\d{1,9})(?:\.(\d{1,9}))?", version)
+    return (int(found[1]), int(found[2] or 0)) if found else (9999, 0)

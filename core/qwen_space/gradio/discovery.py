@@ -1,6 +1,6 @@
-"""Finds the function that chats in what an app says of itself.
+"""Finds the function of an app that chats, and the meaning of its inputs.
 
-Where a page answers in steps, the first of which only takes the prompt, what is found has them
+Where a page answers in steps, the first of which only takes the prompt, the endpoint has them
 all: such are Qwen's 1M demos, ms-swift's page, and the example in Gradio's own documentation.
 
 Source: an app's `/config`, and its `/info`, which has the names of the functions' parameters from
@@ -9,342 +9,72 @@ Gradio 4.20 on.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qwen_space.errors import EndpointError, ProtocolError
-from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppConfig, AppFunction
-from qwen_space.gradio.endpoint import Endpoint, Input, Role, Shape, bare_name
+from qwen_space.gradio.app import (
+    CHATS,
+    TEXTS,
+    TEXTS_WITH_FILES,
+    AppComponent,
+    AppConfig,
+    AppFunction,
+)
+from qwen_space.gradio.endpoint import Endpoint, Input, Phase, Role, Shape, bare_name
+from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
+from qwen_space.gradio.steps import LOADING, Page, find_output
 
-__all__ = ["find_endpoint", "fitting_endpoint", "is_unclear", "parameter_names", "with_parameters"]
-
-_TEXT_OUTPUTS = frozenset({*TEXTS, "markdown", "json"})
-_CHOICES = frozenset({"radio", "dropdown"})
-_WITH_FILES = "multimodaltextbox"
+__all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
-_MOST_STEPS = 20  # in one chain, with those that no reply needs
+# Events by which a visitor asks; others, such as "change" or "like", follow from something else.
+_ASKING = frozenset({"submit", "click", "key_down"})
 
-Roles = dict[int, tuple[Role, str]]  # what inputs at some positions are to a chat, and why
+_MOST_TOLD = 8  # candidates, or inputs of one, in an error
 
 
-def find_endpoint(config: Any, api_name: str | None = None) -> Endpoint:
+def find_endpoint(
+    config: Any,
+    api_name: str | None = None,
+    *,
+    roles: Mapping[Any, Role | None] | None = None,
+    info: Any = None,
+) -> Endpoint:
     """Return the function of an app that chats.
 
     Args:
         config: The JSON of the app's `/config`.
-        api_name: The function to take, with or without a slash; None chooses one.
+        api_name: The function to take, with or without a slash, or its number as `#3`; None
+            chooses one.
+        roles: The roles of inputs, by label, parameter or position; None for no role.
+        info: The JSON of the app's `/info`, which has the names of parameters; None without.
 
     Raises:
         ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
-        EndpointError: No function fits, or several do.
+        EndpointError: No function fits, or several do, or none has the inputs of `roles`.
     """
     try:
-        app = _App(config)
-        return app.best() if api_name is None else app.named(api_name.strip("/"))
+        app = App(config, roles=roles, info=info)
+        return app.best() if api_name is None else app.named(api_name)
     except RecursionError:
         raise ProtocolError("The answer to /config is nested too deeply.") from None
 
 
-def fitting_endpoint(config: Any, fn_index: int) -> Endpoint | None:
-    """Return how a chat would use one function of an app; None if it cannot.
-
-    Raises:
-        ProtocolError: As `find_endpoint`.
-    """
-    app = _App(config)
-    return next((each for _, each in app.endpoints if each.fn_index == fn_index), None)
-
-
-class _App:
-    """An app's functions, as a chat could use them."""
-
-    def __init__(self, config: Any) -> None:
-        self._app = AppConfig(config)
-        self.endpoints = [
-            (function, endpoint)
-            for function in self._app.functions
-            if (endpoint := self._endpoint(function)) is not None
-        ]
-
-    def named(self, api_name: str) -> Endpoint:
-        for _, endpoint in self.endpoints:
-            if api_name == endpoint.api_name:
-                return endpoint
-        for _, endpoint in self.endpoints:
-            if any(api_name == step.api_name for step in endpoint.before):
-                return endpoint
-        if any(api_name == each.api_name for each in self._app.functions):
-            raise EndpointError(f"/{api_name} takes no text, or gives none back. {self._offers()}")
-        raise EndpointError(f"The app has no endpoint /{api_name}. {self._offers()}")
-
-    def best(self) -> Endpoint:
-        found = [(self._rank(*each), each[1]) for each in self.endpoints]
-        if not found:
-            raise EndpointError(f"The app has no endpoint that fits a chat. {self._offers()}")
-        best = min(rank for rank, _ in found)
-        endpoints = [endpoint for rank, endpoint in found if rank == best]
-        if any(each.signature != endpoints[0].signature for each in endpoints):
-            raise EndpointError(
-                "Several endpoints of the app fit a chat: "
-                f"{', '.join(_described(each) for each in endpoints)}. Name one as endpoint."
-            )
-        return endpoints[0]
-
-    def _rank(self, first: AppFunction, endpoint: Endpoint) -> tuple[bool, bool, bool, bool, int]:
-        """Return how well a function fits; less is better.
-
-        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
-        from the session's state, which only the step before them fills. They are what is left
-        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
-        gives its text to a MultimodalTextbox, which takes no plain text.
-        """
-        last = next(each for each in self._app.functions if each.id == endpoint.fn_index)
-        fails = endpoint.output is not None and last.outputs[endpoint.output].kind == _WITH_FILES
-        shows_chat = any(each.kind in CHATS for each in last.outputs)
-        name = last.api_name
-        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        is_hidden = not (first.public and last.public)
-        return fails, is_hidden, not shows_chat, not last.streams, known
-
-    def _endpoint(self, first: AppFunction) -> Endpoint | None:
-        """Return a function, with those that the page runs after it; None when it is no chat."""
-        if not first.runs:
-            return None
-        roles = self._roles(first.inputs)
-        if all(role != "prompt" for role, _ in roles.values()):
-            return None
-        *earlier, last = self._followed(first)
-        output = _output(last)
-        if output is None:
-            return None
-        if not earlier:
-            return self._step(first, roles, first.trigger, output)
-        is_kept = any(each.kind == "state" for each in last.inputs)
-        if is_kept:
-            roles = {at: role for at, role in roles.items() if role[0] != "history"}
-        steps = [self._step(first, roles, first.trigger)]
-        for function in [*earlier[1:], last]:
-            given = {each.id for step in [first, *earlier] for each in step.outputs}
-            free = [None if each.id in given else each for each in function.inputs]
-            steps.append(self._step(function, self._further_roles(free), first.trigger))
-        steps = [*self._setting_system(steps, [first, *earlier[1:], last]), *steps]
-        return replace(steps[-1], output=output, before=tuple(steps[:-1]), remembers=is_kept)
-
-    def _followed(self, first: AppFunction) -> list[AppFunction]:
-        """Return a function and those after it which the reply is made by.
-
-        A function that streams by the queue is taken to be the one that answers.
-        """
-        chain = [first]
-        while not (chain[-1].streams and chain[-1].queued):
-            following = self._path_on(chain, chain[-1])
-            if not following:
-                break
-            chain.extend(following)
-        return chain
-
-    def _path_on(self, chain: Sequence[AppFunction], last: AppFunction) -> list[AppFunction]:
-        """Return the next function that goes on with the chat, after what it needs of the others.
-
-        Between them a page may do what no reply needs, such as switching off a button.
-        """
-        known = {each.id for each in chain}
-        for each in self._app.functions:
-            if each.after != last.id or each.id in known or len(chain) > _MOST_STEPS:
-                continue
-            if _goes_on(chain, each):
-                return [each]
-            following = self._path_on([*chain, each], each)
-            if following:
-                needed = {component.id for step in following for component in step.inputs}
-                is_needed = each.runs and any(output.id in needed for output in each.outputs)
-                return [each, *following] if is_needed else following
-        return []
-
-    def _setting_system(
-        self, steps: Sequence[Endpoint], functions: Sequence[AppFunction]
-    ) -> list[Endpoint]:
-        """Return the function that puts a system prompt where the steps look for it, if any."""
-        if any(each.role == "system" for step in steps for each in step.inputs):
-            return []
-        states = {each.id for step in functions for each in step.inputs if each.kind == "state"}
-        for function in self._app.functions:
-            sets = any(each.id in states for each in function.outputs)
-            if function.runs and sets and len(function.inputs) == 1:
-                roles = self._further_roles(function.inputs)
-                if [role for role, _ in roles.values()] == ["system"]:
-                    return [self._step(function, roles, function.trigger)]
-        return []
-
-    def _step(
-        self, function: AppFunction, roles: Roles, trigger: Any, output: int | None = None
-    ) -> Endpoint:
-        return Endpoint(
-            api_name=function.api_name,
-            fn_index=function.id,
-            trigger_id=trigger,
-            inputs=tuple(
-                self._input(each, *roles.get(position, (None, "")))
-                for position, each in enumerate(function.inputs)
-            ),
-            output=output,
-            protocol=self._app.protocol,
-            prefix=self._app.prefix,
-            outputs=tuple(None if each.kind == "state" else each.id for each in function.outputs),
-            queued=function.queued,
-        )
-
-    def _roles(self, components: Sequence[AppComponent]) -> Roles:
-        """Return what the inputs of a function that takes the prompt are to a chat."""
-        texts = [at for at, each in enumerate(components) if each.kind in TEXTS]
-        prompt = next((at for at in texts if _system_look(components[at]) is None), None)
-        if prompt is None:
-            return {}
-        alone = "the only text" if len(texts) == 1 else "the first text that is no system prompt"
-        roles: Roles = {prompt: ("prompt", alone)}
-        for position, each in enumerate(components):
-            if each.kind in CHATS:
-                roles[position] = ("history", f"the first {each.kind}")
-                break
-        rest = [None if at in roles else each for at, each in enumerate(components)]
-        return {**roles, **self._further_roles(rest)}
-
-    def _further_roles(self, components: Sequence[AppComponent | None]) -> Roles:
-        """Return which inputs are the system prompt and the model; None is no candidate."""
-        roles: Roles = {}
-        looks: tuple[tuple[Role, Any], ...] = (("system", _system_look), ("model", _model_look))
-        for role, look in looks:
-            for position, each in enumerate(components):
-                if each is not None and (why := look(each)) is not None:
-                    roles[position] = (role, why)
-                    break
-        return roles
-
-    def _input(self, component: AppComponent, role: Role | None, why: str) -> Input:
-        choices = component.choices
-        return Input(
-            role,
-            component.label or component.kind,
-            component.value,
-            None if choices is None else tuple(choices),
-            self._shape(component),
-            kind=component.kind,
-            component=component.id,
-            why=why,
-        )
-
-    def _shape(self, component: AppComponent) -> Shape:
-        if component.kind == _WITH_FILES:
-            return "multimodal"
-        if component.kind != "chatbot":
-            return "pairs"
-        if self._app.version.split(".")[0] in {"4", "5"}:
-            return "messages" if component.props.get("type") == "messages" else "pairs"
-        return "parts"
-
-    def _offers(self) -> str:
-        names = [f"/{each.api_name}" for each in self._app.functions if each.api_name]
-        return (
-            f"Its endpoints are: {', '.join(names) or 'none with a name'}. "
-            "Name the one to use as endpoint."
-        )
-
-
-def _goes_on(chain: Sequence[AppFunction], function: AppFunction) -> bool:
-    """Whether a function takes the chat from those before it, and gives it on."""
-    outputs = [each for step in chain for each in step.outputs]
-    given = {each.id for each in outputs if each.kind in {*CHATS, "state"}}
-    shows = any(each.kind in CHATS for each in function.outputs)
-    return function.runs and shows and any(each.id in given for each in function.inputs)
-
-
-def _output(function: AppFunction) -> int | None:
-    """Return the position of what shows the reply; None if nothing does."""
-    for wanted in (CHATS, _TEXT_OUTPUTS):
-        for position, each in enumerate(function.outputs):
-            if each.kind in wanted:
-                return position
-    return None
-
-
-def _system_look(component: AppComponent) -> str | None:
-    """Return what makes a component look like a system prompt's; None if nothing does."""
-    if component.kind not in TEXTS:
-        return None
-    if "system" in str(component.label or "").lower():
-        return "the label says system"
-    if str(component.value or "").startswith("You are"):
-        return "its value begins with You are"
-    return None
-
-
-def _model_look(component: AppComponent) -> str | None:
-    """Return what makes a component look like the choice of a model; None if nothing does."""
-    if component.kind not in _CHOICES:
-        return None
-    label = str(component.label or "").lower()
-    if "model" in label or "qwen" in label:
-        return "the label says model" if "model" in label else "the label says Qwen"
-    sizes = any(re.search(r"\d+(\.\d+)?b\b", str(each).lower()) for each in component.choices or ())
-    return "its choices are sizes of models" if sizes else None
-
-
-def _described(endpoint: Endpoint) -> str:
-    """Return an endpoint with what it takes, for who is to choose one."""
-    shown = [each for each in endpoint.every_input if each.kind != "state"]
-    takes = ", ".join(f"{each.name} as {each.role}" if each.role else each.name for each in shown)
-    return f"/{endpoint.api_name} ({takes})"
-
-
-# What the parameters of chat functions are called: Qwen's and ms-swift's, gr.ChatInterface's and
-# the templates of Hugging Face's own documentation.
-_PARAMETERS: dict[str, Role] = {
-    **dict.fromkeys(("query", "prompt", "message", "question", "user_input"), "prompt"),
-    **dict.fromkeys(("history", "chat_history", "chatbot"), "history"),
-    **dict.fromkeys(("system", "system_prompt", "system_message", "sys_prompt"), "system"),
-    **dict.fromkeys(("model", "model_name", "model_size", "radio"), "model"),
-}
-
-_CAN_BE: dict[Role, frozenset[str]] = {
-    "prompt": TEXTS,
-    "history": CHATS,
-    "system": TEXTS,
-    "model": _CHOICES,
-}
-
-
 def is_unclear(endpoint: Endpoint) -> bool:
-    """Whether a function takes a text of which its components do not say what it is."""
+    """Whether the names of its parameters may tell more of its inputs.
+
+    So it is for a text without a role, and for a number without a name. `/info` is asked for
+    only then, as it costs a request.
+    """
     own = {each for step in endpoint.before for each in step.outputs}
     return any(
         each.role is None and each.kind in TEXTS and each.component not in own
-        for each in endpoint.every_input
+        for each in endpoint.chat_inputs
     )
-
-
-def with_parameters(endpoint: Endpoint, info: Any) -> Endpoint:
-    """Return an endpoint with the names of its parameters, and what they tell of their roles.
-
-    Args:
-        endpoint: A function that `find_endpoint` gave.
-        info: The JSON of the app's `/info`; anything else leaves the endpoint as it was.
-    """
-    endpoint = replace(
-        endpoint, before=tuple(with_parameters(each, info) for each in endpoint.before)
-    )
-    names = parameter_names(info, endpoint.api_name)
-    shown = [position for position, each in enumerate(endpoint.inputs) if each.kind != "state"]
-    if len(names) != len(shown):
-        return endpoint
-    inputs = list(endpoint.inputs)
-    for position, name in zip(shown, names, strict=True):
-        inputs[position] = replace(inputs[position], parameter=name)
-    return replace(endpoint, inputs=_with_roles(inputs))
 
 
 def parameter_names(info: Any, api_name: str | None) -> list[str]:
@@ -356,21 +86,453 @@ def parameter_names(info: Any, api_name: str | None) -> list[str]:
         return []
 
 
-def _with_roles(inputs: Sequence[Input]) -> tuple[Input, ...]:
-    """Let the names of the parameters decide, where they are ones that chats have."""
-    named = {
-        role: position
-        for position, each in reversed(list(enumerate(inputs)))
-        if (role := _PARAMETERS.get(bare_name(each.parameter or ""))) is not None
-        and each.kind in _CAN_BE[role]
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A function that can chat.
+
+    Attributes:
+        start: The function that the page runs first.
+        steps: All functions that a message needs, the last of which gives the reply.
+        roles: The roles of the components.
+        missing: The names in `roles=` that are of no input of its.
+    """
+
+    start: AppFunction
+    steps: tuple[AppFunction, ...]
+    roles: Roles
+    missing: tuple[Any, ...]
+
+    @property
+    def last(self) -> AppFunction:
+        """The function that gives the reply."""
+        return self.steps[-1]
+
+
+class App:
+    """An app's functions, as a chat could use them.
+
+    Args:
+        config: The JSON of the app's `/config`.
+        roles: As for `find_endpoint`.
+        info: As for `find_endpoint`.
+
+    Raises:
+        ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
+    """
+
+    def __init__(
+        self, config: Any, *, roles: Mapping[Any, Role | None] | None = None, info: Any = None
+    ) -> None:
+        self.config = AppConfig(config)
+        self._wanted = dict(roles or {})
+        self._info = info
+        self._page = Page(self.config.functions)
+        candidates = map(self._candidate, self._page.starts)
+        self._candidates = [each for each in candidates if each is not None]
+        self._replying = {each.last.id: each for each in reversed(self._candidates)}
+
+    def fitting(self, fn_index: int) -> Endpoint | None:
+        """Return the endpoint whose reply a function gives; None if it gives none to a chat."""
+        found = self._replying.get(fn_index)
+        return None if found is None else self._endpoint(found)
+
+    def named(self, name: str) -> Endpoint:
+        """Return the endpoint that a function is, or is a step of.
+
+        Raises:
+            EndpointError: There is none, or it cannot chat.
+        """
+        wanted = name.strip().strip("/")
+        for each in self._candidates:
+            if _is_called(each.last, wanted):
+                return self._chosen(each)
+        for each in self._candidates:
+            if any(_is_called(step, wanted) for step in each.steps):
+                return self._chosen(each)
+        title = wanted if wanted.startswith("#") else f"/{wanted}"
+        for function in self.config.functions:
+            if _is_called(function, wanted):
+                raise EndpointError(
+                    f"{title} takes no text that is known, or gives none back: "
+                    f"{self._described(function)}.{_advice(function)} {self._names()}"
+                )
+        raise EndpointError(f"The app has no endpoint {title}. {self._names()}")
+
+    def best(self) -> Endpoint:
+        """Return the endpoint that fits a chat best.
+
+        Raises:
+            EndpointError: None fits, or several fit equally well.
+        """
+        if not self._candidates:
+            raise EndpointError(f"The app has no endpoint that fits a chat. {self._unfit()}")
+        ranks = [self._rank(each) for each in self._candidates]
+        best = [
+            each for each, rank in zip(self._candidates, ranks, strict=True) if rank == min(ranks)
+        ]
+        if len({_likeness(each) for each in best}) > 1:
+            shown = [self._titled(each.start, each.roles, each.steps) for each in best]
+            raise EndpointError(
+                f"Several endpoints of the app fit a chat: {'; '.join(shown[:_MOST_TOLD])}. "
+                f'Name one, as with endpoint="{_name(best[0].last)}".'
+            )
+        return self._chosen(best[0])
+
+    def _rank(self, candidate: _Candidate) -> tuple[int, bool, bool, bool, bool, bool, int]:
+        """Return how well a function fits; less is better.
+
+        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
+        from the session's state, which only the step before them fills. They are what is left
+        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
+        gives its text to a MultimodalTextbox, which takes no plain text.
+        """
+        first, last = candidate.start, candidate.last
+        output = find_output(last)
+        fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
+        is_asked = not first.events or bool(first.events & _ASKING)
+        shows_chat = any(each.kind in CHATS for each in last.outputs)
+        name = last.api_name
+        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
+        is_hidden = not (first.public and last.public) or last.api_name is None
+        return (
+            len(candidate.missing),
+            fails,
+            not is_asked,
+            is_hidden,
+            not shows_chat,
+            not last.streams,
+            known,
+        )
+
+    # One candidate
+
+    def _candidate(self, start: AppFunction) -> _Candidate | None:
+        """Return a start of the page as a candidate; None when it is no chat's."""
+        if start.events and start.events <= LOADING:
+            return None
+        steps = self._page.chain(start, self._takes_prompt)
+        if not steps:
+            return None
+        components = _distinct(steps)
+        parameters = self._parameters(steps)
+        chosen, missing = _choose(self._wanted, components, parameters)
+        clues = Clues(
+            self._page.submitting,
+            {each.id for each in components if self._page.gives(start, each.id)},
+            parameters,
+            chosen,
+        )
+        roles = assign_roles(components, clues)
+        if all(role != "prompt" for role, _ in roles.values()):
+            return None
+        return _Candidate(start, tuple(steps), roles, missing)
+
+    def _takes_prompt(self, function: AppFunction) -> bool:
+        """Whether a function takes a text that can be a prompt's, or that the caller says is."""
+        if "prompt" in self._wanted.values():
+            parameters = self._parameters([function])
+            chosen, _ = _choose(self._wanted, function.inputs, parameters)
+            if "prompt" in chosen.values():
+                return True
+        return any(
+            each.kind in TEXTS and not each.is_password and looks_like_system(each, Clues()) is None
+            for each in function.inputs
+        )
+
+    def _parameters(self, steps: Iterable[AppFunction]) -> dict[Any, tuple[str, ...]]:
+        """Return the names of the parameters that components are passed as."""
+        found: dict[Any, tuple[str, ...]] = {}
+        for step in steps:
+            names = parameter_names(self._info, step.api_name)
+            shown = [each for each in step.inputs if each.kind != "state"]
+            if len(names) == len(shown):
+                for each, name in zip(shown, names, strict=True):
+                    found[each.id] = (*found.get(each.id, ()), name)
+        return found
+
+    # The endpoint of a candidate
+
+    def _chosen(self, candidate: _Candidate) -> Endpoint:
+        if candidate.missing:
+            names = [f"{at}: {_called(each)}" for at, each in enumerate(_distinct(candidate.steps))]
+            raise EndpointError(
+                f"roles={self._wanted!r:.200}: {_title(candidate.last)} has no input for "
+                f"{', '.join(map(repr, candidate.missing))}. Its inputs are {', '.join(names)}."
+            )
+        return self._endpoint(candidate)
+
+    def _endpoint(self, candidate: _Candidate) -> Endpoint:
+        trigger = candidate.start.trigger
+        remembers = self._page.remembers(candidate.steps)
+        roles = dict(candidate.roles)
+        if remembers:
+            kept = [each for each, (role, _) in roles.items() if role == "history"]
+            for each in kept:
+                roles[each] = (None, "")
+        parameters = self._parameters(candidate.steps)
+        *before, last = (
+            self._step(each, roles, trigger, parameters=parameters) for each in candidate.steps
+        )
+        before = [*self._setting_system(candidate), *before]
+        before = [*self._loading([*before, last]), *before]
+        return replace(
+            last, output=find_output(candidate.last), before=tuple(before), remembers=remembers
+        )
+
+    def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:
+        """Return what the page runs as it loads, and fills inputs of these steps with."""
+        needed = {each.component for step in steps for each in step.inputs}
+        return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
+
+    def _setting_system(self, candidate: _Candidate) -> list[Endpoint]:
+        """Return the function that puts a system prompt into a state of the steps, if any."""
+        if any(role == "system" for role, _ in candidate.roles.values()):
+            return []
+        states = {each.id: each for each in _distinct(candidate.steps) if each.kind == "state"}
+        for function in self._page.setting(states):
+            clues = Clues(parameters=self._parameters([function]))
+            if why := looks_like_system(function.inputs[0], clues):
+                roles: Roles = {function.inputs[0].id: ("system", why)}
+                return [self._step(function, roles, function.trigger, phase="system")]
+        return []
+
+    def _step(
+        self,
+        function: AppFunction,
+        roles: Roles,
+        trigger: Any,
+        *,
+        phase: Phase = "chat",
+        parameters: Mapping[Any, Sequence[str]] | None = None,
+    ) -> Endpoint:
+        parameters = parameters or {}
+        return Endpoint(
+            api_name=function.api_name,
+            fn_index=function.id,
+            trigger_id=trigger,
+            inputs=tuple(
+                self._input(each, *roles.get(each.id, (None, "")), parameters.get(each.id, ()))
+                for each in function.inputs
+            ),
+            output=None,
+            protocol=self.config.protocol,
+            prefix=self.config.prefix,
+            outputs=tuple(None if each.kind == "state" else each.id for each in function.outputs),
+            queued=function.queued,
+            phase=phase,
+            app_id=self.config.app_id,
+        )
+
+    def _input(
+        self, component: AppComponent, role: Role | None, why: str, parameters: Sequence[str]
+    ) -> Input:
+        choices = component.choices
+        return Input(
+            role,
+            component.label or component.kind,
+            component.value,
+            None if choices is None else tuple(choices),
+            self._shape(component),
+            parameter=parameters[-1] if parameters else None,
+            kind=component.kind,
+            component=component.id,
+            why=why,
+        )
+
+    def _shape(self, component: AppComponent) -> Shape:
+        if component.kind in TEXTS_WITH_FILES:
+            return "multimodal"
+        if component.kind == "modelscopeprochatbot":
+            return "messages"
+        if component.kind != "chatbot":
+            return "pairs"
+        if self.config.version.split(".")[0] in {"4", "5"}:
+            return "messages" if component.props.get("type") == "messages" else "pairs"
+        return "parts"
+
+    # What errors say
+
+    def _names(self) -> str:
+        names = [f"/{each.api_name}" for each in self.config.functions if each.api_name]
+        more = ", ..." if len(names) > 30 else ""
+        return (
+            f"Its endpoints are: {', '.join(names[:30]) or 'none with a name'}{more}. "
+            "Name the one to use as endpoint."
+        )
+
+    def _unfit(self) -> str:
+        """Tell why none of the functions fits, and how to name one with its prompt all the same."""
+        able = [each for each in self.config.functions if each.runs and each.inputs]
+        able = [each for each in able if any(_is_unknown(part) for part in each.inputs)]
+        if not able:
+            return self._names()
+        shown = "; ".join(self._described(each) for each in able[:_MOST_TOLD])
+        at, part = next(pair for pair in enumerate(able[0].inputs) if _is_unknown(pair[1]))
+        key = repr(part.label) if part.label else at
+        return (
+            f"Candidates with an input of a kind that is not known: {shown}. If one of them takes "
+            f'the prompt, say so, as with endpoint="{_name(able[0])}", roles={{{key}: "prompt"}}.'
+        )
+
+    def _described(self, function: AppFunction) -> str:
+        return self._titled(function, {}, [function])
+
+    def _titled(self, start: AppFunction, roles: Roles, steps: Sequence[AppFunction]) -> str:
+        """Describe a candidate by its name, its number and its inputs."""
+        shown = [each for each in _distinct(steps) if each.kind != "state"]
+        takes = []
+        for each in shown[:_MOST_TOLD]:
+            role, _ = roles.get(each.id, (None, ""))
+            unknown = f", an unknown {each.kind}" if _is_unknown(each) else ""
+            takes.append(f"{_called(each)}{f' as {role}' if role else ''}{unknown}")
+        more = ", ..." if len(shown) > _MOST_TOLD else ""
+        last = steps[-1]
+        number = "" if last.api_name is None else f"#{last.id} "
+        return f"{_title(last)} ({number}{', '.join(takes)}{more})"
+
+
+def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
+    """Return the components that some steps take, each once."""
+    return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def _likeness(candidate: _Candidate) -> tuple[Any, ...]:
+    """Return the part that two candidates share which do the same, as a box's and a button's."""
+    inputs = tuple(tuple(each.id for each in step.inputs) for step in candidate.steps)
+    return inputs, find_output(candidate.last)
+
+
+def _choose(
+    wanted: Mapping[Any, Role | None],
+    components: Sequence[AppComponent],
+    parameters: Mapping[Any, Sequence[str]],
+) -> tuple[dict[Any, Role | None], tuple[Any, ...]]:
+    """Return the roles that the caller gave, by component, and the names of no input.
+
+    Raises:
+        EndpointError: Several inputs have a name.
+    """
+    if not wanted:
+        return {}, ()
+    named: dict[str, dict[Any, None]] = {}
+    for each in components:
+        for name in (each.label, *parameters.get(each.id, ())):
+            if name and bare_name(name):
+                named.setdefault(bare_name(name), {})[each.id] = None
+    chosen: dict[Any, Role | None] = {}
+    missing = []
+    for name, role in wanted.items():
+        found = list(named.get(bare_name(str(name)), ()))
+        position = str(name)
+        if not found and position.isdecimal() and int(position[:6]) < len(components):
+            found = [components[int(position[:6])].id]
+        if len(found) > 1:
+            places = [str(at) for at, each in enumerate(components) if each.id in found]
+            raise EndpointError(
+                f"roles: {len(found)} inputs are called {name!r}; "
+                f"give a position instead: {', '.join(places)}."
+            )
+        if found:
+            chosen[found[0]] = role
+        else:
+            missing.append(name)
+    return chosen, tuple(missing)
+
+
+def _is_unknown(component: AppComponent) -> bool:
+    """Whether a component is of no kind of Gradio's or of the libraries that are known."""
+    return component.kind not in _KNOWN_KINDS
+
+
+# The components of Gradio 4 to 6, from `gradio/components`, that take no text to answer.
+_KNOWN_KINDS = frozenset(
+    {
+        "annotatedimage",
+        "audio",
+        "bargraph",
+        "box",
+        "browserstate",
+        "button",
+        "chatbot",
+        "checkbox",
+        "checkboxgroup",
+        "clearbutton",
+        "code",
+        "colorpicker",
+        "dataframe",
+        "dataset",
+        "datetime",
+        "deeplinkbutton",
+        "dialogue",
+        "downloadbutton",
+        "dropdown",
+        "duplicatebutton",
+        "file",
+        "fileexplorer",
+        "form",
+        "gallery",
+        "highlightedtext",
+        "html",
+        "image",
+        "imageeditor",
+        "imageslider",
+        "json",
+        "label",
+        "lineplot",
+        "loginbutton",
+        "logoutbutton",
+        "markdown",
+        "model3d",
+        "multimodaltextbox",
+        "nativeplot",
+        "navbar",
+        "number",
+        "paramviewer",
+        "plot",
+        "radio",
+        "row",
+        "scatterplot",
+        "simpledropdown",
+        "simpleimage",
+        "simpletextbox",
+        "sketchpad",
+        "slider",
+        "state",
+        "textbox",
+        "timer",
+        "uploadbutton",
+        "video",
+        "column",
+        "tab",
+        "tabs",
+        "accordion",
+        "group",
     }
-    if "prompt" not in named:  # then the names are of no kind that is known
-        return tuple(inputs)
-    by_position = {position: role for role, position in named.items()}
-    return tuple(_in_role(each, by_position.get(at), named) for at, each in enumerate(inputs))
+) | frozenset({*TEXTS, *CHATS})
 
 
-def _in_role(each: Input, role: Role | None, named: Collection[Role]) -> Input:
-    if role is not None:
-        return replace(each, role=role, why=f"the parameter is called {each.parameter}")
-    return replace(each, role=None, why="") if each.role in named else each
+def _is_called(function: AppFunction, name: str) -> bool:
+    return name == (f"#{function.id}" if name.startswith("#") else function.api_name)
+
+
+def _name(function: AppFunction) -> str:
+    return f"#{function.id}" if function.api_name is None else function.api_name
+
+
+def _title(function: AppFunction) -> str:
+    return f"#{function.id}" if function.api_name is None else f"/{function.api_name}"
+
+
+def _called(component: AppComponent) -> str:
+    return component.label or component.kind
+
+
+def _advice(function: AppFunction) -> str:
+    """Return how to say which of a function's inputs is the prompt, if one can be."""
+    for at, each in enumerate(function.inputs):
+        if each.kind != "state" and each.kind not in CHATS and find_output(function) is not None:
+            key = repr(each.label) if each.label else at
+            return (
+                f' If one of its inputs is the prompt, say so, as with roles={{{key}: "prompt"}}.'
+            )
+    return ""

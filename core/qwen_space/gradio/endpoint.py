@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Endpoint", "Input", "Role", "Shape", "bare_name"]
+from qwen_space.config import InputRole
 
-Role = Literal["prompt", "history", "system", "model", "settings"]
+__all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
+
+Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "multimodal"]
+Phase = Literal["load", "system", "chat"]
+
+SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +23,18 @@ class Input:
     """One of a function's inputs.
 
     Attributes:
-        role: What it is to a chat; None for any other, which keeps its default. "settings" is
+        role: Its use in a chat; None for any other, which keeps its default. "settings" is
             one input for the system prompt, the model and more, by the names in its default.
         name: The component's label, or its type when it has none.
-        default: The component's value in the app.
+        default: The value that the page sends when nobody has touched the component.
         choices: The values that it offers; None when it takes any.
-        shape: How a history wants its turns: "pairs" of strings, "messages" with a string as
+        shape: The form of a history's turns: "pairs" of strings, "messages" with a string as
             content, or "parts", messages with a list as content. "multimodal" is a prompt
             that can come with files.
         parameter: The name of the function's parameter, if the app's `/info` was asked for it.
         kind: The component's type.
         component: The component's number in the app's `/config`.
-        why: What its role was told by, in words.
+        why: The reason for its role, in words.
     """
 
     role: Role | None
@@ -43,15 +48,26 @@ class Input:
     why: str = field(default="", compare=False)
 
     @property
+    def key(self) -> Any:
+        """Its identity among the inputs of all steps: two steps may take one component."""
+        return self.name if self.component is None else self.component
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names that a value for it may be given by, in one form."""
         own = (bare_name(self.name), *([bare_name(self.parameter)] if self.parameter else []))
         return (*own, *self.default) if self.role == "settings" else own
 
+    @property
+    def is_free(self) -> bool:
+        """Whether a caller may give it a value by its name."""
+        is_state = self.kind == "state" and self.role != "settings"
+        return self.role in {None, "settings", *SAMPLING} and not is_state
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A function of an app, and how a chat maps to it.
+    """A function of an app, and the meaning of its inputs to a chat.
 
     Where the page answers in steps, it is the last of them, and `before` has the others.
 
@@ -62,12 +78,14 @@ class Endpoint:
         inputs: Its inputs, in order.
         output: The position of the chat component among its outputs; None if no reply is there.
         protocol: The name of the queue's protocol, such as "sse_v3"; None if not known.
-        prefix: What stands before the queue's paths: "" or "/gradio_api".
+        prefix: The part of a path before the queue's: "" or "/gradio_api".
         before: The functions that the page runs before it, in the same session.
         outputs: The numbers of the components that it gives, None for a state, which stays on
             the server.
         queued: Whether it goes by the queue.
-        remembers: Whether it finds the chat in its session, where no history can be put.
+        remembers: Whether it may find the chat in its session, where no history can be put.
+        phase: When the page runs it: as it loads, when a system prompt is set, or in the chat.
+        app_id: The number that the app drew when it started; None if it has none.
     """
 
     api_name: str | None
@@ -81,6 +99,8 @@ class Endpoint:
     outputs: tuple[Any, ...] = field(default=(), compare=False)
     queued: bool = field(default=True, compare=False)
     remembers: bool = field(default=False, compare=False)
+    phase: Phase = field(default="chat", compare=False)
+    app_id: Any = field(default=None, compare=False)
 
     @property
     def every_input(self) -> tuple[Input, ...]:
@@ -88,15 +108,31 @@ class Endpoint:
         return tuple(each for step in (*self.before, self) for each in step.inputs)
 
     @property
+    def chat_inputs(self) -> tuple[Input, ...]:
+        """The inputs of the steps of the chat, each component once; roles count in this order."""
+        steps = [step for step in (*self.before, self) if step.phase == "chat"]
+        return tuple({each.key: each for step in steps for each in step.inputs}.values())
+
+    @property
     def signature(self) -> tuple[Any, ...]:
-        """What makes it another than a function that does the same by another number."""
+        """The part that two functions share which do the same by different numbers."""
         return self.every_input, self.output
 
+    @property
+    def title(self) -> str:
+        """Its name as people write it, `/chat`, or its number, `#3`: both can be asked for."""
+        return f"#{self.fn_index}" if self.api_name is None else f"/{self.api_name}"
+
     def knows(self, names: Iterable[str]) -> bool:
-        """Whether there is a free input for each name, or the parameters' names are known."""
+        """Whether there is an input for each of these names and sampling parameters.
+
+        True also where the names of the parameters are known, as nothing else would help.
+        """
         if any(each.parameter for each in self.every_input):
             return True
-        free = {name for each in self.every_input if each.role is None for name in each.names}
+        free = {name for each in self._free for name in each.names}
+        # Where a label does not say it, only the range does, and the parameter would be surer.
+        free.update(each.role for each in self._free if each.role and each.name != each.kind)
         return all(bare_name(name) in free for name in names)
 
     def takes(self, role: Role) -> bool:
@@ -106,27 +142,58 @@ class Endpoint:
         roles = {each.role for each in self.every_input}
         return role in roles or (role in {"system", "model"} and "settings" in roles)
 
-    def fitting(self, sampling: Mapping[str, float]) -> dict[str, Any]:
-        """Return those of some sampling parameters that the function has an input for.
+    @property
+    def _free(self) -> tuple[Input, ...]:
+        return tuple({each.key: each for each in self.every_input if each.is_free}.values())
+
+    def place_sampling(self, sampling: Mapping[str, float]) -> dict[Any, Any]:
+        """Return the values of those sampling parameters that the function has an input for.
 
         Args:
             sampling: `temperature`, `top_p` and `max_tokens`.
 
         Returns:
-            The values by names of inputs.
+            The values by the inputs' keys, as `data` takes them.
         """
-        free = [each for each in self.every_input if each.role in {None, "settings"}]
-        names = {
-            alias: each.name if each.role is None else alias
-            for each in free
-            for alias in each.names
-        }
-        return {
-            names[alias]: value
-            for wanted, value in sampling.items()
-            for alias in _SAMPLING.get(wanted, (wanted,))
-            if alias in names
-        }
+        placed: dict[Any, Any] = {}
+        for wanted, value in sampling.items():
+            for each in self._free:
+                if each.role == wanted:
+                    placed[each.key] = value
+                elif each.role == "settings" and wanted in each.default:
+                    placed.setdefault(each.key, {})[wanted] = value
+        return placed
+
+    def place_inputs(self, inputs: Mapping[str, Any]) -> dict[Any, Any]:
+        """Return the values of further inputs, by the inputs' keys, as `data` takes them.
+
+        Args:
+            inputs: Values by label or parameter.
+
+        Raises:
+            ValueError: There is no further input of such a name, or there are several.
+        """
+        placed: dict[Any, Any] = {}
+        for name, value in inputs.items():
+            each = self._named(name, inputs)
+            if each.role == "settings" and bare_name(name) in each.default:
+                placed.setdefault(each.key, {})[bare_name(name)] = value
+            else:
+                placed[each.key] = value
+        return placed
+
+    def _named(self, name: str, inputs: Iterable[str]) -> Input:
+        wanted = bare_name(name)
+        found = [each for each in self._free if wanted in each.names]
+        by_parameter = [each for each in found if bare_name(each.parameter or "") == wanted]
+        found = by_parameter or found
+        if len(found) == 1:
+            return found[0]
+        offered = ", ".join(each.parameter or each.name for each in self._free[:30]) or "none"
+        fault = f"has {len(found)} inputs named {name!r:.100}" if found else "has no such input"
+        raise ValueError(
+            f"inputs={sorted(inputs)!r:.200}: the app {fault}. Its further inputs are: {offered}."
+        )
 
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
@@ -150,6 +217,8 @@ class Endpoint:
         if wanted in _DEFAULT_MODELS:
             default = None if given.role == "settings" else given.default
             return default if default is not None else next(iter(choices), None)
+        if given.role == "model" and not choices:  # the page fills them in as it loads
+            return model
         offered = ", ".join(str(choice) for choice in choices)
         raise ValueError(
             f"model={model!r} is not offered by this Space; it offers: {offered}. "
@@ -159,62 +228,59 @@ class Endpoint:
     def data(
         self,
         prompt: str,
-        system: str,
+        system: str | None = None,
         *,
         model: Any = None,
-        history: Any = (),
-        inputs: Mapping[str, Any] | None = None,
+        history: Iterable[Any] = (),
+        values: Mapping[Any, Any] | None = None,
+        loaded: Mapping[Any, Any] | None = None,
         page: Mapping[Any, Any] | None = None,
     ) -> list[Any]:
         """Return the function's arguments, in order.
 
         Args:
-            prompt: What to answer.
-            system: The system prompt.
-            model: A value that `choose_model` gave.
-            history: The earlier turns in the component's own shape.
-            inputs: Values for further inputs, by name; those of other steps are passed over.
-            page: What the steps before left in the components, by their numbers.
+            prompt: The prompt.
+            system: The system prompt; None leaves the app's own.
+            model: A value that `choose_model` gave; None leaves the app's own.
+            history: The earlier turns in the component's own shape, after those of the app.
+            values: Values of further inputs, by their keys.
+            loaded: Values that components got when the page was loaded, by their numbers.
+            page: Values that the steps before left in components, by their numbers.
         """
-        values = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
-        named = {bare_name(name): value for name, value in (inputs or {}).items()}
-        return [_argument(each, values, named, page or {}) for each in self.inputs]
-
-    def check_inputs(self, inputs: Iterable[str]) -> None:
-        """Check that the function, or a step before it, has inputs of these names.
-
-        Raises:
-            ValueError: There is no further input of such a name.
-        """
-        further = [each for each in self.every_input if each.role in {None, "settings"}]
-        names = {name for each in further for name in each.names}
-        if any(bare_name(name) not in names for name in inputs):
-            offered = [each.parameter or each.name for each in further if each.kind != "state"]
-            raise ValueError(
-                f"inputs={sorted(inputs)!r}: the app has no such input. "
-                f"Its further inputs are: {', '.join(offered) or 'none'}."
-            )
+        given = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
+        return [
+            _argument(each, given, values or {}, loaded or {}, page or {}) for each in self.inputs
+        ]
 
 
 def _argument(
-    each: Input, values: Mapping[str, Any], named: Mapping[str, Any], page: Mapping[Any, Any]
+    each: Input,
+    given: Mapping[str, Any],
+    values: Mapping[Any, Any],
+    loaded: Mapping[Any, Any],
+    page: Mapping[Any, Any],
 ) -> Any:
-    """Return the value of one input."""
+    """Return the value that the page would send for an input, with the caller's in their places."""
+    if each.component is not None and each.component in page:
+        return page[each.component]
+    default = loaded.get(each.component, each.default)
     if each.role == "settings":
-        own = {key: named[bare_name(key)] for key in each.default if bare_name(key) in named}
-        return {**each.default, "model": values["model"], "sys_prompt": values["system"], **own}
+        return {**default, **dict(_settings(given)), **values.get(each.key, {})}
+    if each.role == "history":
+        return [*(default if isinstance(default, list) else ()), *given["history"]]
     if each.role == "prompt" and each.shape == "multimodal":
-        return {"text": values["prompt"], "files": []}
-    if each.role is not None:
-        return values[each.role]
-    default = page.get(each.component, each.default)
-    return next((named[name] for name in each.names if name in named), default)
+        return {"text": given["prompt"], "files": []}
+    if each.role == "model" and given["model"] == each.default:
+        return default
+    value = given.get(each.role or "", values.get(each.key))
+    return default if value is None and each.key not in values else value
 
 
-_SAMPLING = {
-    "max_tokens": ("max_tokens", "max_new_tokens", "max_output_tokens", "max_length"),
-    "top_p": ("top_p", "top_p_nucleus_sampling"),
-}
+def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the caller's part of an input that holds several settings."""
+    for name, role in (("model", "model"), ("sys_prompt", "system")):
+        if given[role] is not None:
+            yield name, given[role]
 
 
 _DEFAULT_MODELS = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.gradio.endpoint import Endpoint, Input
 
 __all__ = ["QWEN_2_5", "get_known_endpoint"]
@@ -17,7 +18,7 @@ _SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
 _QUERY_HISTORY_SYSTEM = (
     Input("prompt", "query", parameter="query"),
     Input("history", "history", [], parameter="history", kind="chatbot"),
-    Input("system", "system", parameter="system"),
+    Input("system", "system", DEFAULT_SYSTEM_PROMPT, parameter="system"),
 )
 
 QWEN_2_5 = Endpoint(

@@ -96,7 +96,7 @@ def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
         f"Space {space.url} State running Gradio 6.",
         "Protocol sse_v3 Prefix /gradio_api",
         "/clear_session out Message textbox",
-        "/model_chat_1 chosen in query = Message textbox prompt: the first text that is no",
+        "/model_chat_1 chosen in query = Message textbox prompt: its submit event starts a",
         "in history = Chat chatbot history: the first chatbot",
         '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model: the label says model',
         "out Chat chatbot reply",

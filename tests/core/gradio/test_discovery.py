@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from qwen_space import SpaceClient
-from qwen_space.gradio.discovery import is_unclear, with_parameters
-from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
 from tests import gradio_app
 
-TEXT, CHAT, CHOICE = {"kind": "textbox"}, {"kind": "chatbot"}, {"kind": "radio"}
+TEXT, CHAT, CHOICE, STATE = "textbox", "chatbot", "radio", "state"
+
+
+def config(*inputs: tuple[str, str | None]) -> dict[str, Any]:
+    """Make a `/config` of a function with these inputs, each a kind and a label."""
+    components = [
+        {"id": at, "type": kind, "props": {"label": label}}
+        for at, (kind, label) in enumerate(inputs)
+    ]
+    out = {"id": 99, "type": "chatbot", "props": {}}
+    function = {
+        "id": 0,
+        "api_name": "chat",
+        "inputs": list(range(len(inputs))),
+        "outputs": [99],
+        "targets": [[50, "click"]],
+    }
+    return {
+        "version": "5.0.0",
+        "components": [*components, out],
+        "dependencies": [function],
+    }
 
 
 def info(*names: str, api_name: str = "chat") -> dict[str, Any]:
@@ -23,61 +42,60 @@ def info(*names: str, api_name: str = "chat") -> dict[str, Any]:
     return {"named_endpoints": {f"/{api_name}": {"parameters": parameters}}}
 
 
-def endpoint(*inputs: Input) -> Endpoint:
-    return Endpoint("chat", 0, None, inputs, 0)
-
-
 @pytest.mark.parametrize(
     ("inputs", "names", "roles"),
     [
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input(None, "B", **TEXT)],
-            ["query", "system"],
-            ["prompt", "system"],
-            id="system",
+            [(TEXT, "A"), (TEXT, "B")], ["query", "system"], ["prompt", "system"], id="system"
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input(None, "B", **TEXT)],
+            [(TEXT, "A"), (TEXT, "B")],
             ["system_message", "message"],
             ["system", "prompt"],
             id="the-prompt-is-the-second",
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input(None, "B", **CHOICE), Input(None, "C", **CHOICE)],
+            [(TEXT, "A"), (CHOICE, "B"), (CHOICE, "C")],
             ["message", "style", "model"],
             ["prompt", None, "model"],
             id="model",
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input("model", "Qwen", **CHOICE)],
+            [(TEXT, "A"), (CHOICE, "Qwen")],
             ["message", "language"],
             ["prompt", "model"],
-            id="what-the-label-said-stays",
+            id="a-label-counts-too",
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input(None, "state", kind="state"), Input(None, "B")],
+            [(TEXT, "A"), (STATE, None), (TEXT, "B")],
             ["message", "system_prompt"],
             ["prompt", None, "system"],
             id="states-have-no-parameter",
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input("system", "System", **TEXT)],
+            [(TEXT, "A"), (TEXT, "System")],
             ["x", "y"],
             ["prompt", "system"],
             id="names-that-say-nothing",
         ),
         pytest.param(
-            [Input("prompt", "A", **TEXT), Input("history", "H", **CHAT)],
+            [(TEXT, "A"), (CHAT, "H")],
             ["message", "system"],
             ["prompt", "history"],
             id="a-chat-is-no-system-prompt",
         ),
+        pytest.param(
+            [(TEXT, "A"), ("slider", "B"), ("slider", "B"), ("slider", "B")],
+            ["message", "top_p", "max_new_tokens", "temperature"],
+            ["prompt", "top_p", "max_tokens", "temperature"],
+            id="sampling-under-one-label",
+        ),
     ],
 )
 def test_the_parameters_names_tell_the_roles(
-    inputs: list[Input], names: list[str], roles: list[str | None]
+    inputs: list[tuple[str, str | None]], names: list[str], roles: list[str | None]
 ) -> None:
-    found = with_parameters(endpoint(*inputs), info(*names))
+    found = find_endpoint(config(*inputs), info=info(*names))
 
     assert [each.role for each in found.inputs] == roles
     assert [each.parameter for each in found.inputs if each.kind != "state"] == names
@@ -94,15 +112,15 @@ def test_the_parameters_names_tell_the_roles(
     ],
 )
 def test_an_info_that_does_not_fit_changes_nothing(answer: Any) -> None:
-    before = endpoint(Input("prompt", "A"), Input(None, "B"))
+    answered = config((TEXT, "A"), (TEXT, "B"))
 
-    assert with_parameters(before, answer) == before
+    assert find_endpoint(answered, info=answer) == find_endpoint(answered)
 
 
 def test_a_text_without_a_meaning_is_unclear() -> None:
-    assert is_unclear(endpoint(Input("prompt", "A"), Input(None, "B")))
-    assert not is_unclear(endpoint(Input("prompt", "A"), Input("system", "B")))
-    assert not is_unclear(endpoint(Input("prompt", "A"), Input(None, "Heat", kind="slider")))
+    assert is_unclear(find_endpoint(config((TEXT, "A"), (TEXT, "B"))))
+    assert not is_unclear(find_endpoint(config((TEXT, "A"), (TEXT, "System"))))
+    assert not is_unclear(find_endpoint(config((TEXT, "A"), ("slider", "Heat"))))
 
 
 # Spaces that are known by name
@@ -142,7 +160,7 @@ def test_settings_hold_the_system_prompt_the_model_and_more(
     assert profile is not None
 
     model = profile.choose_model("qwen3-32b")
-    data = profile.data("Hi", "Be brief.", model=model, inputs=inputs)
+    data = profile.data("Hi", "Be brief.", model=model, values=profile.place_inputs(inputs))
 
     assert data == ["Hi", {"model": "qwen3-32b", "sys_prompt": "Be brief.", **settings}, None, None]
     assert profile.choose_model("qwen-2.5") == "qwen3-235b-a22b"
@@ -150,16 +168,30 @@ def test_settings_hold_the_system_prompt_the_model_and_more(
 
 
 def test_further_inputs_are_known_by_label_and_by_parameter() -> None:
-    free = endpoint(Input("prompt", "p"), Input(None, "Heat", 0.7, kind="slider"))
-    named = replace(free, inputs=(free.inputs[0], replace(free.inputs[1], parameter="temperature")))
+    answered = config((TEXT, "A"), ("slider", "Heat"))
+    free = find_endpoint(answered)
+    named = find_endpoint(answered, info=info("message", "temperature"))
 
     assert free.knows(["heat"])
     assert not free.knows(["temperature"])
-    assert named.data("Hi", "", inputs={"temperature": 0.1}) == ["Hi", 0.1]
-    assert named.data("Hi", "", inputs={"Heat": 0.2}) == ["Hi", 0.2]
-    assert named.fitting({"temperature": 0.3}) == {"Heat": 0.3}
+    for placed in (
+        named.place_inputs({"temperature": 0.1}),
+        named.place_inputs({"Heat": 0.1}),
+        named.place_sampling({"temperature": 0.1}),
+    ):
+        assert named.data("Hi", values=placed) == ["Hi", 0.1]
     with pytest.raises(ValueError, match=r"no such input.*temperature"):
-        named.check_inputs(["warmth"])
+        named.place_inputs({"warmth": 1})
+
+
+def test_a_value_goes_to_no_other_input_of_the_same_label() -> None:
+    answered = config((TEXT, "A"), ("slider", "B"), ("slider", "B"))
+    unnamed = find_endpoint(answered)
+    named = find_endpoint(answered, info=info("message", "one", "two"))
+
+    with pytest.raises(ValueError, match="has 2 inputs named 'B'"):
+        unnamed.place_inputs({"B": 1})
+    assert named.data("Hi", values=named.place_inputs({"two": 7})) == ["Hi", 0, 7]
 
 
 # A real app

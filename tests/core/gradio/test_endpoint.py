@@ -77,7 +77,7 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 3,
                 25,
                 (
-                    Input("prompt", "Input"),
+                    Input("prompt", "Input", ""),
                     Input("history", "Qwen", [], kind="modelscopechatbot"),
                     Input("system", "textbox", SYSTEM),
                     Input("model", "Qwen2.5", "72B", SIZES, kind="radio"),
@@ -94,7 +94,7 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 1,
                 13,
                 (
-                    Input("prompt", "Input"),
+                    Input("prompt", "Input", ""),
                     Input("history", "Qwen", [], shape="messages", kind="chatbot"),
                     Input("system", "textbox", SYSTEM),
                 ),
@@ -110,7 +110,7 @@ def roles(endpoint: Endpoint) -> list[str | None]:
                 1,
                 13,
                 (
-                    Input("prompt", "Input"),
+                    Input("prompt", "Input", ""),
                     Input("history", "Qwen", [], shape="parts", kind="chatbot"),
                     Input("system", "textbox", SYSTEM),
                 ),
@@ -161,7 +161,7 @@ FOUND = [
     pytest.param(
         [function(["system", "size", "slider", "chat", "state", "box"], ["chat"])],
         0,
-        ["system", "model", None, "history", None, "prompt"],
+        ["system", "model", "max_tokens", "history", None, "prompt"],
         0,
         id="any-order",
     ),
@@ -247,9 +247,14 @@ def test_several_that_fit_are_an_error_that_names_them() -> None:
         function(["box"], ["chat"], "one"), function(["box", "slider"], ["chat"], "two"), **PARTS
     )
 
-    both = r"/one \(Message as prompt\), /two \(Message as prompt, Max new tokens\)"
-    with pytest.raises(EndpointError, match=f"{both}. Name one as endpoint"):
+    with pytest.raises(EndpointError) as caught:
         find_endpoint(config)
+
+    assert str(caught.value) == (
+        "Several endpoints of the app fit a chat: /one (#0 Message as prompt); "
+        "/two (#1 Message as prompt, Max new tokens as max_tokens). "
+        'Name one, as with endpoint="one".'
+    )
 
 
 def test_a_chat_interface_whose_api_cannot_answer_is_asked_by_the_steps_of_its_page() -> None:
@@ -481,7 +486,10 @@ def test_choices_that_are_no_models_keep_their_default() -> None:
 
     assert endpoint.choose_model("qwen-2.5") is None
     assert endpoint.data("Hi", "S") == ["Hi", "en"]
-    assert endpoint.data("Hi", "S", inputs={"language": "de"}) == ["Hi", "de"]
+    assert endpoint.data("Hi", "S", values=endpoint.place_inputs({"language": "de"})) == [
+        "Hi",
+        "de",
+    ]
 
 
 def test_the_public_space_is_asked_in_its_own_order() -> None:
@@ -494,7 +502,7 @@ def test_a_further_input_goes_by_its_label(name: str) -> None:
     endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
 
     assert endpoint.data("Hi", "S") == ["Hi", 512]
-    assert endpoint.data("Hi", "S", inputs={name: 9}) == ["Hi", 9]
+    assert endpoint.data("Hi", "S", values=endpoint.place_inputs({name: 9})) == ["Hi", 9]
 
 
 @pytest.mark.parametrize("name", ["temperature", "Message", "system"])
@@ -502,30 +510,30 @@ def test_an_input_that_is_not_there_is_a_misuse_that_lists_what_is(name: str) ->
     endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
 
     with pytest.raises(ValueError, match="further inputs are: Max new tokens"):
-        endpoint.check_inputs({name: 1})
+        endpoint.place_inputs({name: 1})
 
 
 @pytest.mark.parametrize(
     ("label", "sampling", "expected"),
     [
-        ("Max new tokens", {"max_tokens": 9}, {"Max new tokens": 9}),
-        ("max_tokens", {"max_tokens": 9, "temperature": 1}, {"max_tokens": 9}),
-        ("Top-p (nucleus sampling)", {"top_p": 0.5}, {"Top-p (nucleus sampling)": 0.5}),
-        ("Temperature", {"temperature": 0.5}, {"Temperature": 0.5}),
-        ("Heat", {"temperature": 0.5, "max_tokens": 9}, {}),
-        ("Temperature", {}, {}),
+        ("Max new tokens", {"max_tokens": 9}, [9]),
+        ("max_tokens", {"max_tokens": 9, "temperature": 1}, [9]),
+        ("Top-p (nucleus sampling)", {"top_p": 0.5}, [0.5]),
+        ("Temperature", {"temperature": 0.5}, [0.5]),
+        ("Heat", {"temperature": 0.5, "max_tokens": 9}, []),
+        ("Temperature", {}, []),
     ],
 )
 def test_sampling_goes_to_the_inputs_that_mean_it(
-    label: str, sampling: dict[str, float], expected: dict[str, Any]
+    label: str, sampling: dict[str, float], expected: list[Any]
 ) -> None:
     parts = {**PARTS, "slider": ("slider", {"label": label, "value": 1})}
     endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **parts))
 
-    fitting = endpoint.fitting(sampling)
+    placed = endpoint.place_sampling(sampling)
 
-    assert fitting == expected
-    assert endpoint.data("Hi", "S", inputs=fitting) == ["Hi", *(expected.values() or [1])]
+    assert list(placed.values()) == expected
+    assert endpoint.data("Hi", "S", values=placed) == ["Hi", *(expected or [1])]
 
 
 def test_a_prompt_for_a_box_with_files_comes_without_files() -> None:

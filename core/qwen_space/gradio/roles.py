@@ -1,0 +1,334 @@
+"""Tells the inputs of an app's chat apart: which is the prompt, which the system prompt, and so on.
+
+The evidence is a component's own: the parameter that it is passed as, its label, its placeholder,
+its value, its range, and the events of the page that it takes part in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
+from qwen_space.gradio.endpoint import Role, bare_name
+
+__all__ = ["Clues", "Roles", "assign_roles", "looks_like_system"]
+
+Roles = Mapping[Any, tuple[Role | None, str]]  # by a component's number: its role, and the reason
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What the page does with the components of a chat.
+
+    Attributes:
+        submitting: The components whose submit event starts a function.
+        cleared: The components that the functions of this chat give, too.
+        parameters: The names of the parameters that a component is passed as, by its number.
+        chosen: The roles that the caller gave, by the component's number; None for no role.
+    """
+
+    submitting: Collection[Any] = ()
+    cleared: Collection[Any] = ()
+    parameters: Mapping[Any, Sequence[str]] = field(default_factory=dict)
+    chosen: Mapping[Any, Role | None] = field(default_factory=dict)
+
+    def parameter_in(self, component: AppComponent, names: Collection[str]) -> str | None:
+        """Return the component's parameter if it is one of these."""
+        named = self.parameters.get(component.id, ())
+        return next((name for name in named if bare_name(name) in names), None)
+
+
+def assign_roles(components: Iterable[AppComponent], clues: Clues) -> Roles:
+    """Return the roles of those components that have one."""
+    roles: dict[Any, tuple[Role | None, str]] = {
+        number: (role, "asked for with roles=") for number, role in clues.chosen.items()
+    }
+    taken = {role for role, _ in roles.values()}
+    free = [each for each in components if each.id not in roles]
+    for role, find in _FINDERS:
+        if role not in taken and (found := find(free, clues)) is not None:
+            component, why = found
+            roles[component.id] = (role, why)
+            free = [each for each in free if each.id != component.id]
+    return roles
+
+
+_Found = tuple[AppComponent, str] | None
+
+# The parameters of chat functions, in one form: Qwen's and ms-swift's, gr.ChatInterface's, the
+# templates of Hugging Face's own documentation, and those of widely used web demos.
+_PROMPTS = frozenset(
+    {
+        "query",
+        "prompt",
+        "message",
+        "question",
+        "user_input",
+        "msg",
+        "text",
+        "user_message",
+        "instruction",
+        "inputs",
+    }
+)
+_SYSTEMS = frozenset(
+    {
+        "system",
+        "system_prompt",
+        "system_message",
+        "sys_prompt",
+        "sys_message",
+        "system_text",
+        "system_content",
+        "system_instruction",
+        "system_instructions",
+        "system_msg",
+        "sysprompt",
+        "preprompt",
+        "pre_prompt",
+    }
+)
+_MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_choice", "model_path"})
+
+_SYSTEM_WORDS = re.compile(
+    r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
+    r"|系统|系統|人设|人設|角色设定|систем|システム|시스템|\bsistema\b|système",
+    re.IGNORECASE,
+)
+_NO_SYSTEM = re.compile(r"(?:operating|file)[ _-]?system|system (?:info|status|log)", re.IGNORECASE)
+_SYSTEM_VALUE = re.compile(
+    r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
+    r"|du bist|tu es|vous êtes|eres\s|あなたは|당신은)",
+    re.IGNORECASE,
+)
+_PROMPT_WORDS = re.compile(
+    r"message|prompt|question|\bask\b|\bchat\b|\binput\b|query|\btype\b|say something|\buser\b"
+    r"|输入|輸入|消息|问题|提问|发送|сообщ|вопрос|запрос|введите|напишите|メッセージ|메시지",
+    re.IGNORECASE,
+)
+
+
+def _words(component: AppComponent) -> list[tuple[str, str]]:
+    """Return the texts that a page shows for a component, each with its name."""
+    texts = [("label", component.label or ""), ("placeholder", component.placeholder)]
+    return [(name, text[:500]) for name, text in texts if text]
+
+
+def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
+    """Return the reason why a component looks like a system prompt's; None if it does not."""
+    if component.kind not in TEXTS or component.is_password:
+        return None
+    if name := clues.parameter_in(component, _SYSTEMS):
+        return f"the parameter is called {name}"
+    for where, text in _words(component):
+        if _SYSTEM_WORDS.search(text) and not _NO_SYSTEM.search(text):
+            return f"the {where} says {_SYSTEM_WORDS.findall(text)[0].lower()}"
+    value = str(component.value or "")[:500]
+    if (found := _SYSTEM_VALUE.match(value)) and component.id not in clues.submitting:
+        return f"its value begins with {found[0].strip()}"
+    return None
+
+
+def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
+    texts = [each for each in components if each.kind in TEXTS and not each.is_password]
+    texts = [each for each in texts if looks_like_system(each, clues) is None]
+    texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
+    for find in (_submitted, _emptied, _named_prompt, _labelled_prompt):
+        if (found := find(texts, clues)) is not None:
+            return found
+    if not texts:
+        return None
+    return texts[0], "the only text" if len(texts) == 1 else "the first text"
+
+
+def _submitted(texts: Sequence[AppComponent], clues: Clues) -> _Found:
+    submitting = [each for each in texts if each.id in clues.submitting]
+    if not submitting:
+        return None
+    likely = _named_prompt(submitting, clues) or _labelled_prompt(submitting, clues)
+    return (likely or (submitting[0], ""))[0], "its submit event starts a function"
+
+
+def _emptied(texts: Sequence[AppComponent], clues: Clues) -> _Found:
+    cleared = [each for each in texts if each.id in clues.cleared]
+    # Where all are given, as in functions that give all that they take, that says nothing.
+    if not cleared or (len(cleared) > 1 and len(cleared) == len(texts)):
+        return None
+    return cleared[0], "the function clears it"
+
+
+def _named_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:
+    for each in texts:
+        if name := clues.parameter_in(each, _PROMPTS):
+            return each, f"the parameter is called {name}"
+    return None
+
+
+def _labelled_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:
+    if len(texts) < 2:
+        return None
+    for each in texts:
+        for where, text in _words(each):
+            if found := _PROMPT_WORDS.search(text):
+                return each, f"the {where} says {found[0].lower()}"
+    return None
+
+
+def _find_history(components: Sequence[AppComponent], clues: Clues) -> _Found:
+    chats = [each for each in components if each.kind in CHATS]
+    return (chats[0], f"the first {chats[0].kind}") if chats else None
+
+
+def _find_system(components: Sequence[AppComponent], clues: Clues) -> _Found:
+    for each in components:
+        if (why := looks_like_system(each, clues)) is not None:
+            return each, why
+    return None
+
+
+def _find_model(components: Sequence[AppComponent], clues: Clues) -> _Found:
+    choosing = [each for each in components if each.kind in CHOICES]
+    for each in choosing:
+        if name := clues.parameter_in(each, _MODELS):
+            return each, f"the parameter is called {name}"
+    for each in choosing:
+        if (why := _model_look(each)) is not None:
+            return each, why
+    return None
+
+
+def _model_look(component: AppComponent) -> str | None:
+    label = (component.label or "")[:500].lower()
+    for word, said in (("model", "model"), ("qwen", "Qwen"), ("模型", "模型"), ("модел", "модель")):
+        if word in label:
+            return f"the label says {said}"
+    # No quantifier: a choice may be a long run of digits.
+    sizes = any(re.search(r"\db\b", str(each)[:200].lower()) for each in component.choices or ())
+    return "its choices are sizes of models" if sizes else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Figure:
+    """How one of the sampling parameters looks.
+
+    Attributes:
+        parameters: The names of parameters, the surest first, in one form.
+        words: Labels, the surest first.
+        against: What else such a label may mean.
+        fits: Whether a range, of minimum and maximum, may be its.
+        own: Whether a range can hardly be another parameter's.
+    """
+
+    parameters: tuple[str, ...]
+    words: tuple[re.Pattern[str], ...]
+    against: re.Pattern[str]
+    fits: Callable[[float, float], bool]
+    own: Callable[[float, float], bool]
+
+
+def _patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(text, re.IGNORECASE) for text in texts)
+
+
+_NEVER = re.compile(r"(?!)")
+_FIGURES: Mapping[Role, _Figure] = {
+    "max_tokens": _Figure(
+        (
+            "max_new_tokens",
+            "max_tokens",
+            "max_output_tokens",
+            "max_completion_tokens",
+            "max_gen_tokens",
+            "max_generation_tokens",
+            "max_gen_len",
+            "max_new_token",
+            "max_dec_len",
+            "max_length",
+            "max_len",
+            "num_predict",
+            "n_predict",
+            "num_tokens",
+            "output_length",
+            "request_output_len",
+            "maximum_new_tokens",
+            "maximum_length",
+            "max_response_tokens",
+            "max_answer_tokens",
+        ),
+        _patterns(
+            r"max[a-z_. -]{0,12}(?:new|output|gen|completion|response|answer|dec)[a-z_ -]{0,12}"
+            r"(?:tok|len)",
+            r"(?:new|output|generated|completion|response|answer) tokens|output len|response len"
+            r"|(?:num|n)_predict|tokens to generate|最大.{0,6}(?:输出|輸出|生成|新)"
+            r"|(?:输出|輸出|生成|回复|回答).{0,6}(?:长度|長度|token|字数)|новых токен",
+            r"max[a-z_. -]{0,12}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
+            r"最大.{0,8}(?:长度|長度|token|字数)|(?:长度|長度)(?:上限|限制)"
+            r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов",
+        ),
+        re.compile(
+            r"input|context|prompt|histor|source|memory|window|penalty|turns|min[ _]|retriev|"
+            r"输入|上下文|历史|контекст|вход|истори",
+            re.IGNORECASE,
+        ),
+        lambda low, high: high >= 16,
+        lambda low, high: high >= 128,
+    ),
+    "temperature": _Figure(
+        ("temperature", "temp"),
+        _patterns(r"temperature|\btemp\b|温度|溫度|температур|temperatura|température|温度"),
+        re.compile(r"decay|increment|fallback|step|last", re.IGNORECASE),
+        lambda low, high: high <= 100,
+        lambda low, high: 0 <= low < 1 < high <= 5,
+    ),
+    "top_p": _Figure(
+        ("top_p", "topp", "p", "nucleus", "top_p_nucleus_sampling"),
+        _patterns(r"\btop[ _-]{0,3}p\b|topp\b|nucleus|核采样|核取样"),
+        _NEVER,
+        lambda low, high: high <= 100,
+        lambda low, high: low >= 0 and 0.9 <= high <= 1,
+    ),
+}
+
+
+def _range(component: AppComponent) -> tuple[float, float] | None:
+    low, high = (component.props.get(name) for name in ("minimum", "maximum"))
+    if not all(isinstance(each, (int, float)) for each in (low, high)):
+        return None
+    return low, high  # type: ignore[return-value]  # numbers, as the line above says
+
+
+def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found]:
+    figure = _FIGURES[role]
+
+    def find(components: Sequence[AppComponent], clues: Clues) -> _Found:
+        numbers = [each for each in components if each.kind in NUMBERS]
+        for parameter in figure.parameters:
+            for each in numbers:
+                if clues.parameter_in(each, (parameter,)):
+                    return each, f"the parameter is called {parameter}"
+        numbers = [each for each in numbers if (at := _range(each)) is None or figure.fits(*at)]
+        labelled = [(each, text) for each in numbers for _, text in _words(each)]
+        for words in figure.words:
+            for each, text in labelled:
+                if words.search(text) and not figure.against.search(text):
+                    return each, f"the label says {words.findall(text)[0].lower()}"
+        nameless = [each for each in numbers if not _words(each)]
+        nameless = [each for each in nameless if not clues.parameters.get(each.id)]
+        likely = [each for each in nameless if (at := _range(each)) and figure.own(*at)]
+        return (likely[0], "its range, as it has no name") if len(likely) == 1 else None
+
+    return find
+
+
+_FINDERS: Sequence[tuple[Role, Callable[[Sequence[AppComponent], Clues], _Found]]] = (
+    ("prompt", _find_prompt),
+    ("history", _find_history),
+    ("system", _find_system),
+    ("model", _find_model),
+    ("max_tokens", _find_figure("max_tokens")),
+    ("temperature", _find_figure("temperature")),
+    ("top_p", _find_figure("top_p")),
+)

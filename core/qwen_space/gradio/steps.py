@@ -1,0 +1,212 @@
+"""Follows the steps of an app's page: which functions it runs for one message, and in which order.
+
+A page runs a function on an event, or after another function (`.then`, `.success`). Each function
+has one at most that it comes after, so that they are trees; each tree is walked once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppFunction
+
+__all__ = ["LOADING", "Page", "find_output"]
+
+LOADING = frozenset({"load", "unload", "tick"})
+"""Events that no visitor makes."""
+
+_MOST_STEPS = 20  # that are run for one message
+
+_REPLIES = frozenset(
+    {*TEXTS, "markdown", "json", "modelscopemarkdown", "modelscopelegacymarkdown", "antdxbubble"}
+)
+
+
+def find_output(function: AppFunction) -> int | None:
+    """Return the position of the output that shows the reply; None if there is none."""
+    for wanted in (CHATS, _REPLIES):
+        for position, each in enumerate(function.outputs):
+            if each.kind in wanted:
+                return position
+    return None
+
+
+class Page:
+    """The functions of an app in the order in which its page runs them.
+
+    Args:
+        functions: All of the app's functions.
+
+    Attributes:
+        starts: The functions that the page runs first: on an event, or for the API alone.
+        submitting: The components whose submit event starts a function.
+    """
+
+    def __init__(self, functions: Sequence[AppFunction]) -> None:
+        numbers = {each.id for each in functions}
+        self._following: dict[Any, list[AppFunction]] = {}
+        self._writers: dict[Any, list[AppFunction]] = {}
+        self._settings: dict[Any, bool] = {}
+        self._given: dict[Any, set[Any]] = {}
+        self.starts: list[AppFunction] = []
+        self.submitting: set[Any] = set()
+        for each in functions:
+            if each.after is None or each.after not in numbers:
+                self.starts.append(each)
+            else:
+                self._following.setdefault(each.after, []).append(each)
+            self.submitting.update(part for part, event in each.targets if event == "submit")
+            for output in each.outputs:
+                if output.kind == "state":
+                    self._writers.setdefault(output.id, []).append(each)
+        for start in self.starts:
+            given = {part.id for each in self._tree(start) for part in each.outputs}
+            for target in _targets(start):
+                self._given.setdefault(target, set()).update(given)
+        loading = [each for each in self.starts if each.events and each.events <= LOADING]
+        self._loading = [each for start in loading for each in self._tree(start)]
+
+    def chain(
+        self, start: AppFunction, takes_prompt: Callable[[AppFunction], bool]
+    ) -> list[AppFunction]:
+        """Return the functions that a message needs, the last of which gives the reply.
+
+        A function that streams by the queue is taken to be the one that answers.
+
+        Args:
+            start: The function that the page runs first.
+            takes_prompt: Whether a function takes a text of the user's.
+
+        Returns:
+            None at all if no function takes the prompt, none replies, or there are too many.
+        """
+        path: list[AppFunction] = []
+        members: set[Any] = set()
+        known: set[Any] = set()  # the components that the chat has passed through
+        replies = False
+        found = self._next([start], lambda each: each.runs and takes_prompt(each))
+        while found:
+            path += found
+            last = found[-1]
+            members.add(last.id)
+            known.update(part.id for part in last.outputs)
+            known.update(part.id for part in last.inputs if part.kind in TEXTS)
+            replies = replies or find_output(last) is not None
+            if (replies and last.streams and last.queued) or len(members) > _MOST_STEPS:
+                break
+            found = self._next(self._following.get(last.id, ()), _Goes(known, replies=replies))
+        steps = _needed(path, members) if replies else []
+        return steps if len(steps) <= _MOST_STEPS else []
+
+    def _next(
+        self, functions: Sequence[AppFunction], is_next: Callable[[AppFunction], bool]
+    ) -> list[AppFunction]:
+        """Return the first function that is next, after those that lead to it; none without one."""
+        waiting = [(each, 0) for each in reversed(functions)]
+        leading: list[AppFunction] = []
+        while waiting:
+            each, depth = waiting.pop()
+            del leading[depth:]
+            if is_next(each):
+                return [*leading, each]
+            leading.append(each)
+            following = self._following.get(each.id, ())
+            waiting += [(one, len(leading)) for one in reversed(following)]
+        return []
+
+    def gives(self, start: AppFunction, component: Any) -> bool:
+        """Whether a function that the page runs for the same event gives this component."""
+        return any(component in self._given.get(each, ()) for each in _targets(start))
+
+    def loading(self, needed: Collection[Any]) -> list[AppFunction]:
+        """Return the functions that the page runs as it loads, to fill these components."""
+        steps = _needed(self._loading, set(), set(needed))
+        return steps[-_MOST_STEPS:]
+
+    def remembers(self, steps: Sequence[AppFunction]) -> bool:
+        """Whether the last step may read earlier turns from a state, and not from its inputs.
+
+        A state that a step before it has written from the message and the chat holds nothing
+        else. Any other may hold the turns: Qwen's own demo changes a list in place.
+        """
+        filled: set[Any] = set()
+        doubtful = False
+        for step in steps:
+            states = [each for each in step.inputs if each.kind == "state"]
+            doubtful = any(each.id not in filled and not self._is_setting(each) for each in states)
+            written = {each.id for each in step.outputs if each.kind == "state"}
+            filled = filled - written if doubtful else filled | written
+        return doubtful
+
+    def _is_setting(self, state: AppComponent) -> bool:
+        """Whether a state holds a setting: the functions that write it know of no chat."""
+        if state.id not in self._settings:
+            writers = self._writers.get(state.id, ())
+            self._settings[state.id] = all(
+                each.inputs and not any(part.kind in {*CHATS, "state"} for part in each.inputs)
+                for each in writers
+            ) and (bool(writers) or _is_constant(state.value))
+        return self._settings[state.id]
+
+    def setting(self, states: Collection[Any]) -> Iterator[AppFunction]:
+        """Yield the functions with one input that write one of these states."""
+        for state in states:
+            for each in self._writers.get(state, ())[:_MOST_STEPS]:
+                if each.runs and len(each.inputs) == 1:
+                    yield each
+
+    def _tree(self, start: AppFunction) -> Iterator[AppFunction]:
+        """Yield a function and all that come after it, in the order of the page."""
+        waiting = [start]
+        while waiting:
+            each = waiting.pop()
+            yield each
+            waiting += reversed(self._following.get(each.id, ()))
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether the value of a state that no function writes stays as it is.
+
+    A list may be changed in place, as may an object, of which `/config` has the `repr`.
+    """
+    return value is None or (isinstance(value, (str, int, float)) and str(value)[:1] != "<")
+
+
+class _Goes:
+    """Whether a function takes the chat from those before it, and gives it on.
+
+    Args:
+        known: The components that the chat has passed through.
+        replies: Whether a function before it gives a reply.
+    """
+
+    def __init__(self, known: Collection[Any], *, replies: bool) -> None:
+        self._known = known
+        self._replies = replies
+
+    def __call__(self, function: AppFunction) -> bool:
+        shows = any(each.kind in CHATS for each in function.outputs)
+        shows = shows or (not self._replies and find_output(function) is not None)
+        return function.runs and shows and any(each.id in self._known for each in function.inputs)
+
+
+def _targets(start: AppFunction) -> Sequence[Any]:
+    """Return the events that start a function; one that no event starts has one of its own."""
+    return start.targets[:_MOST_STEPS] or [("function", start.id)]
+
+
+def _needed(
+    path: Sequence[AppFunction], members: Collection[Any], needed: set[Any] | None = None
+) -> list[AppFunction]:
+    """Return the members of a path, and those that give something to one after them.
+
+    Between them a page may do what no reply needs, such as switching off a button.
+    """
+    needed = set() if needed is None else needed
+    steps = []
+    for each in reversed(path):
+        if each.id in members or (each.runs and any(part.id in needed for part in each.outputs)):
+            needed.update(part.id for part in each.inputs)
+            steps.append(each)
+    return steps[::-1]

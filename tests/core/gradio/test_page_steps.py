@@ -1,0 +1,227 @@
+"""The steps of an app's page: which function is asked, and which are run before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import EndpointError, QwenSpaceError
+from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.endpoint import Endpoint
+
+PARTS = {
+    "box": ("textbox", {}),
+    "other": ("textbox", {"placeholder": "System Prompt"}),
+    "chat": ("chatbot", {"value": []}),
+    "saved": ("state", {}),
+    "turns": ("state", {"value": []}),
+    "heat": ("slider", {"label": "Temperature"}),
+}
+
+
+def step(inputs: str, outputs: str, **more: Any) -> dict[str, Any]:
+    return {"inputs": inputs.split(), "outputs": outputs.split(), **more}
+
+
+def app(*steps: dict[str, Any]) -> dict[str, Any]:
+    """Make a `/config`; a step is started by the box unless it comes after another."""
+    return {
+        "version": "5.0.0",
+        "components": [
+            {"id": name, "type": kind, "props": props} for name, (kind, props) in PARTS.items()
+        ],
+        "dependencies": [
+            {
+                "id": at,
+                "api_name": f"f{at}",
+                "targets": [[None, "then"] if "trigger_after" in each else ["box", "submit"]],
+                **each,
+            }
+            for at, each in enumerate(steps)
+        ],
+    }
+
+
+def run(endpoint: Endpoint) -> list[int]:
+    return [each.fn_index for each in (*endpoint.before, endpoint)]
+
+
+STREAMS = {"types": {"generator": True}}
+LOAD = {"targets": [["page", "load"]]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param(
+            [step("box chat", "box chat"), step("chat box", "chat", trigger_after=0)],
+            [0, 1],
+            id="a-step-that-takes-the-text-again-is-no-rival",
+        ),
+        pytest.param(
+            [step("box chat", "chat"), step("box", "other", **LOAD)], [0], id="nor-is-a-load"
+        ),
+        pytest.param(
+            [
+                step("", "", targets=[["button", "click"]]),
+                step("box chat", "box chat", trigger_after=0, **STREAMS),
+            ],
+            [1],
+            id="a-first-step-without-a-text-is-passed-over",
+        ),
+        pytest.param(
+            [
+                step("box chat heat", "chat"),
+                step("", "heat", **LOAD),
+                step("", "saved", **LOAD),
+            ],
+            [1, 0],
+            id="a-load-that-fills-an-input-runs-first",
+        ),
+        pytest.param(
+            [
+                step("box chat turns", "chat"),
+                step("", "saved", **LOAD),
+                step("saved", "turns", trigger_after=1),
+            ],
+            [1, 2, 0],
+            id="so-do-its-own-steps",
+        ),
+        pytest.param(
+            [
+                step("box chat", "chat", targets=[["box", "change"]]),
+                step("box", "chat", targets=[["box", "submit"]]),
+            ],
+            [1],
+            id="what-a-visitor-sends-before-what-follows-a-change",
+        ),
+    ],
+)
+def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) -> None:
+    assert run(find_endpoint(app(*steps))) == expected
+
+
+@pytest.mark.parametrize(
+    ("steps", "takes"),
+    [
+        pytest.param([step("box chat", "chat")], True, id="the-chat-is-read"),
+        pytest.param([step("box chat turns", "chat")], False, id="a-list-changed-in-place"),
+        pytest.param([step("box chat saved", "chat")], True, id="a-state-that-stays-empty"),
+        pytest.param(
+            [step("box", "box saved"), step("saved chat", "chat", trigger_after=0)],
+            True,
+            id="a-state-that-only-holds-the-message",
+        ),
+        pytest.param(
+            [step("box chat turns", "box turns"), step("turns chat", "chat", trigger_after=0)],
+            False,
+            id="a-state-that-the-first-step-adds-to",
+        ),
+        pytest.param(
+            [
+                step("box chat turns", "chat"),
+                step("other", "turns", targets=[["button", "click"]]),
+            ],
+            True,
+            id="a-state-that-a-setting-is-put-into",
+        ),
+        pytest.param(
+            [step("box chat turns", "chat"), step("", "turns", **LOAD)],
+            False,
+            id="a-session-s-key",
+        ),
+    ],
+)
+def test_a_history_is_given_only_where_it_is_read(steps: list[Any], takes: bool) -> None:
+    assert find_endpoint(app(*steps)).takes("history") is takes
+
+
+def test_a_step_s_value_stands_before_the_caller_s_and_a_load_s_behind_it() -> None:
+    endpoint = find_endpoint(
+        app(
+            step("box chat", "box chat"),
+            step("chat box other heat", "chat", trigger_after=0),
+            step("", "other heat", **LOAD),
+        )
+    )
+
+    data = endpoint.data("Hi", "S", loaded={"other": "L", "heat": 0.5}, page={"box": ""})
+
+    assert data == [[], "", "S", 0.5]
+
+
+# Each search is linear, and has a limit
+
+
+def branches(count: int) -> Any:
+    """A chain in which each step is followed by two of the same, each of which goes on."""
+    more = [step("chat", "chat", trigger_after=at // 2) for at in range(count)]
+    return app(step("box chat", "chat"), *more)
+
+
+def idle(count: int) -> Any:
+    return app(
+        step("box chat", "chat"), *(step("heat", "heat", trigger_after=at) for at in range(count))
+    )
+
+
+def starts(count: int) -> Any:
+    return app(*(step("box chat turns", "chat turns") for _ in range(count)))
+
+
+def setters(count: int) -> Any:
+    return app(
+        *(step("box chat turns", "chat") for _ in range(count)),
+        *(step("other", "turns", targets=[["button", "click"]]) for _ in range(count)),
+    )
+
+
+def loads(count: int) -> Any:
+    return app(step("box chat heat", "chat"), *(step("", "heat", **LOAD) for _ in range(count)))
+
+
+def choices(count: int) -> Any:
+    config = app(step("box chat radio", "chat"))
+    radio = {"id": "radio", "type": "radio", "props": {"choices": ["1" * 100 * count]}}
+    config["components"].append(radio)
+    return config
+
+
+def labels(count: int) -> Any:
+    config = app(step("box chat long", "chat"))
+    props = {"label": "max " * 50 * count, "minimum": 0, "maximum": 999}
+    config["components"].append({"id": "long", "type": "slider", "props": props})
+    return config
+
+
+def seconds(config: Any) -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        try:
+            endpoint = find_endpoint(config)
+        except QwenSpaceError:
+            pass
+        else:
+            assert len(endpoint.before) <= 40
+        best = min(best, time.process_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, choices, labels])
+def test_a_page_four_times_as_long_takes_no_more_than_about_four_times(
+    make: Callable[[int], Any],
+) -> None:
+    small, large = seconds(make(250)), seconds(make(1000))
+
+    assert large < 8 * small + 0.05
+
+
+def test_a_circle_of_steps_has_no_start() -> None:
+    config = app(step("box", "chat", trigger_after=1), step("box", "chat", trigger_after=0))
+
+    with pytest.raises(EndpointError):
+        find_endpoint(config)

@@ -1,0 +1,293 @@
+"""The roles of an app's inputs, by the evidence that real pages give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import EndpointError
+from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.endpoint import Endpoint
+
+BOX: dict[str, Any] = {"type": "textbox"}
+CHAT: dict[str, Any] = {"type": "chatbot", "value": []}
+
+
+def page(
+    *inputs: dict[str, Any],
+    gives: tuple[int, ...] = (),
+    submit: int | None = None,
+    version: str = "5.0.0",
+) -> dict[str, Any]:
+    """Make the `/config` of a page with one function.
+
+    Args:
+        inputs: The function's inputs: each one's type, and its props.
+        gives: The positions of the inputs that the function gives back.
+        submit: The position of the box whose submit event starts it; None for a button's click.
+        version: The release of Gradio.
+    """
+    components = [
+        {"id": at, "type": each["type"], "props": {k: v for k, v in each.items() if k != "type"}}
+        for at, each in enumerate(inputs)
+    ]
+    function = {
+        "id": 0,
+        "api_name": "answer",
+        "inputs": list(range(len(inputs))),
+        "outputs": [*gives, 99],
+        "targets": [[98, "click"] if submit is None else [submit, "submit"]],
+    }
+    return {
+        "version": version,
+        "components": [*components, {"id": 99, "type": "chatbot", "props": {}}],
+        "dependencies": [function],
+    }
+
+
+def roles(endpoint: Endpoint) -> list[str | None]:
+    return [each.role for each in endpoint.inputs]
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param(page(BOX, BOX, submit=1), [None, "prompt"], id="the-box-that-submits"),
+        pytest.param(page(BOX, BOX, gives=(1,)), [None, "prompt"], id="the-box-that-is-cleared"),
+        pytest.param(page(BOX, BOX), ["prompt", None], id="the-first-text"),
+        pytest.param(
+            page({**BOX, "type": "textbox", "label": "Notes"}, {**BOX, "label": "Your message"}),
+            [None, "prompt"],
+            id="the-box-that-is-called-message",
+        ),
+        pytest.param(
+            page({"type": "antdinputpassword"}, BOX), [None, "prompt"], id="never-a-password"
+        ),
+    ],
+)
+def test_the_prompt_is_the_box_that_a_visitor_sends(config: Any, expected: Any) -> None:
+    assert roles(find_endpoint(config)) == expected
+
+
+def test_a_password_is_never_the_prompt() -> None:
+    config = page({**BOX, "label": "API key"}, {**BOX, "label": "Message"}, submit=0)
+    config["components"][0]["props"]["type"] = "password"
+
+    assert roles(find_endpoint(config)) == [None, "prompt"]
+    del config["dependencies"][0]["inputs"][1]
+    with pytest.raises(EndpointError):
+        find_endpoint(config)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"label": "System prompt"},
+        {"label": "SYSTEM MESSAGE"},
+        {"label": "系统提示词"},
+        {"label": "系統提示"},
+        {"label": "Системный промпт"},
+        {"label": "システムプロンプト"},
+        {"placeholder": "System Prompt"},
+        {"placeholder": "Введите системное сообщение"},
+        {"value": "You are a pirate."},
+        {"value": "你是一个乐于助人的助手。"},
+        {"value": "Ты — полезный помощник."},
+    ],
+    ids=str,
+)
+def test_a_system_box_is_seen_by_label_placeholder_and_value(look: dict[str, Any]) -> None:
+    found = find_endpoint(page({**BOX, **look}, BOX, CHAT))
+
+    assert roles(found) == ["system", "prompt", "history"]
+
+
+@pytest.mark.parametrize("label", ["Operating system", "File system", "Ecosystem"])
+def test_not_each_system_is_a_system_prompt(label: str) -> None:
+    assert "system" not in roles(find_endpoint(page(BOX, {**BOX, "label": label}, submit=0)))
+
+
+def slider(low: float, high: float, **props: Any) -> dict[str, Any]:
+    return {"type": "slider", "minimum": low, "maximum": high, "value": low, **props}
+
+
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("Maximum new tokens", "max_tokens"),
+        ("max_dec_len", "max_tokens"),
+        ("Max output tokens", "max_tokens"),
+        ("Max Length", "max_tokens"),
+        ("Maximum length", "max_tokens"),
+        ("Max Generation Tokens", "max_tokens"),
+        ("最大生成长度", "max_tokens"),
+        ("Макс. число токенов", "max_tokens"),
+        ("Max input tokens", None),
+        ("Max History Tokens", None),
+        ("Context length", None),
+        ("Temperature", "temperature"),
+        ("温度", "temperature"),
+        ("Температура", "temperature"),
+        ("Top-p (nucleus sampling)", "top_p"),
+        ("Top P", "top_p"),
+        ("top_p", "top_p"),
+        ("Top K", None),
+        ("Repetition penalty", None),
+    ],
+)
+def test_sampling_is_found_by_the_labels_of_real_apps(label: str, role: str | None) -> None:
+    found = find_endpoint(page(BOX, slider(0, 64, label=label), submit=0))
+
+    assert roles(found) == ["prompt", role]
+
+
+def test_the_tokens_of_a_reply_come_before_those_of_the_whole() -> None:
+    both = [slider(0, 4096, label=label) for label in ("Max length", "Max new tokens")]
+
+    assert roles(find_endpoint(page(BOX, *both))) == ["prompt", None, "max_tokens"]
+
+
+def test_sliders_without_names_are_told_by_their_ranges() -> None:
+    ranges = [(8, 8192), (0.01, 1.0), (0.01, 1.5), (1.0, 2.0)]
+    found = find_endpoint(page(BOX, *(slider(*each) for each in ranges)))
+
+    assert roles(found) == ["prompt", "max_tokens", "top_p", "temperature", None]
+    alike = find_endpoint(page(BOX, *[slider(0, 8192)] * 2))
+    assert roles(alike) == ["prompt", None, None], "where two could be meant, none is"
+
+
+# roles=
+
+
+@pytest.mark.parametrize("key", ["Notes", " notes ", 1, "1"])
+def test_a_role_is_given_by_label_or_position(key: Any) -> None:
+    config = page({**BOX, "label": "Message"}, {**BOX, "label": "Notes"}, submit=0)
+
+    assert roles(find_endpoint(config)) == ["prompt", None]
+    assert roles(find_endpoint(config, roles={key: "system"})) == ["prompt", "system"]
+    assert roles(find_endpoint(config, roles={key: "prompt"})) == [None, "prompt"]
+
+
+def test_a_role_is_given_by_parameter() -> None:
+    info = {
+        "named_endpoints": {
+            "/answer": {"parameters": [{"parameter_name": "a"}, {"parameter_name": "b"}]}
+        }
+    }
+
+    assert roles(find_endpoint(page(BOX, BOX), roles={"b": "prompt"}, info=info)) == [
+        None,
+        "prompt",
+    ]
+
+
+def test_a_role_can_be_taken_away() -> None:
+    config = page(BOX, {**BOX, "label": "System"})
+
+    assert roles(find_endpoint(config, roles={"System": None})) == ["prompt", None]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"Massage": "prompt"}, "no input for 'Massage'. Its inputs are 0: Message, 1: Message"),
+        ({7: "prompt"}, "no input for 7"),
+        ({"Message": "prompt"}, "2 inputs are called 'Message'; give a position instead: 0, 1"),
+    ],
+)
+def test_a_role_of_no_input_or_of_several_is_an_error_that_lists_them(
+    given: Any, said: str
+) -> None:
+    config = page({**BOX, "label": "Message"}, {**BOX, "label": "Message"})
+
+    with pytest.raises(EndpointError) as caught:
+        find_endpoint(config, roles=given)
+
+    assert said in str(caught.value)
+
+
+def test_an_input_of_an_unknown_kind_is_named_with_a_line_that_works() -> None:
+    config = page({"type": "fancyinput", "label": "Ask here"}, CHAT)
+
+    with pytest.raises(EndpointError) as caught:
+        find_endpoint(config)
+
+    assert "/answer (#0 Ask here, an unknown fancyinput, chatbot)" in str(caught.value)
+    assert 'endpoint="answer", roles={\'Ask here\': "prompt"}' in str(caught.value)
+    found = find_endpoint(config, "answer", roles={"Ask here": "prompt"})
+    assert found.data("Hi") == ["Hi", []]
+
+
+def test_a_function_without_a_name_is_asked_for_by_its_number() -> None:
+    config = page(BOX, CHAT)
+    config["dependencies"].append({**config["dependencies"][0], "id": 1, "api_name": False})
+
+    assert find_endpoint(config, "#1").fn_index == 1
+    assert find_endpoint(config, "answer").fn_index == 0
+
+
+# The values of inputs that nobody touches: Gradio's front end, js/*/Index.svelte
+
+
+@pytest.mark.parametrize(
+    ("kind", "props", "version", "value"),
+    [
+        ("textbox", {}, "4.44.1", ""),
+        ("textbox", {}, "6.31.0", ""),
+        ("textbox", {"visible": False}, "5.0.0", ""),
+        ("textbox", {"visible": False}, "6.31.0", None),  # not drawn, and so not set
+        ("textbox", {"value": "x"}, "6.31.0", "x"),
+        ("number", {}, "5.34.2", 0),
+        ("number", {}, "5.35.0", None),
+        ("number", {}, "6.0.0", 0),
+        ("slider", {"value": 3}, "4.0.0", 3),
+        ("checkbox", {}, "4.0.0", False),
+        ("checkboxgroup", {}, "4.0.0", []),
+        ("radio", {"choices": [["a", "a"]]}, "5.0.0", None),
+        ("dropdown", {"choices": [["a", "a"]]}, "4.0.0", None),
+        ("dropdown", {"choices": [["a", "a"]], "multiselect": True}, "4.0.0", []),
+        ("multimodaltextbox", {}, "5.0.0", {"text": "", "files": []}),
+        ("state", {"value": [1]}, "5.0.0", [1]),
+        ("image", {}, "5.0.0", None),
+    ],
+)
+def test_an_untouched_input_is_sent_as_the_page_sends_it(
+    kind: str, props: dict[str, Any], version: str, value: Any
+) -> None:
+    config = page(BOX, {"type": kind, "label": "Extra", **props}, submit=0, version=version)
+
+    assert find_endpoint(config).data("Hi")[1] == value
+
+
+def test_the_app_s_own_system_prompt_and_greeting_stay() -> None:
+    greeting = [[None, "Hello!"]]
+    config = page(
+        BOX, {**CHAT, "value": greeting}, {**BOX, "label": "System", "value": "You are kind."}
+    )
+    endpoint = find_endpoint(config)
+
+    assert endpoint.data("Hi") == ["Hi", greeting, "You are kind."]
+    assert endpoint.data("Hi", "", history=[["A", "B"]]) == ["Hi", [*greeting, ["A", "B"]], ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("antdinput", "Hi"),
+        ("antdinputtextarea", "Hi"),
+        ("antdxsender", "Hi"),
+        ("modelscopemultimodalinput", {"text": "Hi", "files": []}),
+        ("modelscopelegacymultimodalinput", {"text": "Hi", "files": []}),
+        ("modelscopepromultimodalinput", {"text": "Hi", "files": []}),
+    ],
+)
+@pytest.mark.parametrize("chat", ["modelscopelegacychatbot", "modelscopeprochatbot"])
+def test_the_inputs_and_chats_of_modelscope_studio_are_known(
+    kind: str, value: Any, chat: str
+) -> None:
+    endpoint = find_endpoint(page({"type": kind}, {"type": chat}, submit=0))
+
+    assert endpoint.data("Hi") == [value, []]
+    shape = "messages" if "pro" in chat else "pairs"
+    assert [each.shape for each in endpoint.inputs][1] == shape
