@@ -144,4 +144,13 @@ def _place_sampling(
             f"{', '.join(has) or 'none'}); there the app keeps its own values.",
             stacklevel=2,
         )
-    return endpoint.place_sampling(sampling)
+    placed = endpoint.place_sampling(sampling)
+    for each in endpoint.chat_inputs:
+        wanted = sampling.get(each.role or "")
+        if wanted is not None and placed.get(each.key) != wanted:
+            warnings.warn(
+                f"{each.role}={wanted}: the app's {each.name!r} goes from {each.limits[0]} to "
+                f"{each.limits[1]}, so {placed[each.key]} is sent.",
+                stacklevel=2,
+            )
+    return placed

@@ -22,7 +22,7 @@ from qwen_space.gradio.app import (
     AppConfig,
     AppFunction,
 )
-from qwen_space.gradio.endpoint import Endpoint, Input, Phase, Role, Shape, bare_name
+from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape, bare_name
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, Page, find_output
 
@@ -167,9 +167,8 @@ class App:
         if not self._candidates:
             raise EndpointError(f"The app has no endpoint that fits a chat. {self._unfit()}")
         ranks = [self._rank(each) for each in self._candidates]
-        best = [
-            each for each, rank in zip(self._candidates, ranks, strict=True) if rank == min(ranks)
-        ]
+        least = min(ranks)
+        best = [each for each, rank in zip(self._candidates, ranks, strict=True) if rank == least]
         if len({_likeness(each) for each in best}) > 1:
             shown = [self._titled(each.start, each.roles, each.steps) for each in best]
             raise EndpointError(
@@ -178,7 +177,7 @@ class App:
             )
         return self._chosen(best[0])
 
-    def _rank(self, candidate: _Candidate) -> tuple[int, bool, bool, bool, bool, bool, int]:
+    def _rank(self, candidate: _Candidate) -> tuple[int, ...]:
         """Return how well a function fits; less is better.
 
         gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
@@ -193,6 +192,8 @@ class App:
         shows_chat = any(each.kind in CHATS for each in last.outputs)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
+        roles = candidate.roles.values()
+        told = {(role, component) for component, (role, _) in candidate.roles.items()}
         is_hidden = not (first.public and last.public) or last.api_name is None
         return (
             len(candidate.missing),
@@ -201,7 +202,11 @@ class App:
             is_hidden,
             not shows_chat,
             not last.streams,
+            output is not None and last.outputs[output].kind == "json",
             known,
+            "submit" not in first.events,
+            len(SAMPLING.intersection(role for role, _ in roles)) < 2,
+            output is not None and ("prompt", last.outputs[output].id) in told,
         )
 
     # One candidate
@@ -216,9 +221,11 @@ class App:
         components = _distinct(steps)
         parameters = self._parameters(steps)
         chosen, missing = _choose(self._wanted, components, parameters)
+        own = {part for part, event in start.targets if event == "submit"}
         clues = Clues(
-            self._page.submitting,
+            own.intersection(each.id for each in components) or self._page.submitting,
             {each.id for each in components if self._page.gives(start, each.id)},
+            self._page.elsewhere,
             parameters,
             chosen,
         )
@@ -337,6 +344,17 @@ class App:
             kind=component.kind,
             component=component.id,
             why=why,
+            limits=self._limits(component),
+        )
+
+    def _limits(self, component: AppComponent) -> tuple[float | None, float | None]:
+        """Return the least and greatest value of a slider, where the server refuses others."""
+        if component.kind != "slider" or self.config.version.startswith("4."):
+            return None, None
+        low, high = (component.props.get(name) for name in ("minimum", "maximum"))
+        return (
+            low if isinstance(low, (int, float)) else None,
+            high if isinstance(high, (int, float)) else None,
         )
 
     def _shape(self, component: AppComponent) -> Shape:

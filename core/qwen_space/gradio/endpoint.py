@@ -35,6 +35,7 @@ class Input:
         kind: The component's type.
         component: The component's number in the app's `/config`.
         why: The reason for its role, in words.
+        limits: The least and the greatest value that the server takes; None for no limit.
     """
 
     role: Role | None
@@ -46,6 +47,13 @@ class Input:
     kind: str = "textbox"
     component: Any = field(default=None, compare=False)
     why: str = field(default="", compare=False)
+    limits: tuple[float | None, float | None] = field(default=(None, None), compare=False)
+
+    def clamp(self, value: float) -> float:
+        """Return the nearest value that the server takes, as the page's own slider does."""
+        low, high = self.limits
+        value = value if low is None else max(value, low)
+        return value if high is None else min(value, high)
 
     @property
     def key(self) -> Any:
@@ -153,13 +161,13 @@ class Endpoint:
             sampling: `temperature`, `top_p` and `max_tokens`.
 
         Returns:
-            The values by the inputs' keys, as `data` takes them.
+            The values by the inputs' keys, as `data` takes them, within the inputs' limits.
         """
         placed: dict[Any, Any] = {}
         for wanted, value in sampling.items():
             for each in self._free:
                 if each.role == wanted:
-                    placed[each.key] = value
+                    placed[each.key] = each.clamp(value)
                 elif each.role == "settings" and wanted in each.default:
                     placed.setdefault(each.key, {})[wanted] = value
         return placed

@@ -26,12 +26,15 @@ class Clues:
     Attributes:
         submitting: The components whose submit event starts a function.
         cleared: The components that the functions of this chat give, too.
+        elsewhere: The components whose value the server gets by an event of their own, for all
+            its visitors, whatever the chat's function is given.
         parameters: The names of the parameters that a component is passed as, by its number.
         chosen: The roles that the caller gave, by the component's number; None for no role.
     """
 
     submitting: Collection[Any] = ()
     cleared: Collection[Any] = ()
+    elsewhere: Collection[Any] = ()
     parameters: Mapping[Any, Sequence[str]] = field(default_factory=dict)
     chosen: Mapping[Any, Role | None] = field(default_factory=dict)
 
@@ -97,6 +100,16 @@ _SYSTEM_WORDS = re.compile(
     r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
     r"|系统|系統|人设|人設|角色设定|систем|システム|시스템|\bsistema\b|système",
     re.IGNORECASE,
+)
+# Where there are several, as "User System Prompt" and "System Pre-Context" beside it.
+_SYSTEM_PROMPTS = (
+    re.compile(
+        r"\s?(?:default )?sys(?:tem)?[ _-]?(?:prompt|message|instruction)?s?\W?$", re.IGNORECASE
+    ),
+    re.compile(
+        r".*sys(?:tem)?[ _-]?(?:prompt|message|instruction)|.*系[统統].{0,2}(?:提示|消息)",
+        re.IGNORECASE,
+    ),
 )
 _NO_SYSTEM = re.compile(r"(?:operating|file)[ _-]?system|system (?:info|status|log)", re.IGNORECASE)
 _SYSTEM_VALUE = re.compile(
@@ -183,10 +196,15 @@ def _find_history(components: Sequence[AppComponent], clues: Clues) -> _Found:
 
 
 def _find_system(components: Sequence[AppComponent], clues: Clues) -> _Found:
-    for each in components:
-        if (why := looks_like_system(each, clues)) is not None:
-            return each, why
-    return None
+    looks = [(each, looks_like_system(each, clues)) for each in components]
+    found = [(each, why) for each, why in looks if why and each.id not in clues.elsewhere]
+    for pattern in _SYSTEM_PROMPTS:
+        for each, why in found:
+            if clues.parameter_in(each, _SYSTEMS) or any(
+                pattern.match(text) for _, text in _words(each)
+            ):
+                return each, why
+    return found[0] if found else None
 
 
 def _find_model(components: Sequence[AppComponent], clues: Clues) -> _Found:
@@ -251,6 +269,7 @@ _FIGURES: Mapping[Role, _Figure] = {
             "num_predict",
             "n_predict",
             "num_tokens",
+            "tokens",
             "output_length",
             "request_output_len",
             "maximum_new_tokens",
@@ -269,7 +288,7 @@ _FIGURES: Mapping[Role, _Figure] = {
             r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов",
         ),
         re.compile(
-            r"input|context|prompt|histor|source|memory|window|penalty|turns|min[ _]|retriev|"
+            r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
             r"输入|上下文|历史|контекст|вход|истори",
             re.IGNORECASE,
         ),

@@ -16,6 +16,8 @@ __all__ = ["LOADING", "Page", "find_output"]
 LOADING = frozenset({"load", "unload", "tick"})
 """Events that no visitor makes."""
 
+_CHANGING = frozenset({"blur", "change", "input"})
+
 _MOST_STEPS = 20  # that are run for one message
 
 _REPLIES = frozenset(
@@ -41,6 +43,7 @@ class Page:
     Attributes:
         starts: The functions that the page runs first: on an event, or for the API alone.
         submitting: The components whose submit event starts a function.
+        elsewhere: The components whose value has an event of its own that hands it to the server.
     """
 
     def __init__(self, functions: Sequence[AppFunction]) -> None:
@@ -51,12 +54,15 @@ class Page:
         self._given: dict[Any, set[Any]] = {}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
+        self.elsewhere: set[Any] = set()
         for each in functions:
             if each.after is None or each.after not in numbers:
                 self.starts.append(each)
             else:
                 self._following.setdefault(each.after, []).append(each)
             self.submitting.update(part for part, event in each.targets if event == "submit")
+            if not each.outputs and len(each.inputs) == 1 and each.events & _CHANGING:
+                self.elsewhere.add(each.inputs[0].id)
             for output in each.outputs:
                 if output.kind == "state":
                     self._writers.setdefault(output.id, []).append(each)
@@ -168,9 +174,10 @@ class Page:
 def _is_constant(value: Any) -> bool:
     """Whether the value of a state that no function writes stays as it is.
 
-    A list may be changed in place, as may an object, of which `/config` has the `repr`.
+    A list may be changed in place, as may an object, of which `/config` has the `repr`. Nothing
+    is told of it by Gradio 5 and newer.
     """
-    return value is None or (isinstance(value, (str, int, float)) and str(value)[:1] != "<")
+    return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
 
 
 class _Goes:

@@ -55,7 +55,7 @@ PARTS: dict[str, Any] = {
     "box": ("textbox", {"label": "Message"}),
     "system": ("textbox", {"label": "System prompt", "value": "Be kind."}),
     "chat": ("chatbot", {"value": [], "type": "messages"}),
-    "state": ("state", {}),
+    "state": ("state", {"value": 0}),
     "out": ("textbox", {"label": "Reply"}),
     "slider": ("slider", {"label": "Max new tokens", "value": 512}),
     "size": ("radio", {"label": "Size", "choices": [["7B", "7B"], ["3B", "3B"]], "value": "7B"}),
@@ -540,7 +540,7 @@ def test_a_prompt_for_a_box_with_files_comes_without_files() -> None:
     parts = {**PARTS, "box": ("multimodaltextbox", {"value": {"text": "", "files": []}})}
     endpoint = find_endpoint(app(function(["box", "state"], ["out"]), **parts))
 
-    assert endpoint.data("Hi", "S") == [{"text": "Hi", "files": []}, None]
+    assert endpoint.data("Hi", "S") == [{"text": "Hi", "files": []}, 0]
 
 
 def tell(message: Any, history: Any, system: str = "", temperature: float = 0.0) -> Iterator[str]:

@@ -18,6 +18,7 @@ PARTS = {
     "chat": ("chatbot", {"value": []}),
     "saved": ("state", {}),
     "turns": ("state", {"value": []}),
+    "size": ("state", {"value": 7}),
     "heat": ("slider", {"label": "Temperature"}),
 }
 
@@ -109,7 +110,8 @@ def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) 
     [
         pytest.param([step("box chat", "chat")], True, id="the-chat-is-read"),
         pytest.param([step("box chat turns", "chat")], False, id="a-list-changed-in-place"),
-        pytest.param([step("box chat saved", "chat")], True, id="a-state-that-stays-empty"),
+        pytest.param([step("box chat saved", "chat")], False, id="a-state-that-is-not-told"),
+        pytest.param([step("box chat size", "chat")], True, id="a-state-that-never-changes"),
         pytest.param(
             [step("box", "box saved"), step("saved chat", "chat", trigger_after=0)],
             True,

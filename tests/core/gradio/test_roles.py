@@ -157,6 +157,32 @@ def test_sliders_without_names_are_told_by_their_ranges() -> None:
     assert roles(alike) == ["prompt", None, None], "where two could be meant, none is"
 
 
+def test_the_system_prompt_comes_before_other_texts_of_the_system() -> None:
+    labels = ("System Pre-Context", "System Prompt")
+    found = find_endpoint(page(BOX, *({**BOX, "label": label} for label in labels), submit=0))
+
+    assert roles(found) == ["prompt", None, "system"]
+
+
+def test_a_box_whose_own_event_sets_it_for_all_visitors_is_no_system_prompt() -> None:
+    config = page(BOX, {**BOX, "label": "System prompt"}, submit=0)
+    config["dependencies"].append(
+        {"id": 1, "api_name": "set", "inputs": [1], "outputs": [], "targets": [[1, "blur"]]}
+    )
+
+    assert roles(find_endpoint(config)) == ["prompt", None]
+
+
+@pytest.mark.parametrize(("version", "sent"), [("4.44.1", 77), ("5.49.1", 512), ("6.31.0", 512)])
+def test_sampling_stays_in_a_slider_s_range_where_the_server_refuses_others(
+    version: str, sent: int
+) -> None:
+    config = page(BOX, slider(512, 8192, label="Max new tokens"), submit=0, version=version)
+    endpoint = find_endpoint(config)
+
+    assert list(endpoint.place_sampling({"max_tokens": 77}).values()) == [sent]
+
+
 # roles=
 
 
