@@ -36,6 +36,7 @@ from qwen_space.gradio.messages import (
     decode_large_event,
 )
 from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
+from qwen_space.gradio.zero_gpu import is_quota
 
 __all__ = ["Job", "JobEvent", "JobState"]
 
@@ -44,14 +45,6 @@ JobEvent = Queued | Started | Notice | ValueEvent | SendData
 _SLICE = 1_000  # edits
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
-# The first three lines are ZeroGPU's titles and sentences.
-_QUOTA = re.compile(
-    r"GPU (quota|limit|illegal duration|queue timeout|pending credits)"
-    r"|requested GPU duration"
-    r"|No GPU was available"
-    r"|rate.?limit|too many requests",
-    re.IGNORECASE,
-)
 
 
 class JobState(enum.Enum):
@@ -309,7 +302,7 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
     title = title if isinstance(title, str) else None
     # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
     reason = None if error in (None, "None") else _unquoted(str(error))
-    if _QUOTA.search(f"{title} {reason}"):
+    if is_quota(title, reason):
         return QuotaError(reason or str(title))
     return JobError(reason, title)
 
