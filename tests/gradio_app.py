@@ -15,12 +15,15 @@ __all__ = ["running"]
 
 
 @contextlib.contextmanager
-def running(build: Callable[[], Any], path: str = "") -> Iterator[str]:
+def running(
+    build: Callable[[], Any], path: str = "", auth: tuple[str, str] | None = None
+) -> Iterator[str]:
     """Run an app and give its address.
 
     Args:
         build: Makes the `gr.Blocks`; called in the server's event loop.
         path: Where on its server the app is mounted.
+        auth: The user and the password that it wants.
     """
     from qwen_space.local.app import mount, shut
     from qwen_space.local.server import ServerThread, Site
@@ -30,7 +33,8 @@ def running(build: Callable[[], Any], path: str = "") -> Iterator[str]:
         blocks.queue()
         # No statistics after jobs: they import pandas, which warns.
         blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
-        return Site(mount(blocks, path or "/"), lambda: shut(blocks))
+        app = mount(blocks, path or "/") if auth is None else _mount_locked(blocks, path, auth)
+        return Site(app, lambda: shut(blocks))
 
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
@@ -39,3 +43,12 @@ def running(build: Callable[[], Any], path: str = "") -> Iterator[str]:
         yield f"http://127.0.0.1:{port}{path}"
     finally:
         server.stop()
+
+
+def _mount_locked(blocks: Any, path: str, auth: tuple[str, str]) -> Any:
+    import fastapi
+    import gradio as gr
+
+    return gr.mount_gradio_app(
+        fastapi.FastAPI(), blocks, path or "/", auth=auth, ssr_mode=False, mcp_server=False
+    )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 __all__ = [
     "DEFAULT_MAX_QUEUE",
@@ -21,6 +25,7 @@ __all__ = [
     "Secret",
     "SpaceConfig",
     "Timeouts",
+    "check_headers",
     "check_options",
     "default_hub",
     "default_space",
@@ -48,6 +53,8 @@ _HUB_PAGE = re.compile(
 )
 _HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
 _BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
 
 
@@ -103,7 +110,14 @@ class SpaceConfig:
             full name (`Qwen2.5-7B-Instruct`).
         hf_token: A Hugging Face token; it is sent to the Space's own address, and to the hub when
             that is asked about the Space, and nowhere else.
+        auth: The user and the password of an app with a login, Gradio's `launch(auth=...)`.
         proxy: The URL of an HTTP proxy for all requests; SOCKS with a session of your own.
+        trust_env: Whether the proxies that the environment names are used (`HTTPS_PROXY`,
+            `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`; never for this machine itself), and the
+            certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
+        verify: How a server's certificate is checked: True by the certificates that the system
+            trusts, a file or a folder of certificates by those alone, an `ssl.SSLContext` as it
+            says; False not at all, which lets anyone on the way read and change everything.
         timeouts: How long to wait.
         max_retries: How often a step that cannot have run the prompt is tried again.
         system_prompt: The system prompt of calls that bring none; None is the Space's own.
@@ -133,7 +147,10 @@ class SpaceConfig:
     space: str = DEFAULT_SPACE
     model: str = DEFAULT_MODEL
     hf_token: str | None = field(default=None, repr=False)
+    auth: tuple[str, str] | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)  # may hold a password
+    trust_env: bool = True
+    verify: bool | str | os.PathLike[str] | SSLContext = True
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
     system_prompt: str | None = None
@@ -150,6 +167,13 @@ class SpaceConfig:
     def __post_init__(self) -> None:
         space_url(self.space)
         object.__setattr__(self, "hf_token", _checked_token(self.hf_token))
+        object.__setattr__(self, "auth", _checked_auth(self.auth))
+        if not isinstance(self.verify, (bool, str, os.PathLike)) and not _is_tls(self.verify):
+            raise ValueError(
+                f"verify={self.verify!r:.200}: True, False, the path of a file or a folder of "
+                "certificates, or an ssl.SSLContext."
+            )
+        check_headers(self.headers)
         if self.max_retries < 0:
             raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
         if self.max_size <= 0:
@@ -173,7 +197,9 @@ class SpaceConfig:
         """Return what is pickled: all but the secrets, which are not to lie in files and caches."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         proxy = None if has_password(self.proxy) else self.proxy
-        left: dict[str, Any] = {"hf_token": None, "headers": {}, "proxy": proxy}
+        left: dict[str, Any] = {"hf_token": None, "auth": None, "headers": {}, "proxy": proxy}
+        if _is_tls(self.verify):  # which cannot be pickled
+            left["verify"] = True
         return partial(type(self), **{**values, **left}), ()
 
     def __copy__(self) -> SpaceConfig:
@@ -219,6 +245,22 @@ def _checked_token(token: str | None) -> str | None:
     if not (token.isascii() and token.isprintable()):
         raise ValueError("hf_token has characters that no token has: check how it was read.")
     return Secret(token) if token else None
+
+
+def _checked_auth(auth: Any) -> tuple[str, str] | None:
+    """Return a user and a password, of which the latter is not shown."""
+    if auth is None:
+        return None
+    if isinstance(auth, str) or len(auth) != 2 or not all(isinstance(each, str) for each in auth):
+        raise ValueError("auth must be a pair of texts, (user, password).")  # without its value
+    user, password = auth
+    return user, Secret(password)
+
+
+def _is_tls(value: Any) -> bool:
+    """Whether a value is an `ssl.SSLContext`, without the import of ssl, which takes a while."""
+    ssl = sys.modules.get("ssl")
+    return ssl is not None and isinstance(value, ssl.SSLContext)
 
 
 def is_hugging_face(url: str) -> bool:
@@ -291,12 +333,15 @@ class CallOptions(TypedDict, total=False):
         stop: Texts, or one, before the first of which the reply ends.
         inputs: Values for further inputs of the app, by parameter name or label.
         sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
+        headers: Headers of this call's requests to the Space, on top of the client's, such as the
+            `X-IP-Token` of the visitor for whom it asks.
     """
 
     model: str | None
     stop: str | Sequence[str]
     inputs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
+    headers: Mapping[str, str] | None
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -317,6 +362,22 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name, value in (options.get("sampling") or {}).items():
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise ValueError(f"{name}={value!r:.200} is no number.")
+    check_headers(options.get("headers") or {})
+
+
+def check_headers(headers: Any) -> None:
+    """Refuse headers that cannot be sent. Their values, which may be secret, are not shown.
+
+    Raises:
+        ValueError: They are no mapping of texts to texts, or one holds a line break.
+    """
+    if not isinstance(headers, Mapping):
+        raise ValueError("headers must be a mapping of texts to texts.")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"headers: {name!r:.200} is no name of a header.")
+        if not isinstance(value, str) or _CONTROL.search(value):
+            raise ValueError(f"headers: the value of {name!r} is no text in one line.")
 
 
 def _are_texts(value: Any) -> bool:

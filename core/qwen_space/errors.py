@@ -45,8 +45,9 @@ __all__ = [
 ]
 
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
-_TRY_AGAIN = re.compile(r"\btry again in (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)", re.IGNORECASE)
-_NO_LOGIN = "Not authenticated"  # what Gradio says where an app has a login
+_TRY_AGAIN = re.compile(
+    r"\b(?:try again|retry) in (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)", re.IGNORECASE
+)
 
 
 class QwenSpaceError(Exception):
@@ -119,19 +120,23 @@ class SpaceUnreachableError(TransportError, ConnectionError):
         url: The Space's address.
         reason: What the operating system, or the proxy, said.
         lasting: Whether another try is of no use, as for a certificate that is not valid.
+        remedy: What to do; None is what can always be done.
     """
 
-    def __init__(self, url: str, reason: str, *, lasting: bool = False) -> None:
+    def __init__(
+        self, url: str, reason: str, *, lasting: bool = False, remedy: str | None = None
+    ) -> None:
         super().__init__(url, reason)
         self.url = url
         self.reason = reason
         self.lasting = lasting
+        self.remedy = remedy
 
     def _said(self) -> str:
-        return (
-            f"Cannot reach {self.url}: {self.reason}. "
+        remedy = self.remedy or (
             "Check the address, the network and the proxy, and that the app is running."
         )
+        return f"Cannot reach {self.url}: {self.reason}. {remedy}"
 
 
 class SpaceTimeoutError(TransportError, TimeoutError):
@@ -296,19 +301,23 @@ def _seconds_said(text: str) -> float | None:
 class AuthenticationError(SpaceError):
     """The Space wants a token, or does not take the one that it was given.
 
-    Or the app has a login of its own, Gradio's `launch(auth=...)`.
+    Or the app has a login of its own, Gradio's `launch(auth=...)`, or a server in front of it has.
+
+    Attributes:
+        url: What was asked for.
+        detail: What the answer says.
+        remedy: What to do; None is to give a token.
     """
 
-    def __init__(self, url: str, detail: str) -> None:
-        super().__init__(url, detail)
+    def __init__(self, url: str, detail: str, remedy: str | None = None) -> None:
+        super().__init__(url, detail, remedy)
         self.url = url
         self.detail = detail
+        self.remedy = remedy
 
     def _said(self) -> str:
-        remedy = "Give an hf_token that may use this Space."
-        if self.detail == _NO_LOGIN:
-            remedy = "Log in on its page, and give the cookie of that as the header Cookie."
-        return f"{self.url} refused access: {self.detail}. {remedy}"
+        remedy = self.remedy or "Give an hf_token that may use this Space."
+        return f"{self.url} refused access: {self.detail.rstrip('.')}. {remedy}"
 
 
 class SpaceUnavailableError(SpaceError):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from qwen_space.events import TextDelta
 from qwen_space.gradio.known_spaces import QWEN_2_5
+
+if TYPE_CHECKING:
+    import os
+    import ssl
 
 __all__ = ["Qwen_Qwen_2_5"]
 
@@ -41,6 +45,10 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
         model: str | None,
         messages: Sequence[Mapping[str, Any]],
         proxy: str | None = None,
+        *,
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext = True,
+        trust_env: bool = True,
+        auth: tuple[str, str] | None = None,
         **kwargs: Any,
     ) -> AsyncGenerator[str, None]:
         """Yield the pieces of the reply to a chat; closing the generator stops the job.
@@ -52,6 +60,9 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
             model: A size such as "7B", or `default_model`, which None and "" stand for too.
             messages: `{"role": ..., "content": ...}` each.
             proxy: The URL of an HTTP proxy.
+            verify: How the server's certificate is checked; see `SpaceConfig`.
+            trust_env: Whether the proxies and certificates that the environment names are used.
+            auth: The user and the password of an app with a login.
             kwargs: Ignored.
 
         Raises:
@@ -60,7 +71,14 @@ class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
         """
         from qwen_space.client.client import SpaceClient  # imports aiohttp, a fifth of a second
 
-        client = SpaceClient(cls.url, model=model or cls.default_model, proxy=proxy)
+        client = SpaceClient(
+            cls.url,
+            model=model or cls.default_model,
+            proxy=proxy,
+            verify=verify,
+            trust_env=trust_env,
+            auth=auth,
+        )
         async with client, client.stream_chat(messages) as events:
             async for event in events:
                 if isinstance(event, TextDelta):

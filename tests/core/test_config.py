@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import ssl
 from dataclasses import FrozenInstanceError, fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +124,15 @@ def test_a_password_in_the_address_is_a_misuse_that_is_not_repeated(space: str) 
         ({"model": ""}, "model is empty"),
         ({"proxy": "socks5://127.0.0.1:1080"}, "proxy must be a URL"),
         ({"proxy": "127.0.0.1:3128"}, "proxy must be a URL"),
+        ({"auth": "user:pw"}, "auth must be a pair"),
+        ({"auth": ("user",)}, "auth must be a pair"),
+        ({"auth": ("user", None)}, "auth must be a pair"),
+        ({"verify": None}, "verify=None: True, False, the path"),
+        ({"verify": 1.5}, "verify=1.5"),
+        ({"headers": "X-A: b"}, "headers must be a mapping"),
+        ({"headers": {"X A": "b"}}, "'X A' is no name of a header"),
+        ({"headers": {"X-A": b"b"}}, "the value of 'X-A' is no text"),
+        ({"headers": {"X-A": "b\nX-B: c"}}, "the value of 'X-A' is no text"),
     ],
 )
 @pytest.mark.parametrize("make", [SpaceConfig, SpaceClient])
@@ -161,6 +172,7 @@ SECRETS = SpaceConfig(
     hf_token=TOKEN,
     proxy="http://user:proxy_secret@127.0.0.1:3128",
     headers={"Cookie": "cookie_secret"},
+    auth=("ada", "login_secret"),
 )
 
 
@@ -181,9 +193,27 @@ def test_a_pickle_holds_everything_but_the_secrets(protocol: int) -> None:
     pickled = pickle.dumps(SECRETS, protocol), pickle.dumps(open_proxy, protocol)
 
     assert b"secret" not in b"".join(pickled)
-    without = replace(SECRETS, hf_token=None, headers={})
+    without = replace(SECRETS, hf_token=None, headers={}, auth=None)
     assert pickle.loads(pickled[0]) == replace(without, proxy=None)
     assert pickle.loads(pickled[1]) == replace(without, proxy="http://127.0.0.1:3128", model="7B")
+
+
+def test_a_context_of_tls_is_no_part_of_a_pickle() -> None:
+    config = SpaceConfig(verify=ssl.create_default_context())
+
+    assert pickle.loads(pickle.dumps(config)).verify is True
+
+
+@pytest.mark.parametrize("verify", [False, "ca.pem", Path("certificates")])
+def test_other_ways_of_verifying_are(verify: Any) -> None:
+    assert pickle.loads(pickle.dumps(SpaceConfig(verify=verify))).verify == verify
+
+
+def test_a_password_is_shown_in_no_trace() -> None:
+    auth = SpaceConfig(auth=("ada", "login_secret")).auth
+
+    assert auth == ("ada", "login_secret")
+    assert repr(auth) == "('ada', '**********')"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from qwen_space.chat.messages import Turn
+    from qwen_space.client.login import Login
     from qwen_space.config import CallOptions
     from qwen_space.gradio.endpoint import Endpoint
 
@@ -41,6 +42,7 @@ class Space:
         self.config = config
         self._known: tuple[SpaceConfig, Endpoint | None] = config, None
         self._clients = Clients()
+        self._login: Login | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_clients": Clients()}
@@ -56,10 +58,13 @@ class Space:
             # It would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(_import_client)
         from qwen_space.client.client import SpaceClient
+        from qwen_space.client.login import Login
+
+        self._login = self._login or Login()
 
         def make() -> SpaceClient:
             config, endpoint = self._known
-            return SpaceClient.from_config(config, endpoint=endpoint)
+            return SpaceClient.from_config(config, endpoint=endpoint, login=self._login)
 
         client = await stack.enter_async_context(self._clients.borrowed(make))
         stack.push(self._forget)

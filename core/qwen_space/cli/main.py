@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import getpass
 import io
 import json
 import os
@@ -131,6 +132,24 @@ def _add_space(parser: argparse.ArgumentParser) -> None:
         help="owner/name, or the URL of a Gradio app (default: QWEN_SPACE_URL if that is set, "
         f"else {DEFAULT_SPACE})",
     )
+    parser.add_argument(
+        "--auth",
+        metavar="USER",
+        help="log in as this user, where the app has a login; the password is asked for, or read "
+        "from QWEN_SPACE_PASSWORD",
+    )
+    parser.add_argument(
+        "--verify",
+        metavar="PATH",
+        default=True,
+        help="trust the certificates in this file or folder, in place of the system's",
+    )
+    parser.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="do not check the server's certificate",
+    )
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -175,7 +194,7 @@ def _chat(options: argparse.Namespace) -> None:
 
     space = Space(
         _config(
-            options.space,
+            options,
             endpoint=options.endpoint,
             history=options.history,
             model=options.model,
@@ -202,7 +221,7 @@ def _converse(space: Space) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from qwen_space.cli.inspection import inspect_space
 
-    found = asyncio.run(inspect_space(_config(options.space, endpoint=options.endpoint)))
+    found = asyncio.run(inspect_space(_config(options, endpoint=options.endpoint)))
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
     else:
@@ -231,13 +250,25 @@ def _needing_rich(feature: str, otherwise: str) -> Iterator[None]:
         ) from exc
 
 
-def _config(space: str, **options: Any) -> SpaceConfig:
+def _config(options: argparse.Namespace, **more: Any) -> SpaceConfig:
     """Return a configuration with the token of the environment, for Hugging Face only.
 
-    The token is not an option: it would show in `ps`.
+    Neither the token nor a password is an option: it would show in `ps`.
     """
-    token = token_for(SpaceConfig(space=space).url, None)
-    return SpaceConfig(space=space, hf_token=token, hub=default_hub(), **options)
+    space = options.space
+    return SpaceConfig(
+        space=space,
+        hf_token=token_for(SpaceConfig(space=space).url, None),
+        auth=None if options.auth is None else (options.auth, _password(options.auth)),
+        verify=options.verify,
+        hub=default_hub(),
+        **more,
+    )
+
+
+def _password(user: str) -> str:
+    given = os.environ.get("QWEN_SPACE_PASSWORD")
+    return getpass.getpass(f"Password of {user}: ") if given is None else given
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from qwen_space.chat.stop import StopScanner
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
+from qwen_space.client.login import Login
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
 from qwen_space.client.stream import EventStreamReader
@@ -44,6 +45,9 @@ from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
 
 if TYPE_CHECKING:
+    import os
+    import ssl
+
     import aiohttp
     from typing_extensions import Self, Unpack
 
@@ -63,7 +67,10 @@ class SpaceClient:
         space: A Hugging Face id (`owner/name`), or the URL of a Gradio app.
         model: Which of the app's models answers; `qwen-2.5` is its default.
         hf_token: A Hugging Face token, sent to the Space's own address only.
+        auth: The user and the password of an app with a login, Gradio's `launch(auth=...)`.
         proxy: The URL of an HTTP proxy, used for every request.
+        trust_env: Whether the proxies and certificates that the environment names are used.
+        verify: How a server's certificate is checked; see `SpaceConfig`.
         timeouts: How long to wait, in seconds.
         max_retries: How often a step that cannot have run the prompt is tried again.
         system_prompt: The system prompt of calls that bring none.
@@ -91,7 +98,10 @@ class SpaceClient:
         *,
         model: str = DEFAULT_MODEL,
         hf_token: str | None = None,
+        auth: tuple[str, str] | None = None,
         proxy: str | None = None,
+        trust_env: bool = True,
+        verify: bool | str | os.PathLike[str] | ssl.SSLContext = True,
         timeouts: Timeouts | None = None,
         max_retries: int = 2,
         system_prompt: str | None = None,
@@ -108,7 +118,10 @@ class SpaceClient:
             space=space,
             model=model,
             hf_token=hf_token,
+            auth=auth,
             proxy=proxy,
+            trust_env=trust_env,
+            verify=verify,
             timeouts=timeouts or Timeouts(),
             max_retries=max_retries,
             system_prompt=system_prompt,
@@ -130,10 +143,18 @@ class SpaceClient:
         *,
         session: aiohttp.ClientSession | None = None,
         endpoint: Endpoint | None = None,
+        login: Login | None = None,
     ) -> SpaceClient:
-        """Return a client of what `config` describes, with the endpoint if it is known already."""
+        """Return a client of what `config` describes.
+
+        Args:
+            config: How to reach and to use the Space.
+            session: As of the class.
+            endpoint: The function that answers, if it is known already.
+            login: The app's login, where several clients share it.
+        """
         client = cls()
-        client._transport = Transport(config, session)
+        client._transport = Transport(config, session, login)
         client._resolver = EndpointResolver(client._transport, endpoint)
         return client
 
@@ -313,26 +334,24 @@ class SpaceClient:
         """Ask the endpoint; the stack closes the stream."""
         stop = options.get("stop") or ()
         scanner = StopScanner(stop)
+        transport = self._transport.with_headers(options.get("headers"))
         asked = await self._question(chat, options, deadline)
         endpoint = asked.endpoint
         session_hash = uuid.uuid4().hex
         for step in asked.steps:
-            asked.receive(
-                step, await self._run_step(step, asked.data(step), session_hash, deadline)
-            )
+            join = self._join(step, asked.data(step), session_hash)
+            asked.receive(step, await _run_step(transport, step, join, deadline))
         join = self._join(endpoint, asked.data(endpoint), session_hash)
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
-            body, job = await submit_job(
-                self._transport, endpoint, join, deadline, may_call=may_call
-            )
+            body, job = await submit_job(transport, endpoint, join, deadline, may_call=may_call)
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
-        reply = EventStreamReader(body, job, deadline, model, self._sending(join, deadline))
+        reply = EventStreamReader(body, job, deadline, model, _sending(transport, join, deadline))
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:
@@ -340,22 +359,6 @@ class SpaceClient:
             stack.push_async_callback(events.aclose)
         stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events
-
-    async def _run_step(
-        self, step: Endpoint, data: list[Any], session_hash: str, deadline: Deadline
-    ) -> Mapping[Any, Any]:
-        """Run a step before the endpoint, and return the values that components get of it."""
-        join = self._join(step, data, session_hash)
-        try:
-            return await run_prerequisite(
-                self._transport, step, join, deadline, self._sending(join, deadline)
-            )
-        except JobError as exc:
-            if step.phase != "load":
-                raise
-            # The page shows the error, and lets its visitor write all the same.
-            logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
-            return {}
 
     async def _question(
         self, chat: Sequence[Turn], options: CallOptions, deadline: Deadline
@@ -370,8 +373,26 @@ class SpaceClient:
         queue = f"{self.config.url}{endpoint.prefix}/queue"
         return Join(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
 
-    def _sending(self, join: Join, deadline: Deadline) -> Callable[[str | None], Awaitable[None]]:
-        async def send_data(event_id: str | None) -> None:
-            await self._transport.json("POST", join.data_url, deadline, join.answer(event_id))
 
-        return send_data
+def _sending(
+    transport: Transport, join: Join, deadline: Deadline
+) -> Callable[[str | None], Awaitable[None]]:
+    async def send_data(event_id: str | None) -> None:
+        await transport.json("POST", join.data_url, deadline, join.answer(event_id))
+
+    return send_data
+
+
+async def _run_step(
+    transport: Transport, step: Endpoint, join: Join, deadline: Deadline
+) -> Mapping[Any, Any]:
+    """Run a step before the endpoint, and return the values that components get of it."""
+    send_data = _sending(transport, join, deadline)
+    try:
+        return await run_prerequisite(transport, step, join, deadline, send_data)
+    except JobError as exc:
+        if step.phase != "load":
+            raise
+        # The page shows the error, and lets its visitor write all the same.
+        logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
+        return {}

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import io
 import json
+import ssl
+import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +22,18 @@ from qwen_space.client.aiohttp_internals import Connector
 from qwen_space.client.background import BackgroundTasks
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
-from qwen_space.client.http_errors import refusal
+from qwen_space.client.http_errors import error_detail, refusal
+from qwen_space.client.login import NOT_LOGGED_IN, Login, login_error, login_form
+from qwen_space.client.proxies import Proxy, choose_proxy, environment_proxies
+from qwen_space.client.tls import TLSFileError, tls_context
 from qwen_space.client.translation import translated
 from qwen_space.config import Secret, SpaceConfig, Timeouts
-from qwen_space.errors import ProtocolError, SpaceStatusError
+from qwen_space.errors import (
+    AuthenticationError,
+    ProtocolError,
+    SpaceStatusError,
+    SpaceUnreachableError,
+)
 
 __all__ = ["Transport"]
 
@@ -30,6 +42,7 @@ __all__ = ["Transport"]
 _KEEP_ALIVE = 3.0
 
 _EVENTS = "text/event-stream"
+_FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT = f"qwen-space/{__version__}"
 
@@ -44,14 +57,23 @@ class Transport:
 
     Args:
         config: Where the Space is, and what goes into the headers.
-        session: A session to use; None makes one, which `close` then closes.
+        session: A session to use; None makes one, which `close` then closes. The proxies of the
+            environment, and the certificates, are then the session's affair, unless `config`
+            names some.
+        login: The login of the app, if others use it too.
 
     Attributes:
         config: As given, but with the address at which the app was found.
         background: Gives up the jobs of callers who were cancelled.
+        call_headers: The headers of one call, on top of those of `config`.
     """
 
-    def __init__(self, config: SpaceConfig, session: aiohttp.ClientSession | None = None) -> None:
+    def __init__(
+        self,
+        config: SpaceConfig,
+        session: aiohttp.ClientSession | None = None,
+        login: Login | None = None,
+    ) -> None:
         self.config = config
         self._session = session
         self._owns_session = session is None
@@ -59,6 +81,19 @@ class Transport:
         self._released: set[Body] = set()
         self.background = BackgroundTasks()
         self._closing: asyncio.Task[None] | None = None
+        self._login = login or Login()
+        self._login_lock = asyncio.Lock()
+        self.call_headers: Mapping[str, str] = {}
+        self._environment: dict[str, str] | None = None  # the proxies that it names
+
+    def with_headers(self, headers: Mapping[str, str] | None) -> Transport:
+        """Return the transport of one call, which adds headers and shares everything else."""
+        if not headers:
+            return self
+        self._opened_session()
+        call = copy.copy(self)
+        call.call_headers = headers
+        return call
 
     async def close(self) -> None:
         """Close the connections, once the jobs that are being given up are.
@@ -120,11 +155,12 @@ class Transport:
         if self.config.hf_token is not None:
             headers["Authorization"] = Secret(f"Bearer {self.config.hf_token}")
         try:
-            return await self._json("GET", url, deadline, headers)
+            response = await self._send("GET", url, deadline, headers)
         except SpaceStatusError as exc:
             if (target := hub.moved_within(url, exc.location)) is None:
                 raise
-        return await self._json("GET", target, deadline, headers)
+            url, response = target, await self._send("GET", target, deadline, headers)
+        return await self._parsed(url, response, deadline)
 
     async def json(self, method: str, url: str, deadline: Deadline, body: Any = None) -> Any:
         """Send a request to the Space and return the JSON of its answer.
@@ -133,12 +169,12 @@ class Transport:
             ProtocolError: The answer is not JSON.
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        return await self._json(method, url, deadline, self._headers("application/json"), body)
+        headers = self._headers("application/json")
+        response = await self._send_to_app(method, url, deadline, headers, body)
+        return await self._parsed(url, response, deadline)
 
-    async def _json(
-        self, method: str, url: str, deadline: Deadline, headers: dict[str, str], body: Any = None
-    ) -> Any:
-        response = await self._send(method, url, deadline, headers, body)
+    async def _parsed(self, url: str, response: aiohttp.ClientResponse, deadline: Deadline) -> Any:
+        """Return the JSON of a response, which is closed then."""
         async with response:
             text = (await self._whole(Body(response, deadline))).decode(errors="replace")
         try:
@@ -165,7 +201,9 @@ class Transport:
             ProtocolError: The answer is no stream of events.
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        response = await self._send("GET", url, deadline, self._headers(_EVENTS))
+        # A server in front that compresses holds every token back until a block is full.
+        headers = {"Accept-Encoding": "identity", **self._headers(_EVENTS)}
+        response = await self._send_to_app("GET", url, deadline, headers)
         # How long, and how many, connections are kept in a session of the caller's is not ours
         # to say, so that a join could be lost or have to wait: there none is.
         body = Body(response, deadline, self._released if self._owns_session else None)
@@ -180,6 +218,43 @@ class Transport:
             f"{body.url} answered with {content_type} in place of {_EVENTS}: {said:.200}"
         )
 
+    async def _send_to_app(
+        self, method: str, url: str, deadline: Deadline, headers: dict[str, str], body: Any = None
+    ) -> aiohttp.ClientResponse:
+        """Send a request, again after a login where the app wants one: it has refused it whole."""
+        cookie = self._login.cookie
+        try:
+            return await self._send(method, url, deadline, self._logged_in(headers), body)
+        except AuthenticationError as exc:
+            if self.config.auth is None or exc.detail != NOT_LOGGED_IN:
+                raise
+        await self._log_in(cookie, deadline)
+        return await self._send(method, url, deadline, self._logged_in(headers), body)
+
+    def _logged_in(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return headers with the cookie of the login, beside any that the caller gave."""
+        if not self._login.cookie:
+            return headers
+        given = [value for name, value in headers.items() if name.lower() == "cookie"]
+        rest = {name: value for name, value in headers.items() if name.lower() != "cookie"}
+        return {**rest, "Cookie": Secret("; ".join([*given, self._login.cookie]))}
+
+    async def _log_in(self, refused: str, deadline: Deadline) -> None:
+        """Log in to the app, unless another call has done so since a cookie was refused."""
+        assert self.config.auth is not None  # noqa: S101 - it is asked for only then
+        async with self._login_lock:
+            if self._login.cookie != refused:
+                return
+            url = f"{self.config.url}/login"
+            headers = {**self._headers("application/json"), "Content-Type": _FORM}
+            form = io.BytesIO(login_form(self.config.auth))
+            response = await self._request("POST", url, deadline, headers, form)
+            async with response:
+                said = await Body(response, deadline).read_error()
+                if response.status != 200:
+                    raise login_error(url, response.status, error_detail(said))
+                self._login.take(url, response.cookies)
+
     async def _send(
         self, method: str, url: str, deadline: Deadline, headers: dict[str, str], body: Any = None
     ) -> aiohttp.ClientResponse:
@@ -188,22 +263,65 @@ class Transport:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
             data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        with translated(url, deadline.timeouts):
-            response = await self._opened_session().request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                proxy=self.config.proxy,
-                timeout=deadline.request_timeout(),
-                allow_redirects=False,
-            )
+        response = await self._request(method, url, deadline, headers, data)
         if response.status != 200:
             async with response:
                 said = await Body(response, deadline).read_error()
                 url = str(response.url.with_query(None))
-                raise refusal(url, response.status, response.headers, said)
+                raise refusal(url, response.status, response.headers, said, self._proxy(url))
         return response
+
+    async def _request(
+        self,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        headers: dict[str, str],
+        data: io.BytesIO | None,
+    ) -> aiohttp.ClientResponse:
+        """Send a request and return its response; the caller closes it."""
+        session, proxy = self._opened_session(), self._proxy(url)
+        if proxy is not None and not proxy.is_http:
+            raise SpaceUnreachableError(
+                url,
+                f"the proxy {proxy} speaks SOCKS, and aiohttp does not",
+                lasting=True,
+                remedy=f"{proxy.remedy} SpaceClient also takes a session that speaks SOCKS.",
+            )
+        tls = await self._tls(url, proxy)
+        with translated(url, deadline.timeouts, proxy):
+            return await session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                proxy=None if proxy is None else proxy.url,
+                ssl=tls,
+                timeout=deadline.request_timeout(),
+                allow_redirects=False,
+            )
+
+    def _proxy(self, url: str) -> Proxy | None:
+        if self._environment is None:
+            is_used = self.config.trust_env and self._owns_session
+            self._environment = environment_proxies() if is_used else {}
+        return choose_proxy(self.config, url, self._environment)
+
+    async def _tls(self, url: str, proxy: Proxy | None) -> ssl.SSLContext | bool:
+        """Return how the certificate of a server is checked, as aiohttp takes it."""
+        is_tls = any(each.startswith("https:") for each in (url, proxy.url if proxy else ""))
+        if not is_tls or (self.config.verify is True and not self._owns_session):
+            return True
+        if self.config.verify is False:
+            warnings.warn(
+                f"verify=False: the certificate of {self.config.url} is not checked, so anyone on "
+                "the way can read and change what is sent. A file of certificates is safer.",
+                stacklevel=2,
+            )
+        try:
+            return await tls_context(self.config)
+        except TLSFileError as exc:
+            raise SpaceUnreachableError(url, str(exc), lasting=True) from exc
 
     def _opened_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -232,5 +350,6 @@ class Transport:
         if self.config.hf_token is not None:
             # The front of Hugging Face takes this one away, so that the app never sees it.
             headers["X-HF-Authorization"] = Secret(f"Bearer {self.config.hf_token}")
-        given = {name: Secret(value) for name, value in self.config.headers.items()}
+        given = {**self.config.headers, **self.call_headers}
+        given = {name: Secret(value) for name, value in given.items()}
         return {**headers, **given}  # aiohttp takes the last, whatever its case

@@ -10,7 +10,8 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from qwen_space.client.http_errors import PROXY_LOGIN
+from qwen_space.client.http_errors import proxy_login
+from qwen_space.client.proxies import Proxy
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
     ProtocolError,
@@ -24,13 +25,13 @@ __all__ = ["no_http", "translated"]
 
 
 @contextlib.contextmanager
-def translated(url: str, timeouts: Timeouts) -> Iterator[None]:
+def translated(url: str, timeouts: Timeouts, proxy: Proxy | None = None) -> Iterator[None]:
     """Turn aiohttp's errors into ours. This is the only place that does."""
     try:
         yield
     except aiohttp.ClientResponseError as exc:
         _forget_request(url, exc)
-        raise _of_response(url, exc) from exc
+        raise _of_response(url, exc, proxy) from exc
     except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
         raise SpaceUnreachableError(url, f"not a valid address ({exc})", lasting=True) from exc
     except aiohttp.ConnectionTimeoutError as exc:
@@ -42,18 +43,19 @@ def translated(url: str, timeouts: Timeouts) -> Iterator[None]:
             raise
         raise SpaceTimeoutError("total", timeouts.total or 0) from exc
     except aiohttp.ClientConnectorError as exc:
-        raise _unreachable(url, exc) from exc
+        raise _unreachable(url, exc, proxy) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
         raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
     except aiohttp.ClientError as exc:
         raise no_http(url, str(exc)) from exc
 
 
-def _unreachable(url: str, exc: aiohttp.ClientConnectorError) -> SpaceUnreachableError:
+def _unreachable(
+    url: str, exc: aiohttp.ClientConnectorError, proxy: Proxy | None
+) -> SpaceUnreachableError:
     """Return why no connection was made, in the words of whoever knows."""
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        why = getattr(exc.certificate_error, "verify_message", None) or exc.certificate_error
-        return SpaceUnreachableError(url, f"its certificate is not valid: {why}", lasting=True)
+        return _untrusted(url, exc.certificate_error)
     error = exc.os_error
     if isinstance(exc, aiohttp.ClientSSLError):
         # Such as WRONG_VERSION_NUMBER, of a server that does not speak TLS.
@@ -61,9 +63,27 @@ def _unreachable(url: str, exc: aiohttp.ClientConnectorError) -> SpaceUnreachabl
         return SpaceUnreachableError(url, f"TLS failed: {why}")
     is_refused = isinstance(error, ConnectionRefusedError)
     reason = "connection refused" if is_refused else error.strerror or str(error)
-    if isinstance(exc, aiohttp.ClientProxyConnectionError):
-        reason = f"no connection to the proxy: {reason}"
+    if isinstance(exc, aiohttp.ClientProxyConnectionError) and proxy is not None:
+        reason = f"no connection to the proxy {proxy}: {reason}"
+        return SpaceUnreachableError(url, reason, remedy=proxy.remedy)
     return SpaceUnreachableError(url, reason)
+
+
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: who has signed it?
+
+
+def _untrusted(url: str, error: Exception) -> SpaceUnreachableError:
+    """Return the error of a certificate that does not hold."""
+    why = getattr(error, "verify_message", None) or error
+    remedy = "It is for the server's owner to put right."
+    # Of the checks by Windows and macOS no code is known.
+    if getattr(error, "verify_code", 0) in {0, *_UNKNOWN_ISSUER}:
+        remedy = (
+            "If a company or somebody else whom you trust has signed it, give the file of that "
+            'certificate: verify="ca.pem" (or SSL_CERT_FILE in the environment).'
+        )
+    reason = f"its certificate is not valid: {why}"
+    return SpaceUnreachableError(url, reason, lasting=True, remedy=remedy)
 
 
 def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
@@ -76,13 +96,19 @@ def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
     exc.args, exc.history, exc.headers = (exc.request_info, ()), (), None
 
 
-def _of_response(url: str, exc: aiohttp.ClientResponseError) -> QwenSpaceError:
+def _of_response(url: str, exc: aiohttp.ClientResponseError, proxy: Proxy | None) -> QwenSpaceError:
     """Return what an answer that is none means: the Space's, or the proxy's."""
-    if isinstance(exc, aiohttp.ClientHttpProxyError):
-        if exc.status == 407:
-            return SpaceUnreachableError(url, PROXY_LOGIN, lasting=True)
-        return SpaceUnreachableError(url, f"the proxy answered HTTP {exc.status}")
-    return no_http(url, exc.message)
+    if not isinstance(exc, aiohttp.ClientHttpProxyError):
+        return no_http(url, exc.message)
+    if exc.status == 407:
+        return proxy_login(url, proxy)
+    is_lasting = exc.status in {401, 403, 405}
+    if proxy is None:  # of a session of the caller's
+        return SpaceUnreachableError(
+            url, f"the proxy answered HTTP {exc.status}", lasting=is_lasting
+        )
+    said = f"the proxy {proxy} answered HTTP {exc.status}"
+    return SpaceUnreachableError(url, said, lasting=is_lasting, remedy=proxy.remedy)
 
 
 def no_http(url: str, said: str) -> ProtocolError:

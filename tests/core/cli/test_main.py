@@ -15,7 +15,7 @@ import pytest
 
 from qwen_space import __version__
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.cli.main import _config, main
+from qwen_space.cli.main import _config, _parser, main
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -142,8 +142,23 @@ def test_the_token_of_the_environment_goes_to_hugging_face_only(
         assert main(arguments) == 0
 
     assert not any("hf_environment" in str(headers) for headers in space.headers)
-    assert _config("Qwen/Qwen2.5").hf_token == "hf_environment"
+    options = _parser().parse_args(["chat", "Qwen/Qwen2.5"])
+    assert _config(options).hf_token == "hf_environment"
     assert "hf_environment" not in capsys.readouterr().out
+
+
+def test_a_login_and_certificates_are_options_and_the_password_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = _parser().parse_args(["chat", "a/b", "--auth", "ada", "--verify", "ca.pem"])
+
+    monkeypatch.setattr("getpass.getpass", lambda prompt: f"typed at {prompt}")
+    assert _config(options).auth == ("ada", "typed at Password of ada: ")
+    monkeypatch.setenv("QWEN_SPACE_PASSWORD", "of the environment")
+    assert _config(options).auth == ("ada", "of the environment")
+    assert _config(options).verify == "ca.pem"
+    assert _config(_parser().parse_args(["inspect", "--no-verify"])).verify is False
+    assert _config(_parser().parse_args(["inspect"])).verify is True
 
 
 def test_without_rich_the_table_says_what_to_install_and_json_works(

@@ -1,0 +1,114 @@
+"""The proxy that a request goes through."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from qwen_space.config import SpaceConfig
+
+__all__ = ["Proxy", "choose_proxy", "environment_proxies"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy of the configuration, or of the environment.
+
+    Attributes:
+        url: Its address, with the password if it has one.
+        is_ambient: Whether the environment names it.
+    """
+
+    url: str
+    is_ambient: bool = False
+
+    def __repr__(self) -> str:
+        return f"Proxy({str(self)!r})"
+
+    def __str__(self) -> str:
+        """Return the address without the user and the password."""
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is a proxy of the kind that aiohttp speaks to."""
+        return urlsplit(self.url).scheme in {"http", "https"}
+
+    @property
+    def remedy(self) -> str:
+        """Return what to do about a proxy that does not serve."""
+        if self.is_ambient:
+            return (
+                "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; proxy= names another, "
+                "and trust_env=False goes without."
+            )
+        return "Check proxy=."
+
+
+def environment_proxies() -> dict[str, str]:
+    """Return the proxies of the environment, or else of the system, by scheme; `no` without."""
+    return urllib.request.getproxies()
+
+
+def choose_proxy(
+    config: SpaceConfig, url: str, environment: Mapping[str, str] | None
+) -> Proxy | None:
+    """Return the proxy for a request; None for a straight connection.
+
+    Args:
+        config: Its `proxy` serves for everything.
+        url: What is asked for.
+        environment: The proxies of the environment; None if they are not to be used. They are
+            chosen as httpx does it, and never for this machine itself.
+    """
+    if config.proxy is not None:
+        return Proxy(config.proxy)
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if not environment or _is_this_machine(host):
+        return None
+    named = environment.get(parts.scheme) or environment.get("all")
+    if not named or _is_excluded(host, parts.port, environment.get("no", "")):
+        return None
+    return Proxy(named if "://" in named else f"http://{named}", is_ambient=True)
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
+    """Whether `NO_PROXY` names a host: itself, its domain, its network, or everything."""
+    return any(_names(entry, host, port) for entry in re.split(r"[,\s]+", no_proxy.lower()))
+
+
+def _names(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    if (address := _address(host)) is not None:
+        try:
+            return address in ipaddress.ip_network(entry.strip("[]"), strict=False)
+        except ValueError:
+            pass
+    name, colon, wanted = entry.rpartition(":")
+    if colon and wanted.isdigit():
+        if int(wanted) != port:
+            return False
+        entry = name
+    entry = entry.strip("[]").removeprefix("*").removeprefix(".")
+    return bool(entry) and (host == entry or host.endswith(f".{entry}"))
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import Any
+
+import pytest
+
+from qwen_space import SpaceClient, TextDelta
+from qwen_space.chat.prompt import Turn
+from qwen_space.chat_model.space import Space
+from qwen_space.config import SpaceConfig
+from tests.scripted_server import (
+    CONFIG,
+    Exchange,
+    ScriptedServer,
+    append,
+    completed,
+    generating,
+    status,
+)
+
+# Compression
+
+
+async def test_a_server_that_would_compress_the_stream_does_not_hold_tokens_back() -> None:
+    seen = asyncio.Event()
+
+    async def compressing(exchange: Exchange) -> None:
+        """Answer as a front does that compresses for whoever takes it: in one block."""
+        messages = [generating("one"), append(" two"), completed("one two")]
+        if "gzip" in exchange.headers.get("accept-encoding", ""):
+            whole = b"".join(b"data: %s\n\n" % repr(each).encode() for each in messages)
+            await exchange.answer(200, gzip.compress(whole).decode("latin-1"))
+            return
+        await exchange.begin_stream()
+        await exchange.send(messages[0])
+        await asyncio.wait_for(seen.wait(), 5)
+        for message in messages[1:]:
+            await exchange.send(message)
+        await exchange.end_stream()
+
+    async with (
+        ScriptedServer(data=compressing) as server,
+        SpaceClient(server.url) as client,
+        client.stream("Hi") as events,
+    ):
+        async for event in events:
+            if isinstance(event, TextDelta):
+                seen.set()
+
+    (stream,) = server.streams
+    assert stream.headers["accept-encoding"] == "identity"
+
+
+async def test_other_answers_may_be_compressed() -> None:
+    async with ScriptedServer() as server, SpaceClient(server.url) as client:
+        await client.complete("Hi")
+
+    assert "gzip" in server.exchanges[0].headers["accept-encoding"]
+
+
+# Headers of one call
+
+VISITOR = {"X-IP-Token": "visitor_secret", "X-Own": "call"}
+
+
+async def test_the_headers_of_a_call_go_with_its_prompt_and_its_stream_only() -> None:
+    own = {"X-Own": "client", "X-B": "b"}
+
+    async with (
+        ScriptedServer(config=status(200, CONFIG)) as server,
+        SpaceClient(server.url, headers=own) as client,
+    ):
+        await client.complete("Hi", headers=VISITOR)
+        await client.complete("Hi")
+
+    first, second = server.joins
+    assert (first.headers["x-ip-token"], first.headers["x-own"]) == ("visitor_secret", "call")
+    assert server.streams[0].headers["x-ip-token"] == "visitor_secret"
+    assert first.headers["x-b"] == "b"
+    assert "x-ip-token" not in second.headers
+    assert second.headers["x-own"] == "client"
+    assert "x-ip-token" not in server.streams[1].headers
+
+
+async def test_two_calls_at_a_time_have_each_its_own_headers() -> None:
+    async with ScriptedServer() as server, SpaceClient(server.url) as client:
+        await client.complete("Hi")
+        calls = (client.complete(f"n{i}", headers={"X-N": f"n{i}"}) for i in range(5))
+        await asyncio.gather(*calls)
+
+    for join in server.joins[1:]:
+        assert f'"{join.headers["x-n"]}"'.encode() in join.body
+
+
+def test_a_blocking_call_has_headers_too() -> None:
+    sent: list[dict[str, str]] = []
+
+    async def ask() -> None:
+        async with ScriptedServer() as server:
+            space = Space(SpaceConfig(space=server.url))
+            await asyncio.to_thread(space.complete, [Turn("user", "Hi")], headers=VISITOR)
+            sent.extend(each.headers for each in server.joins)
+
+    asyncio.run(ask())
+
+    assert sent[0]["x-ip-token"] == "visitor_secret"
+
+
+@pytest.mark.parametrize("headers", ["X: y", {"X": 1}, {"X": "a\r\nY: b"}, {"X Y": "z"}])
+async def test_bad_headers_of_a_call_are_a_misuse_that_shows_no_value(headers: Any) -> None:
+    async with ScriptedServer() as server, SpaceClient(server.url) as client:
+        with pytest.raises(ValueError, match="headers"):
+            await client.complete("Hi", headers=headers)
+
+    assert server.exchanges == []

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import ssl
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+import truststore
+
+from qwen_space import SpaceClient, SpaceUnreachableError
+from qwen_space.client import tls
+from qwen_space.provider import Qwen_Qwen_2_5
+from tests.scripted_server import ScriptedServer
+
+CA = trustme.CA()
+OTHER = trustme.CA()
+
+
+def server(certificate: trustme.LeafCert | None = None) -> ScriptedServer:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    (certificate or CA.issue_cert("127.0.0.1")).configure_cert(context)
+    return ScriptedServer(tls=context)
+
+
+async def ask(space: ScriptedServer, **options: Any) -> str:
+    async with SpaceClient(space.url, max_retries=0, **options) as client:
+        return (await client.complete("Hi")).text
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tls, "_contexts", {})
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+
+
+def ca_file(folder: Path, ca: trustme.CA = CA) -> Path:
+    path = folder / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return path
+
+
+def plain_folder(folder: Path) -> Path:
+    ca_file(folder)
+    (folder / "readme.txt").write_text("no certificate")
+    return folder
+
+
+def hashed_folder(folder: Path) -> Path:
+    """A folder as `openssl rehash` makes it."""
+    subject = ssl.PEM_cert_to_DER_cert(CA.cert_pem.bytes().decode())
+    (folder / f"{_subject_hash(subject)}.0").write_bytes(CA.cert_pem.bytes())
+    return folder
+
+
+def _subject_hash(certificate: bytes) -> str:
+    """Return the name under which OpenSSL looks for a certificate: a hash of its subject."""
+    asked = ["openssl", "x509", "-inform", "DER", "-noout", "-hash"]
+    return (
+        subprocess.run(asked, input=certificate, capture_output=True, check=True)
+        .stdout.decode()
+        .strip()
+    )
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("make", [ca_file, plain_folder, hashed_folder])
+async def test_certificates_in_a_file_or_a_folder_are_trusted(
+    make: Any, kind: Any, tmp_path: Path
+) -> None:
+    async with server() as space:
+        assert await ask(space, verify=kind(make(tmp_path))) == "Hello there."
+
+
+async def test_a_context_is_used_as_it_is() -> None:
+    context = ssl.create_default_context()
+    CA.configure_trust(context)
+
+    async with server() as space:
+        assert await ask(space, verify=context) == "Hello there."
+
+
+async def test_false_trusts_everyone_and_warns() -> None:
+    async with server() as space:
+        with pytest.warns(UserWarning, match="verify=False: the certificate of https://127"):
+            assert await ask(space, verify=False) == "Hello there."
+
+
+async def test_false_does_not_warn_where_nothing_is_encrypted() -> None:
+    async with ScriptedServer() as space:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert await ask(space, verify=False) == "Hello there."
+
+
+@pytest.mark.parametrize("options", [{}, {"verify": True}, {"trust_env": False}])
+async def test_an_unknown_authority_is_not_trusted_and_the_remedy_is_named(
+    options: dict[str, Any],
+) -> None:
+    async with server() as space:
+        with pytest.raises(SpaceUnreachableError) as caught:
+            await ask(space, **options)
+
+    assert "its certificate is not valid: " in str(caught.value)
+    assert 'verify="ca.pem"' in str(caught.value)
+    assert space.exchanges == []
+
+
+async def test_a_file_of_other_authorities_does_not_do(tmp_path: Path) -> None:
+    async with server() as space:
+        with pytest.raises(SpaceUnreachableError, match=r'verify="ca\.pem"'):
+            await ask(space, verify=ca_file(tmp_path, OTHER))
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        CA.issue_cert("space.example"),
+        CA.issue_cert(
+            "127.0.0.1", not_after=dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=1)
+        ),
+    ],
+    ids=["of-another-host", "expired"],
+)
+async def test_no_file_helps_where_the_server_is_at_fault(
+    certificate: trustme.LeafCert, tmp_path: Path
+) -> None:
+    async with server(certificate) as space:
+        with pytest.raises(SpaceUnreachableError, match="owner to put right") as caught:
+            await ask(space, verify=ca_file(tmp_path))
+
+    assert "ca.pem" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [("SSL_CERT_FILE", ca_file), ("SSL_CERT_DIR", plain_folder)],
+)
+async def test_the_environment_names_certificates(
+    name: str, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(make(tmp_path)))
+    async with server() as space:
+        assert await ask(space) == "Hello there."
+        with pytest.raises(SpaceUnreachableError):
+            await ask(space, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, "there is no such file or folder"), (b"no", "no certificate in PEM form")],
+)
+async def test_a_bad_file_is_named(content: bytes | None, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_bytes(content)
+
+    async with server() as space:
+        with pytest.raises(SpaceUnreachableError, match=says) as caught:
+            await ask(space, verify=path)
+
+    assert f"verify={str(path)!r}" in str(caught.value)
+
+
+async def test_a_folder_without_certificates_is_told(tmp_path: Path) -> None:
+    async with server() as space:
+        with pytest.raises(SpaceUnreachableError, match="no certificate in PEM form"):
+            await ask(space, verify=tmp_path)
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_windows_and_macos_check_certificates_themselves(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+
+    assert isinstance(tls._system_context(), truststore.SSLContext)
+
+
+def test_so_does_truststore_where_openssl_has_no_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    paths = ssl.get_default_verify_paths()._replace(
+        openssl_cafile=nowhere, openssl_capath=str(tmp_path)
+    )
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+
+    assert isinstance(tls._system_context(), truststore.SSLContext)
+
+
+async def test_certificates_are_read_once(tmp_path: Path) -> None:
+    path = ca_file(tmp_path)
+    async with server() as space:
+        await ask(space, verify=path)
+        path.unlink()
+        assert await ask(space, verify=path) == "Hello there."
+
+
+async def test_the_provider_s_face_takes_it_too(tmp_path: Path) -> None:
+    async with server() as space:
+
+        class Own(Qwen_Qwen_2_5):
+            url = space.url
+
+        chat = [{"role": "user", "content": "Hi"}]
+        pieces = Own.create_async_generator("", chat, verify=ca_file(tmp_path))
+        async with contextlib.aclosing(pieces):
+            assert "".join([piece async for piece in pieces]) == "Hello there."
