@@ -52,7 +52,7 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.chat.messages import Turn
-from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.bridge import run_sync
 from qwen_space.chat_model.space import Space
 from tests import scripted_server
 from tests.scripted_server import Exchange, ScriptedServer, append, completed, generating, status
@@ -223,7 +223,7 @@ class Asker:
     def __init__(self, url: str, client: SpaceClient, pool: ThreadPoolExecutor) -> None:
         self._client = client
         self._pool = pool
-        self._space = Space(SpaceConfig(space=url, timeouts=TIMEOUTS, max_retries=0))
+        self._space = Space.from_config(SpaceConfig(space=url, timeouts=TIMEOUTS, max_retries=0))
         self._langchain = ChatQwenSpace(space=url, timeouts=TIMEOUTS, max_retries=0)
         self._llama_index = QwenSpace(space=url, timeouts=TIMEOUTS, max_retries=0)
         self.ways: list[Callable[[str], Awaitable[tuple[str, str]]]] = [
@@ -241,12 +241,12 @@ class Asker:
             return await _joined(events)
 
     async def _core_complete(self, prompt: str) -> tuple[str, str]:
-        done = await self._space.acomplete([Turn("user", prompt)])
+        done = await self._space.achat([Turn("user", prompt)])
         return done.text, done.text
 
     async def _core_blocking(self, prompt: str) -> tuple[str, str]:
         def read() -> tuple[str, str]:
-            events = list(self._space.iterate([Turn("user", prompt)]))
+            events = list(self._space.stream_chat([Turn("user", prompt)]))
             deltas = [event.delta for event in events if isinstance(event, TextDelta)]
             return "".join(deltas), events[-1].text  # type: ignore[union-attr]
 
@@ -329,7 +329,7 @@ class Cost:
     async def now(cls) -> Cost:
         """Count, once connections that nobody uses have had their time."""
         await asyncio.sleep(7)  # aiohttp looks for them every three seconds
-        tasks = len(asyncio.all_tasks()) + sync.run(_tasks_of_the_bridge)
+        tasks = len(asyncio.all_tasks()) + run_sync(_tasks_of_the_bridge)
         return cls._counted(tasks)
 
     @classmethod

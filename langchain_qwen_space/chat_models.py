@@ -269,7 +269,7 @@ class ChatQwenSpace(BaseChatModel):
         """Return the Space, made anew when a field has changed since."""
         config = build_config(self)
         if self._space is None or self._space.config != config:
-            self._space = Space(config)
+            self._space = Space.from_config(config)
         return self._space
 
     # Calls

@@ -255,7 +255,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         config = build_config(self)
         space = self._space
         if space is None or space.config != config:
-            self._space = space = Space(config)
+            self._space = space = Space.from_config(config)
         return space
 
     # What LlamaIndex wants to know

@@ -106,7 +106,7 @@ def _no_blocking_calls() -> Iterator[None]:
     )
     # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
     blocking = {
-        "qwen_space/chat_model/bridge.py": {"run", "iterate"},
+        "qwen_space/chat_model/bridge.py": {"run_sync", "iterate_sync"},
         "qwen_space/chat_model/call.py": {"complete", "stream"},
         "langchain_qwen_space/chat_models.py": {"get_num_tokens"},
         # LlamaIndex itself reads files when it is imported, and waits for a thread in `aquery`.

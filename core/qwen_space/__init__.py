@@ -1,7 +1,7 @@
 """A client of Gradio chat apps, the Qwen2.5 Hugging Face Spaces above all.
 
-`SpaceClient` is where to begin; chat models over it are in `langchain_qwen_space` and
-`llama_index_qwen_space`.
+`Space` is where to begin; `SpaceClient` is the asynchronous client under it, and chat models over
+it are in `langchain_qwen_space` and `llama_index_qwen_space`.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from qwen_space.events import (
 )
 
 if TYPE_CHECKING:
+    from qwen_space.chat_model.space import Space
     from qwen_space.client.client import SpaceClient
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "QuotaError",
     "QwenSpaceError",
     "Rewritten",
+    "Space",
     "SpaceClient",
     "SpaceConfig",
     "SpaceError",
@@ -73,7 +75,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the client when it is first asked for, as aiohttp takes a fifth of a second."""
+    """Import a client when it is first asked for, as aiohttp takes a fifth of a second."""
+    if name == "Space":
+        from qwen_space.chat_model.space import Space
+
+        return Space
     if name == "SpaceClient":
         from qwen_space.client.client import SpaceClient
 

@@ -24,6 +24,7 @@ __all__ = [
     "InputRole",
     "Secret",
     "SpaceConfig",
+    "SpaceOptions",
     "Timeouts",
     "check_headers",
     "check_options",
@@ -97,6 +98,29 @@ class Timeouts:
                 raise ValueError(
                     f"Timeouts({limit.name}={value!r}): seconds above 0, or None for no limit."
                 )
+
+
+class SpaceOptions(TypedDict, total=False):
+    """The arguments of `Space` beside its address: those of `SpaceConfig`, which describes them."""
+
+    model: str
+    hf_token: str | None
+    auth: tuple[str, str] | None
+    proxy: str | None
+    trust_env: bool
+    verify: bool | str | os.PathLike[str] | SSLContext
+    timeouts: Timeouts
+    max_retries: int
+    system_prompt: str | None
+    history: Literal["split", "native"]
+    endpoint: str | None
+    inputs: Mapping[str, Any]
+    roles: Mapping[Any, InputRole | None]
+    sampling: Mapping[str, float]
+    headers: Mapping[str, str]
+    max_size: int
+    max_queue: int
+    hub: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -178,7 +178,7 @@ SECRETS = SpaceConfig(
 
 @pytest.mark.parametrize(
     "holder",
-    [SECRETS, Space(SECRETS), SpaceClient.from_config(SECRETS)],
+    [SECRETS, Space.from_config(SECRETS), SpaceClient.from_config(SECRETS)],
     ids=lambda holder: type(holder).__name__,
 )
 def test_no_secret_is_in_a_repr(holder: object) -> None:

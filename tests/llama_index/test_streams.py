@@ -138,10 +138,10 @@ class Watched(Space):
     open = 0
 
     @contextlib.asynccontextmanager
-    async def stream(self, *args: Any, **options: Any) -> Any:
+    async def astream_chat(self, *args: Any, **options: Any) -> Any:
         type(self).open += 1
         try:
-            async with super().stream(*args, **options) as events:
+            async with super().astream_chat(*args, **options) as events:
                 yield events
         finally:
             type(self).open -= 1

@@ -202,7 +202,9 @@ async def test_earlier_turns_go_into_the_history_in_its_own_shape(
 
 
 def test_a_blocking_stream_that_is_left_early_closes(url: str) -> None:
-    stream = Space(SpaceConfig(space=url)).iterate([Turn("user", json.dumps(["a"] * 100))])
+    stream = Space.from_config(SpaceConfig(space=url)).stream_chat(
+        [Turn("user", json.dumps(["a"] * 100))]
+    )
     first = next(event for event in stream if isinstance(event, TextDelta))
 
     stream.close()

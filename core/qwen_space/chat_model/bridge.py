@@ -16,11 +16,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from qwen_space.config import DEFAULT_MAX_QUEUE
 
-__all__ = ["is_bridge", "iterate", "run"]
+__all__ = ["is_bridge", "iterate_sync", "run_sync"]
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ def is_bridge() -> bool:
     return bridge is not None and bridge.loop is asyncio.get_running_loop()
 
 
-def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine in the bridge's loop and return what it returns.
+def run_sync(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in the bridge's loop and return its result.
 
     Args:
         work: Makes the coroutine.
@@ -46,27 +46,30 @@ def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """
     bridge = _bridge()
     bridge.refuse_own_thread()
-    future = asyncio.run_coroutine_threadsafe(work(), bridge.loop)
+    call = _Call(bridge, work)
+    # A Ctrl-C may come at any point: none is between the start and the `try`.
     try:
-        return future.result()
+        call.start()
+        return call.future.result()
     except concurrent.futures.CancelledError:
         bridge.end_thread_if_closed()
         raise
     except BaseException:
-        future.cancel()  # on Ctrl-C; it does nothing to one that has ended
+        call.cancel()  # it does nothing to one that has ended
         raise
 
 
-def iterate(
+def iterate_sync(
     stream: Callable[[], AbstractAsyncContextManager[AsyncIterator[T]]],
     *,
     max_queue: int = DEFAULT_MAX_QUEUE,
 ) -> Generator[T, None, None]:
-    """Yield what an asynchronous stream yields, each item as soon as it is there.
+    """Yield the items of an asynchronous stream, each as soon as it is there.
 
     The stream is entered, read and left in one task of the bridge's loop. It is entered when
     the first item is asked for, and left when the generator ends, is closed or is dropped.
-    What the caller has not asked for yet waits in memory, up to a limit; then the stream waits.
+    Items that the caller has not asked for yet wait in memory, up to a limit; then the stream
+    waits.
 
     Args:
         stream: Makes the asynchronous context manager that gives the iterator.
@@ -79,7 +82,6 @@ def iterate(
     bridge = _bridge()
     bridge.refuse_own_thread()
     items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
-    unwound = threading.Event()
 
     async def pump() -> None:
         end = _End()
@@ -94,11 +96,12 @@ def iterate(
             if isinstance(exc, asyncio.CancelledError):
                 raise
         finally:
-            unwound.set()
+            call.unwound.set()
             items.put(end)
 
-    future = asyncio.run_coroutine_threadsafe(pump(), bridge.loop)
+    call = _Call(bridge, pump)
     try:
+        call.start()
         while not isinstance(item := items.get(), _End):
             yield item
             bridge.refuse_other_process()
@@ -108,9 +111,9 @@ def iterate(
             raise item.error
     finally:
         if bridge.is_here():  # in the child of a fork it is the parent's to leave
-            future.cancel()
+            call.cancel()
             if not bridge.is_own_thread():  # where the garbage collector may have brought us
-                unwound.wait(_UNWIND)
+                call.unwound.wait(_UNWIND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,57 @@ class _End:
     """The end of a stream, in place of an item."""
 
     error: BaseException | None = None
+
+
+class _Call(Generic[T]):
+    """One coroutine that a thread has run in the bridge's loop.
+
+    In place of `asyncio.run_coroutine_threadsafe`, whose future a Ctrl-C can lose after the
+    coroutine was scheduled: it would run for nobody.
+
+    Attributes:
+        future: The result.
+        unwound: Set when the coroutine has ended, or never begins.
+    """
+
+    def __init__(self, bridge: _Bridge, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self.future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self.unwound = threading.Event()
+        self._loop = bridge.loop
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+
+    def start(self) -> None:
+        """Run the coroutine."""
+        self._loop.call_soon_threadsafe(self._start)
+
+    def cancel(self) -> None:
+        """Cancel the coroutine, whether it was started or not."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and has cancelled it
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _start(self) -> None:
+        self._task = self._loop.create_task(self._run())
+        self._task.add_done_callback(self._finish)
+
+    async def _run(self) -> T:
+        return await self._work()
+
+    def _cancel(self) -> None:
+        if self._task is None:  # interrupted before it was scheduled
+            self.unwound.set()
+        else:
+            self._task.cancel()
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        self.unwound.set()
+        if task.cancelled():
+            self.future.cancel()
+            self.future.set_running_or_notify_cancel()
+        elif (error := task.exception()) is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(task.result())
 
 
 class _Bridge:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
-from qwen_space.chat_model import bridge
+from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
@@ -77,7 +77,7 @@ class ChatCall:
         # By the caller, as no thread can be had for it at the end of a program.
         importlib.import_module("qwen_space.client.client")
         most = self.space.config.max_queue
-        return bridge.iterate(lambda: self.astream(deltas=deltas), max_queue=most)
+        return iterate_sync(lambda: self.astream(deltas=deltas), max_queue=most)
 
     async def acomplete(self) -> ChatReply:
         """Return the whole reply. Errors are those of `astream`."""
@@ -90,7 +90,7 @@ class ChatCall:
     def complete(self) -> ChatReply:
         """Do as `acomplete`, for blocking callers."""
         importlib.import_module("qwen_space.client.client")
-        return bridge.run(self.acomplete)
+        return run_sync(self.acomplete)
 
     async def _begin(self, stack: AsyncExitStack, *, deltas: bool) -> AsyncIterator[CallEvent]:
         return _Events(self, await stack.enter_async_context(AsyncExitStack()), deltas=deltas)
@@ -150,7 +150,7 @@ class _Events(AsyncIterator[CallEvent]):
         await tokens.run_off_loop(
             tokens.check_length, chat, self._call.limits, **self._call.rendering
         )
-        stream = self._call.space.stream(chat, **self._call.options)
+        stream = self._call.space.astream_chat(chat, **self._call.options)
         return await self._stack.enter_async_context(stream)
 
     async def _complete(self, completed: Completed) -> Sequence[CallEvent]:

@@ -9,75 +9,85 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.bridge import is_bridge
 
 if TYPE_CHECKING:
     from qwen_space.client.client import SpaceClient
 
-__all__ = ["Clients"]
+__all__ = ["ClientPool"]
 
-# How long a client is kept that nobody uses. Its connections are kept no longer either.
+# How long an idle client is kept. Its connections are kept no longer either.
 _IDLE = 3.0  # seconds
 
 
-class Clients:
-    """Clients that are made when they are needed, and closed when they are not.
+class ClientPool:
+    """Makes clients when they are needed, and closes them when they are not.
 
     Calls at the same time in one loop share a client, and so its session. After the last of them
     it is closed, as the loop may end at any moment, and without notice. The bridge's loop does
     not: there the client is kept for a moment, so that the next call finds its connection open.
 
     Attributes:
-        are_kept: Whether any is: False once nobody will borrow them any more.
+        is_open: Whether more calls may come; where it is False no idle client is kept.
     """
 
     def __init__(self) -> None:
-        self.are_kept = True
+        self.is_open = True
         # Weakly, for a loop that is closed under a call: its client goes when the call does.
-        self._shared: WeakValueDictionary[asyncio.AbstractEventLoop, _Shared]
+        self._shared: WeakValueDictionary[asyncio.AbstractEventLoop, _SharedClient]
         self._shared = WeakValueDictionary()
 
-    def __reduce__(self) -> tuple[type[Clients], tuple[()]]:
-        return Clients, ()  # what is open here cannot be used elsewhere
+    def __reduce__(self) -> tuple[type[ClientPool], tuple[()]]:
+        return ClientPool, ()  # open connections cannot be used elsewhere
 
-    def borrowed(self, make: Callable[[], SpaceClient]) -> _Shared:
+    def acquire(self, make: Callable[[], SpaceClient]) -> _SharedClient:
         """Return a context manager that gives the client of the running loop.
 
-        While a call with it is still finding out what the app is, and where, others get one of
-        their own.
+        While a call still discovers the app with it, others get one of their own.
 
         Args:
             make: Makes a client.
         """
         loop = asyncio.get_running_loop()
         if (shared := self._shared.get(loop)) is None:
-            shared = self._shared[loop] = _Shared(make(), self)
-        return shared if shared.is_settled else _Shared(make())
+            shared = self._shared[loop] = _SharedClient(make(), self)
+        return shared if shared.is_ready else _SharedClient(make())
 
-    def forget(self, shared: _Shared) -> None:
-        """Lend it no more."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no client in any loop."""
+        return not self._shared
+
+    def forget(self, shared: _SharedClient) -> None:
+        """Give it to no other call."""
         loop = asyncio.get_running_loop()
         if self._shared.get(loop) is shared:
             del self._shared[loop]
 
+    async def close(self) -> None:
+        """Close the idle client of the running loop; those in use are closed by the last call."""
+        self.is_open = False
+        if (shared := self._shared.get(asyncio.get_running_loop())) is not None:
+            await shared.close_if_idle()
 
-class _Shared:
-    """A client, and how many use it.
+
+class _SharedClient:
+    """A client, and how many calls use it.
 
     Args:
         client: The client.
-        clients: Those to which it belongs; None where it is for one call.
+        pool: The pool that it belongs to; None where it is for one call.
     """
 
-    def __init__(self, client: SpaceClient, clients: Clients | None = None) -> None:
+    def __init__(self, client: SpaceClient, pool: ClientPool | None = None) -> None:
         self._client = client
-        self._clients = clients
+        self._pool = pool
         self._users = 0
         self._closing: asyncio.Task[None] | None = None
 
     @property
-    def is_settled(self) -> bool:
-        """Whether it has found out what the app is, or nobody has begun to."""
+    def is_ready(self) -> bool:
+        """Whether it has discovered the app, or no call has begun to."""
         return not self._users or self._client.found is not None
 
     async def __aenter__(self) -> SpaceClient:
@@ -93,9 +103,16 @@ class _Shared:
         self._users -= 1
         if self._users:
             return
-        if self._clients is not None and self._clients.are_kept and sync.is_bridge():
+        if self._pool is not None and self._pool.is_open and is_bridge():
             self._closing = asyncio.create_task(self._close_later())
         else:
+            await self._close()
+
+    async def close_if_idle(self) -> None:
+        """Close the client now, if it waits for the next call."""
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
             await self._close()
 
     async def _close_later(self) -> None:
@@ -106,6 +123,6 @@ class _Shared:
             await self._close()
 
     async def _close(self) -> None:
-        if self._clients is not None:
-            self._clients.forget(self)
+        if self._pool is not None:
+            self._pool.forget(self)
         await self._client.close()

@@ -1,54 +1,177 @@
-"""One Space, for callers who live in any thread and any event loop."""
+"""A Space for blocking and asynchronous callers, in any thread and any event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import sys
-from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from qwen_space.chat_model import bridge as sync
-from qwen_space.chat_model.client_pool import Clients
-from qwen_space.config import SpaceConfig
+from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.chat.prompt import check_prompt, render_prompt
+from qwen_space.chat_model.bridge import iterate_sync, run_sync
+from qwen_space.chat_model.client_pool import ClientPool
+from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
 from qwen_space.events import Completed, Event, EventStream, last
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
-    from qwen_space.chat.messages import Turn
     from qwen_space.client.login import Login
-    from qwen_space.config import CallOptions
+    from qwen_space.config import SpaceOptions
     from qwen_space.gradio.endpoint import Endpoint
 
-__all__ = ["Space"]
+__all__ = ["Space", "SyncEventStream"]
 
 
 class Space:
-    """What a chat model of a framework stands on.
+    """A Gradio Space for blocking and asynchronous callers, in any thread and any event loop.
 
-    It works in any thread, event loop and process, and can be copied and pickled. What the app's
-    `/config` said is remembered from call to call, and where it was found. Connections are closed
-    with the call; those of blocking callers, a moment after it.
+    `Space("Qwen/Qwen2.5").complete("Hi").text` is the reply. The methods that begin with "a" do
+    the same for asynchronous callers. One object serves many threads and loops at once, in
+    notebooks and after a fork too, and can be copied and pickled, without its secrets.
+
+    Nothing connects before the first call. The app's `/config` is asked for once. Connections are
+    closed with the call; those of blocking callers after three idle seconds, or by `close`, so
+    that `with` is possible and not necessary.
 
     Args:
-        config: How to reach and to use the Space.
+        space: A Hugging Face id (`owner/name`), or the address of a Gradio app.
+        **options: Those of `SpaceClient`, but for `session`: `model`, `hf_token`, `proxy`,
+            `timeouts` and the others; see `SpaceConfig`.
+
+    Raises:
+        ValueError: An argument cannot be right.
     """
 
-    def __init__(self, config: SpaceConfig) -> None:
-        self.config = config
-        self._known: tuple[SpaceConfig, Endpoint | None] = config, None
-        self._clients = Clients()
+    def __init__(self, space: str = DEFAULT_SPACE, **options: Unpack[SpaceOptions]) -> None:
+        self.config = SpaceConfig(space=space, **options)
+        self._known: tuple[SpaceConfig, Endpoint | None] = self.config, None
+        self._pool = ClientPool()
         self._login: Login | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_clients": Clients()}
+    @classmethod
+    def from_config(cls, config: SpaceConfig) -> Self:
+        """Return the Space that `config` describes."""
+        space = cls()
+        space.config, space._known = config, (config, None)
+        return space
 
-    def stream(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> EventStream[Event]:
-        """Ask with a chat and stream the events of the reply, as `SpaceClient.stream_chat`."""
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": ClientPool()}
+
+    def __repr__(self) -> str:
+        return f"Space({self.config.url!r})"
+
+    # Blocking
+
+    def complete(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Ask, and return the whole reply.
+
+        Args:
+            prompt: The text to answer.
+            system: The system prompt; None is the client's, or else the Space's own.
+            **options: See `CallOptions`.
+
+        Returns:
+            The reply: its `text`, the seconds it took (`duration`), and more.
+
+        Raises:
+            ValueError: The prompt is empty, or an option cannot be right.
+            QwenSpaceError: The Space cannot be reached, refuses, fails, or breaks off; the
+                error's `text` is the part of the reply that had arrived.
+            RuntimeError: The caller runs in the client's own event loop.
+        """
+        return self.chat(_chat(prompt, system), **options)
+
+    def chat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Ask with the messages of a chat, and return the whole reply.
+
+        Args:
+            messages: `{"role": ..., "content": ...}` each, the system messages among them.
+            **options: See `CallOptions`.
+
+        Raises:
+            ValueError: There is no message, or one holds something else than text.
+            QwenSpaceError: As for `complete`.
+        """
+        chat = _checked(messages, options)
+        _import_client()
+        return run_sync(lambda: self.achat(chat, **options))
+
+    def stream(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> SyncEventStream:
+        """Ask, and return the events of the reply: an iterator and a context manager.
+
+        The prompt is sent when the first event is asked for. The end of the loop, of the `with`
+        block, or of the iterator closes the connection, which stops the job on the server.
+        Arguments and errors are those of `complete`; the last event is `Completed`.
+        """
+        return self.stream_chat(_chat(prompt, system), **options)
+
+    def stream_chat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> SyncEventStream:
+        """Ask with a chat, and return the events of the reply, as `stream`; arguments of `chat`."""
+        chat = _checked(messages, options)
+        _import_client()
+        return SyncEventStream(
+            iterate_sync(
+                lambda: self.astream_chat(chat, **options), max_queue=self.config.max_queue
+            )
+        )
+
+    def close(self) -> None:
+        """Close the connection that the last blocking call left; the Space can be used again."""
+        pool = self._renew_pool()
+        if not pool.is_empty:
+            run_sync(pool.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Asynchronous
+
+    async def acomplete(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Do as `complete`, for asynchronous callers."""
+        return await self.achat(_chat(prompt, system), **options)
+
+    async def achat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> Completed:
+        """Do as `chat`, for asynchronous callers."""
+        return await last(self.astream_chat(messages, **options))
+
+    def astream(
+        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+    ) -> EventStream[Event]:
+        """Ask, and stream the events of the reply, as `SpaceClient.stream`: `async with` it."""
+        return self.astream_chat(_chat(prompt, system), **options)
+
+    def astream_chat(
+        self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
+    ) -> EventStream[Event]:
+        """Ask with a chat, and stream the events of the reply, as `SpaceClient.stream_chat`."""
+        chat = _checked(messages, options)
         return EventStream(lambda stack: self._begin(stack, chat, options))
 
     async def _begin(
@@ -66,18 +189,20 @@ class Space:
             config, endpoint = self._known
             return SpaceClient.from_config(config, endpoint=endpoint, login=self._login)
 
-        client = await stack.enter_async_context(self._clients.borrowed(make))
+        client = await stack.enter_async_context(self._pool.acquire(make))
         stack.push(self._forget)
         events = await client.stream_chat(chat, **options).enter_on(stack)
         if client.found is not None:
             self._known = client.config, client.found
         else:
-            self._renew_clients()  # the next call asks the app again
+            self._renew_pool()  # the next call asks the app again
         return events
 
-    def _renew_clients(self) -> None:
-        self._clients.are_kept = False
-        self._clients = Clients()
+    def _renew_pool(self) -> ClientPool:
+        """Let the calls that come use new clients; return the pool of those that were."""
+        old, self._pool = self._pool, ClientPool()
+        old.is_open = False
+        return old
 
     def _forget(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
@@ -85,28 +210,50 @@ class Space:
         """Look again after a failure: the app may have been deployed anew, or elsewhere."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config, None
-            self._renew_clients()
+            self._renew_pool()
         return False
 
-    def iterate(
-        self, chat: Sequence[Turn], **options: Unpack[CallOptions]
-    ) -> Generator[Event, None, None]:
-        """Do as `stream`, for blocking callers; nothing is asked before the first `next`."""
-        _import_client()
-        return sync.iterate(lambda: self.stream(chat, **options), max_queue=self.config.max_queue)
 
-    async def acomplete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
-        """Ask with a chat and return the whole reply; options are those of `stream`."""
-        return await last(self.stream(chat, **options))
+class SyncEventStream(AbstractContextManager["SyncEventStream"], Iterator[Event]):
+    """The events of one reply, for blocking callers; closing it stops the job on the server."""
 
-    def complete(self, chat: Sequence[Turn], **options: Unpack[CallOptions]) -> Completed:
-        """Do as `acomplete`, for blocking callers."""
-        _import_client()
-        return sync.run(lambda: self.acomplete(chat, **options))
+    def __init__(self, events: Generator[Event, None, None]) -> None:
+        self._events = events
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Leave the reply, and close its connection."""
+        self._events.close()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _chat(prompt: str, system: str | None) -> list[Turn]:
+    chat = [] if system is None else [Turn("system", system)]
+    return [*chat, Turn("user", check_prompt(prompt))]
+
+
+def _checked(messages: Sequence[Mapping[str, Any] | Turn], options: CallOptions) -> list[Turn]:
+    """Return the turns of a chat; raise here what is wrong, and not in another thread."""
+    chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
+    render_prompt(chat)
+    check_options(options)
+    return chat
 
 
 def _import_client() -> None:
-    """Import what imports aiohttp.
+    """Import the client, and with it aiohttp.
 
     Blocking callers do it themselves: at the end of a program no thread can be had for it.
     """

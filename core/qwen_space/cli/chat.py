@@ -60,7 +60,7 @@ class Conversation:
             self._turns = [*chat, Turn("assistant", answer.text)]
 
     async def _read(self, chat: list[Turn], answer: LiveAnswer) -> None:
-        async with self._space.stream(chat) as events:
+        async with self._space.astream_chat(chat) as events:
             async for event in events:
                 answer.show(event)
 

@@ -192,7 +192,7 @@ def _add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> 
 def _chat(options: argparse.Namespace) -> None:
     from qwen_space.chat_model.space import Space
 
-    space = Space(
+    space = Space.from_config(
         _config(
             options,
             endpoint=options.endpoint,

@@ -35,7 +35,7 @@ async def print_answer(space: Space, prompt: str) -> None:
     """
     printed = False
     try:
-        async with space.stream([Turn("user", check_prompt(prompt))]) as events:
+        async with space.astream_chat([Turn("user", check_prompt(prompt))]) as events:
             async for event in events:
                 printed = _print(event) or printed
         printed = True  # an empty answer is a line too

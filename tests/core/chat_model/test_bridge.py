@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model import bridge
+from qwen_space.chat_model.bridge import iterate_sync, run_sync
 
 
 class Stream:
@@ -46,7 +47,7 @@ class Stream:
 def test_items_come_in_their_order_from_the_bridge_s_thread() -> None:
     stream = Stream([1, 2, 3])
 
-    assert list(sync.iterate(stream)) == [1, 2, 3]
+    assert list(iterate_sync(stream)) == [1, 2, 3]
     assert stream.notes == ["entered", "left"]
     assert stream.threads == {"qwen_space"}
 
@@ -63,7 +64,7 @@ def test_an_item_is_there_before_the_next_is_made() -> None:
 
         yield items()
 
-    iterator = sync.iterate(stream)
+    iterator = iterate_sync(stream)
 
     assert next(iterator) == 1
     gate.set()
@@ -73,7 +74,7 @@ def test_an_item_is_there_before_the_next_is_made() -> None:
 def test_nothing_happens_before_the_first_item_is_asked_for() -> None:
     stream = Stream([1])
 
-    iterator = sync.iterate(stream)
+    iterator = iterate_sync(stream)
     iterator.close()
 
     assert stream.notes == []
@@ -84,7 +85,7 @@ def test_nothing_happens_before_the_first_item_is_asked_for() -> None:
 )
 def test_leaving_early_leaves_the_stream_at_once(leave: Callable[[Iterator[int]], None]) -> None:
     stream = Stream([1], hang=True)
-    iterator = sync.iterate(stream)
+    iterator = iterate_sync(stream)
     next(iterator)
 
     leave(iterator)
@@ -104,7 +105,7 @@ def test_an_error_passes_after_what_came_before_it(items: list[Any], error: Base
     got: list[Any] = []
 
     with pytest.raises(type(error)) as caught:
-        got.extend(sync.iterate(stream))
+        got.extend(iterate_sync(stream))
 
     assert caught.value is error
     assert got == items
@@ -118,7 +119,7 @@ def test_an_error_on_entering_passes() -> None:
         yield
 
     with pytest.raises(ValueError, match="planned"):
-        next(sync.iterate(stream))
+        next(iterate_sync(stream))
 
 
 async def add(one: int, other: int) -> int:
@@ -127,7 +128,7 @@ async def add(one: int, other: int) -> int:
 
 
 def test_a_coroutine_is_run() -> None:
-    assert sync.run(lambda: add(1, 2)) == 3
+    assert run_sync(lambda: add(1, 2)) == 3
 
 
 def test_an_error_of_a_coroutine_passes() -> None:
@@ -135,18 +136,18 @@ def test_an_error_of_a_coroutine_passes() -> None:
         raise ValueError("planned")
 
     with pytest.raises(ValueError, match="planned"):
-        sync.run(fail)
+        run_sync(fail)
 
 
 async def test_it_works_in_a_running_loop() -> None:
-    assert sync.run(lambda: add(1, 2)) == 3
-    assert list(sync.iterate(Stream([1, 2]))) == [1, 2]
+    assert run_sync(lambda: add(1, 2)) == 3
+    assert list(iterate_sync(Stream([1, 2]))) == [1, 2]
 
 
 def test_it_works_from_twenty_threads_at_once() -> None:
     with ThreadPoolExecutor(20) as pool:
-        sums = list(pool.map(lambda number: sync.run(lambda: add(number, 1)), range(20)))
-        lists = list(pool.map(lambda number: list(sync.iterate(Stream([number] * 50))), range(20)))
+        sums = list(pool.map(lambda number: run_sync(lambda: add(number, 1)), range(20)))
+        lists = list(pool.map(lambda number: list(iterate_sync(Stream([number] * 50))), range(20)))
 
     assert sums == list(range(1, 21))
     assert lists == [[number] * 50 for number in range(20)]
@@ -157,20 +158,20 @@ def test_its_own_thread_is_refused_as_it_would_wait_for_itself() -> None:
     async def wait_for_itself() -> Any:
         coroutine = add(1, 2)
         try:
-            return sync.run(lambda: coroutine)
+            return run_sync(lambda: coroutine)
         finally:
             coroutine.close()
 
     async def iterate_in_itself() -> Any:
-        return list(sync.iterate(Stream([1])))
+        return list(iterate_sync(Stream([1])))
 
     for work in (wait_for_itself, iterate_in_itself):
         with pytest.raises(RuntimeError, match="would wait for itself"):
-            sync.run(work)
+            run_sync(work)
 
 
 def test_a_bridge_that_is_closed_cancels_what_runs_and_ends_its_thread() -> None:
-    bridge = sync._Bridge()
+    made = bridge._Bridge()
     ended = threading.Event()
 
     async def hang() -> None:
@@ -179,20 +180,21 @@ def test_a_bridge_that_is_closed_cancels_what_runs_and_ends_its_thread() -> None
         finally:
             ended.set()
 
-    started = asyncio.run_coroutine_threadsafe(add(1, 2), bridge.loop)
+    started = asyncio.run_coroutine_threadsafe(add(1, 2), made.loop)
     assert started.result(10) == 3
-    future = asyncio.run_coroutine_threadsafe(hang(), bridge.loop)
-    bridge.close()
+    future = asyncio.run_coroutine_threadsafe(hang(), made.loop)
+    made.close()
 
     assert ended.is_set()
     assert future.cancelled()
-    assert bridge.loop.is_closed()
-    assert not bridge._thread.is_alive()
+    assert made.loop.is_closed()
+    assert not made._thread.is_alive()
 
 
 EXIT = """
 import asyncio, contextlib
-from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model import bridge
+from qwen_space.chat_model.bridge import iterate_sync
 
 @contextlib.asynccontextmanager
 async def stream():
@@ -204,9 +206,9 @@ async def stream():
     finally:
         print("left")
 
-iterator = sync.iterate(stream)
+iterator = iterate_sync(stream)
 print(next(iterator))
-sync.kept = iterator
+bridge.kept = iterator
 """
 
 
@@ -220,3 +222,39 @@ def test_a_stream_that_is_open_at_the_interpreter_s_exit_is_left() -> None:
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\nleft\n", "")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("how", [run_sync, lambda work: list(iterate_sync(work))])
+def test_ctrl_c_while_a_call_is_being_scheduled_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch, how: Callable[[Any], Any], when: str
+) -> None:
+    run_sync(lambda: add(1, 2))  # the bridge is there
+    loop = bridge._bridge().loop
+    schedule = loop.call_soon_threadsafe
+
+    @contextlib.asynccontextmanager
+    async def streaming() -> AsyncIterator[Any]:
+        yield await asyncio.Event().wait()
+
+    async def hanging() -> None:
+        async with streaming():
+            pass
+
+    def interrupted(callback: Any, *args: Any) -> Any:
+        monkeypatch.undo()
+        if when == "after":
+            schedule(callback, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        how(hanging if how is run_sync else streaming)
+
+    assert run_sync(count_tasks) == 1
+
+
+async def count_tasks() -> int:
+    while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - a cancelled one takes a turn to end
+        await asyncio.sleep(0.01)
+    return len(asyncio.all_tasks())

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat_model import bridge as sync
-from qwen_space.chat_model.client_pool import Clients
+from qwen_space.chat_model.bridge import run_sync
+from qwen_space.chat_model.client_pool import ClientPool
 
 
 class Client:
@@ -34,48 +34,48 @@ def made(found: Any = "an endpoint") -> Any:
 
 
 async def test_calls_at_the_same_time_share_a_client_that_the_last_closes() -> None:
-    clients: Any = Clients()
+    clients: Any = ClientPool()
 
-    async with clients.borrowed(made()) as one:
-        async with clients.borrowed(made()) as other:
+    async with clients.acquire(made()) as one:
+        async with clients.acquire(made()) as other:
             assert other is one
         assert one.closed == 0
     assert one.closed == 1
 
-    async with clients.borrowed(made()) as later:
+    async with clients.acquire(made()) as later:
         assert later is not one
 
 
 async def test_a_client_that_still_looks_for_the_app_is_lent_to_no_other() -> None:
-    clients: Any = Clients()
+    clients: Any = ClientPool()
 
-    async with clients.borrowed(made(found=None)) as first:
-        async with clients.borrowed(made(found=None)) as second:
+    async with clients.acquire(made(found=None)) as first:
+        async with clients.acquire(made(found=None)) as second:
             assert second is not first
         assert second.closed == 1
         first.found = "an endpoint"
-        async with clients.borrowed(made()) as third:
+        async with clients.acquire(made()) as third:
             assert third is first
 
 
 def test_each_loop_has_its_own() -> None:
-    clients: Any = Clients()
+    clients: Any = ClientPool()
 
     async def with_another_loop() -> None:
-        async with clients.borrowed(made()) as mine:
+        async with clients.acquire(made()) as mine:
             theirs = await asyncio.to_thread(asyncio.run, lend())
             assert theirs is not mine
             assert (mine.closed, theirs.closed) == (0, 1)
 
     async def lend() -> Any:
-        async with clients.borrowed(made()) as client:
+        async with clients.acquire(made()) as client:
             return client
 
     asyncio.run(with_another_loop())
 
 
 async def borrow(clients: Any) -> Any:
-    async with clients.borrowed(made()) as client:
+    async with clients.acquire(made()) as client:
         return client
 
 
@@ -86,34 +86,34 @@ async def close(client: Client) -> None:
 
 def test_in_the_bridge_the_next_call_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.05)
-    clients = Clients()
+    clients = ClientPool()
 
-    client = sync.run(lambda: borrow(clients))
+    client = run_sync(lambda: borrow(clients))
 
     assert client.closed == 0
-    assert sync.run(lambda: borrow(clients)) is client
-    sync.run(lambda: close(client))
+    assert run_sync(lambda: borrow(clients)) is client
+    run_sync(lambda: close(client))
     assert client.closed == 1
-    assert sync.run(lambda: borrow(clients)) is not client
+    assert run_sync(lambda: borrow(clients)) is not client
 
 
 def test_what_nobody_will_borrow_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
-    clients: Any = Clients()
+    clients: Any = ClientPool()
 
     async def borrow_the_last() -> Any:
-        async with clients.borrowed(made()) as client:
-            clients.are_kept = False
+        async with clients.acquire(made()) as client:
+            clients.is_open = False
             return client
 
-    assert sync.run(borrow_the_last).closed == 1
+    assert run_sync(borrow_the_last).closed == 1
 
 
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
 )
 async def test_a_copy_has_none_of_them(copied: Any) -> None:
-    clients: Any = Clients()
+    clients: Any = ClientPool()
 
-    async with clients.borrowed(made()) as mine, copied(clients).borrowed(made()) as others:
+    async with clients.acquire(made()) as mine, copied(clients).acquire(made()) as others:
         assert others is not mine

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import dataclasses
 import gc
+import inspect
 import pickle
 import subprocess
 import sys
@@ -13,9 +15,18 @@ from typing import Any
 
 import pytest
 
-from qwen_space import Completed, JobError, SpaceConfig, SpaceStatusError, TextDelta, Timeouts
+from qwen_space import (
+    Completed,
+    JobError,
+    Space,
+    SpaceClient,
+    SpaceConfig,
+    SpaceStatusError,
+    TextDelta,
+    Timeouts,
+)
 from qwen_space.chat.messages import Turn
-from qwen_space.chat_model.space import Space
+from qwen_space.config import SpaceOptions
 from tests.scripted_server import CONFIG, EVENT_ID, Exchange, ScriptedServer, status
 
 HI = [Turn("user", "Hi")]
@@ -23,7 +34,7 @@ TEXT = "Hello there."
 
 
 def at(space: Any, **options: Any) -> Space:
-    return Space(SpaceConfig(space=space.url, timeouts=Timeouts(silence=20), **options))
+    return Space.from_config(SpaceConfig(space=space.url, timeouts=Timeouts(silence=20), **options))
 
 
 def deltas(events: Any) -> list[str]:
@@ -35,36 +46,36 @@ def echo(messages: Any) -> list[str]:
 
 
 def test_a_blocking_caller_gets_the_reply(space: Any) -> None:
-    assert at(space).complete(HI).text == TEXT
+    assert at(space).chat(HI).text == TEXT
 
 
 def test_a_blocking_caller_gets_each_event(space: Any) -> None:
-    events = list(at(space).iterate(HI))
+    events = list(at(space).stream_chat(HI))
 
     assert deltas(events) == ["Hello", " ", "there", "."]
     assert isinstance(events[-1], Completed)
 
 
 async def test_an_asynchronous_caller_gets_each_event(space: Any) -> None:
-    async with at(space).stream(HI) as events:
+    async with at(space).astream_chat(HI) as events:
         got = [event async for event in events]
 
     assert deltas(got) == ["Hello", " ", "there", "."]
-    assert (await at(space).acomplete(HI)).text == TEXT
+    assert (await at(space).achat(HI)).text == TEXT
 
 
 async def test_a_blocking_call_works_in_a_running_loop(space: Any) -> None:
     shared = at(space)
 
-    assert shared.complete(HI).text == TEXT
-    assert "".join(deltas(shared.iterate(HI))) == TEXT
-    assert (await shared.acomplete(HI)).text == TEXT
+    assert shared.chat(HI).text == TEXT
+    assert "".join(deltas(shared.stream_chat(HI))) == TEXT
+    assert (await shared.achat(HI)).text == TEXT
 
 
 def test_one_object_works_in_one_loop_after_the_other(space: Any) -> None:
     shared = at(space)
 
-    replies = [asyncio.run(shared.acomplete(HI)).text for _ in range(5)]
+    replies = [asyncio.run(shared.achat(HI)).text for _ in range(5)]
 
     assert replies == [TEXT] * 5
     assert space.paths.count("/config") == 1
@@ -76,8 +87,8 @@ def test_one_object_works_from_twenty_threads(space: Any) -> None:
     chats = [[Turn("user", f"p{number}")] for number in range(20)]
 
     with ThreadPoolExecutor(20) as pool:
-        streamed = list(pool.map(lambda chat: "".join(deltas(shared.iterate(chat))), chats))
-        whole = list(pool.map(lambda chat: shared.complete(chat).text, chats))
+        streamed = list(pool.map(lambda chat: "".join(deltas(shared.stream_chat(chat))), chats))
+        whole = list(pool.map(lambda chat: shared.chat(chat).text, chats))
 
     expected = ["".join(f"p{number}:{i} " for i in range(10)) for number in range(20)]
     assert streamed == expected
@@ -88,17 +99,17 @@ def test_config_is_asked_for_once_by_each_object(space: Any) -> None:
     shared = at(space)
 
     for _ in range(3):
-        shared.complete(HI)
-        list(shared.iterate(HI))
+        shared.chat(HI)
+        list(shared.stream_chat(HI))
 
     assert space.paths.count("/config") == 1
-    at(space).complete(HI)
+    at(space).chat(HI)
     assert space.paths.count("/config") == 2
 
 
 def test_a_generator_that_is_closed_early_stops_the_job(space: Any) -> None:
     space.engine.gate = threading.Semaphore(1)
-    events = at(space).iterate(HI)
+    events = at(space).stream_chat(HI)
 
     for event in events:
         if isinstance(event, TextDelta):
@@ -109,7 +120,7 @@ def test_a_generator_that_is_closed_early_stops_the_job(space: Any) -> None:
 
 
 def test_a_generator_that_is_not_begun_asks_nothing(space: Any) -> None:
-    at(space).iterate(HI)
+    at(space).stream_chat(HI)
 
     assert space.paths == []
 
@@ -119,15 +130,15 @@ def test_an_error_passes_to_a_blocking_caller(space: Any) -> None:
     got: list[Any] = []
 
     with pytest.raises(JobError, match="planned") as streamed:
-        got.extend(at(space).iterate(HI))
+        got.extend(at(space).stream_chat(HI))
     with pytest.raises(JobError, match="planned") as whole:
-        at(space).complete(HI)
+        at(space).chat(HI)
 
     assert deltas(got) == ["one "]
     assert streamed.value.text == whole.value.text == "one "
 
 
-@pytest.mark.parametrize("call", ["complete", "iterate"])
+@pytest.mark.parametrize("call", ["chat", "stream_chat"])
 def test_a_misuse_passes_to_a_blocking_caller(space: Any, call: str) -> None:
     shared = at(space)
 
@@ -144,12 +155,12 @@ def test_a_misuse_passes_to_a_blocking_caller(space: Any, call: str) -> None:
 def test_a_copy_works_like_the_original(space: Any, copied: Any, used: bool) -> None:
     original = at(space, system_prompt="S")
     if used:
-        original.complete(HI)
+        original.chat(HI)
 
     twin = copied(original)
 
     assert twin.config == original.config
-    assert twin.complete(HI).text == TEXT
+    assert twin.chat(HI).text == TEXT
     assert space.joins[-1]["data"][2] == "S"
     assert space.paths.count("/config") == 1
 
@@ -157,7 +168,7 @@ def test_a_copy_works_like_the_original(space: Any, copied: Any, used: bool) -> 
 def test_options_are_those_of_the_call(space: Any) -> None:
     space.engine.reply = ["a", "STOP", "b"]
 
-    done = at(space).complete(HI, model="7B", stop=["STOP"])
+    done = at(space).chat(HI, model="7B", stop=["STOP"])
 
     assert (done.text, done.model, done.finish_reason) == ("a", "7B", "stop_sequence")
 
@@ -168,7 +179,7 @@ def test_a_loop_that_was_closed_under_a_call_is_let_go(space: Any) -> None:
 
     def one_that_is_closed() -> weakref.ref[asyncio.AbstractEventLoop]:
         loop = asyncio.new_event_loop()
-        events = shared.stream(HI)
+        events = shared.astream_chat(HI)
         loop.run_until_complete(events.__aenter__())
         loop.close()
         return weakref.ref(loop)
@@ -177,7 +188,7 @@ def test_a_loop_that_was_closed_under_a_call_is_let_go(space: Any) -> None:
     gc.collect()
 
     assert closed() is None
-    assert shared.complete(HI).text == TEXT
+    assert shared.chat(HI).text == TEXT
 
 
 async def test_an_app_that_was_deployed_anew_is_looked_at_again() -> None:
@@ -189,10 +200,10 @@ async def test_an_app_that_was_deployed_anew_is_looked_at_again() -> None:
 
     async with ScriptedServer(config=status(200, CONFIG), join=join) as server:
         shared = at(server)
-        await shared.acomplete(HI)
+        await shared.achat(HI)
         with pytest.raises(SpaceStatusError):
-            await shared.acomplete(HI)
-        done = await shared.acomplete(HI)
+            await shared.achat(HI)
+        done = await shared.achat(HI)
 
     assert done.text == TEXT
     assert len(server.of("/config")) == 2
@@ -216,17 +227,17 @@ from qwen_space import SpaceConfig
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
-space = Space(SpaceConfig(space=sys.argv[1]))
+space = Space.from_config(SpaceConfig(space=sys.argv[1]))
 hi = [Turn("user", "Hi")]
-assert space.complete(hi).text == "Hello there."
+assert space.chat(hi).text == "Hello there."
 child = os.fork()
 if child == 0:
-    ok = space.complete(hi).text == "".join(
-        each.delta for each in space.iterate(hi) if hasattr(each, "delta")
+    ok = space.chat(hi).text == "".join(
+        each.delta for each in space.stream_chat(hi) if hasattr(each, "delta")
     )
     os._exit(0 if ok else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-print(space.complete(hi).text)
+print(space.chat(hi).text)
 """
 
 
@@ -242,7 +253,7 @@ from qwen_space import SpaceConfig, TextDelta
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 
-events = Space(SpaceConfig(space=sys.argv[1])).iterate([Turn("user", "Hi")])
+events = Space.from_config(SpaceConfig(space=sys.argv[1])).stream_chat([Turn("user", "Hi")])
 print(next(event.delta for event in events if isinstance(event, TextDelta)))
 {then}
 """
@@ -265,3 +276,80 @@ def test_leaving_the_interpreter_in_the_middle_of_a_stream_is_quiet(
 
     assert (done.returncode, done.stdout, done.stderr) == (code, "Hello\n", "")
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+# As a person without a framework uses it
+
+
+def test_a_prompt_is_answered_in_a_line(space: Any) -> None:
+    assert Space(space.url).complete("Hi", system="Be brief.").text == TEXT
+    assert space.joins[-1]["data"][2] == "Be brief."
+
+
+def test_a_chat_of_plain_messages_is_answered(space: Any) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+
+    assert Space(space.url).chat(messages).text == TEXT
+    assert "".join(deltas(Space(space.url).stream_chat(messages))) == TEXT
+
+
+def test_a_stream_is_an_iterator_and_a_context_manager(space: Any) -> None:
+    asked = Space(space.url)
+
+    with asked.stream("Hi") as events:
+        assert "".join(deltas(events)) == TEXT
+    events = asked.stream("Hi")
+    while not isinstance(event := next(events), TextDelta):
+        pass
+    assert "".join([event.delta, *deltas(events)]) == TEXT
+
+
+def test_leaving_the_block_of_a_stream_stops_the_job(space: Any) -> None:
+    space.engine.gate = threading.Semaphore(1)
+
+    with Space(space.url).stream("Hi") as events:
+        next(event for event in events if isinstance(event, TextDelta))
+
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+async def test_the_asynchronous_twins_answer_too(space: Any) -> None:
+    asked = Space(space.url)
+
+    assert (await asked.acomplete("Hi")).text == TEXT
+    assert (await asked.achat([{"role": "user", "content": "Hi"}])).text == TEXT
+    async with asked.astream("Hi") as events:
+        assert "".join(deltas([event async for event in events])) == TEXT
+
+
+def test_a_space_that_is_closed_has_no_client_left_and_answers_again(
+    space: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
+
+    with Space(space.url) as asked:
+        asked.complete("Hi")
+        pool = asked._pool
+        assert not pool.is_empty
+
+    assert pool.is_empty
+    assert asked.complete("Hi").text == TEXT
+    asked.close()
+
+
+@pytest.mark.parametrize("call", ["complete", "stream"])
+def test_a_call_that_cannot_be_right_fails_before_anything_is_sent(space: Any, call: str) -> None:
+    with pytest.raises(ValueError, match="empty"):
+        getattr(Space(space.url), call)(" ")
+    with pytest.raises(ValueError, match="stop=3"):
+        getattr(Space(space.url), call)("Hi", stop=3)
+
+    assert space.paths == []
+
+
+def test_it_takes_all_that_the_configuration_has() -> None:
+    names = {each.name for each in dataclasses.fields(SpaceConfig)}
+    parameters = set(inspect.signature(SpaceClient).parameters)
+
+    assert set(SpaceOptions.__annotations__) == names - {"space"}
+    assert parameters - {"session"} <= names

@@ -149,13 +149,15 @@ async def test_a_chat_model_remembers_where_the_app_was_found_until_it_fails() -
     broken = Answer(500, "Internal Server Error")
 
     async with HubFront(config=[moved, APP, moved, APP], join=[APP, APP, broken, APP]) as server:
-        space = Space(SpaceConfig(space=f"http://127.0.0.1:{server.port}", max_retries=0))
+        space = Space.from_config(
+            SpaceConfig(space=f"http://127.0.0.1:{server.port}", max_retries=0)
+        )
         for _ in range(2):
-            await space.acomplete([Turn("user", "Hi")])
+            await space.achat([Turn("user", "Hi")])
         with pytest.raises(SpaceStatusError):
-            await space.acomplete([Turn("user", "Hi")])
+            await space.achat([Turn("user", "Hi")])
         looked = [each.path for each in server.seen if "config" in each.path]
-        await space.acomplete([Turn("user", "Hi")])
+        await space.achat([Turn("user", "Hi")])
 
     assert looked == ["/config", "/chat/config"]
     assert [each.path for each in server.seen if "config" in each.path] == looked * 2
@@ -616,11 +618,11 @@ async def test_a_model_s_space_that_fell_asleep_is_waited_for(
     async with HubFront(**script) as server:
         here = functools.partial(SpaceClient.from_config, session=server.session)
         monkeypatch.setattr(SpaceClient, "from_config", here)
-        space = Space(SpaceConfig(space=server.space(), hub=server.hub, max_retries=0))
-        await space.acomplete(hi)
-        async with space.stream(hi) as events:
+        space = Space.from_config(SpaceConfig(space=server.space(), hub=server.hub, max_retries=0))
+        await space.achat(hi)
+        async with space.astream_chat(hi) as events:
             got = [event async for event in events]
-        done = await space.acomplete(hi)
+        done = await space.achat(hi)
 
     assert len(notices(got)) == 1
     assert isinstance(got[-1], Completed)

@@ -200,12 +200,12 @@ def test_blocking_callers_get_the_same(served: Callable[[Build], str]) -> None:
     from qwen_space.chat.messages import Turn
     from qwen_space.config import SpaceConfig
 
-    space = Space(SpaceConfig(space=served(swift)))
+    space = Space.from_config(SpaceConfig(space=served(swift)))
     chat = [Turn("system", "S"), Turn("user", "Hi")]
 
-    pieces = list(space.iterate(chat))
+    pieces = list(space.stream_chat(chat))
 
-    assert pieces[-1].text == space.complete(chat).text == "swift|Hi|S"
+    assert pieces[-1].text == space.chat(chat).text == "swift|Hi|S"
 
 
 CHAT = [

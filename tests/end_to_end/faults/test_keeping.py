@@ -220,7 +220,7 @@ def test_an_end_that_a_loop_sees_too_late_is_none(serve: Serve) -> None:
 
 
 def of(server: ScriptedServer, **options: Any) -> Space:
-    return Space(SpaceConfig(space=server.url, **options))
+    return Space.from_config(SpaceConfig(space=server.url, **options))
 
 
 HI = [Turn("user", PROMPT)]
@@ -232,8 +232,10 @@ def test_blocking_calls_one_after_the_other_take_one_connection(serve: Serve) ->
     with serve(app(sse(*BEGUN, ONE, TWO, THREE, end_with_it))) as server:
         space = of(server)
         for _ in range(3):
-            assert space.complete(HI).text == ALL
-            assert "".join(e.delta for e in space.iterate(HI) if isinstance(e, TextDelta)) == ALL
+            assert space.chat(HI).text == ALL
+            assert (
+                "".join(e.delta for e in space.stream_chat(HI) if isinstance(e, TextDelta)) == ALL
+            )
 
         assert connections(server) == 1
         assert len(server.exchanges) == 13  # `/config` is one of them
@@ -245,14 +247,14 @@ def test_their_connection_is_closed_a_moment_after_the_last(
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.3)
     with serve(app(sse(*REPLY, END))) as server:
         space = of(server)
-        space.complete(HI)
+        space.chat(HI)
         assert server.connections == 1
         for _ in range(100):
             time.sleep(0.02)
             if not server.connections:
                 break
         assert server.connections == 0
-        assert space.complete(HI).text == ALL
+        assert space.chat(HI).text == ALL
 
 
 @pytest.mark.usefixtures("patient")
@@ -261,11 +263,11 @@ async def test_calls_at_the_same_time_share_connections() -> None:
     slow = sse(*BEGUN, ONE, first_ends, TWO, THREE, *DONE, END)
     async with app(slow, sse(*REPLY, END)) as server:
         space = of(server)
-        async with space.stream(HI) as events:
+        async with space.astream_chat(HI) as events:
             while not isinstance(await anext(events), TextDelta):
                 pass
             for _ in range(5):
-                assert (await space.acomplete(HI)).text == ALL
+                assert (await space.achat(HI)).text == ALL
                 await asyncio.sleep(0.01)  # for the end of the body
             first_ends.set()
             rest = [event async for event in events]
@@ -280,12 +282,12 @@ async def test_a_call_that_fails_or_is_left_does_no_harm_to_another() -> None:
     slow = sse(*BEGUN, ONE, first_ends, TWO, THREE, *DONE, END)
     async with app(slow, sse(*BEGUN, ONE, FAILED, HANG), sse(*BEGUN, ONE, HANG)) as server:
         space = of(server)
-        async with space.stream(HI) as events:
+        async with space.astream_chat(HI) as events:
             while not isinstance(await anext(events), TextDelta):
                 pass
             with pytest.raises(QwenSpaceError):
-                await space.acomplete(HI)
-            async with space.stream(HI) as others:
+                await space.achat(HI)
+            async with space.astream_chat(HI) as others:
                 await anext(others)
             await server.until(lambda s: s.connections == 1)
             first_ends.set()
@@ -385,7 +387,7 @@ async def in_a_cancelled_task(server: ScriptedServer) -> None:
 
 
 async def by_a_chat_model_s_client(server: ScriptedServer) -> None:
-    await Space(SpaceConfig(space=server.url)).acomplete([Turn("user", PROMPT)])
+    await Space.from_config(SpaceConfig(space=server.url)).achat([Turn("user", PROMPT)])
 
 
 async def in_a_session_of_the_callers(server: ScriptedServer) -> None:

@@ -108,11 +108,11 @@ async def _client_complete(url: str, **options: Any) -> AsyncIterator[Said]:
 
 
 def _space_iterate(url: str, **options: Any) -> Iterator[Said]:
-    return map(_of_event, Space(SpaceConfig(space=url, **options)).iterate(_CHAT))
+    return map(_of_event, Space.from_config(SpaceConfig(space=url, **options)).stream_chat(_CHAT))
 
 
 def _space_complete(url: str, **options: Any) -> Iterator[Said]:
-    yield "", Space(SpaceConfig(space=url, **options)).complete(_CHAT).text
+    yield "", Space.from_config(SpaceConfig(space=url, **options)).chat(_CHAT).text
 
 
 # LangChain

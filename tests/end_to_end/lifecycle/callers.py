@@ -22,7 +22,7 @@ HI = [Turn("user", "Hi")]
 
 
 def space(url: str) -> Space:
-    return Space(SpaceConfig(space=url))
+    return Space.from_config(SpaceConfig(space=url))
 
 
 class KeepsErrors(BaseCallbackHandler):
@@ -71,7 +71,7 @@ async def _client_stream(url: str) -> AsyncGenerator[str, None]:
 
 
 async def _space_stream(url: str) -> AsyncGenerator[str, None]:
-    async with space(url).stream(HI) as events:
+    async with space(url).astream_chat(HI) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 yield event.delta
@@ -119,7 +119,7 @@ ASYNC_STREAMS: dict[str, Callable[[str], Any]] = {
 
 
 def _space_iterate(url: str) -> Generator[str, None, None]:
-    for event in space(url).iterate(HI):
+    for event in space(url).stream_chat(HI):
         if isinstance(event, TextDelta):
             yield event.delta
 
@@ -148,7 +148,7 @@ async def _client_complete(url: str) -> str:
 
 
 async def _space_complete(url: str) -> str:
-    return (await space(url).acomplete(HI)).text
+    return (await space(url).achat(HI)).text
 
 
 async def _langchain_invoke(url: str) -> str:

@@ -16,10 +16,10 @@ from qwen_space.chat_model.space import Space
 
 URL = sys.argv[1]
 HI = [Turn("user", "Hi")]
-space = Space(SpaceConfig(space=URL))
+space = Space.from_config(SpaceConfig(space=URL))
 
 def pieces(space=space):
-    return (event.delta for event in space.iterate(HI) if isinstance(event, TextDelta))
+    return (event.delta for event in space.stream_chat(HI) if isinstance(event, TextDelta))
 """
 
 

@@ -45,4 +45,4 @@ async def test_a_blocking_caller_and_a_slow_app_are_nobodys_fault(watched: Watch
 
     watched.engine.reply = slow
 
-    assert space(watched.url).complete(HI).text == "one"
+    assert space(watched.url).chat(HI).text == "one"

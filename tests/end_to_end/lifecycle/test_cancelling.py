@@ -89,7 +89,7 @@ async def test_while_its_stream_opens(watched: WatchedSpace, call: str) -> None:
 @pytest.mark.parametrize("call", ONE_OF_EACH)
 async def test_while_it_waits_in_the_queue(watched: WatchedSpace, call: str) -> None:
     watched.hold(1)
-    async with space(watched.url).stream(HI) as first:
+    async with space(watched.url).astream_chat(HI) as first:
         while not hasattr(await anext(first), "delta"):
             pass  # it has its place, and works
         task = asyncio.ensure_future(CALLS[call](watched.url))
@@ -128,7 +128,7 @@ async def test_twice_as_from_an_impatient_caller(
 ) -> None:
     watched.hold(0)
     watched.watch.held = stage
-    task = asyncio.ensure_future(space(watched.url).acomplete(HI))
+    task = asyncio.ensure_future(space(watched.url).achat(HI))
     await watched.auntil(lambda: stage in watched.watch.asked)
 
     task.cancel()

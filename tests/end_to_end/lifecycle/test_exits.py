@@ -30,7 +30,7 @@ begun.wait()
     ),
     pytest.param(
         """
-threading.Thread(target=lambda: space.complete(HI), daemon=True).start()
+threading.Thread(target=lambda: space.chat(HI), daemon=True).start()
 input()
 """,
         id="daemon-thread-complete",
@@ -46,7 +46,7 @@ threading.Thread(target=next, args=[stream]).start()
         """
 async def begin():
     global stream
-    async with space.stream(HI) as events:
+    async with space.astream_chat(HI) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 return
@@ -57,7 +57,7 @@ asyncio.run(begin())
     pytest.param(
         """
 async def read():
-    async with space.stream(HI) as events:
+    async with space.astream_chat(HI) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 yield event
@@ -85,9 +85,9 @@ def test_a_stream_that_is_open_at_the_end(watched: WatchedSpace, program: str) -
     assert watched.engine.cancelled == 1
 
 
-@pytest.mark.parametrize("first", ["space.complete(HI)", "pass"], ids=["used", "not-used"])
+@pytest.mark.parametrize("first", ["space.chat(HI)", "pass"], ids=["used", "not-used"])
 def test_a_call_at_the_end_is_answered(watched: WatchedSpace, first: str) -> None:
-    done = run(watched.url, f"{first}\natexit.register(lambda: print(space.complete(HI).text))")
+    done = run(watched.url, f"{first}\natexit.register(lambda: print(space.chat(HI).text))")
 
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "one two three\n")
     watched.until_left()
@@ -95,11 +95,11 @@ def test_a_call_at_the_end_is_answered(watched: WatchedSpace, first: str) -> Non
 
 INTERRUPTED = [
     pytest.param("for piece in pieces(): print(piece, flush=True)", id="iterate"),
-    pytest.param("print(0, flush=True); space.complete(HI)", id="complete"),
+    pytest.param("print(0, flush=True); space.chat(HI)", id="complete"),
     pytest.param(
         """
 async def ask():
-    async with space.stream(HI) as events:
+    async with space.astream_chat(HI) as events:
         async for event in events:
             if isinstance(event, TextDelta):
                 print(event.delta, flush=True)

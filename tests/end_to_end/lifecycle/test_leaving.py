@@ -87,7 +87,7 @@ def test_a_blocking_stream(
 def test_a_blocking_stream_that_the_collector_finds_in_the_bridge_s_own_thread(
     watched: WatchedSpace, stream: str
 ) -> None:
-    from qwen_space.chat_model import bridge as sync
+    from qwen_space.chat_model.bridge import run_sync
 
     async def collect() -> None:
         gc.collect()
@@ -99,7 +99,7 @@ def test_a_blocking_stream_that_the_collector_finds_in_the_bridge_s_own_thread(
     circle.append(circle)
     del circle, kept
 
-    sync.run(collect)
+    run_sync(collect)
 
     watched.until_left()
     assert watched.engine.cancelled == 1

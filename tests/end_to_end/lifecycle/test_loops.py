@@ -14,6 +14,7 @@ import pytest
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient
+from qwen_space.events import EventStream
 from tests.end_to_end.lifecycle.callers import HI, space
 from tests.end_to_end.lifecycle.conftest import WatchedSpace
 
@@ -28,28 +29,22 @@ class Asked:
         self._whole, self._stream = whole, stream
 
     def complete(self, prompt: str) -> str:
-        return str(getattr(self.model, self._whole)(self._given(prompt)).text)
+        return str(getattr(self.model, self._whole)(prompt).text)
 
     def stream(self, prompt: str) -> str:
-        return self._joined(list(getattr(self.model, self._stream)(self._given(prompt))))
+        return self._joined(list(getattr(self.model, self._stream)(prompt)))
 
     async def acomplete(self, prompt: str) -> str:
-        return str((await getattr(self.model, f"a{self._whole}")(self._given(prompt))).text)
+        return str((await getattr(self.model, f"a{self._whole}")(prompt)).text)
 
     async def astream(self, prompt: str) -> str:
-        name = "stream" if self._stream == "iterate" else f"a{self._stream}"
-        stream = getattr(self.model, name)(self._given(prompt))
-        if name == "stream":
+        stream = getattr(self.model, f"a{self._stream}")(prompt)
+        if isinstance(stream, EventStream):
             async with stream as events:
                 return self._joined([event async for event in events])
         if not hasattr(stream, "__aiter__"):
             stream = await stream
         return self._joined([chunk async for chunk in stream])
-
-    def _given(self, prompt: str) -> Any:
-        from qwen_space.chat.messages import Turn
-
-        return [Turn("user", prompt)] if self._stream == "iterate" else prompt
 
     @staticmethod
     def _joined(chunks: list[Any]) -> str:
@@ -59,7 +54,7 @@ class Asked:
 
 
 MODELS: dict[str, Callable[[str], Asked]] = {
-    "space": lambda url: Asked(space(url), "complete", "iterate"),
+    "space": lambda url: Asked(space(url), "complete", "stream"),
     "langchain": lambda url: Asked(ChatQwenSpace(space=url), "invoke", "stream"),
     "llama-index": lambda url: Asked(QwenSpace(space=url), "complete", "stream_complete"),
 }
@@ -127,7 +122,7 @@ def test_a_copy_answers_as_the_original_does(
     if when != "before":
         asked.complete("a")
     if when == "while-it-streams":
-        stream = getattr(asked.model, asked._stream)(asked._given("a"))
+        stream = getattr(asked.model, asked._stream)("a")
         next(stream)
         stream.close()  # the Space works on one job at a time
 
@@ -183,7 +178,7 @@ async def test_a_client_of_each_call_takes_one_connection_and_leaves_none(
     core = space(watched.url)
 
     for _ in range(3):
-        await core.acomplete(HI)
+        await core.achat(HI)
 
     assert len(set(watched.watch.peers)) == 3
     await watched.auntil_left()

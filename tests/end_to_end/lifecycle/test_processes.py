@@ -44,8 +44,8 @@ stream = pieces()
 first = next(stream)
 child = fork()
 if child == 0:
-    os._exit(0 if space.complete(HI).text == "one two three" else 1)
-print(first + "".join(stream), end_of(child), space.complete(HI).text)
+    os._exit(0 if space.chat(HI).text == "one two three" else 1)
+print(first + "".join(stream), end_of(child), space.chat(HI).text)
 """,
     )
 
@@ -60,7 +60,7 @@ def test_a_stream_of_the_parent_is_an_error_in_the_child_and_no_hang(
     said = forked(
         watched,
         """
-stream = space.iterate(HI)
+stream = space.stream_chat(HI)
 while not isinstance(first := next(stream), TextDelta):
     pass
 child = fork()
@@ -94,7 +94,7 @@ if child == 0:
     {leave}
     gc.collect()
     sys.exit(0 if time.monotonic() - began < 4 else 1)
-print(end_of(child), first + "".join(stream), space.complete(HI).text)
+print(end_of(child), first + "".join(stream), space.chat(HI).text)
 """,
     )
 
@@ -169,12 +169,12 @@ def test_a_child_leaves_a_connection_alone_that_its_parent_keeps(
         f"""
 from qwen_space.chat_model import client_pool as sharing
 sharing._IDLE = 60.0
-space.complete(HI)
+space.chat(HI)
 child = fork()
 if child == 0:
-    assert space.complete(HI).text == "one two three"
+    assert space.chat(HI).text == "one two three"
     {leave}
-print(end_of(child), space.complete(HI).text)
+print(end_of(child), space.chat(HI).text)
 """,
     )
 
@@ -188,12 +188,12 @@ def test_an_object_goes_to_a_new_process_and_answers_there(watched: WatchedSpace
         ChatQwenSpace(space=watched.url),
         QwenSpace(space=watched.url),
     )
-    core.complete(HI)
+    core.chat(HI)
     context = multiprocessing.get_context("spawn")
 
     with context.Pool(1) as pool:
         answers = pool.map(
-            ask, [(core, "complete", HI), (model, "invoke", "Hi"), (llm, "complete", "Hi")]
+            ask, [(core, "chat", HI), (model, "invoke", "Hi"), (llm, "complete", "Hi")]
         )
 
     assert answers == ["one two three"] * 3

@@ -24,7 +24,7 @@ import pytest
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ProtocolError, SpaceTimeoutError, Timeouts
-from qwen_space.chat_model import bridge as sync
+from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.sse import SSEDecoder
@@ -210,10 +210,10 @@ def test_a_stream_that_is_quicker_than_the_blocking_caller_has_to_wait() -> None
         for _ in range(1_000):
             await asyncio.sleep(0)
 
-    events = sync.iterate(lambda: nullcontext(items()))
+    events = iterate_sync(lambda: nullcontext(items()))
     next(events)
     assert many.wait(20)
-    sync.run(turns)  # the caller is elsewhere
+    run_sync(turns)  # the caller is elsewhere
 
     assert last < 10_010
     events.close()
@@ -224,7 +224,7 @@ def test_items_that_wait_for_a_blocking_caller_are_all_there() -> None:
         for each in range(50):
             yield each
 
-    assert list(sync.iterate(lambda: nullcontext(items()), max_queue=3)) == list(range(50))
+    assert list(iterate_sync(lambda: nullcontext(items()), max_queue=3)) == list(range(50))
 
 
 @pytest.mark.parametrize("model", [ChatQwenSpace, QwenSpace, SpaceConfig])

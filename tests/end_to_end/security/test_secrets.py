@@ -315,7 +315,7 @@ MADE = {**OPTIONS, "proxy": f"http://user:{PASSWORD}@127.0.0.1:1"}
 OBJECTS = {
     "SpaceConfig": lambda: SpaceConfig(**MADE),
     "SpaceClient": lambda: SpaceClient(**MADE),
-    "Space": lambda: Space(SpaceConfig(**MADE)),
+    "Space": lambda: Space.from_config(SpaceConfig(**MADE)),
     "ChatQwenSpace": lambda: ChatQwenSpace(**MADE),
     "QwenSpace": lambda: QwenSpace(**MADE),
 }
