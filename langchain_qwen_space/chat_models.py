@@ -40,9 +40,13 @@ from langchain_qwen_space.chunks import apply_final_texts
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import to_core_messages
 from langchain_qwen_space.profiles import find_limits, make_profile
-from langchain_qwen_space.shape import Shape
 from langchain_qwen_space.streaming import ChunkBuilder
-from langchain_qwen_space.structured_output import Method, StructuredOutput, asked_for
+from langchain_qwen_space.structured_output import (
+    Method,
+    ObjectSchema,
+    StructuredOutput,
+    method_arguments,
+)
 from langchain_qwen_space.tools import CallKwargs, bind_arguments, make_tools
 from qwen_space import __version__, tokens
 from qwen_space.chat.stop import StopScanner
@@ -475,8 +479,8 @@ class ChatQwenSpace(BaseChatModel):
 
         Args:
             schema: A pydantic class, of version 1 too, a `TypedDict`, or a JSON schema. A
-                class gives its objects, and they are checked; the others give dicts, of which
-                only the required keys are. With "json_mode" None is any object.
+                class gives its objects, the others give dicts; all are checked in full. With
+                "json_mode" None is any object.
             method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
                 call of a function with that schema, and "json_mode" for JSON: there the prompt
                 has to say what is to be in it.
@@ -494,9 +498,9 @@ class ChatQwenSpace(BaseChatModel):
         """
         if schema is None and method != "json_mode":
             raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")
-        shape = Shape(schema)
-        model = asked_for(self, shape, method, strict=strict, **kwargs)
-        return StructuredOutput(model, shape, include_raw=include_raw, reask=reask)
+        wanted = ObjectSchema(schema)
+        model = self.bind(**method_arguments(wanted, method, strict=strict), **kwargs)
+        return StructuredOutput(model, wanted, include_raw=include_raw, reask=reask)
 
     # What LangChain wants to know
 

@@ -7,8 +7,6 @@ caller's template, and streams blank objects where the JSON stands in a Markdown
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -23,12 +21,12 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts.base import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError, from_json
+from pydantic import BaseModel
 
 from llama_index_qwen_space.instrumentation import ClosingStream
-from qwen_space.chat.structured import NoJSONError, find_json, instruction, reask
-from qwen_space.chat_model.arguments import format_validation_error
+from qwen_space.chat.structured import instruction
+from qwen_space.chat_model.extraction import MISSING, Extraction, PartialJSON
+from qwen_space.chat_model.schema import OutputSchema
 
 __all__ = ["StructuredOutputError", "StructuredPrediction"]
 
@@ -36,9 +34,7 @@ dispatcher = get_dispatcher(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\n", re.IGNORECASE)
 _CALLING = frozenset({"tool_choice", "tool_required", "allow_parallel_tool_calls"})
-_OPENING = re.compile(r"[{\[]")
 
 
 class StructuredOutputError(ValueError):
@@ -178,34 +174,35 @@ class StructuredPrediction(LLM):
         output_cls: type[Model],
         prompt: BasePromptTemplate,
         prompt_args: dict[str, Any],
-    ) -> _Extraction[Model]:
+    ) -> _Prediction[Model]:
         dispatcher.event(
             LLMStructuredPredictStartEvent(
                 output_cls=output_cls, template=prompt, template_args=prompt_args
             )
         )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        return _Extraction(output_cls, messages)
+        return _Prediction(output_cls, messages)
 
 
-class _Extraction(Generic[Model]):
+class _Prediction(Generic[Model]):
     """Asks for an object of a class, a second time if need be.
 
     Args:
         output_cls: The class.
-        messages: What to ask.
+        messages: The messages that ask for it.
 
     Attributes:
-        messages: What to ask now.
+        messages: The messages to ask with now.
     """
 
     def __init__(self, output_cls: type[Model], messages: Sequence[ChatMessage]) -> None:
         self._output_cls = output_cls
         self._fields = list(output_cls.model_fields)
         self._flexible = create_flexible_model(output_cls)
-        self._asked_again = False
-        self._shown: Any = None
-        self.messages = _instructed(messages, instruction(output_cls.model_json_schema()))
+        self._schema = OutputSchema(output_cls)
+        self._extraction: Extraction[Model] = Extraction(self._load)
+        self._partial = PartialJSON()
+        self.messages = _instructed(messages, instruction(self._schema.json_schema))
 
     def result(self, response: ChatResponse | None) -> Model | None:
         """Return the object in a whole reply; None where the model is to be asked once more.
@@ -213,67 +210,41 @@ class _Extraction(Generic[Model]):
         Raises:
             StructuredOutputError: There is none for the second time.
         """
-        reply = _said(response)
-        try:
-            return self._read(reply)
-        except ValidationError as exc:
-            reason = format_validation_error(exc)
-        except NoJSONError as exc:
-            reason = exc.reason
-        if self._asked_again:
+        reply = _text_of(response)
+        if question := self._extraction.feed(reply):
+            self._partial = PartialJSON()
+            self.messages = [
+                *self.messages,
+                ChatMessage(content=reply, role=MessageRole.ASSISTANT),
+                ChatMessage(content=question),
+            ]
+            return None
+        if reason := self._extraction.reason:
             raise StructuredOutputError(self._output_cls.__name__, reply, reason)
-        self._asked_again = True
-        self._shown = None
-        self.messages = [
-            *self.messages,
-            ChatMessage(content=reply, role=MessageRole.ASSISTANT),
-            ChatMessage(content=reask(reason)),
-        ]
-        return None
+        return self._extraction.value
 
-    def _read(self, reply: str) -> Model:
-        return self._validated(find_json(reply, self._fits).value)
-
-    def _validated(self, value: Any) -> Model:
-        # As JSON, where a date is a string and a tuple a list, however strict the class is.
-        found = self._output_cls.model_validate_json(json.dumps(value))
+    def _load(self, value: Any) -> Model:
+        found: Model = self._schema.load(value)
         if isinstance(value, dict) and value and self._fields and not found.model_fields_set:
-            raise self._is_another  # the schema for one, where all fields have defaults
+            # The schema for an object, where all fields have defaults.
+            raise ValueError(f"It has none of the fields: {', '.join(self._fields)}")
         return found
-
-    @property
-    def _is_another(self) -> ValidationError:
-        fields = ", ".join(self._fields)
-        error = PydanticCustomError("no_field", f"It has none of the fields: {fields}")
-        return ValidationError.from_exception_data(
-            self._output_cls.__name__, [{"type": error, "input": None}]
-        )
-
-    def _fits(self, value: Any) -> bool:
-        try:
-            self._validated(value)
-        except ValidationError:
-            return False
-        return True
 
     def partial(self, chunk: ChatResponse) -> Model | FlexibleModel | None:
         """Return the object as far as it can be read from the start of a reply.
 
         None while there is nothing of it, or nothing new.
         """
-        value = _begun(_said(chunk)) if chunk.delta else None
-        if not value or value == self._shown:
-            return None
-        if isinstance(value, dict) and not any(value.values()):
-            return None  # a field's name, and nothing of its value
-        self._shown = value
+        value = self._partial.feed(_text_of(chunk)) if chunk.delta else MISSING
+        if value is MISSING or not value or (isinstance(value, dict) and not any(value.values())):
+            return None  # or a field's name, and nothing of its value
         if (partial := self._as_far_as_it_fits(value)) is not None:
             dispatcher.event(LLMStructuredPredictInProgressEvent(output=partial))
         return partial
 
     def _as_far_as_it_fits(self, value: Any) -> Model | FlexibleModel | None:
-        with contextlib.suppress(ValidationError):
-            return self._validated(value)
+        with contextlib.suppress(ValueError):
+            return self._load(value)
         if isinstance(value, dict) and any(map(value.get, self._fields)):
             return self._flexible.model_validate(value)
         return None
@@ -284,7 +255,7 @@ def _without_tools(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (llm_kwargs or {}).items() if name not in _CALLING}
 
 
-def _said(response: ChatResponse | None) -> str:
+def _text_of(response: ChatResponse | None) -> str:
     return "" if response is None else response.message.content or ""
 
 
@@ -297,16 +268,3 @@ def _instructed(messages: Sequence[ChatMessage], words: str) -> list[ChatMessage
             told.blocks = [*told.blocks, *ChatMessage(f"\n{words}").blocks]
             return [*chat[:place], told, *chat[place + 1 :]]
     return [*chat, ChatMessage(words)]
-
-
-def _begun(reply: str) -> Any:
-    """Return the JSON value that a reply has begun with, behind a fence or prose; or None."""
-    fence = _FENCE.search(reply)
-    opening = _OPENING.search(reply, fence.end() if fence else 0)
-    if opening is None:
-        return None
-    text, _, _ = reply[opening.start() :].partition("\n```")
-    try:
-        return from_json(text, allow_partial="trailing-strings")
-    except ValueError:
-        return None

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import json
 import threading
+import typing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic.v1
@@ -14,7 +15,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
@@ -159,7 +160,7 @@ WRONG = [
     pytest.param('{"name": "Ada", "age": 3', "cut off", id="cut-off"),
     pytest.param('{"name": "Ada", "age": -1}', "greater than or equal to 0", id="not-valid"),
     pytest.param('{"name": "Ada"}', "age", id="key-is-missing"),
-    pytest.param("null", "valid dictionary", id="null"),
+    pytest.param("null", "should be an object", id="null"),
 ]
 
 
@@ -221,7 +222,7 @@ def test_a_dict_has_the_keys_that_are_required(
     space.engine.reply = by_turns('{"name": "Ada"}', json.dumps(ADA))
 
     assert model.with_structured_output(schema).invoke("Who?") == ADA
-    assert "'age'" in space.joins[1]["data"][0]
+    assert "age" in space.joins[1]["data"][0].partition("does not fit")[2].partition("Answer")[0]
 
 
 def test_a_call_with_wrong_arguments_is_asked_for_again(
@@ -526,3 +527,98 @@ def test_the_other_methods_want_a_schema(model: ChatQwenSpace, method: Any) -> N
 def test_an_enumeration_is_no_object(model: ChatQwenSpace) -> None:
     with pytest.raises(ValueError, match="The enumeration Colour cannot be asked for"):
         model.with_structured_output(enum.Enum("Colour", "red blue"))  # type: ignore[arg-type]
+
+
+class Address(TypedDict):
+    street: str
+
+
+class Resident(TypedDict):
+    """A resident."""
+
+    name: str
+    nick: str | None
+    address: Address
+
+
+RESIDENT = {"name": "Ada", "nick": None, "address": {"street": "Dean Street"}}
+
+
+def schema_shown(space: ScriptedSpace) -> Any:
+    prompt = space.joins[0]["data"][0]
+    return json.loads(prompt.partition("not the schema.\n")[2].partition("\n")[0])
+
+
+def test_a_nested_typed_dict_shows_the_model_a_clean_schema(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = [json.dumps(RESIDENT)]
+
+    found = model.with_structured_output(Resident).invoke("Who?")
+
+    assert found == RESIDENT
+    assert schema_shown(space) == {
+        "title": "Resident",
+        "description": "A resident.",
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "nick": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "address": {
+                "title": "Address",
+                "type": "object",
+                "properties": {"street": {"type": "string"}},
+                "required": ["street"],
+            },
+        },
+        "required": ["name", "nick", "address"],
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_may_be_null_may_be_null(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = [written(RESIDENT, method).replace('"Person"', '"Resident"')]
+
+    assert model.with_structured_output(Resident, method=method).invoke("Who?") == RESIDENT
+    assert len(space.joins) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "schema",
+    [Resident, TypeAdapter(Resident).json_schema()],
+    ids=["typed-dict", "json-schema"],
+)
+def test_a_dict_of_the_wrong_kinds_is_asked_for_again(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any
+) -> None:
+    wrong = {"name": 5, "nick": None, "address": {}}
+    space.engine.reply = by_turns(
+        *(written(each, method).replace('"Person"', '"Resident"') for each in (wrong, RESIDENT))
+    )
+
+    assert model.with_structured_output(schema, method=method).invoke("Who?")["name"] == "Ada"
+    said = space.joins[1]["data"][0].partition("does not fit the JSON schema:")[2]
+    assert "name: " in said
+    assert "street" in said
+
+
+def test_a_typed_dict_of_the_standard_library_does_as_well(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    class Street(typing.TypedDict):
+        houses: list[Address]
+
+    space.engine.reply = ['{"houses": [{"street": "x"}]}']
+
+    assert model.with_structured_output(Street).invoke("Hi") == {"houses": [{"street": "x"}]}
+
+
+@pytest.mark.parametrize(
+    "schema", [list[int], int | str, Person | Address], ids=["list", "union", "union-of-classes"]
+)
+def test_lists_and_unions_are_refused_with_the_remedy(model: ChatQwenSpace, schema: Any) -> None:
+    with pytest.raises(ValueError, match="give an object that has it as a property"):
+        model.with_structured_output(schema)

@@ -199,7 +199,7 @@ async def test_the_schema_follows_on_the_question_with_single_braces(
 
     prompt, _, system, _ = space.joins[0]["data"]
     assert prompt.startswith("Name a song of the Beatles.\n\nAnswer with a JSON value")
-    assert '"properties":{"name":{"title":"Name","type":"string"}' in prompt
+    assert '"properties":{"name":{"type":"string"}' in prompt
     assert "{{" not in prompt
     assert system == DEFAULT_SYSTEM_PROMPT
 

@@ -1,0 +1,114 @@
+"""Schemas of the objects that a model is asked for, and the check whether a value fits one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["OutputSchema"]
+
+_MOST_ERRORS = 5  # are told to a model at once
+
+
+class OutputSchema:
+    """A schema of an object: a JSON schema for the model, and a check for its replies.
+
+    Args:
+        schema: A class of pydantic's, of version 1 too, any other type that pydantic can check,
+            such as a `TypedDict`, or a JSON schema. None is any object.
+
+    Attributes:
+        json_schema: The JSON schema.
+
+    Raises:
+        ValueError: The JSON schema is none.
+    """
+
+    def __init__(self, schema: Any = None) -> None:
+        self._schema = schema
+        self.json_schema, self._load = _compile(schema)
+
+    def __reduce__(self) -> tuple[type[OutputSchema], tuple[Any]]:
+        return OutputSchema, (self._schema,)
+
+    def load(self, value: Any) -> Any:
+        """Return the object of a JSON value: an instance of the class, or a dict.
+
+        Raises:
+            ValueError: The value does not fit the schema.
+        """
+        return self._load(value)
+
+    def fits(self, value: Any) -> bool:
+        """Whether a JSON value fits the schema."""
+        try:
+            self._load(value)
+        except ValueError:
+            return False
+        return True
+
+
+def _compile(schema: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+    if schema is None:
+        return {"type": "object"}, _load_object
+    if isinstance(schema, Mapping):
+        return dict(schema), _validator(schema)
+    if hasattr(schema, "parse_obj") and not hasattr(schema, "model_validate"):
+        return schema.schema(), schema.parse_obj  # of pydantic's version 1
+    from pydantic import TypeAdapter
+
+    adapter = TypeAdapter(schema)
+    # As JSON, where a date is a string and a tuple a list, however strict a class is.
+    return _describe(adapter), lambda value: adapter.validate_json(json.dumps(value))
+
+
+def _describe(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """Return a type's JSON schema without the titles of its fields, which are their names."""
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class Untitled(GenerateJsonSchema):
+        def field_title_should_be_set(self, schema: Any) -> bool:
+            return False
+
+    described = adapter.json_schema(schema_generator=Untitled)
+    if "$ref" not in described:
+        return described
+    name = described.pop("$ref").rpartition("/")[2]  # of a type that holds itself
+    return {**described["$defs"][name], **described}
+
+
+def _load_object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"It is no object: {value!r:.200}")
+    return value
+
+
+def _validator(schema: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """Return a check against a JSON schema, which fetches nothing that the schema refers to."""
+    from jsonschema import Draft202012Validator, SchemaError
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+
+    kind = validator_for(schema, default=Draft202012Validator)
+    try:
+        kind.check_schema(dict(schema))
+    except SchemaError as exc:
+        raise ValueError(f"It is no JSON schema: {exc.message}") from None
+    validator = kind(dict(schema), registry=Registry())
+
+    def load(value: Any) -> Any:
+        errors = sorted(validator.iter_errors(value), key=lambda error: error.path)
+        if errors:
+            raise ValueError("; ".join(map(_format_error, errors[:_MOST_ERRORS])))
+        return value
+
+    return load
+
+
+def _format_error(error: Any) -> str:
+    place = ".".join(map(str, error.absolute_path))
+    return f"{place}: {error.message:.300}" if place else f"{error.message:.300}"
