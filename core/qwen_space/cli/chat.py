@@ -11,7 +11,7 @@ from rich.text import Text
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.live import LiveAnswer
-from qwen_space.cli.plain import clean
+from qwen_space.cli.plain import strip_control_chars
 from qwen_space.errors import QwenSpaceError
 
 __all__ = ["Conversation"]
@@ -65,4 +65,4 @@ class Conversation:
                 answer.show(event)
 
     def _say(self, line: str, style: str = "dim") -> None:
-        self._console.print(Text(clean(line), style=style))
+        self._console.print(Text(strip_control_chars(line), style=style))

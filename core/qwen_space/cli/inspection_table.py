@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from qwen_space.cli.inspection import Component, Function, Inspection
-from qwen_space.cli.plain import clean
+from qwen_space.cli.plain import strip_control_chars
 
 __all__ = ["inspection_table"]
 
@@ -91,4 +91,4 @@ def _choice(found: Inspection) -> Iterator[Text]:
 
 def _cell(text: str) -> Text:
     """Return text of an app, in which neither markup nor control characters count."""
-    return Text(clean(text))
+    return Text(strip_control_chars(text))

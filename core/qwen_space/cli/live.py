@@ -21,7 +21,7 @@ from rich.segment import Segment
 from rich.spinner import Spinner
 from rich.text import Text
 
-from qwen_space.cli.plain import clean
+from qwen_space.cli.plain import strip_control_chars
 from qwen_space.events import (
     Completed,
     Event,
@@ -94,13 +94,13 @@ class LiveAnswer:
                 self._complete(event.text)
             case ThinkingDelta():
                 with self._lock:
-                    self._thoughts += clean(event.delta)
+                    self._thoughts += strip_control_chars(event.delta)
             case Queued():
                 self._waiting.update(text=Text(_place(event), style="dim"))
             case Started():
                 self._waiting.update(text=Text("Started", style="dim"))
             case Notice():
-                self._say(clean(event.message))
+                self._say(strip_control_chars(event.message))
 
     def _growing(self) -> _Trimmed | Spinner:
         """Return what is painted: the answer's end, or what there is before an answer."""
@@ -113,12 +113,12 @@ class LiveAnswer:
 
     def _grow(self, delta: str) -> None:
         with self._lock:
-            self.text += clean(delta)
+            self.text += strip_control_chars(delta)
         if "\n" in delta:  # no block ends without one
             self._print(to_the_end=False)
 
     def _replace(self, text: str) -> None:
-        text = clean(text)
+        text = strip_control_chars(text)
         if text[: self._printed] != self.text[: self._printed]:
             self._say("The app has rewritten its answer:")
             self._printed = 0
@@ -127,7 +127,7 @@ class LiveAnswer:
 
     def _complete(self, text: str) -> None:
         """Take the final text, which may differ in white space from what came piece by piece."""
-        text = clean(text)
+        text = strip_control_chars(text)
         if text[: self._printed] != self.text[: self._printed]:
             self._print(to_the_end=True)
             self._printed = len(text)

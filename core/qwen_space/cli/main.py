@@ -41,12 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: In place of `sys.argv`.
     """
     options = _parser().parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # an app's text may hold anything
-        sys.stdout.reconfigure(errors="replace")
+    for stream in (sys.stdout, sys.stderr):  # an app's text may hold anything
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         options.run(options)
     except (QwenSpaceError, ImportError, ValueError) as exc:
-        print(f"qwen-space: {exc}", file=sys.stderr)
+        from qwen_space.cli.plain import strip_control_chars
+
+        print(f"qwen-space: {strip_control_chars(str(exc))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -204,10 +207,10 @@ def _chat(options: argparse.Namespace) -> None:
     if options.prompt is None and sys.stdin.isatty():
         _converse(space)
         return
-    from qwen_space.cli.plain import print_answer
+    from qwen_space.cli.plain import print_reply
 
     prompt = sys.stdin.read().rstrip() if options.prompt is None else options.prompt
-    asyncio.run(print_answer(space, prompt))
+    asyncio.run(print_reply(space, prompt))
 
 
 def _converse(space: Space) -> None:

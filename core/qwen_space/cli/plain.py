@@ -1,4 +1,4 @@
-"""An answer as plain text: what a pipe gets."""
+"""A reply as plain text, for a pipe."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from qwen_space.chat.prompt import check_prompt
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Event, Notice, Rewritten, TextDelta
 
-__all__ = ["clean", "print_answer"]
+__all__ = ["print_reply", "strip_control_chars"]
 
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# C0 and C1 but for the tab and the newline, and the characters that turn a line's direction.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def clean(text: str) -> str:
-    """Return text that a terminal only shows: an app's control characters could do more."""
+def strip_control_chars(text: str) -> str:
+    """Return a text of an app without the characters that could move or mislead a terminal."""
     return _CONTROLS.sub("", text)
 
 
-async def print_answer(space: Space, prompt: str) -> None:
-    """Print the answer's text as it streams, then a newline, and nothing else.
+async def print_reply(space: Space, prompt: str) -> None:
+    """Print the reply's text as it streams, then a newline, and nothing else.
 
-    What the app says beside its answer goes to stderr.
+    Notices of the app go to stderr.
 
     Args:
-        space: Who answers.
-        prompt: What to answer.
+        space: The Space to ask.
+        prompt: The question.
 
     Raises:
         ValueError: The prompt is empty, or the app does not offer the model.
@@ -45,7 +46,7 @@ async def print_answer(space: Space, prompt: str) -> None:
 
 
 def _print(event: Event) -> bool:
-    """Print what an event says; return whether it is a part of the answer."""
+    """Print an event; return whether it is a part of the reply."""
     match event:
         case TextDelta():
             _write(event.delta)
@@ -53,12 +54,12 @@ def _print(event: Event) -> bool:
         case Rewritten():
             _note("the app has rewritten its answer; it goes on after the new text")
         case Notice():
-            _note(clean(event.message))
+            _note(strip_control_chars(event.message))
     return False
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(clean(text) if sys.stdout.isatty() else text)
+    sys.stdout.write(strip_control_chars(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 

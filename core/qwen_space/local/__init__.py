@@ -7,30 +7,37 @@ is a `MissingExtraError` then, with the remedy: `pip install "qwen-space[local]"
 from __future__ import annotations
 
 from qwen_space.local.engines import engine_for
-from qwen_space.local.engines.base import Engine
+from qwen_space.local.engines.base import Engine, Finished, Sampling, Thinking
 from qwen_space.local.engines.llama import LlamaEngine
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.engines.scripted import ScriptedEngine
 from qwen_space.local.errors import (
+    ContextError,
     EngineError,
     LocalSpaceError,
     MissingExtraError,
     StartError,
     WeightsError,
 )
+from qwen_space.local.limits import Limits
 from qwen_space.local.space import LocalSpace
 from qwen_space.local.weights import find_weights
 
 __all__ = [
+    "ContextError",
     "Engine",
     "EngineError",
+    "Finished",
+    "Limits",
     "LlamaEngine",
     "LocalSpace",
     "LocalSpaceError",
     "MissingExtraError",
     "OpenAIEngine",
+    "Sampling",
     "ScriptedEngine",
     "StartError",
+    "Thinking",
     "WeightsError",
     "engine_for",
     "find_weights",

@@ -1,4 +1,4 @@
-"""The app: a page to chat on, and the public Space's endpoints.
+"""The app: the public Space's endpoints, one more with all options, and a page to chat on.
 
 This module imports Gradio, and is itself imported when a Space starts. Gradio reads the
 annotations, so their names are imported at run time.
@@ -7,77 +7,39 @@ annotations, so their names are imported at run time.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, TypeAlias
 
 import gradio as gr
 from fastapi import FastAPI
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.local.cancellation import SessionStreams
-from qwen_space.local.engines.base import Engine
+from qwen_space.local.dispatch import Dispatcher, Waiting
+from qwen_space.local.engines.base import Finished, Sampling
 from qwen_space.local.errors import EngineError
+from qwen_space.local.page import LOOK, add_page
+from qwen_space.local.rows import ReplyRows, Rows, to_messages
 
 __all__ = ["build", "mount", "shut"]
 
-History: TypeAlias = list[dict[str, Any]]
-Outputs: TypeAlias = tuple[str, History, str]
+Outputs: TypeAlias = tuple[str, Rows, str]
 
 
-def build(
-    engine: Engine, streams: SessionStreams, sizes: Sequence[str], concurrency: int
-) -> gr.Blocks:
+def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue: int) -> gr.Blocks:
     """Make the app, with its queue.
 
     The endpoints stand in the public Space's order, which makes `model_chat_1` number 3.
     """
-    blocks = gr.Blocks(title="Qwen2.5", analytics_enabled=False)
+    blocks = gr.Blocks(
+        title=f"Chat with {dispatcher.engine.name}", analytics_enabled=False, fill_height=True
+    )
     with blocks:
-        gr.Markdown(f"# Qwen2.5\nEvery size here is answered by **{engine.name}**.")
-        with gr.Row(equal_height=True):
-            system_box = gr.Textbox(DEFAULT_SYSTEM_PROMPT, label="System prompt", scale=4)
-            set_system = gr.Button("Set and clear chat", scale=1, min_width=160, size="md")
-        system = gr.Textbox(DEFAULT_SYSTEM_PROMPT, visible=False)
-        radio = gr.Radio(list(sizes), value=sizes[0], label="Model size")
-        # Without the button that shares a chat on the Hugging Face hub.
-        chatbot = gr.Chatbot(label="Chat", height="45vh", buttons=["copy", "copy_all"])
-        with gr.Row(equal_height=True):
-            textbox = gr.Textbox(
-                label="Message",
-                placeholder="Write a message, Enter sends it",
-                scale=6,
-                autofocus=True,
-            )
-            clear = gr.Button("Clear", scale=1, min_width=90, size="md")
-            stop = gr.Button("Stop", variant="stop", scale=1, min_width=90, size="md")
-            send = gr.Button("Send", variant="primary", scale=1, min_width=90, size="md")
-
-        clear.click(clear_session, None, [textbox, chatbot], api_name="clear_session")
-        set_system.click(
-            modify_system_session,
-            system_box,
-            [system, system_box, chatbot],
-            api_name="modify_system_session",
-        )
-        running: list[Any] = [
-            listen(
-                _model_chat(engine, streams),
-                [textbox, chatbot, system, radio],
-                [textbox, chatbot, system_box],
-                api_name=api_name,
-                concurrency_id="model",
-                concurrency_limit=concurrency,
-                show_progress_on=chatbot,
-            )
-            for listen, api_name in (
-                (textbox.submit, "model_chat"),
-                (send.click, "model_chat_1"),
-            )
-        ]
-        stop.click(None, cancels=running, api_visibility="private")
-    # Gradio runs at most this many jobs at once, whatever the limit of a function says.
-    blocks.max_threads = max(blocks.max_threads, concurrency)
-    blocks.queue(api_open=False)
+        _add_endpoints(dispatcher, sizes, concurrency)
+        add_page(blocks, dispatcher)
+    # Gradio runs at most this many jobs at once, whatever the limit of a function says. A job of
+    # the page shows its question at once, and waits for a slot by itself.
+    blocks.max_threads = max(blocks.max_threads, concurrency + queue)
+    blocks.queue(api_open=False, max_size=queue)
     # How many jobs to wait before the next statistics, for a monitoring page that is off here.
     # They import pandas, run at each job's end, and warn. There is no public way to say so.
     blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize  # noqa: SLF001
@@ -86,15 +48,18 @@ def build(
 
 def mount(blocks: gr.Blocks, path: str = "/") -> FastAPI:
     """Make an ASGI app of `blocks` at a path, whose lifespan runs the queue."""
-    app = FastAPI()
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,
         blocks,
         path=path,
-        footer_links=["api", "gradio", "settings"],
+        footer_links=["api", "settings"],
         run_history=False,
+        show_error=False,  # an exception's text can name files and addresses
+        enable_monitoring=False,
         ssr_mode=False,  # it would start a Node server
         mcp_server=False,
+        **LOOK,
     )
     return app
 
@@ -104,46 +69,109 @@ def shut(blocks: gr.Blocks) -> None:
     blocks.close(verbose=False)
 
 
-def clear_session() -> tuple[str, History]:
+def clear_session() -> tuple[str, Rows]:
     return "", []
 
 
-def modify_system_session(system: str) -> tuple[str, str, History]:
+def modify_system_session(system: str) -> tuple[str, str, Rows]:
     system = system or DEFAULT_SYSTEM_PROMPT
     return system, system, []
 
 
-def _model_chat(engine: Engine, streams: SessionStreams) -> Any:
+def _add_endpoints(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int) -> None:
+    """Add the functions for programs. Their components are not on the page."""
+    textbox = gr.Textbox(label="Message", visible=False)
+    chatbot = gr.Chatbot(label="Chat", visible=False)
+    system_box = gr.Textbox(DEFAULT_SYSTEM_PROMPT, label="System prompt", visible=False)
+    system = gr.Textbox(DEFAULT_SYSTEM_PROMPT, label="System prompt", visible=False)
+    radio = gr.Radio(list(sizes), value=sizes[0], label="Model size", visible=False)
+    limits: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": concurrency}
+    trigger = gr.Button(visible=False).click
+
+    trigger(clear_session, None, [textbox, chatbot], api_name="clear_session")
+    trigger(
+        modify_system_session,
+        system_box,
+        [system, system_box, chatbot],
+        api_name="modify_system_session",
+    )
+    for listen, api_name in ((textbox.submit, "model_chat"), (trigger, "model_chat_1")):
+        listen(
+            _make_model_chat(dispatcher),
+            [textbox, chatbot, system, radio],
+            [textbox, chatbot, system_box],
+            api_name=api_name,
+            **limits,
+        )
+    trigger(
+        _make_chat(dispatcher),
+        [textbox, chatbot, system, *_sampling_inputs(dispatcher)],
+        [textbox, chatbot, system_box],
+        api_name="chat",
+        **limits,
+    )
+
+
+def _sampling_inputs(dispatcher: Dispatcher) -> list[Any]:
+    """Return the inputs of `chat` for its options; empty ones leave the engine's own values."""
+    models = list(getattr(dispatcher.engine, "models", ())) or [dispatcher.engine.name]
+    return [
+        gr.Dropdown(models, value=models[0], label="Model", visible=False),
+        gr.Number(None, label="Temperature", minimum=0, maximum=2, visible=False),
+        gr.Number(None, label="Top-p", minimum=0, maximum=1, visible=False),
+        gr.Number(None, label="Max tokens", precision=0, minimum=1, visible=False),
+    ]
+
+
+def _make_model_chat(dispatcher: Dispatcher) -> Any:
     async def model_chat(
-        query: str, history: History, system: str, radio: str, request: gr.Request
+        query: str, history: Rows, system: str, radio: str, request: gr.Request
     ) -> AsyncGenerator[Outputs, None]:
-        system = system or DEFAULT_SYSTEM_PROMPT
-        asked = [*(history or []), {"role": "user", "content": query or ""}]
-        text = ""
-        try:
-            pieces = engine.stream(_messages(asked, system))
-            async for piece in streams.track(request.session_hash, pieces):
-                text += piece
-                yield "", [*asked, {"role": "assistant", "content": text}], system
-            if not text:
-                yield "", [*asked, {"role": "assistant", "content": ""}], system
-        except Exception as exc:
-            raise gr.Error(_sentence(exc), print_exception=False) from exc
+        outputs = _stream(dispatcher, query, history, system, Sampling(), request)
+        async for output in outputs:
+            yield output
 
     return model_chat
 
 
-def _messages(history: History, system: str) -> list[dict[str, str]]:
-    turns = ({"role": turn["role"], "content": _text(turn["content"])} for turn in history)
-    return [{"role": "system", "content": system}, *turns]
+def _make_chat(dispatcher: Dispatcher) -> Any:
+    async def chat(
+        query: str,
+        history: Rows,
+        system: str,
+        model: str,
+        temperature: float | None,
+        top_p: float | None,
+        max_tokens: int | None,
+        request: gr.Request,
+    ) -> AsyncGenerator[Outputs, None]:
+        sampling = Sampling(temperature, top_p, max_tokens, model)
+        async for output in _stream(dispatcher, query, history, system, sampling, request):
+            yield output
+
+    return chat
 
 
-def _text(content: str | Sequence[Mapping[str, Any] | str]) -> str:
-    """The text of a message, which Gradio gives as a list of parts."""
-    if isinstance(content, str):
-        return content
-    return "".join(part if isinstance(part, str) else part.get("text", "") for part in content)
-
-
-def _sentence(exc: Exception) -> str:
-    return str(exc) if isinstance(exc, EngineError) else f"{type(exc).__name__}: {exc}"
+async def _stream(
+    dispatcher: Dispatcher,
+    query: str,
+    history: Rows,
+    system: str,
+    sampling: Sampling,
+    request: gr.Request,
+) -> AsyncGenerator[Outputs, None]:
+    system = system or DEFAULT_SYSTEM_PROMPT
+    asked = [*(history or []), {"role": "user", "content": query or ""}]
+    reply = ReplyRows()
+    parts = dispatcher.reply(to_messages(asked, system), sampling, request.session_hash)
+    try:
+        async for part in parts:
+            if not isinstance(part, Finished | Waiting):
+                reply.add(part)
+                yield "", [*asked, *reply.to_rows()], system
+        if not reply.text:
+            yield "", [*asked, *reply.to_rows(is_done=True)], system
+    except EngineError as exc:
+        raise gr.Error(exc.message, print_exception=False) from exc
+    finally:
+        await parts.aclose()

@@ -12,7 +12,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import parse_qs
 
 if TYPE_CHECKING:
@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CancellableStream", "SessionStreams"]
 
+T = TypeVar("T")
+
 # Seconds after a drop at which to look for replies that have begun since.
 _LATE = (0.05, 0.2, 0.5)
 
 
-class CancellableStream(AsyncIterator[str]):
+class CancellableStream(AsyncIterator[T], Generic[T]):
     """One reply's pieces, which another task can cancel."""
 
-    def __init__(self, pieces: AsyncGenerator[str, None]) -> None:
+    def __init__(self, pieces: AsyncGenerator[T, None]) -> None:
         self._pieces = pieces
         self._waiting: asyncio.Task[Any] | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    async def __anext__(self) -> str:
+    async def __anext__(self) -> T:
         if self._closing is not None:
             await self.aclose()
             raise StopAsyncIteration
@@ -60,12 +62,12 @@ class SessionStreams:
     """The running replies of each session."""
 
     def __init__(self) -> None:
-        self._open: defaultdict[str, set[CancellableStream]] = defaultdict(set)
+        self._open: defaultdict[str, set[CancellableStream[Any]]] = defaultdict(set)
         self._clients: Counter[str] = Counter()  # the open connections of each session
 
     async def track(
-        self, session: str | None, pieces: AsyncGenerator[str, None]
-    ) -> AsyncGenerator[str, None]:
+        self, session: str | None, pieces: AsyncGenerator[T, None]
+    ) -> AsyncGenerator[T, None]:
         """Yield `pieces` until they end or the session's connection is dropped."""
         reply, key = CancellableStream(pieces), session or ""
         self._open[key].add(reply)
@@ -76,7 +78,7 @@ class SessionStreams:
             self._forget(key, reply)
             await reply.aclose()
 
-    def _forget(self, session: str, reply: CancellableStream) -> None:
+    def _forget(self, session: str, reply: CancellableStream[Any]) -> None:
         self._open[session].discard(reply)
         if not self._open[session]:
             del self._open[session]

@@ -8,6 +8,7 @@ from typing import Any
 from qwen_space.errors import QwenSpaceError
 
 __all__ = [
+    "ContextError",
     "EngineError",
     "LocalSpaceError",
     "MissingExtraError",
@@ -26,7 +27,24 @@ class StartError(LocalSpaceError):
 
 
 class EngineError(LocalSpaceError):
-    """The engine could not answer; the page and the client are shown the message."""
+    """The engine could not answer.
+
+    Attributes:
+        message: A sentence for the page and the client: no address, key or path.
+        detail: The cause, for the operator's log; without secrets.
+    """
+
+    def __init__(self, message: str, detail: str = "") -> None:
+        super().__init__(message, detail)
+        self.message = message
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ContextError(EngineError):
+    """The conversation is longer than the model's context."""
 
 
 class MissingExtraError(LocalSpaceError, ImportError):

@@ -38,9 +38,16 @@ class Site:
 class _Server(uvicorn.Server):
     """A server that sets an event when ready, and cuts the streams when it stops."""
 
-    def __init__(self, site: Site, ready: threading.Event) -> None:
-        # No configuration of logging, as that is the whole process's.
-        super().__init__(uvicorn.Config(site.app, lifespan="on", log_config=None, log_level=None))
+    def __init__(self, site: Site, ready: threading.Event, max_connections: int | None) -> None:
+        config = uvicorn.Config(
+            site.app,
+            lifespan="on",
+            log_config=None,  # logging is the whole process's
+            log_level=None,
+            server_header=False,
+            limit_concurrency=max_connections,
+        )
+        super().__init__(config)
         self._stopping = site.stopping
         self._ready = ready
 
@@ -63,12 +70,20 @@ class ServerThread:
         make: Makes the site. It is called in the server's event loop: Gradio makes a loop
             of its own, and leaves it open, where none runs.
         listener: The listening socket. The server closes it.
+        max_connections: Open connections above which a request is refused with HTTP 503.
 
     Raises:
         StartError: The app failed to start.
     """
 
-    def __init__(self, make: Callable[[], Site], listener: socket.socket) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Site],
+        listener: socket.socket,
+        *,
+        max_connections: int | None = None,
+    ) -> None:
+        self._max_connections = max_connections
         self._server: _Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
@@ -106,5 +121,5 @@ class ServerThread:
 
     async def _serve(self, make: Callable[[], Site], listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
-        self._server = _Server(make(), self._ready)
+        self._server = _Server(make(), self._ready, self._max_connections)
         await self._server.serve([listener])

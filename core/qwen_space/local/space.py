@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.errors import StartError, require
+from qwen_space.local.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -45,6 +46,9 @@ class LocalSpace:
             the same engine.
         concurrency: How many replies run at once; as many as the engine has slots if None. More
             wait in the queue.
+        limits: The most that the server takes: jobs, connections, bytes and seconds.
+        allowed_hosts: Further names under which the server is asked, such as a proxy's. On
+            loopback a foreign `Host` is refused, and a foreign `Origin` is refused anywhere.
         middleware: Functions that put an ASGI app around the given one, the first outermost.
 
     Attributes:
@@ -59,6 +63,8 @@ class LocalSpace:
         port: int = 0,
         sizes: Sequence[str] = SIZES,
         concurrency: int | None = None,
+        limits: Limits | None = None,
+        allowed_hosts: Sequence[str] = (),
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     ) -> None:
         self.engine = engine
@@ -66,6 +72,8 @@ class LocalSpace:
         self._port = self._bound = port
         self._sizes = tuple(sizes)
         self._concurrency = concurrency
+        self._limits = limits or Limits()
+        self._allowed_hosts = tuple(allowed_hosts)
         self._middleware = tuple(middleware)
         self._running: ServerThread | None = None
 
@@ -103,18 +111,26 @@ class LocalSpace:
     def _serve(self, listener: socket.socket) -> ServerThread:
         from qwen_space.local.server import ServerThread  # imports uvicorn
 
-        return ServerThread(self._site, listener)
+        return ServerThread(self._site, listener, max_connections=self._limits.connections)
 
     def _site(self) -> Site:
+        from qwen_space.local.access import Guard, is_loopback
         from qwen_space.local.app import build, mount, shut  # imports Gradio
+        from qwen_space.local.dispatch import Dispatcher
         from qwen_space.local.server import Site
 
         streams = SessionStreams()
+        slots = self._concurrency or self.engine.slots
+        dispatcher = Dispatcher(self.engine, streams, self._limits, slots)
         with _building:
-            blocks = build(
-                self.engine, streams, self._sizes, self._concurrency or self.engine.slots
-            )
+            blocks = build(dispatcher, self._sizes, slots, self._limits.queue)
             app = streams.watch(mount(blocks))
+        app = Guard(
+            app,
+            loopback=is_loopback(self._host),
+            allowed_hosts=self._allowed_hosts,
+            limits=self._limits,
+        )
         for wrap in reversed(self._middleware):
             app = wrap(app)
         return Site(app, stopping=partial(shut, blocks))

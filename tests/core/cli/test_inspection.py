@@ -101,7 +101,7 @@ def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
         '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model: the label says model',
         "out Chat chatbot reply",
         "A chat uses /model_chat_1: named model_chat_1, listed in the app's API, streams, shows",
-        "its reply in a chatbot; /model_chat would fit too.",
+        "its reply in a chatbot; /model_chat, /chat, /submit would fit too.",
     ):
         assert said in words
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.cli.live import LiveAnswer, _blocks, _place
-from qwen_space.cli.plain import clean
+from qwen_space.cli.plain import strip_control_chars
 from qwen_space.events import (
     Completed,
     Event,
@@ -324,7 +324,42 @@ def test_a_block_that_is_higher_than_the_terminal_shows_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("text", "cleaned"),
-    [("a\tb\nc", "a\tb\nc"), ("\x1b]0;x\x07y\r\x9b", "]0;xy"), ("ä\u2028", "ä\u2028")],
+    [
+        ("a\tb\nc", "a\tb\nc"),
+        ("\x1b]0;x\x07y\r\x9b", "]0;xy"),
+        ("a\u202eb\u2066c\u200f", "abc"),
+        ("ä\u2028", "ä\u2028"),
+    ],
 )
 def test_control_characters_do_not_reach_the_terminal(text: str, cleaned: str) -> None:
-    assert clean(text) == cleaned
+    assert strip_control_chars(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "&#27;[2J&#x1b;]0;title&#7;",
+        "[link](http://x/&#27;[2J)",
+        "[link](http://x/\x1b]8;;evil\x07)",
+        "`\x1b[2J`",
+        "```\n\x1b[2J\x9b2J\n```",
+        "| a\x1b[1A |\n|---|\n| b\r |",
+        "![p\x08\x08](http://x/\x9d0;t\x9c)",
+        "<b\x1b[2J>",
+    ],
+)
+def test_no_text_of_an_app_moves_the_terminal(hostile: str) -> None:
+    file = io.StringIO()
+
+    with LiveAnswer(Console(file=file, force_terminal=True, width=80)) as answer:
+        answer.show(Notice(hostile, "info"))
+        answer.show(ThinkingDelta(hostile))
+        answer.show(TextDelta(f"{hostile}\n\nend"))
+    shown = file.getvalue()
+
+    # Left are colours, links, and what paints the last block anew.
+    rich = r"\x1b\[[\d;]*m|\x1b\]8;[^\x1b\x07]*\x1b\\|\x1b\[(?:\?25[hl]|1A|2K)|\r|\n"
+    rest = re.sub(rich, "", shown)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", rest)
+    assert "\x1b[2J" not in shown
+    assert "\x1b]0;" not in shown

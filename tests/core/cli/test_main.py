@@ -16,6 +16,7 @@ import pytest
 from qwen_space import __version__
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.cli.main import _config, _parser, main
+from qwen_space.local import EngineError
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -109,6 +110,17 @@ def test_an_answer_that_fails_ends_its_line_and_says_why(
     printed = capsys.readouterr()
     assert printed.out == "Half\n"
     assert printed.err == "qwen-space: The app failed: ValueError: bad luck\n"
+
+
+def test_an_error_of_the_app_does_not_move_the_terminal(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = [EngineError("\x1b[2J\x1b]0;title\x07bad\u202e luck\x9b")]
+
+    status = main(["chat", space.url, "Hi"])
+
+    assert status == 1
+    assert capsys.readouterr().err == "qwen-space: The app failed: [2J]0;titlebad luck\n"
 
 
 def test_a_pipe_that_closes_ends_the_answer_quietly(space: ScriptedSpace) -> None:

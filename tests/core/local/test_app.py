@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from qwen_space.local import EngineError, LocalSpace, ScriptedEngine
+from qwen_space.local import EngineError, LocalSpace, Sampling, ScriptedEngine, Thinking
+from qwen_space.local.rows import read_text
 
 DEFAULT_SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 PIECES = ["Hel", "lo", " there", " there", "."]
@@ -78,6 +79,7 @@ async def test_the_endpoints_stand_in_the_public_order(http: aiohttp.ClientSessi
         "modify_system_session": (1, ["textbox"], ["textbox", "textbox", "chatbot"]),
         "model_chat": (2, [*texts, "radio"], texts),
         "model_chat_1": (3, [*texts, "radio"], texts),
+        "chat": (4, [*texts, "dropdown", "number", "number", "number"], texts),
     }
     assert (config["protocol"], config["api_prefix"]) == ("sse_v3", "/gradio_api")
 
@@ -95,6 +97,10 @@ async def test_the_inputs_have_the_public_names(http: aiohttp.ClientSession) -> 
         "/modify_system_session": ["system"],
         "/model_chat": ["query", "history", "system", "radio"],
         "/model_chat_1": ["query", "history", "system", "radio"],
+        "/chat": [
+            *("query", "history", "system"),
+            *("model", "temperature", "top_p", "max_tokens"),
+        ],
     }
 
 
@@ -245,6 +251,54 @@ async def test_the_page_names_what_answers_and_asks_nobody_else(
     async with http.get("/") as answer:
         page = await answer.text()
 
-    assert "Every size here is answered by **a script**." in page
+    assert "Chat with a script" in page
     for elsewhere in ("googleapis", "cdnjs", "jsdelivr", "unpkg"):
         assert elsewhere not in page
+
+
+async def test_the_further_function_takes_the_options_of_a_reply(
+    http: aiohttp.ClientSession, engine: ScriptedEngine
+) -> None:
+    engine.samplings.clear()
+
+    options = ["a script", 0.25, 0.5, 7]
+    done = (await run(http, 4, ["Hi", [], "Be brief.", *options]))[-2]
+    await run(http, 4, ["Hi", [], "", "a script", None, None, None])
+
+    assert done["output"]["data"][1][-1] == row("assistant", "Hello there there.")
+    assert engine.samplings == [
+        Sampling(0.25, 0.5, 7, "a script"),
+        Sampling(model="a script"),
+    ]
+
+
+@pytest.mark.parametrize("fn_index", [3, 4])
+async def test_reasoning_is_a_row_with_a_title(
+    http: aiohttp.ClientSession, engine: ScriptedEngine, fn_index: int
+) -> None:
+    engine.reply = [Thinking("Hm"), Thinking("m."), "Yes."]
+    data = ["Hi", [], ""] + (["72B"] if fn_index == 3 else ["a script", None, None, None])
+
+    rows = (await run(http, fn_index, data))[-2]["output"]["data"][1]
+    await run(http, fn_index, ["And?", rows, *data[2:]])
+
+    assert [read_text(each["content"]) for each in rows] == ["Hi", "Hmm.", "Yes."]
+    assert rows[1]["metadata"]["title"] == "Thinking"
+    assert [message["content"] for message in engine.requests[1][1:]] == ["Hi", "Yes.", "And?"]
+
+
+async def test_an_exception_of_the_engine_tells_the_client_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Careless(ScriptedEngine):
+        async def stream(self, messages: Any, sampling: Any = None) -> Any:
+            raise OSError("/srv/models/secret.gguf is gone")
+            yield
+
+    async with LocalSpace(Careless([])) as space, aiohttp.ClientSession(space.url) as http:
+        done = await chat(http, "Hi", [], "", "72B")
+
+    assert not done["success"]
+    assert "log" in done["output"]["error"]
+    assert "srv" not in json.dumps(done)
+    assert "/srv/models/secret.gguf is gone" in caplog.text

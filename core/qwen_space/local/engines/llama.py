@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from qwen_space.local.engines.base import Output, Sampling
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.errors import StartError, require
 
@@ -48,7 +49,7 @@ class LlamaEngine:
     ) -> None:
         self.path = Path(path)
         self.slots = slots
-        self.name = name or f"{_title(self.path)} on this machine"
+        self.name = name or _title(self.path)
         self._context = context
         self._threads = threads or _threads()
         self._temperature = temperature
@@ -77,7 +78,9 @@ class LlamaEngine:
             if self._users == 0:
                 self._server = self._engine = None  # the last reference stops the server
 
-    def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncGenerator[str, None]:
+    def stream(
+        self, messages: Sequence[Mapping[str, str]], sampling: Sampling | None = None
+    ) -> AsyncGenerator[Output, None]:
         """Yield the reply's pieces.
 
         Raises:
@@ -85,7 +88,7 @@ class LlamaEngine:
         """
         if self._engine is None:
             raise RuntimeError("The engine does not run: start() it")
-        return self._engine.stream(messages)
+        return self._engine.stream(messages, sampling)
 
     def _load(self) -> None:
         if not self.path.is_file():

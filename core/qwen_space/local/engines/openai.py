@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from qwen_space.local.errors import EngineError, require
+from qwen_space.local.engines.base import Finished, Output, Sampling, Thinking
+from qwen_space.local.engines.reasoning import ReasoningTags
+from qwen_space.local.errors import ContextError, EngineError, StartError, require
 
 if TYPE_CHECKING:
-    import openai
+    pass
 
 __all__ = ["OpenAIEngine"]
 
 # Without a key the openai package takes OPENAI_API_KEY, which is not for any server.
 NO_KEY = "none"
 
+START_TIMEOUT = 15.0  # seconds
+
 
 class OpenAIEngine:
     """A model behind a server that speaks OpenAI's chat completions.
 
-    Nothing connects before `start`, which asks the server for its first model unless one is
-    named. There are no retries: a server that is still loading, or away, is an error at once.
+    Nothing connects before `start`, which asks the server for its models. There are no retries: a
+    server that is still loading, or away, is an error at once. Visitors are shown neither the
+    server's address nor its errors' texts, which may hold the key; the operator's log has them,
+    with the secrets left out.
 
     Args:
-        base_url: Where the server is; `/v1` is added to an address without a path.
+        base_url: The server's address; `/v1` is added to one without a path. A user and password
+            in it are sent as basic authentication.
         model: The model's name there; the first that the server lists if None.
         api_key: The server's key, if it wants one.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut; as the server does it if None.
         slots: How many replies to ask for at once; more wait in the Space's queue.
-        name: The name on the page; made of the model and the address if None.
+        name: The name on the page; the model's if None.
 
     Attributes:
+        base_url: The server's address, without a user and password.
         slots: How many replies run at once.
+        models: The names of the models to choose from; known after `start`.
     """
 
     def __init__(
@@ -50,38 +60,51 @@ class OpenAIEngine:
         slots: int = 4,
         name: str | None = None,
     ) -> None:
-        self.base_url = base_url.rstrip("/") + ("" if urlsplit(base_url).path.strip("/") else "/v1")
+        parts = _split(base_url)
+        self.base_url = _address(parts)
         self.slots = slots
+        self.models: tuple[str, ...] = (model,) if model else ()
         self._model = model
         self._api_key = api_key or NO_KEY
-        self._options = {"temperature": temperature}
-        if max_tokens is not None:
-            self._options["max_tokens"] = max_tokens
+        self._login = _login(parts)
+        self._defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
         self._name = name
         self._tls: ssl.SSLContext | None = None
 
     @property
     def name(self) -> str:
         """The name on the page."""
-        return self._name or f"{self._model or 'a model'} at {self.base_url}"
+        return self._name or self._model or "a model"
 
     def start(self) -> None:
-        """Find out the model, where none was named.
+        """Ask the server for its models, which also finds a wrong address or key.
 
         Raises:
-            EngineError: The server does not answer, or has no model.
+            StartError: The server does not answer, refuses the key, or has no model.
             MissingExtraError: The openai package is not installed.
         """
         package = require("openai")
+        http_client = package.DefaultHttpxClient(**self._transport(), timeout=START_TIMEOUT)
+        with package.OpenAI(**self._access(), http_client=http_client) as client:
+            try:
+                with self._explained(package):
+                    listed = tuple(model.id for model in client.models.list().data)
+            except EngineError as exc:
+                # Some gateways have no list. A model that was named may be there all the same.
+                if self._model is None or "HTTP 404" not in exc.detail:
+                    raise StartError(f"{exc.message} {exc.detail}".strip()) from None
+                return
         if self._model is None:
-            http_client = package.DefaultHttpxClient(**self._transport())
-            with package.OpenAI(**self._access(), http_client=http_client) as client:
-                self._model = self._first_model(client)
+            if not listed:
+                raise StartError(f"The server at {self.base_url} lists no model: name one.")
+            self.models, self._model = listed, listed[0]
 
     def close(self) -> None:
         """Do nothing: each reply has a connection of its own, and closes it."""
 
-    async def stream(self, messages: Sequence[Mapping[str, str]]) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Sequence[Mapping[str, str]], sampling: Sampling | None = None
+    ) -> AsyncGenerator[Output, None]:
         """Yield the reply's pieces.
 
         A client is made for each reply, for it belongs to the event loop it is used in.
@@ -94,12 +117,29 @@ class OpenAIEngine:
         async with package.AsyncOpenAI(**self._access(), http_client=http_client) as client:
             with self._explained(package):
                 chunks = await client.chat.completions.create(
-                    model=self._model, messages=list(messages), stream=True, **self._options
+                    messages=list(messages),
+                    stream=True,
+                    stream_options={"include_usage": True},
+                    **self._options(sampling or Sampling()),
                 )
                 async with chunks:
+                    tags, last = ReasoningTags(), Finished()
                     async for chunk in chunks:
-                        if chunk.choices and chunk.choices[0].delta.content:
-                            yield chunk.choices[0].delta.content
+                        for choice in chunk.choices:
+                            for part in _parts(choice.delta, tags):
+                                yield part
+                        last = _finished(chunk, last)
+                    for part in tags.close():
+                        yield part
+                    yield last
+
+    def _options(self, sampling: Sampling) -> dict[str, Any]:
+        names = ("temperature", "top_p", "max_tokens")
+        given = {name: getattr(sampling, name) for name in names}
+        defaults = {name: getattr(self._defaults, name) for name in names}
+        chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
+        model = sampling.model if sampling.model in self.models else self._model
+        return {"model": model} | {k: v for k, v in chosen.items() if v is not None}
 
     def _access(self) -> dict[str, Any]:
         return {"base_url": self.base_url, "api_key": self._api_key, "max_retries": 0}
@@ -113,41 +153,100 @@ class OpenAIEngine:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         loopback = urlsplit(self.base_url).hostname in {"127.0.0.1", "::1", "localhost"}
-        return {"verify": self._tls, "trust_env": not loopback}
-
-    def _first_model(self, client: openai.OpenAI) -> str:
-        with self._explained(require("openai")):
-            models = client.models.list().data
-        if not models:
-            raise EngineError(f"The server at {self.base_url} lists no model: name one.")
-        return models[0].id
+        return {"verify": self._tls, "trust_env": not loopback, "auth": self._login}
 
     @contextmanager
     def _explained(self, package: Any) -> Iterator[None]:
         try:
             yield
-        except package.APIError as exc:
-            raise EngineError(_sentence(package, exc, self.base_url)) from exc
+        except EngineError:
+            raise
+        except Exception as exc:
+            # Not "from exc": its text, and that of its causes, may hold the key.
+            raise _explain(package, exc, self._redact, self.base_url) from None
+
+    def _redact(self, text: str) -> str:
+        """Return a text without the key, the password, and the forms they travel in."""
+        user, password = self._login or ("", "")
+        basic = base64.b64encode(f"{user}:{password}".encode()).decode() if password else ""
+        key = "" if self._api_key == NO_KEY else self._api_key
+        forms = {key, repr(key)[1:-1], password, quote(password, safe=""), basic}
+        for secret in sorted(forms, key=len, reverse=True):
+            if secret:
+                text = text.replace(secret, "[secret]")
+        return text
 
 
-def _sentence(package: Any, exc: openai.APIError, base_url: str) -> str:
-    """Describe an error of the server, with its remedy."""
-    body: dict[str, Any] = exc.body if isinstance(exc.body, dict) else {}
-    said = str(body.get("message") or exc.message).rstrip(". ")
+def _split(base_url: str) -> SplitResult:
+    try:
+        parts = urlsplit(base_url if "://" in base_url else f"http://{base_url}")
+        _ = parts.port  # reading it finds one that is no number
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts
+    except ValueError:
+        pass
+    shown = base_url.rpartition("@")[2]
+    raise ValueError(
+        f"base_url={shown!r} is no address of a server: give one such as http://host:8000/v1."
+    ) from None
+
+
+def _address(parts: SplitResult) -> str:
+    path = parts.path.rstrip("/") or "/v1"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+
+
+def _login(parts: SplitResult) -> tuple[str, str] | None:
+    if parts.username is None:
+        return None
+    return unquote(parts.username), unquote(parts.password or "")
+
+
+def _parts(delta: Any, tags: ReasoningTags) -> Iterator[str | Thinking]:
+    # vLLM and llama.cpp call it reasoning_content, Ollama and newer vLLM reasoning.
+    reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+    if isinstance(reasoning, str) and reasoning:
+        yield Thinking(reasoning)
+    if delta.content:
+        yield from tags.feed(delta.content)
+
+
+def _finished(chunk: Any, before: Finished) -> Finished:
+    """Return the end of a reply as far as its chunks tell it."""
+    is_cut = before.is_cut or any(choice.finish_reason == "length" for choice in chunk.choices)
+    usage = chunk.usage
+    if usage is None:
+        return Finished(is_cut, before.prompt_tokens, before.cached_tokens, before.tokens)
+    cached = getattr(usage.prompt_tokens_details, "cached_tokens", None)
+    return Finished(is_cut, usage.prompt_tokens, cached, usage.completion_tokens)
+
+
+def _explain(package: Any, exc: Exception, redact: Any, address: str) -> EngineError:
+    """Describe an error of the server to the visitor, and to the operator."""
+    body = getattr(exc, "body", None)
+    body = body if isinstance(body, dict) else {}
+    said = redact(str(body.get("message") or getattr(exc, "message", exc)))[:500].rstrip(". ")
     if isinstance(exc, package.APITimeoutError):
-        return f"The model's server at {base_url} did not answer in time. Try a shorter message."
+        detail = f"{address} did not answer in time."
+        return EngineError("The model did not answer in time. Try a shorter message.", detail)
     if isinstance(exc, package.APIConnectionError):
-        return (
-            f"The model's server at {base_url} cannot be reached ({exc.__cause__ or said}). "
-            "Check that it runs, and its address."
-        )
-    if isinstance(exc, (package.AuthenticationError, package.PermissionDeniedError)):
-        return f"The model's server at {base_url} refused the key: {said}. Give its api_key."
+        cause = redact(str(exc.__cause__ or said))
+        detail = f"{address} cannot be reached ({cause}). Check that it runs, and --base-url."
+        return EngineError("The model's server cannot be reached.", detail)
+    status = getattr(exc, "status_code", None)
+    detail = f"{address} answered HTTP {status}: {said}." if status else f"{address}: {said}."
+    if status in {401, 403}:
+        detail = f"{detail} Give its key in OPENAI_API_KEY."
+        return EngineError("The model's server refused this Space's key.", detail)
     if _CONTEXT.search(f"{body.get('type')} {body.get('code')} {said}"):
-        return _too_long(body, said)
-    if getattr(exc, "status_code", None) == 503:
-        return f"The model is not ready: {said}. Try again in a moment."
-    return f"The model's server failed: {type(exc).__name__}: {said}"
+        return ContextError(_too_long(body, said), detail)
+    if status == 503:
+        return EngineError("The model is not ready. Try again in a moment.", detail)
+    if not isinstance(exc, package.APIError):
+        detail = f"{address}: {type(exc).__name__}: {said}."
+    return EngineError(
+        "The model's server failed. Its operator finds the cause in the log.", detail
+    )
 
 
 # The names of this error in llama.cpp, OpenAI and vLLM.
@@ -161,14 +260,18 @@ _LIMIT = re.compile(r"context (?:size|length)(?: is| of)? \(?(\d+)")
 
 
 def _too_long(body: Mapping[str, Any], said: str) -> str:
-    tokens = body.get("n_prompt_tokens") or _number(_TOKENS, said)
-    limit = body.get("n_ctx") or _number(_LIMIT, said)
+    tokens = _count(body.get("n_prompt_tokens")) or _number(_TOKENS, said)
+    limit = _count(body.get("n_ctx")) or _number(_LIMIT, said)
     counted = f" of {tokens} tokens" if tokens else ""
     limited = f"the {limit} tokens that the model can read" if limit else "the model's context"
-    cure = "Clear the chat or shorten the message, or serve the model with a larger context."
-    if not tokens and not limit:
-        cure = f"({said}.) {cure}"
-    return f"The conversation{counted} does not fit into {limited}. {cure}"
+    return (
+        f"The conversation{counted} does not fit into {limited}. Clear the chat or shorten the "
+        "message, or serve the model with a larger context."
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _number(pattern: re.Pattern[str], text: str) -> str | None:

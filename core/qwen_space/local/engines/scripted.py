@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from qwen_space.local.engines.base import Output, Sampling
+from qwen_space.local.errors import EngineError
+
 __all__ = ["Script", "ScriptedEngine"]
 
 Messages: TypeAlias = Sequence[Mapping[str, str]]
-Script: TypeAlias = (
-    "Sequence[str | BaseException] | Callable[[Messages], Iterable[str | BaseException]]"
-)
+Item: TypeAlias = "Output | BaseException"
+Script: TypeAlias = "Sequence[Item] | Callable[[Messages], Iterable[Item]]"
 
 
 class ScriptedEngine:
@@ -23,8 +25,10 @@ class ScriptedEngine:
     and must not block; to hold pieces back, use `gate`.
 
     Args:
-        reply: The pieces, or a function that makes them of the messages. Where an exception
-            stands in place of a piece, it is raised.
+        reply: The pieces, or a function that makes them of the messages: text, `Thinking`,
+            `Finished`. Where an exception
+            stands in place of a piece, the reply fails, and the client is shown its class and
+            message, as a careless app would.
         delay: Seconds before each piece.
         gate: One permit is taken for each item of the reply, and waited for if need be: a test
             lets the reply go on with `gate.release()`.
@@ -32,6 +36,7 @@ class ScriptedEngine:
 
     Attributes:
         requests: The messages of each request, in order.
+        samplings: The options of each request, in order.
         running: Streams that are open now.
         finished: Streams that came to the end of their script.
         failed: Streams that ended with an exception of the script.
@@ -53,6 +58,7 @@ class ScriptedEngine:
         self.gate = gate
         self.slots = slots
         self.requests: list[list[dict[str, str]]] = []
+        self.samplings: list[Sampling] = []
         self.running = self.finished = self.failed = self.cancelled = 0
         self._changed = threading.Condition()
 
@@ -62,13 +68,15 @@ class ScriptedEngine:
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
-    async def stream(self, messages: Messages) -> AsyncGenerator[str, None]:
+    async def stream(
+        self, messages: Messages, sampling: Sampling | None = None
+    ) -> AsyncGenerator[Output, None]:
         """Yield the script's pieces."""
-        with self._counted(messages):
+        with self._counted(messages, sampling):
             for item in self._items(messages):
                 await self._pause()
                 if isinstance(item, BaseException):
-                    raise item
+                    raise _as_shown(item)
                 yield item
 
     def wait_until(
@@ -96,7 +104,7 @@ class ScriptedEngine:
         said = ", ".join(f"{name}={getattr(self, name)}" for name in counts)
         return f"ScriptedEngine({said}, requests={len(self.requests)})"
 
-    def _items(self, messages: Messages) -> Iterable[str | BaseException]:
+    def _items(self, messages: Messages) -> Iterable[Item]:
         return self.reply(messages) if callable(self.reply) else self.reply
 
     async def _pause(self) -> None:
@@ -107,7 +115,8 @@ class ScriptedEngine:
             await asyncio.sleep(0.001)
 
     @contextmanager
-    def _counted(self, messages: Messages) -> Iterator[None]:
+    def _counted(self, messages: Messages, sampling: Sampling | None) -> Iterator[None]:
+        self.samplings.append(sampling or Sampling())
         self._count(running=1, request=[dict(message) for message in messages])
         try:
             yield
@@ -137,3 +146,9 @@ class ScriptedEngine:
             self.failed += failed
             self.cancelled += cancelled
             self._changed.notify_all()
+
+
+def _as_shown(exc: BaseException) -> BaseException:
+    if isinstance(exc, EngineError) or not isinstance(exc, Exception):
+        return exc
+    return EngineError(f"{type(exc).__name__}: {exc}")

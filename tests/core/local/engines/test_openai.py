@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from qwen_space.local import EngineError, LlamaEngine, MissingExtraError, OpenAIEngine, engine_for
-from qwen_space.local.errors import StartError
+from qwen_space.local import (
+    EngineError,
+    Finished,
+    LlamaEngine,
+    MissingExtraError,
+    OpenAIEngine,
+    Sampling,
+    StartError,
+    Thinking,
+    engine_for,
+)
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 
@@ -23,7 +33,9 @@ class Server:
     url: str = ""
     status: int = 200
     error: Any = None
-    pieces: list[str | None] = field(default_factory=lambda: ["Hel", None, "", "lo"])
+    finish: str | None = None
+    usage: Any = None
+    pieces: list[Any] = field(default_factory=lambda: ["Hel", None, "", "lo"])
     asked: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
@@ -38,9 +50,13 @@ class Server:
         answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await answer.prepare(request)
         for piece in self.pieces:
-            chunk = {"choices": [{"index": 0, "delta": {"content": piece}}]}
+            delta = piece if isinstance(piece, dict) else {"content": piece}
+            chunk = {"choices": [{"index": 0, "delta": delta}]}
             await answer.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        await answer.write(b'data: {"choices": []}\n\n')
+        end = {"choices": [{"index": 0, "delta": {}, "finish_reason": self.finish}]}
+        usage = {"choices": [], "usage": self.usage}
+        for chunk in (end, usage):
+            await answer.write(f"data: {json.dumps(chunk)}\n\n".encode())
         if self.error is not None:
             await answer.write(f"data: {json.dumps({'error': self.error})}\n\n".encode())
         await answer.write(b"data: [DONE]\n\n")
@@ -68,7 +84,7 @@ async def test_each_piece_of_text_is_yielded(server: Server) -> None:
 
     pieces = [piece async for piece in engine.stream(MESSAGES)]
 
-    assert pieces == ["Hel", "lo"]
+    assert pieces == ["Hel", "lo", Finished()]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +101,15 @@ async def test_the_options_are_sent(
 
     _ = [piece async for piece in engine.stream(MESSAGES)]
 
-    assert server.asked == [{"messages": MESSAGES, "model": "first", "stream": True, **sent}]
+    assert server.asked == [
+        {
+            "messages": MESSAGES,
+            "model": "first",
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **sent,
+        }
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +137,64 @@ async def test_only_a_key_that_was_given_is_sent(
 )
 def test_an_address_without_a_path_is_completed(given: str, used: str) -> None:
     assert OpenAIEngine(given).base_url == used
+
+
+async def test_the_options_of_a_reply_win_over_the_engines(server: Server) -> None:
+    engine = OpenAIEngine(server.url, "first", temperature=0.7, max_tokens=9)
+
+    sampling = Sampling(temperature=0, top_p=0.5, max_tokens=3, model="unknown")
+    _ = [piece async for piece in engine.stream(MESSAGES, sampling)]
+
+    sent = server.asked[0]
+    assert [sent[name] for name in ("model", "temperature", "top_p", "max_tokens")] == [
+        *("first", 0, 0.5, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("deltas", "parts"),
+    [
+        pytest.param(
+            [{"reasoning_content": "Hm"}, {"content": "Yes"}], [Thinking("Hm"), "Yes"], id="vllm"
+        ),
+        pytest.param(
+            [{"reasoning": "Hm"}, {"content": "Yes"}], [Thinking("Hm"), "Yes"], id="ollama"
+        ),
+        pytest.param(
+            [
+                {"content": each}
+                for each in ("<th", "ink>\nH", "m</thi", "nk>\n", "\nYes", "<think>")
+            ],
+            [Thinking("\nH"), Thinking("m"), "Yes", "<think>"],
+            id="tags",
+        ),
+        pytest.param([{"content": "<think>Hm</"}], [Thinking("Hm"), Thinking("</")], id="cut"),
+        pytest.param([{"content": " <thi"}], [" <thi"], id="no-tag"),
+        pytest.param([{"content": "a <think> b"}], ["a <think> b"], id="later"),
+    ],
+)
+async def test_reasoning_is_told_from_the_text(
+    server: Server, deltas: list[Any], parts: list[Any]
+) -> None:
+    server.pieces = deltas
+    engine = OpenAIEngine(server.url, "first")
+
+    assert [part async for part in engine.stream(MESSAGES)] == [*parts, Finished()]
+
+
+async def test_the_end_tells_the_cut_and_the_tokens(server: Server) -> None:
+    server.usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 2,
+        "total_tokens": 11,
+        "prompt_tokens_details": {"cached_tokens": 5},
+    }
+    server.finish = "length"
+    engine = OpenAIEngine(server.url, "first")
+
+    *_, last = [part async for part in engine.stream(MESSAGES)]
+
+    assert last == Finished(is_cut=True, prompt_tokens=9, cached_tokens=5, tokens=2)
 
 
 CURE = "Clear the chat or shorten the message, or serve the model with a larger context."
@@ -150,33 +232,31 @@ ERRORS = [
     pytest.param(
         500,
         {"message": "Context size has been exceeded."},
-        "The conversation does not fit into the model's context. (Context size has been "
-        f"exceeded.) {CURE}",
+        f"The conversation does not fit into the model's context. {CURE}",
         id="context-without-figures",
     ),
     pytest.param(
         401,
         {"message": "Invalid API Key", "type": "authentication_error", "code": 401},
-        "The model's server at URL refused the key: Invalid API Key. Give its api_key.",
+        "The model's server refused this Space's key.",
         id="key",
     ),
     pytest.param(
         503,
         {"message": "Loading model", "type": "unavailable_error", "code": 503},
-        "The model is not ready: Loading model. Try again in a moment.",
+        "The model is not ready. Try again in a moment.",
         id="loading",
     ),
     pytest.param(
         500,
         {"message": "It broke."},
-        "The model's server failed: InternalServerError: It broke",
+        "The model's server failed. Its operator finds the cause in the log.",
         id="any",
     ),
     pytest.param(
         200,
         {"message": "Context size has been exceeded."},
-        "The conversation does not fit into the model's context. (Context size has been "
-        f"exceeded.) {CURE}",
+        f"The conversation does not fit into the model's context. {CURE}",
         id="in-the-stream",
     ),
 ]
@@ -192,19 +272,67 @@ async def test_an_error_of_the_server_is_a_sentence(
     with pytest.raises(EngineError) as caught:
         _ = [piece async for piece in engine.stream(MESSAGES)]
 
-    assert str(caught.value) == sentence.replace("URL", engine.base_url)
+    assert str(caught.value) == sentence
+    assert error["message"].rstrip(".") in caught.value.detail
+    assert engine.base_url in caught.value.detail
 
 
 async def test_a_server_that_is_away_is_a_sentence() -> None:
     engine = OpenAIEngine("http://127.0.0.1:9", "first")
 
-    with pytest.raises(EngineError, match=r"at http://127\.0\.0\.1:9/v1 cannot be reached"):
+    with pytest.raises(EngineError, match=r"server cannot be reached") as caught:
         _ = [piece async for piece in engine.stream(MESSAGES)]
 
+    assert "127.0.0.1" not in str(caught.value)
+    assert "http://127.0.0.1:9/v1 cannot be reached" in caught.value.detail
 
-def test_a_server_that_is_away_is_seen_at_the_start() -> None:
-    with pytest.raises(EngineError, match="cannot be reached"):
-        OpenAIEngine("http://127.0.0.1:9").start()
+
+@pytest.mark.parametrize("model", [None, "named"])
+def test_a_server_that_is_away_is_seen_at_the_start(model: str | None) -> None:
+    with pytest.raises(StartError, match=r"127\.0\.0\.1:9/v1 cannot be reached .* --base-url"):
+        OpenAIEngine("http://127.0.0.1:9", model).start()
+
+
+SECRETS = ("sk-the-key", "pass@word", "pass%40word", "dXNlcjpwYXNzQHdvcmQ=")
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500, 503])
+async def test_secrets_that_the_server_repeats_reach_neither_visitor_nor_log(
+    server: Server, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    server.status, server.error = status, {"message": f"no: {' '.join(SECRETS)}"}
+    url = server.url.replace("http://", "http://user:pass%40word@")
+    engine = OpenAIEngine(url, "first", "sk-the-key")
+
+    with pytest.raises(EngineError) as caught:
+        _ = [piece async for piece in engine.stream(MESSAGES)]
+
+    trace = "".join(traceback.format_exception(caught.value))
+    shown = [repr(engine), engine.base_url, engine.name, str(caught.value), caught.value.detail]
+    for secret in SECRETS:
+        assert not [text for text in [*shown, trace, caplog.text] if secret in text]
+    assert server.keys == ["Basic dXNlcjpwYXNzQHdvcmQ="]
+
+
+@pytest.mark.parametrize("key", ["sk-two\nlines", "sk-ключ"])
+async def test_a_key_that_cannot_be_sent_is_an_error_without_it(server: Server, key: str) -> None:
+    engine = OpenAIEngine(server.url, "first", key)
+
+    with pytest.raises(EngineError) as caught:
+        _ = [piece async for piece in engine.stream(MESSAGES)]
+
+    trace = "".join(traceback.format_exception(caught.value))
+    assert not [part for part in (key, repr(key)[1:-1], "sk-two") if part in trace]
+    assert key not in caught.value.detail
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://a:pw@b", "http://u:pw@h:port", "http://[::1"])
+def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ValueError, match="no address of a server") as caught:
+        OpenAIEngine(url)
+
+    assert "pw" not in str(caught.value)
 
 
 async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
@@ -214,7 +342,7 @@ async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
 
     await asyncio.to_thread(engine.start)
 
-    assert engine.name == f"first at {server.url}/v1"
+    assert (engine.name, engine.models) == ("first", ("first", "second"))
     _ = [piece async for piece in engine.stream(MESSAGES)]
     assert server.asked[0]["model"] == "first"
 
@@ -238,7 +366,7 @@ def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_the_name_of_a_file_says_what_it_is(filename: str, title: str) -> None:
-    assert LlamaEngine(filename).name == f"{title} on this machine"
+    assert LlamaEngine(filename).name == title
 
 
 def test_a_file_that_is_not_there_is_seen_at_the_start() -> None:
@@ -258,7 +386,7 @@ def test_a_base_url_makes_an_engine_of_a_server() -> None:
     engine = engine_for("m", base_url="http://127.0.0.1:9", slots=7)
 
     assert isinstance(engine, OpenAIEngine)
-    assert (engine.name, engine.slots) == ("m at http://127.0.0.1:9/v1", 7)
+    assert (engine.name, engine.slots) == ("m", 7)
 
 
 def test_a_path_makes_an_engine_of_a_file(tmp_path: Any) -> None:

@@ -1,0 +1,190 @@
+"""Refuses requests that this app does not need, or that come from another website.
+
+A server on loopback is reached by every page in the user's browser: by a form or a script of
+another site, and by a host name that such a site points to 127.0.0.1 (DNS rebinding). The browser
+tells both, in the headers Origin and Host.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+
+from qwen_space.local.limits import Limits
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Guard", "is_loopback"]
+
+# All that a page and a client post; Gradio has more, and gets more with its releases.
+_POSTED = frozenset({"call", "cancel", "login", "queue", "reset", "run"})
+# Read by no page of ours. A deep link writes the session into a file.
+_CLOSED = frozenset({"deep_link", "dev", "monitoring", "openapi.json", "run-history", "stream"})
+
+# A picture in a reply, a script or a font from elsewhere would tell another server of the chat.
+# Gradio's page needs scripts of its own in the page, and builds some of them as it runs.
+_HEADERS = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+            b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+            b"media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; "
+            b"base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
+        ),
+    ),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Guard:
+    """ASGI middleware that refuses foreign hosts and origins, closed paths and large bodies.
+
+    Args:
+        app: The app behind it.
+        loopback: Whether the server listens on loopback, so that only names of this machine are
+            its own.
+        allowed_hosts: Further names of the server, such as a proxy's, without a port.
+        uploads: Whether the app takes files.
+        limits: The most bytes of a request.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        loopback: bool,
+        allowed_hosts: Collection[str] = (),
+        uploads: bool = False,
+        limits: Limits,
+    ) -> None:
+        self._app = app
+        self._loopback = loopback
+        self._allowed = frozenset(host.lower() for host in allowed_hosts)
+        self._uploads = uploads
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with 403, 404 or 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        names = _path_names(scope)
+        is_upload = names[:1] == ["upload"]
+        limit = self._limits.upload_bytes if is_upload else self._limits.request_bytes
+        refusal = self._refuse(headers) or self._close(scope["method"], names)
+        if refusal is None and _stated_length(headers) > limit:
+            refusal = _too_large()
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        await _Limited(self._app, limit)(scope, receive, send)
+
+    def _refuse(self, headers: Headers) -> PlainTextResponse | None:
+        host = headers.get("host", "")
+        if self._loopback and not self._is_own(_hostname(host)):
+            return PlainTextResponse(
+                "This server answers under names of its own machine only. "
+                "For another name, such as a proxy's, start it with --allow-host NAME.",
+                403,
+            )
+        origin = headers.get("origin")
+        if origin is None or self._is_same(origin, host, headers.get("x-forwarded-host")):
+            return None
+        return PlainTextResponse(
+            "This server does not answer pages of other websites. "
+            "For a page of yours, start it with --allow-host NAME.",
+            403,
+        )
+
+    def _is_own(self, hostname: str) -> bool:
+        return is_loopback(hostname) or hostname in self._allowed
+
+    def _is_same(self, origin: str, *hosts: str | None) -> bool:
+        # A page cannot send X-Forwarded-Host without a preflight, which is refused here.
+        own = {_without_default_port(host.lower()) for host in hosts if host}
+        netloc = origin.lower().partition("://")[2]
+        return bool(netloc) and (
+            _without_default_port(netloc) in own or _hostname(netloc) in self._allowed
+        )
+
+    def _close(self, method: str, names: list[str]) -> PlainTextResponse | None:
+        first = names[0] if names else ""
+        if method in {"GET", "HEAD", "OPTIONS"}:
+            is_open = first not in _CLOSED and not first.startswith("proxy=")
+        else:
+            posted = first in _POSTED or (first == "upload" and self._uploads)
+            is_open = method == "POST" and posted
+        return None if is_open else PlainTextResponse("Not found.", 404)
+
+
+class _Limited:
+    """Answers 413 to a body over a limit that its headers hid, and adds headers to answers."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self._app = app
+        self._left = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def count() -> Message:
+            message = await receive()
+            was_within = self._left >= 0
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                if was_within:
+                    await _too_large()(scope, receive, send)
+                return {"type": "http.disconnect"}
+            return message
+
+        async def pass_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            if self._left >= 0:
+                await send(message)
+
+        await self._app(scope, count, pass_on)
+
+
+def _too_large() -> PlainTextResponse:
+    return PlainTextResponse("The request is too large.", 413, {"Connection": "close"})
+
+
+def is_loopback(hostname: str) -> bool:
+    """Tell whether a host's name or address can only be this machine."""
+    if hostname == "localhost" or hostname.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def _hostname(netloc: str) -> str:
+    try:
+        return urlsplit(f"//{netloc}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _without_default_port(netloc: str) -> str:
+    host, _, port = netloc.rpartition(":")
+    return host if host and port in {"80", "443"} else netloc
+
+
+def _path_names(scope: Scope) -> list[str]:
+    """Return the names in a path, without the prefix of Gradio's API."""
+    names: list[Any] = [name for name in scope["path"].split("/") if name]
+    return names[1:] if names[:1] == ["gradio_api"] else names
+
+
+def _stated_length(headers: Headers) -> int:
+    stated = headers.get("content-length", "")
+    return int(stated) if stated.isdecimal() and len(stated) < 20 else 0

@@ -1,0 +1,31 @@
+"""The limits of a local Space, so that a stranger at the port cannot fill the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that a local Space takes.
+
+    Attributes:
+        queue: Jobs that wait; one more is refused with HTTP 503.
+        connections: Open connections; one more is refused with HTTP 503.
+        reply_seconds: Seconds that a reply may stream; it is cut then, and marked.
+        request_bytes: Bytes of a request; a longer one is refused with HTTP 413.
+        upload_bytes: Bytes of an uploaded file, where the engine takes files.
+    """
+
+    queue: int = 1000
+    connections: int = 900  # a process may have 1,024 open files on many systems
+    reply_seconds: float = 1800
+    request_bytes: int = 8_000_000
+    upload_bytes: int = 32_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("queue", "connections", "reply_seconds", "request_bytes", "upload_bytes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}={getattr(self, name)!r} must be greater than 0.")

@@ -1,0 +1,415 @@
+"""The page to chat on: its components, and the functions behind them.
+
+One function of Gradio's writes each reply, from the question to the last word. So a page has one
+reply at a time, the question shows at once, and text that is typed meanwhile stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import gradio as gr
+
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from qwen_space.local.dispatch import Dispatcher, Update, Waiting
+from qwen_space.local.engines.base import Finished, Sampling
+from qwen_space.local.errors import ContextError, EngineError
+from qwen_space.local.rows import (
+    ReplyRows,
+    Rows,
+    escape_html,
+    read_text,
+    to_display,
+    to_messages,
+    unescape_html,
+)
+
+__all__ = ["LOOK", "add_page"]
+
+Outputs: TypeAlias = tuple[Any, Any, Any]  # the box, the chat, the line below
+
+_HERE = Path(__file__).parent
+
+# How mount_gradio_app is to make the page look. No font comes from another host.
+LOOK: dict[str, Any] = {
+    "theme": gr.themes.Default(
+        primary_hue="indigo",
+        neutral_hue="slate",
+        radius_size="lg",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ),
+    "css_paths": [_HERE / "page.css"],
+    "js": (_HERE / "page.js").read_text("utf-8").partition("\n")[2],
+}
+
+_LATEX: list[dict[str, str | bool]] = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\[", "right": "\\]", "display": True},
+    {"left": "\\(", "right": "\\)", "display": False},
+]
+
+_EXAMPLES = (
+    "Explain how a rainbow forms, in three sentences.",
+    "Write a Python function that merges two sorted lists.",
+    "Plan a weekend in Hangzhou for two people.",
+    "Translate into Chinese: The early bird catches the worm.",
+)
+
+_CONTINUE = "Go on exactly where you stopped."
+
+_INTERVAL = 0.05  # seconds between two updates: a browser draws the whole reply each time
+
+_SPAN = 0.2  # seconds of a reply from which a speed says something
+
+_IDLE: dict[str, Any] = {"submit_btn": True, "stop_btn": False}
+_BUSY: dict[str, Any] = {"submit_btn": False, "stop_btn": True}
+
+_WRITES: dict[str, Any] = {
+    "api_visibility": "private",
+    "concurrency_limit": None,  # the dispatcher has the slots
+    "show_progress": "hidden",
+}
+_QUICK: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+
+
+def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
+    """Add the page to `blocks`, which is being made."""
+    name = dispatcher.engine.name
+    saved = gr.BrowserState([], storage_key="qwen-space-chat", secret="qwen-space")  # noqa: S106
+    with gr.Row(elem_id="top"):
+        gr.HTML(f"<h1>{html.escape(name)}</h1>", elem_id="title", padding=False)
+        new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=96)
+        options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=96)
+    chat = gr.Chatbot(
+        label=f"Chat with {name}",
+        show_label=False,
+        container=False,
+        scale=1,
+        elem_id="chat",
+        buttons=["copy", "copy_all"],
+        latex_delimiters=_LATEX,
+        editable="user",
+        feedback_options=None,
+        placeholder="## How can I help you?",
+        examples=[{"text": text} for text in _EXAMPLES],
+    )
+    box = gr.Textbox(
+        label="Message",
+        show_label=False,
+        container=False,
+        placeholder="Write a message. Enter sends it, Shift+Enter begins a new line.",
+        max_lines=8,
+        autofocus=True,
+        elem_id="message",
+        **_IDLE,
+    )
+    status = gr.Markdown("", elem_id="status", container=False)
+    panel, settings = _add_settings(blocks, dispatcher)
+    options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
+
+    outputs = [box, chat, status]
+    writer = _Writer(dispatcher)
+    writes = [
+        box.submit(writer.submit, [box, chat, *settings], outputs, **_WRITES),
+        chat.retry(writer.retry, [chat, *settings], outputs, **_WRITES),
+        chat.edit(writer.edit, [chat, *settings], outputs, **_WRITES),
+        chat.example_select(writer.example, [chat, *settings], outputs, **_WRITES),
+        chat.option_select(writer.option, [chat, *settings], outputs, **_WRITES),
+    ]
+    cancels: list[dict[str, Any]] = [*writes]
+    changes = [
+        *writes,
+        box.stop(_stop, chat, outputs, cancels=cancels, **_QUICK),
+        chat.undo(_undo, chat, outputs, cancels=cancels, **_QUICK),
+        chat.clear(_clear, None, outputs, cancels=cancels, **_QUICK),
+        new.click(_clear, None, outputs, cancels=cancels, **_QUICK),
+    ]
+    for change in changes:
+        change.then(None, chat, saved, js="rows => [rows]", api_visibility="private")
+    blocks.load(_restore, saved, chat, **_QUICK)
+
+
+def _add_settings(blocks: gr.Blocks, dispatcher: Dispatcher) -> tuple[gr.Sidebar, list[Any]]:
+    """Add the panel at the side; return it, and its inputs in the order of `_sampling`."""
+    models = list(getattr(dispatcher.engine, "models", ()))
+    with gr.Sidebar(label="Options", position="right", open=False) as panel:
+        gr.Markdown("### Options")
+        system = gr.Textbox(
+            DEFAULT_SYSTEM_PROMPT, label="System prompt", lines=3, max_lines=10, elem_id="system"
+        )
+        model = gr.Dropdown(models, label="Model", value=models[0] if models else None)
+        model.visible = len(models) > 1
+        temperature = gr.Slider(0, 2, 0.7, step=0.05, label="Temperature")
+        top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p")
+        max_tokens = gr.Slider(16, 8192, 2048, step=16, label="Most tokens of a reply")
+        _add_programs(blocks)
+    return panel, [system, model, temperature, top_p, max_tokens]
+
+
+def _add_programs(blocks: gr.Blocks) -> None:
+    """Add the panel with this Space's address for programs."""
+    gr.Markdown("### Use it from")
+    codes = []
+    for title, code in _PROGRAMS.items():
+        with gr.Accordion(title, open=False):
+            language: Any = "shell" if title == "Terminal" else "python"
+            shown = gr.Code(
+                code, language=language, interactive=False, show_label=False, wrap_lines=True
+            )
+            codes.append(shown)
+    script = (
+        "() => {codes}.map(code => code.replace('URL',"
+        " location.origin + location.pathname.replace(/\\/$/, '')))"
+    )
+    blocks.load(
+        None, None, codes, js=script.replace("{codes}", json.dumps(list(_PROGRAMS.values())))
+    )
+
+
+_PROGRAMS = {
+    "LangChain": """\
+from langchain_qwen_space import ChatQwenSpace
+
+model = ChatQwenSpace(space="URL")
+for chunk in model.stream("Hello"):
+    print(chunk.text, end="", flush=True)
+""",
+    "LlamaIndex": """\
+from llama_index.llms.qwen_space import QwenSpace
+
+llm = QwenSpace(space="URL")
+for part in llm.stream_complete("Hello"):
+    print(part.delta, end="", flush=True)
+""",
+    "Terminal": """\
+pip install "qwen-space[cli]"
+qwen-space chat URL
+""",
+}
+
+
+class _Writer:
+    """Writes replies into the chat, one at a time for each page."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._busy: set[str | None] = set()
+
+    async def submit(
+        self, request: gr.Request, text: str, rows: Rows, *settings: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        if text.strip():
+            async for outputs in self._write(rows, text, settings, request, value=""):
+                yield outputs
+
+    async def retry(
+        self, request: gr.Request, data: gr.RetryData, rows: Rows, *settings: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        before, text = _question(rows, data.index)
+        async for outputs in self._write(before, text, settings, request):
+            yield outputs
+
+    async def edit(
+        self, request: gr.Request, data: gr.EditData, rows: Rows, *settings: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        before, _ = _question(rows, data.index)
+        async for outputs in self._write(before, read_text(data.value), settings, request):
+            yield outputs
+
+    async def example(
+        self, request: gr.Request, data: gr.SelectData, rows: Rows, *settings: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        async for outputs in self._write(rows, data.value["text"], settings, request):
+            yield outputs
+
+    async def option(
+        self, request: gr.Request, data: gr.SelectData, rows: Rows, *settings: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        async for outputs in self._write(rows, data.value, settings, request):
+            yield outputs
+
+    async def _write(
+        self,
+        rows: Rows,
+        text: str,
+        settings: tuple[Any, ...],
+        request: gr.Request,
+        **box: Any,
+    ) -> AsyncGenerator[Outputs, None]:
+        """Yield the page's outputs while a reply to `text` is written below `rows`."""
+        if request.session_hash in self._busy:
+            return
+        self._busy.add(request.session_hash)
+        rows = [*_plain(rows), {"role": "user", "content": escape_html(text)}]
+        yield gr.update(**box, **_BUSY), rows, ""
+        view = _View(rows)
+        reading = asyncio.ensure_future(self._fill(view, settings, request))
+        try:
+            while not reading.done():
+                await view.wait_for_news(reading)
+                yield gr.skip(), view.to_rows(), view.status
+                await asyncio.wait({reading}, timeout=_INTERVAL)
+            await reading
+            view.finish()
+        except EngineError as exc:
+            view.fail(exc.message)
+        finally:
+            reading.cancel()
+            self._busy.discard(request.session_hash)
+        yield gr.update(**_IDLE), view.to_rows(is_done=True), view.status
+
+    async def _fill(self, view: _View, settings: tuple[Any, ...], request: gr.Request) -> None:
+        """Read a reply into `view`, without the oldest turns where all are too many."""
+        system, *options = settings
+        messages = to_messages(view.before, system or DEFAULT_SYSTEM_PROMPT, unescape_html)
+        while True:
+            parts = self._dispatcher.reply(messages, _sampling(*options), request.session_hash)
+            try:
+                async for part in parts:
+                    view.add(part)
+                return
+            except ContextError:
+                if len(messages) < 4:
+                    raise
+                left = _without_oldest(messages)
+                view.forgotten += len(messages) - len(left)
+                messages = left
+            finally:
+                await parts.aclose()
+
+
+class _View:
+    """A chat with the reply that is being written.
+
+    Args:
+        before: The rows up to the question.
+    """
+
+    def __init__(self, before: Rows) -> None:
+        self.before = before
+        self.status = ""
+        self.forgotten = 0
+        self._reply = ReplyRows()
+        self._notes: Rows = []
+        self._end = Finished()
+        self._pieces = 0
+        self._first = self._last = 0.0
+        self._news = asyncio.Event()
+
+    def add(self, part: Update) -> None:
+        """Take a part of the reply."""
+        self._news.set()
+        if isinstance(part, Waiting):
+            self.status = f"Waiting for a free place, {part.ahead} ahead"
+        elif isinstance(part, Finished):
+            self._end = part
+        else:
+            self._reply.add(part)
+            self._last = time.monotonic()
+            self._first = self._first or self._last
+            self._pieces += 1
+            self.status = ""
+
+    async def wait_for_news(self, reading: asyncio.Future[None]) -> None:
+        """Wait for a part of the reply, or for its end."""
+        news = asyncio.ensure_future(self._news.wait())
+        either: set[asyncio.Future[Any]] = {news, reading}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+        self._news.clear()
+
+    def fail(self, message: str) -> None:
+        """Note below the reply that it failed."""
+        self.status = ""
+        self._notes = [_note("The reply failed", message)]
+
+    def to_rows(self, *, is_done: bool = False) -> Rows:
+        """Return all rows as the page shows them."""
+        failed = is_done and bool(self._notes)
+        rows = self._reply.to_rows(is_done=is_done and not failed)
+        shown = [row | {"content": to_display(row["content"])} for row in rows]
+        if failed and not self._reply.text:
+            shown = [row for row in shown if row.get("metadata")]
+        if not is_done and not self._reply.text and not self._reply.thoughts:
+            shown = []
+        return [*self.before, *shown, *(self._notes if is_done else [])]
+
+    def finish(self) -> None:
+        """Tell the speed, and note below the reply that it was cut."""
+        tokens = self._end.tokens or self._pieces
+        seconds = self._last - self._first
+        speed = f", {(tokens - 1) / seconds:.0f} tokens/s" if seconds > _SPAN else ""
+        self.status = f"{tokens} token{'' if tokens == 1 else 's'}{speed}"
+        if self.forgotten:
+            self.status += f". The first {self.forgotten} messages no longer fit and were not read"
+        if self._end.is_cut:
+            text = "Raise the limit in the settings, or let it go on."
+            option = {"value": _CONTINUE, "label": "Continue"}
+            self._notes = [_note("Cut at the limit of tokens", text) | {"options": [option]}]
+
+
+def _sampling(model: str | None, temperature: float, top_p: float, max_tokens: float) -> Sampling:
+    return Sampling(temperature, top_p, int(max_tokens), model)
+
+
+def _note(title: str, text: str) -> dict[str, Any]:
+    """Return a row that is shown to the person, and not to the model."""
+    return {"role": "assistant", "content": text, "metadata": {"title": title}}
+
+
+def _plain(rows: Rows) -> Rows:
+    """Return the rows without the options of an earlier note."""
+    return [
+        {key: row[key] for key in ("role", "content", "metadata") if row.get(key)} for row in rows
+    ]
+
+
+def _question(rows: Rows, index: Any) -> tuple[Rows, str]:
+    """Return the rows before the question at, or before, an index, and its text."""
+    at = index[0] if isinstance(index, list | tuple) else index
+    while at > 0 and rows[at]["role"] != "user":
+        at -= 1
+    return rows[:at], unescape_html(read_text(rows[at]["content"]))
+
+
+def _without_oldest(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return messages without the older half of the turns, so that a few tries are enough."""
+    system, *turns = messages
+    return [system, *turns[max(2, len(turns) // 4 * 2) :]]
+
+
+def _stop(rows: Rows) -> Outputs:
+    """Leave the reply as far as it has come."""
+    done = [
+        row | {"metadata": row["metadata"] | {"status": "done"}}
+        if (row.get("metadata") or {}).get("status")
+        else row
+        for row in rows
+    ]
+    return gr.update(**_IDLE), done, "Stopped"
+
+
+def _undo(rows: Rows) -> Outputs:
+    """Take the last question back into the box."""
+    if not rows:
+        return gr.skip(), gr.skip(), gr.skip()
+    before, text = _question(rows, len(rows) - 1)
+    return gr.update(value=text, **_IDLE), before, ""
+
+
+def _clear() -> Outputs:
+    return gr.update(**_IDLE), [], ""
+
+
+def _restore(saved: Any) -> Any:
+    """Show the chat that the browser has kept."""
+    return saved if isinstance(saved, list) and saved else gr.skip()

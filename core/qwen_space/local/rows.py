@@ -1,0 +1,122 @@
+"""The rows of a `gr.Chatbot`: from a history to messages, and from a reply to rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from qwen_space.local.engines.base import Thinking
+
+__all__ = [
+    "ReplyRows",
+    "Rows",
+    "escape_html",
+    "read_text",
+    "to_messages",
+    "unescape_html",
+]
+
+Rows: TypeAlias = "list[dict[str, Any]]"
+
+
+class ReplyRows:
+    """Collects a reply into rows: its reasoning under a title, and its text."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.thoughts = ""
+
+    def add(self, part: str | Thinking) -> None:
+        """Append a part of the reply."""
+        if isinstance(part, Thinking):
+            self.thoughts += part.text
+        else:
+            self.text += part
+
+    def to_rows(self, *, is_done: bool = False) -> Rows:
+        """Return the rows so far; a reply without a reasoning has always one."""
+        rows: Rows = []
+        if self.thoughts:
+            status = "done" if self.text or is_done else "pending"
+            metadata = {"title": "Thinking", "status": status}
+            rows.append({"role": "assistant", "content": self.thoughts, "metadata": metadata})
+        if self.text or is_done or not rows:
+            rows.append({"role": "assistant", "content": self.text})
+        return rows
+
+
+def to_messages(
+    rows: Sequence[Mapping[str, Any]], system: str, read: Callable[[str], str] = str
+) -> list[dict[str, str]]:
+    """Return a history as messages, without its reasonings and its notes.
+
+    Args:
+        rows: A chatbot's value.
+        system: The system prompt.
+        read: Turns a row's text into the model's.
+    """
+    turns = (
+        {"role": row["role"], "content": read(read_text(row["content"]))}
+        for row in rows
+        if not (row.get("metadata") or {}).get("title")
+    )
+    return [{"role": "system", "content": system}, *turns]
+
+
+def read_text(content: str | Sequence[Mapping[str, Any] | str] | Mapping[str, Any]) -> str:
+    """Return the text of a row's content, which Gradio gives as a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts: Iterable[Any] = [content] if isinstance(content, Mapping) else content
+    return "".join(part if isinstance(part, str) else part.get("text", "") for part in parts)
+
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_SPAN = re.compile(r"((?<!`)(`{1,3})[^`]+\2(?!`))")
+# Only where Markdown would take them for a tag or an entity: whoever copies a text gets it as it
+# stands in the row.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w{1,32};)")
+# As Pandoc reads dollars: "$5 and then $10" is no formula.
+_DOLLARS = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]{1,500}?)(?<!\s)\$(?![\w$])")
+# The page shows no picture of another host: see the headers in `access`.
+_PICTURE = re.compile(r"!(?=\[[^\]\n]{0,500}\]\(https?:)")
+
+
+def escape_html(text: str) -> str:
+    """Write a text so that Markdown shows its tags rather than obeying them."""
+    return _outside_code(text, lambda part: _TAG.sub("&lt;", _ENTITY.sub("&amp;", part)))
+
+
+def unescape_html(text: str) -> str:
+    """Undo `escape_html`."""
+    return _outside_code(text, lambda part: part.replace("&lt;", "<").replace("&amp;", "&"))
+
+
+def to_display(text: str) -> str:
+    r"""Write a reply for the page: tags as text, pictures as links, `$...$` as `\(...\)`."""
+    formulas = _outside_code(text, lambda part: _DOLLARS.sub(r"\\(\1\\)", part))
+    return escape_html(_outside_code(formulas, lambda part: _PICTURE.sub("", part)))
+
+
+def _outside_code(text: str, change: Callable[[str], str]) -> str:
+    """Change a Markdown text, but for blocks and spans of code: these are shown as they are."""
+    lines, fence = text.split("\n"), ""
+    for number, line in enumerate(lines):
+        found = _FENCE.match(line)
+        if not fence:
+            fence = found[1] if found else ""
+            if not fence:
+                lines[number] = _outside_spans(line, change)
+        elif found and found[1].startswith(fence) and not line[found.end() :].strip():
+            fence = ""
+    return "\n".join(lines)
+
+
+def _outside_spans(line: str, change: Callable[[str], str]) -> str:
+    parts, end = [], 0
+    for span in _SPAN.finditer(line):
+        parts += [change(line[end : span.start()]), span[0]]
+        end = span.end()
+    return "".join([*parts, change(line[end:])])

@@ -1,0 +1,206 @@
+"""The server's door: who may ask it, for what, and how much."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+
+from qwen_space.local import Limits, LocalSpace, ScriptedEngine
+
+BODY = {"data": ["Hi", [], "", "72B"], "fn_index": 3, "session_hash": "s"}
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[LocalSpace]:
+    with LocalSpace(
+        ScriptedEngine(["Hello"]),
+        allowed_hosts=["chat.example"],
+        limits=Limits(queue=2),
+        concurrency=1,
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(space: LocalSpace) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(space.url) as session:
+        yield session
+
+
+def own(space: LocalSpace, name: str = "127.0.0.1") -> str:
+    return f"{name}:{space.url.rpartition(':')[2]}"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("127.0.0.1:PORT", 200),
+        ("localhost:PORT", 200),
+        ("LOCALHOST:PORT", 200),
+        ("space.localhost:PORT", 200),
+        ("[::1]:PORT", 200),
+        ("chat.example", 200),
+        ("rebound.example:PORT", 403),
+        ("127.0.0.1.rebound.example", 403),
+        ("192.168.0.7:PORT", 403),
+        ("nonsense:x:y", 403),
+        ("", 403),
+    ],
+)
+async def test_on_loopback_a_foreign_host_is_refused(
+    space: LocalSpace, http: aiohttp.ClientSession, host: str, status: int
+) -> None:
+    named = host.replace("PORT", space.url.rpartition(":")[2])
+
+    async with http.get("/config", headers={"Host": named}) as answer:
+        assert answer.status == status
+        body = await answer.text()
+
+    assert ("--allow-host" in body) == (status == 403)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "status"),
+    [
+        pytest.param("http://127.0.0.1:PORT", "127.0.0.1:PORT", 200, id="own"),
+        pytest.param("http://localhost:PORT", "localhost:PORT", 200, id="by-name"),
+        pytest.param("https://chat.example", "127.0.0.1:PORT", 200, id="allowed"),
+        pytest.param("https://chat.example:443", "chat.example", 200, id="default-port"),
+        pytest.param("http://evil.example", "127.0.0.1:PORT", 403, id="foreign"),
+        pytest.param("http://127.0.0.1:1", "127.0.0.1:PORT", 403, id="another-port"),
+        pytest.param("null", "127.0.0.1:PORT", 403, id="null"),
+        pytest.param("http://[", "127.0.0.1:PORT", 403, id="broken"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_a_foreign_origin_is_refused_and_never_allowed_by_cors(
+    space: LocalSpace, http: aiohttp.ClientSession, method: str, origin: str, host: str, status: int
+) -> None:
+    port = space.url.rpartition(":")[2]
+    headers = {
+        "Origin": origin.replace("PORT", port),
+        "Host": host.replace("PORT", port),
+        "Access-Control-Request-Method": "POST",
+    }
+    path = "/gradio_api/cancel" if method == "POST" else "/config"
+    body = {"session_hash": "none", "fn_index": 3, "event_id": "none"}
+
+    async with http.request(method, path, headers=headers, json=body) as answer:
+        assert (answer.status == 403) == (status == 403)
+        allowed = answer.headers.get("Access-Control-Allow-Origin")
+
+    if status == 403:
+        assert allowed is None
+
+
+async def test_what_a_proxy_says_of_its_host_counts_for_the_origin(
+    http: aiohttp.ClientSession,
+) -> None:
+    headers = {"Origin": "https://front.example", "X-Forwarded-Host": "front.example"}
+
+    async with http.get("/config", headers=headers) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/docs"),
+        ("GET", "/redoc"),
+        ("GET", "/openapi.json"),
+        ("GET", "/monitoring"),
+        ("GET", "/gradio_api/deep_link?session_hash=s"),
+        ("GET", "/gradio_api/proxy=https://x.hf.space/a"),
+        ("GET", "/gradio_api/dev/reload"),
+        ("POST", "/gradio_api/upload"),
+        ("POST", "/gradio_api/upload/"),
+        ("POST", "/gradio_api//upload"),
+        ("POST", "/gradio_api/process_recording"),
+        ("POST", "/gradio_api/component_server"),
+        ("POST", "/gradio_api/stream/e"),
+        ("PUT", "/gradio_api/queue/join"),
+    ],
+)
+async def test_what_the_app_does_not_need_is_closed(
+    http: aiohttp.ClientSession, method: str, path: str
+) -> None:
+    async with http.request(method, path, data={"files": "x"}) as answer:
+        assert answer.status in {404, 405}
+        assert "swagger" not in (await answer.text()).lower()
+
+
+async def test_a_request_that_is_too_large_is_refused_before_it_is_read(
+    http: aiohttp.ClientSession,
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    stated = {"Content-Length": str(1 << 40)}
+    async with http.post("/gradio_api/queue/join", headers=stated) as answer:
+        assert answer.status == 413
+    try:
+        async with http.post("/gradio_api/queue/join", data=endless()) as answer:
+            assert answer.status == 413
+    except aiohttp.ClientConnectionError:
+        pass  # the server has hung up while we wrote
+
+
+async def test_the_queue_has_an_end(space: LocalSpace, http: aiohttp.ClientSession) -> None:
+    engine = space.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.gate = threading.Semaphore(0)
+    statuses = []
+    for number in range(6):
+        body = {**BODY, "session_hash": f"q{number}"}
+        async with http.post("/gradio_api/queue/join", json=body) as answer:
+            statuses.append(answer.status)
+        if not number:
+            await asyncio.to_thread(engine.wait_until, lambda seen: seen.running == 1)
+
+    engine.gate = None
+    await asyncio.to_thread(engine.wait_until, lambda seen: seen.finished >= 3)
+
+    assert statuses == [200, 200, 200, 503, 503, 503]
+
+
+async def test_a_reply_that_does_not_end_is_ended() -> None:
+    def forever(_: object) -> Iterator[str]:
+        while True:
+            yield "on and "
+
+    engine = ScriptedEngine(forever, delay=0.01)
+    async with (
+        LocalSpace(engine, limits=Limits(reply_seconds=0.3)) as space,
+        aiohttp.ClientSession(space.url) as http,
+    ):
+        async with http.post("/gradio_api/queue/join", json=BODY):
+            pass
+        async with http.get("/gradio_api/queue/data?session_hash=s") as stream:
+            text = await stream.text()
+
+    assert '"process_completed"' in text
+    assert engine.running == 0
+
+
+async def test_connections_have_a_limit() -> None:
+    async with LocalSpace(ScriptedEngine([]), limits=Limits(connections=3)) as space:
+        host, port = space.url.removeprefix("http://").split(":")
+        held = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
+        for _, writer in held:  # begun, and never finished
+            writer.write(
+                b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                b"Content-Length: 9\r\n\r\n"
+            )
+        status = 0
+        async with aiohttp.ClientSession() as http:
+            while status != 503:  # the kernel accepts a connection before the server does
+                async with http.get(f"{space.url}/config") as answer:
+                    status = answer.status
+        for _, writer in held:
+            writer.close()

@@ -1,0 +1,405 @@
+"""The page in a real browser: headless Chromium, as the distribution has it.
+
+With QWEN_SPACE_SCREENSHOTS set to a folder, the pictures of the documentation are written there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qwen_space.local import (
+    ContextError,
+    EngineError,
+    Finished,
+    LocalSpace,
+    Sampling,
+    ScriptedEngine,
+    Thinking,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+pytestmark = pytest.mark.browser
+
+NAME = "Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)"
+WORDS = ["One ", "two ", "three ", "four."]
+
+MARKDOWN = r"""### A list, sorted
+
+| Language | Year |
+|---|---|
+| Python | 1991 |
+
+```python
+def merge(left: list[int], right: list[int]) -> list[int]:
+    return sorted([*left, *right])  # &lt;
+```
+
+Inline $a^2+b^2=c^2$ and \(x_1 < y\), and display:
+
+\[ \int_0^\infty e^{-x^2}\,dx = \frac{\sqrt{\pi}}{2} \]
+
+It costs $5 and then $10 for two. A <b>tag</b>, a vector<int>, and `<i>`.
+
+![remote](http://elsewhere.example/x.png)
+"""
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[LocalSpace]:
+    engine = ScriptedEngine(WORDS)
+    engine.name = NAME
+    with LocalSpace(engine) as running:
+        yield running
+
+
+@pytest.fixture
+def engine(space: LocalSpace) -> Iterator[ScriptedEngine]:
+    engine = space.engine
+    assert isinstance(engine, ScriptedEngine)
+    engine.reply, engine.gate = WORDS, None
+    engine.requests.clear()
+    engine.samplings.clear()
+    yield engine
+    engine.gate = None
+    engine.wait_idle()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path is not None, "no Chromium is installed: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, space: LocalSpace) -> Iterator[Callable[..., Page]]:
+    """Give a function that opens the page; no page may ask another host, or fail."""
+    foreign: list[str] = []
+    errors: list[str] = []
+    contexts = []
+
+    def watch(page: Page) -> Page:
+        page.set_default_timeout(30_000)
+        page.on("request", lambda request: foreign.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(space.url)
+        message(page).wait_for()
+        return page
+
+    def opened(width: int = 1280, height: int = 800, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        return watch(context.new_page())
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [
+        url for url in foreign if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))
+    ] == []
+    assert errors == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], engine: ScriptedEngine) -> Page:
+    return open_page()
+
+
+def message(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Message")
+
+
+def ask(page: Page, text: str) -> None:
+    message(page).fill(text)
+    message(page).press("Enter")
+
+
+def replied(page: Page, text: str) -> None:
+    page.locator("#chat [data-testid=bot]", has_text=text).last.wait_for()
+    page.get_by_role("button", name="Send").wait_for()
+
+
+def picture(page: Page, name: str) -> None:
+    if folder := os.environ.get("QWEN_SPACE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def test_the_question_shows_at_once_and_typed_text_stays(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.gate = threading.Semaphore(0)
+    ask(page, "Count, please")
+    page.locator("#chat [data-testid=user]", has_text="Count, please").wait_for()
+    box = message(page)
+    assert box.input_value() == ""
+
+    box.type("my next")
+    engine.gate.release(2)
+    page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
+    box.press("Enter")  # one reply at a time
+    engine.gate.release(2)
+    replied(page, "four.")
+
+    assert box.input_value() == "my next"
+    assert len(engine.requests) == 1
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+
+
+def test_stop_takes_the_place_of_send_and_keeps_the_text(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.gate = threading.Semaphore(0)
+    ask(page, "Count")
+    engine.gate.release(2)
+    page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
+    assert page.get_by_role("button", name="Send").count() == 0
+
+    page.get_by_role("button", name="Stop").click()
+
+    engine.wait_until(lambda seen: seen.running == 0)
+    replied(page, "One two")
+    engine.gate = None
+    ask(page, "Again")
+    replied(page, "four.")
+    assert [turn["content"] for turn in engine.requests[1][1:]] == ["Count", "One two ", "Again"]
+
+
+@pytest.mark.parametrize("way", ["New chat", "Clear"])
+def test_clearing_during_a_reply_clears_for_good(
+    page: Page, engine: ScriptedEngine, way: str
+) -> None:
+    engine.gate = threading.Semaphore(2)
+    ask(page, "Count")
+    page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
+
+    page.get_by_role("button", name=way).first.click()
+
+    engine.wait_until(lambda seen: seen.running == 0)
+    page.get_by_role("button", name="Send").wait_for()
+    page.get_by_text("How can I help you?").wait_for()
+    assert page.locator("#chat [data-testid=user]").count() == 0
+
+
+def test_markdown_formulas_and_tags_are_shown_as_they_are_meant(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.reply = [Thinking("The user wants "), Thinking("a list."), MARKDOWN, Finished(tokens=90)]
+    ask(page, "What does <div> do, & why `<b>`?")
+    replied(page, "vector")
+
+    chat = page.locator("#chat")
+    assert chat.locator(".katex-display").count() == 1
+    assert chat.locator(".katex").count() == 3
+    assert "$5 and then $10" in chat.inner_text()
+    assert "<b>tag</b>, a vector<int>, and <i>" in chat.inner_text()
+    assert "return sorted([*left, *right])  # &lt;" in chat.inner_text()
+    assert "What does <div> do, & why <b>?" in chat.locator("[data-testid=user]").last.inner_text()
+    assert chat.locator("img[src^='http']").count() == 0
+    assert chat.get_by_role("link", name="remote").count() == 1
+    picture(page, "page")
+    ask(page, "And?")
+    engine.wait_until(lambda seen: len(seen.requests) == 2)
+    question, answer = engine.requests[1][1:3]
+    assert question["content"] == "What does <div> do, & why `<b>`?"
+    assert "A <b>tag</b>, a vector<int>" in answer["content"]
+    assert "wants" not in str(engine.requests[1])
+
+
+def test_reasoning_shows_while_it_is_written(page: Page, engine: ScriptedEngine) -> None:
+    engine.reply = [Thinking("Let me see."), "Yes."]
+    engine.gate = threading.Semaphore(1)
+    ask(page, "Hm?")
+
+    page.get_by_text("Let me see.").wait_for()
+    engine.gate.release()
+    replied(page, "Yes.")
+
+    page.get_by_text("Thinking").wait_for()
+
+
+def test_an_error_is_a_note_below_what_there_is(page: Page, engine: ScriptedEngine) -> None:
+    engine.reply = [
+        "Half",
+        EngineError("The model's server cannot be reached.", "http://internal.example"),
+    ]
+    ask(page, "Hi")
+    page.get_by_text("The reply failed").wait_for()
+
+    text = page.locator("#chat").inner_text()
+    assert "Half" in text
+    assert "The model's server cannot be reached." in text
+    assert "internal.example" not in page.content()
+    engine.reply = WORDS
+    ask(page, "Again")
+    replied(page, "four.")
+
+
+def test_a_reply_that_is_cut_says_so_and_goes_on(page: Page, engine: ScriptedEngine) -> None:
+    engine.reply = ["A long", Finished(is_cut=True, tokens=2)]
+    ask(page, "Tell me")
+    page.get_by_text("Cut at the limit of tokens").wait_for()
+    engine.reply = WORDS
+
+    page.get_by_role("button", name="Continue").click()
+    replied(page, "four.")
+
+    assert [turn["role"] for turn in engine.requests[1]] == ["system", "user", "assistant", "user"]
+
+
+def test_a_chat_over_the_context_goes_on_without_its_oldest_turns(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    def reply(messages: Any) -> Any:
+        return [ContextError("too long")] if len(messages) > 4 else WORDS
+
+    engine.reply = reply
+    for text in ("First", "Second", "Third"):
+        ask(page, text)
+        page.locator("#chat [data-testid=user]", has_text=text).wait_for()
+        page.get_by_role("button", name="Send").wait_for()
+
+    page.get_by_text("no longer fit").wait_for()
+    assert [turn["content"] for turn in engine.requests[-1][1:]] == ["".join(WORDS), "Third"] or [
+        turn["content"] for turn in engine.requests[-1][1:]
+    ] == ["Second", "".join(WORDS), "Third"]
+
+
+def test_retry_undo_and_edit(page: Page, engine: ScriptedEngine) -> None:
+    ask(page, "First")
+    replied(page, "four.")
+    engine.reply = ["Another."]
+    page.get_by_role("button", name="Retry").last.click()
+    replied(page, "Another.")
+    assert [turn["content"] for turn in engine.requests[1][1:]] == ["First"]
+
+    engine.reply = ["Edited."]
+    page.get_by_role("button", name="Edit").first.click()
+    page.locator("#chat textarea").first.fill("Changed")
+    page.get_by_role("button", name="Submit").first.click()
+    replied(page, "Edited.")
+    assert [turn["content"] for turn in engine.requests[2][1:]] == ["Changed"]
+
+    page.get_by_role("button", name="Undo").last.click()
+    page.get_by_text("How can I help you?").wait_for()
+    assert message(page).input_value() == "Changed"
+
+
+def test_a_reload_keeps_the_chat(page: Page, engine: ScriptedEngine) -> None:
+    ask(page, "Remember <me>")
+    replied(page, "four.")
+
+    page.reload()
+    page.locator("#chat [data-testid=user]", has_text="Remember <me>").wait_for()
+    ask(page, "And now?")
+    engine.wait_until(lambda seen: len(seen.requests) == 2)
+
+    assert engine.requests[1][1]["content"] == "Remember <me>"
+
+
+def test_an_example_starts_a_chat(page: Page, engine: ScriptedEngine) -> None:
+    page.get_by_role("button", name=re.compile("rainbow")).click()
+    replied(page, "four.")
+
+    assert "rainbow" in engine.requests[0][1]["content"]
+
+
+def test_the_options_apply_without_another_button(page: Page, engine: ScriptedEngine) -> None:
+    page.get_by_role("button", name="Options").click()
+    page.get_by_label("System prompt").fill("Be brief.")
+    number = page.get_by_label("number input for Temperature")
+    number.fill("0")
+    number.press("Tab")
+    page.wait_for_function(
+        "document.querySelector('.sidebar').getBoundingClientRect().right <= innerWidth"
+    )
+    picture(page, "options")
+    ask(page, "Hi")
+    replied(page, "four.")
+
+    assert engine.requests[0][0] == {"role": "system", "content": "Be brief."}
+    assert engine.samplings[0] == Sampling(0, 1, 2048, None)
+
+
+def test_the_programs_have_this_spaces_address(page: Page, space: LocalSpace) -> None:
+    page.get_by_role("button", name="Options").click()
+    for framework in ("LangChain", "LlamaIndex"):
+        page.get_by_role("button", name=re.compile(f"^{framework}")).click()
+
+    for line in ("ChatQwenSpace(space=", "QwenSpace(space="):
+        page.get_by_text(f'{line}"{space.url}")').last.wait_for()
+
+
+def test_the_queue_place_is_shown(space: LocalSpace, open_page: Callable[..., Page]) -> None:
+    engine = ScriptedEngine(WORDS, gate=threading.Semaphore(0), slots=1)
+    with LocalSpace(engine) as narrow:
+        pages = [open_page(), open_page()]
+        for page in pages:
+            page.goto(narrow.url)
+            message(page).wait_for()
+        ask(pages[0], "First")
+        engine.wait_until(lambda seen: seen.running == 1)
+        ask(pages[1], "Second")
+        pages[1].get_by_text("Waiting for a free place").wait_for()
+        pages[1].locator("#chat [data-testid=user]", has_text="Second").wait_for()
+        engine.gate = None
+        replied(pages[1], "four.")
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "height", "scheme"),
+    [("phone", 390, 760, "light"), ("dark", 1280, 800, "dark"), ("small", 320, 560, "light")],
+)
+def test_the_box_is_in_sight_and_nothing_overflows(
+    open_page: Callable[..., Page],
+    engine: ScriptedEngine,
+    name: str,
+    width: int,
+    height: int,
+    scheme: str,
+) -> None:
+    engine.reply = [MARKDOWN]
+    page = open_page(width, height, color_scheme=scheme)
+    for when in ("empty", "filled"):
+        box = message(page).bounding_box()
+        assert box is not None, when
+        assert box["y"] + box["height"] <= height
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if when == "empty":
+            ask(page, "Show me")
+            replied(page, "vector")
+    if name != "small":
+        picture(page, name)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (scheme == "dark")
+
+
+def test_each_control_has_a_name(page: Page, engine: ScriptedEngine) -> None:
+    ask(page, "Hi")
+    replied(page, "four.")
+
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, input, textarea, select')]
+        .filter(each => each.checkVisibility())
+        .filter(each => !(each.innerText || each.ariaLabel || each.title || each.labels?.length))
+        .map(each => each.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    page.keyboard.press("Tab")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
