@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["WAYS", "asked", "build"]
 
-WAYS = ["titles", "tags"]  # the names of its endpoints that mark thoughts; "plain" does not
+WAYS = ["titles", "tags"]  # the names of its endpoints that mark thoughts; "plain" leaves tags
 
 
 def asked(*steps: tuple[str, str]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "DEFAULT_MAX_QUEUE",
     "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
+    "DEFAULT_REASONING_TAGS",
     "DEFAULT_SPACE",
     "HUB",
     "CallOptions",
@@ -39,6 +40,7 @@ __all__ = [
 
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
+DEFAULT_REASONING_TAGS = ("<think>", "</think>")
 DEFAULT_MAX_QUEUE = 10_000
 DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
 HUB = "https://huggingface.co"
@@ -147,6 +149,8 @@ class SpaceConfig:
         system_prompt: The system prompt of calls that bring none; None is the Space's own.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
             own history input.
+        reasoning_tags: The tags around a model's thoughts at the start of its reply, which become
+            `ThinkingDelta` and `Completed.thinking`; None takes all for the answer.
         endpoint: The api name of the function to call, or its number as `#3`, when discovery
             should not choose.
         roles: The roles of the app's inputs, where discovery tells them wrongly, by label,
@@ -179,6 +183,7 @@ class SpaceConfig:
     max_retries: int = 2
     system_prompt: str | None = None
     history: Literal["split", "native"] = "split"
+    reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS
     endpoint: str | None = None
     roles: Mapping[Any, InputRole | None] = field(default_factory=dict)
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -207,6 +212,8 @@ class SpaceConfig:
         if self.history not in {"split", "native"}:
             raise ValueError(f'history={self.history!r}: "split" or "native".')
         _check_roles(self.roles)
+        if self.reasoning_tags is not None:
+            object.__setattr__(self, "reasoning_tags", _checked_tags(self.reasoning_tags))
         if not self.model:
             raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
         if self.proxy is not None and not _is_web_address(self.proxy):
@@ -285,6 +292,16 @@ def _is_tls(value: Any) -> bool:
     """Whether a value is an `ssl.SSLContext`, without the import of ssl, which takes a while."""
     ssl = sys.modules.get("ssl")
     return ssl is not None and isinstance(value, ssl.SSLContext)
+
+
+def _checked_tags(tags: Sequence[str]) -> tuple[str, str]:
+    """Return two tags, which a configuration file may have as a list."""
+    if isinstance(tags, str) or len(tags) != 2 or not all(isinstance(each, str) for each in tags):
+        raise ValueError(f"reasoning_tags={tags!r:.200}: two texts, or None for no thoughts.")
+    opening, closing = tags
+    if not opening.strip() or not closing.strip():
+        raise ValueError(f"reasoning_tags={tags!r:.200}: a tag is empty.")
+    return opening, closing
 
 
 def is_hugging_face(url: str) -> bool:

@@ -19,7 +19,24 @@ EVENT_ID = "e"
 
 T = TypeVar("T")
 
-_TEXTS = ("", "a", "b c", "\n", " ", "\t", "1.\n   - a\n", "\u2028", "🙂", "\ud800", "append")
+_TEXTS = (
+    "",
+    "a",
+    "b c",
+    "\n",
+    " ",
+    "\t",
+    "1.\n   - a\n",
+    "\u2028",
+    "🙂",
+    "\ud800",
+    "append",
+    "▌",
+    "...",
+    "&lt;",
+    "<think>",
+    "</think>",
+)
 _KINDS = (
     *("process_generating",) * 6,
     *("estimation", "process_starts", "log", "heartbeat", "send_data", "close_stream"),

@@ -31,6 +31,7 @@ from qwen_space.client.submit import run_prerequisite, submit_job
 from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    DEFAULT_REASONING_TAGS,
     DEFAULT_SPACE,
     HUB,
     CallOptions,
@@ -76,6 +77,8 @@ class SpaceClient:
         system_prompt: The system prompt of calls that bring none.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
             own history input, where they alternate strictly.
+        reasoning_tags: The tags around a model's thoughts at the start of its reply; None takes
+            all for the answer.
         endpoint: The api name of the function to call, or its number as `#3`; None lets discovery
             choose.
         roles: The roles of the app's inputs, where discovery tells them wrongly, by label,
@@ -106,6 +109,7 @@ class SpaceClient:
         max_retries: int = 2,
         system_prompt: str | None = None,
         history: Literal["split", "native"] = "split",
+        reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS,
         endpoint: str | None = None,
         roles: Mapping[Any, InputRole | None] | None = None,
         inputs: Mapping[str, Any] | None = None,
@@ -126,6 +130,7 @@ class SpaceClient:
             max_retries=max_retries,
             system_prompt=system_prompt,
             history=history,
+            reasoning_tags=reasoning_tags,
             endpoint=endpoint,
             roles=roles or {},
             inputs=inputs or {},
@@ -345,7 +350,14 @@ class SpaceClient:
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
-            body, job = await submit_job(transport, endpoint, join, deadline, may_call=may_call)
+            body, job = await submit_job(
+                transport,
+                endpoint,
+                join,
+                deadline,
+                may_call=may_call,
+                prompt=asked.prompt,
+            )
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise

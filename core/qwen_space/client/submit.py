@@ -37,7 +37,13 @@ _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or
 
 
 async def submit_job(
-    transport: Transport, endpoint: Endpoint, join: Join, deadline: Deadline, *, may_call: bool
+    transport: Transport,
+    endpoint: Endpoint,
+    join: Join,
+    deadline: Deadline,
+    *,
+    may_call: bool,
+    prompt: str = "",
 ) -> tuple[Body, Job]:
     """Submit a job and open its stream; give the job up if that fails or is cancelled.
 
@@ -47,11 +53,12 @@ async def submit_job(
         join: Its arguments and its session.
         deadline: The time limits.
         may_call: Whether the app may have `/call` open where its queue is closed.
+        prompt: The prompt, as the app may show it in its chat.
 
     Raises:
         QwenSpaceError: The Space cannot be reached, or refuses.
     """
-    submission = _Submission(transport, endpoint, join, deadline)
+    submission = _Submission(transport, endpoint, join, deadline, prompt)
     if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
         return await submission.open_stream(join.joining_stream_url), submission.job()
     try:
@@ -68,17 +75,29 @@ class _Submission:
     """One job while it is submitted."""
 
     def __init__(
-        self, transport: Transport, endpoint: Endpoint, join: Join, deadline: Deadline
+        self,
+        transport: Transport,
+        endpoint: Endpoint,
+        join: Join,
+        deadline: Deadline,
+        prompt: str,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
         self._join = join
         self._deadline = deadline
+        self._prompt = prompt
 
     def job(self, event_id: str | None = None, protocol: str | None = None) -> Job:
-        max_size = self._transport.config.max_size
-        protocol = protocol or self._endpoint.protocol
-        return Job(event_id, self._endpoint.output, protocol, max_size=max_size)
+        config = self._transport.config
+        return Job(
+            event_id,
+            self._endpoint.output,
+            protocol or self._endpoint.protocol,
+            prompt=self._prompt,
+            reasoning_tags=config.reasoning_tags,
+            max_size=config.max_size,
+        )
 
     async def join_queue(self) -> str:
         """Join the queue and return the event id."""

@@ -7,6 +7,8 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [[{"text": "user"}, {"text": "bot"}], ...]        modelscope_studio's Chatbot
     [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
+    ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
+    {"component": "code", "value": "x = 1", ...}      a component in place of a text
     {"__type__": "update", "value": any of these}     what gr.update gives
 
 Thoughts are what the app marks as such: a message with a title in its metadata (gr.ChatMessage,
@@ -28,11 +30,14 @@ from typing import Any
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["Reply", "find_reply"]
+__all__ = ["Reply", "find_prompt", "find_reply"]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content")
 _THOUGHT_TEXTS = ("thinking", "reasoning", *_TEXTS)
+_ROW_KEYS = ("content", "text", "component")
+# Of these types, a content lists paths or suggestions, and no text.
+_NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
 
 _MAX_PARTS = 10_000  # of a reply, empty ones and files among them
 
@@ -68,19 +73,48 @@ def find_reply(value: Any) -> Reply | None:
     Raises:
         ProtocolError: The value has none of the known shapes.
     """
-    prefix: list[Any] = []
-    while isinstance(value, dict) and value.get("__type__") == "update":
-        if "value" not in value:
-            return None
-        value = value["value"]
-        prefix.append("value")
-    found = list(islice(_rows(value, prefix), _MAX_PARTS + 1))
+    value, path = _unwrapped(value)
+    if path is None:
+        return None
+    found = list(islice(_rows(value, path), _MAX_PARTS + 1))
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
     parts = [part for part in found if part is not None]
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     return Reply(*_joined(answer), *_joined(thoughts), parts=len(found))
+
+
+def find_prompt(value: Any) -> str:
+    """Return the user's last message in a chat component's value; empty where there is none."""
+    value, _ = _unwrapped(value)
+    try:
+        return "\n\n".join(part.text for part in _prompt_parts(value) if part is not None)
+    except ProtocolError:
+        return ""
+
+
+def _prompt_parts(value: Any) -> Iterator[_Part | None]:
+    if not isinstance(value, list) or not value:
+        return
+    if isinstance(value[-1], list):
+        yield from _content(value[-1][0] if value[-1] else None, [])
+        return
+    for row in islice(reversed(value), _MAX_PARTS):
+        if _role(row) == "user":
+            yield from _content(row.get("content"), [])
+            return
+
+
+def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
+    """Return the value that an update gives, and the path to it; None if it gives none."""
+    path: list[Any] = []
+    while isinstance(value, dict) and value.get("__type__") == "update":
+        if "value" not in value:
+            return None, None
+        value = value["value"]
+        path.append("value")
+    return value, path
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +160,20 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part | None]:
         row = rows[index]
         yield None
         if _role(row) == "assistant":
-            where = [*path, index, "content"]
-            yield from _content(row.get("content"), where, thought=_is_thought(row))
+            thought = isinstance(row, dict) and _is_thought(row)
+            if isinstance(row, dict) and "content" in row:
+                yield from _content(row["content"], [*path, index, "content"], thought=thought)
+            else:
+                yield from _content(row, [*path, index], thought=thought)
 
 
 def _role(row: Any) -> Any:
-    if not isinstance(row, dict) or "role" not in row:
-        raise ProtocolError(f"A row of the chat has no role: {reprlib.repr(row)}")
-    return row["role"]
+    """Return the role of a row, which is the assistant's where a chat function returned a list."""
+    if isinstance(row, dict) and "role" in row:
+        return row["role"]
+    if isinstance(row, str) or (isinstance(row, dict) and not row.keys().isdisjoint(_ROW_KEYS)):
+        return "assistant"
+    raise ProtocolError(f"A row of the chat has no role: {reprlib.repr(row)}")
 
 
 def _is_thought(item: dict[str, Any]) -> bool:
@@ -152,6 +192,10 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
             yield None
             yield from _content(part, [*path, index], thought=thought)
     elif isinstance(content, dict):
+        if isinstance(content.get("component"), str) and isinstance(content.get("value"), str):
+            yield _Part([*path, "value"], content["value"], thought)
+        if isinstance(kind := content.get("type"), str) and kind in _NO_TEXTS:
+            return
         thought = thought or _is_thought(content)
         for key in _THOUGHT_TEXTS if thought else _TEXTS:
             if isinstance(content.get(key), (str, list)):

@@ -7,8 +7,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
-from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.answer import AnswerReader
+from qwen_space.gradio.chatbot import find_prompt, find_reply
 from qwen_space.gradio.edits import EditedValue
+from qwen_space.gradio.html_text import escapes_html
 
 __all__ = ["ChatValue", "TextTracker", "ValueEvent", "common_prefix"]
 
@@ -41,6 +43,11 @@ class TextTracker(Generic[Delta]):
     def text(self) -> str:
         """The server's text."""
         return "".join(self._pieces)
+
+    @property
+    def ends_line(self) -> bool:
+        """Whether a line of its own begins after the text."""
+        return not self._pieces or self._pieces[-1].endswith("\n")
 
     def append(self, piece: str) -> Delta:
         """Take a piece that was added at the end, and is not empty."""
@@ -126,18 +133,24 @@ class ChatValue:
     A piece at the end of the answer, or of the last thought, costs no look at the value, so
     that a long conversation does not cost its length for each token.
 
+    Args:
+        prompt: The prompt, by which the user's message in the value shows whether the app escapes.
+        reasoning_tags: The tags around thoughts at the start of the answer; None for none.
+
     Attributes:
         known: Whether there is a value yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prompt: str = "", reasoning_tags: tuple[str, str] | None = None) -> None:
         self.known = False
         self._value = EditedValue(None)
+        self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
         self._thoughts = TextTracker(ThinkingDelta)
         self._answer_string = _String()
         self._thought_string = _String()
-        self._cost = 0  # of the last look at the value, in characters and parts
+        self._prompt = prompt
+        self._reader = AnswerReader(reasoning_tags)
 
     @property
     def text(self) -> str:
@@ -154,14 +167,18 @@ class ChatValue:
         """The bytes of the value as JSON; measuring them costs its length."""
         return len(msgspec.json.encode(self._value.value))
 
-    def replace(self, value: Any) -> list[ValueEvent]:
+    def replace(self, value: Any, *, is_final: bool = False) -> list[ValueEvent]:
         """Take a whole new value, which becomes this object's own.
+
+        Args:
+            value: The value.
+            is_final: Whether it is the last one, so that nothing is held back of it.
 
         Raises:
             ProtocolError: It has none of the known shapes.
         """
         self._value, self.known = EditedValue(value), True
-        return self._look()
+        return self._look(is_final=is_final)
 
     def append(self, edits: list[Any]) -> list[ValueEvent] | None:
         """Take edits that do nothing but append to the answer or the last thought, else None."""
@@ -172,8 +189,12 @@ class ChatValue:
             return None
         if path == self._answer_string.path:
             self._answer_string.pieces.append(piece)
-            return [self._answer.append(piece)] if piece else []
-        if path == self._thought_string.path:
+            if not piece:
+                return []
+            if self._reader.takes_as_it_is(piece):
+                return [self._answer.append(piece)]
+            return self._extend(piece)
+        if path == self._thought_string.path and not self._reader.has_thought:
             self._thought_string.pieces.append(piece)
             return [self._thoughts.append(piece)] if piece else []
         return None
@@ -182,6 +203,7 @@ class ChatValue:
         """Begin with the edits of a message that has so many bytes."""
         self._value.begin(size)
         self._value.apply([*self._answer_string.edits(), *self._thought_string.edits()])
+        self._reader.text += "".join(self._answer_string.pieces)
         self._lead_to(None, None)
 
     def edit(self, edits: list[Any]) -> None:
@@ -203,17 +225,51 @@ class ChatValue:
         """
         return self._look() if self._value.spend(self._cost) else []
 
-    def _look(self) -> list[ValueEvent]:
+    def finish(self) -> list[ValueEvent]:
+        """Return the events of the text that was held back, as nothing follows."""
+        return self._read(self._text_so_far(), is_final=True)
+
+    def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
         reply = find_reply(self._value.value)
         if reply is None:
+            events = self.finish() if is_final else []
             self._lead_to(None, None)
-            return []
-        self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 100 * reply.parts
+            return events
+        self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
+        if self._prompt and self._reader.escapes is None:
+            self._reader.escapes = escapes_html(self._prompt, find_prompt(self._value.value))
+        self._reader.text = self._text_so_far()
+        self._reader.marked = reply.thinking
+        events = self._read(reply.text, is_final=is_final)
+        self._reader.text = reply.text
         self._lead_to(reply.path, reply.thinking_path)
-        thought = self._thoughts.replace(reply.thinking)
-        answer = self._answer.replace(reply.text)
+        return events
+
+    def _read(self, text: str, *, is_final: bool = False) -> list[ValueEvent]:
+        thinking, answer = self._reader.read(text, is_final=is_final)
+        thought = self._thoughts.replace(thinking)
         # A rewriting is about the answer: nobody has to take a thought back.
-        return [*_some(None if isinstance(thought, Rewritten) else thought), *_some(answer)]
+        return [
+            *_some(None if isinstance(thought, Rewritten) else thought),
+            *_some(self._answer.replace(answer)),
+        ]
+
+    def _extend(self, piece: str) -> list[ValueEvent]:
+        """Take a piece of the app's text that may not go on as it stands."""
+        read = self._reader.feed(piece, at_line_start=self._answer.ends_line)
+        if read is None:
+            return self._read(self._text_so_far())
+        thought, answer = read
+        events: list[ValueEvent] = []
+        if thought:
+            events.append(self._thoughts.append(thought))
+        if answer:
+            events.append(self._answer.append(answer))
+        return events
+
+    def _text_so_far(self) -> str:
+        """Return the app's text, with the pieces that were appended since the last look."""
+        return self._reader.text + "".join(self._answer_string.pieces)
 
     def _lead_to(self, answer: list[Any] | None, thought: list[Any] | None) -> None:
         """Take the paths to the strings that grow."""

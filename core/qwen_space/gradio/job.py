@@ -73,6 +73,9 @@ class Job:
         protocol: The protocol's name in the app's `/config`, or None. From `sse_v2` on, values
             after the first come as edits; where the name is not known, they are told by
             their looks. "call" stands for `/call`, whose values are whole.
+        prompt: The prompt: by the user's message in the chat it is seen whether the app escapes
+            HTML.
+        reasoning_tags: The tags around thoughts at the start of the reply; None for none.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -88,6 +91,8 @@ class Job:
         output: int | None,
         protocol: str | None = None,
         *,
+        prompt: str = "",
+        reasoning_tags: tuple[str, str] | None = None,
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
@@ -96,7 +101,7 @@ class Job:
         self._output = output
         self._protocol = protocol
         self._decoder = SSEDecoder(max_size)
-        self._value = ChatValue()
+        self._value = ChatValue(prompt, reasoning_tags)
         self._max_size = max_size
         self._size = 0  # characters of the events so far
         self._edited = 0  # bytes of edits since the value was measured
@@ -292,7 +297,10 @@ class Job:
         value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.
-        events = [] if value is None else self._value.replace(value)
+        if value is not None:
+            events = self._value.replace(value, is_final=True)
+        else:
+            events = self._value.finish()
         self.state = JobState.COMPLETED
         return events
 

@@ -26,7 +26,7 @@ _MAX_DEPTH = 32  # at which a large value may be: a chat's is at 8
 # count too, which in 64 MB of prose are fewer.
 _MAX_CONTAINERS = 2**20
 _MAX_STRINGS = 2**20
-_MAX_COMMAS = 2**21
+_MAX_COMMAS = 2**22
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

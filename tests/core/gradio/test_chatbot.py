@@ -98,6 +98,41 @@ SHAPES = [
         id="update-text",
     ),
     pytest.param({"__type__": "update"}, None, id="update-of-nothing"),
+    pytest.param(["One.", "Two."], Reply("One.\n\nTwo.", [1]), id="list-of-texts"),
+    pytest.param(["text"], Reply("text", [0]), id="list-of-one-text"),
+    pytest.param([{"content": "b"}, "c"], Reply("b\n\nc", [1]), id="list-of-a-message-and-a-text"),
+    pytest.param([bot("b"), "done"], Reply("b\n\ndone", [1]), id="list-of-a-message-with-its-role"),
+    pytest.param(
+        [bot("hm", {"title": "T"}), "b"],
+        Reply("b", [1], "hm", [0, "content"]),
+        id="list-of-a-thought-and-a-text",
+    ),
+    pytest.param(
+        ["b", {"text": "c", "files": []}], Reply("b\n\nc", [1, "text"]), id="list-with-multimodal"
+    ),
+    pytest.param(
+        [user("u"), bot({"component": "code", "value": "x = 1", "type": "component"})],
+        Reply("x = 1", [1, "content", "value"]),
+        id="component-of-text",
+    ),
+    pytest.param(
+        [user("u"), bot([part("b"), {"component": "plot", "value": {}, "type": "component"}])],
+        Reply("b", [1, "content", 0, "text"]),
+        id="component-of-no-text",
+    ),
+    pytest.param(
+        [
+            user("u"),
+            bot([{"type": "text", "content": "b"}, {"type": "file", "content": ["/a.png"]}]),
+        ],
+        Reply("b", [1, "content", 0, "content"]),
+        id="modelscope-pro-file",
+    ),
+    pytest.param(
+        [{"role": "chatbot-internal-welcome", "content": {}}, user("u"), bot("b")],
+        Reply("b", [2, "content"]),
+        id="modelscope-pro-welcome",
+    ),
     pytest.param({"__type__": "update", "value": None}, Reply("", None), id="update-to-null"),
 ]
 
@@ -129,12 +164,11 @@ def test_the_path_leads_to_the_string_that_ends_the_reply(value: Any) -> None:
         pytest.param(1, id="number"),
         pytest.param(True, id="true"),
         pytest.param([1], id="row-number"),
-        pytest.param(["text"], id="row-text"),
         pytest.param([["u", "b", "c"]], id="three"),
         pytest.param([["u"]], id="one"),
         pytest.param([["append", [0, 1], "x"]], id="an-edit"),
         pytest.param([["u", 1]], id="bot-number"),
-        pytest.param([{"content": "b"}], id="no-role"),
+        pytest.param([{"name": "b"}], id="no-role"),
         pytest.param([bot(1)], id="content-number"),
         pytest.param([bot([1])], id="part-number"),
     ],

@@ -554,8 +554,20 @@ async def test_an_app_may_think_again_and_retitle_an_old_thought(thinking_space:
         assert "".join(each.delta for each in got if isinstance(each, kind)) == whole
 
 
-async def test_tags_that_the_app_leaves_in_its_text_are_text(thinking_space: str) -> None:
-    async with SpaceClient(thinking_space, endpoint="plain") as client:
+async def test_tags_that_the_app_leaves_in_its_text_are_thoughts(thinking_space: str) -> None:
+    async with (
+        SpaceClient(thinking_space, endpoint="plain") as client,
+        client.stream(asked(*STEPS_OF_AN_APP)) as events,
+    ):
+        got = [event async for event in events]
+
+    assert (got[-1].thinking, got[-1].text) == ("hm so", "The answer")
+    assert "".join(each.delta for each in got if isinstance(each, ThinkingDelta)) == "hm so"
+    assert "".join(each.delta for each in got if isinstance(each, TextDelta)) == "The answer"
+
+
+async def test_tags_are_text_where_no_thoughts_are_looked_for(thinking_space: str) -> None:
+    async with SpaceClient(thinking_space, endpoint="plain", reasoning_tags=None) as client:
         done = await client.complete(asked(*STEPS_OF_AN_APP))
 
     assert done.thinking == ""

@@ -1,0 +1,47 @@
+"""Cursors and spinners that an app shows at the end of a text while it is written."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["CURSORS", "shared_tail", "split_cursor"]
+
+_SPINNERS = "".join(map(chr, range(0x2800, 0x2900)))  # in Braille
+CURSORS = frozenset("▌▍▎▏▋▊▉█▐▮■●⬤⏳⌛" + _SPINNERS)
+
+_LONGEST = 64  # characters
+_CURSOR = re.compile(
+    rf"\s*(?:[{''.join(sorted(CURSORS))}]|\.\.\.|…"
+    r"|<(?:span|div|i|img|svg) [^<>\n]{1,60}>(?:</(?:span|div|i|svg)>)?"
+    r")+\s*$"
+)
+
+
+def split_cursor(text: str, known: str = "") -> tuple[str, str]:
+    """Return a text that is being written without the cursor at its end, and the cursor.
+
+    Args:
+        text: The text.
+        known: The cursor that the app is known to show, of any characters.
+    """
+    if known and text.endswith(known):
+        return text[: len(text) - len(known)], known
+    start = max(len(text) - _LONGEST, 0)
+    found = _CURSOR.search(text, start)
+    at = len(text) if found is None else found.start()
+    return text[:at], text[at:]
+
+
+def shared_tail(old: str, new: str) -> str:
+    """Return the end that two successive texts share though the second only goes on before it.
+
+    An app that shows a cursor yields "The▌", then "The answer▌". Empty where there is none, or
+    where it may as well be text: a cursor does not begin within a word.
+    """
+    size = 0
+    most = min(len(old), len(new) - 1, _LONGEST)
+    while size < most and old[-size - 1] == new[-size - 1]:
+        size += 1
+    while size and (old[-size].isalnum() or not new.startswith(old[: len(old) - size])):
+        size -= 1
+    return new[len(new) - size :]

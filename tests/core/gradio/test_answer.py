@@ -1,0 +1,229 @@
+"""A chat component's text becomes thoughts and answer, while it grows and in the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.gradio.deltas import ChatValue, ValueEvent
+
+TAGS = ("<think>", "</think>")
+PATH = [0, 1]
+
+
+def rows(text: str, prompt: str = "u") -> list[Any]:
+    return [[prompt, text]]
+
+
+def replaced(
+    *texts: str, prompt: str = "", row: str = "u", final: str | None = None
+) -> tuple[ChatValue, list[ValueEvent]]:
+    """Follow an app that yields whole texts."""
+    value = ChatValue(prompt, TAGS)
+    events = [event for text in texts for event in value.replace(rows(text, row))]
+    last = texts[-1] if final is None else final
+    return value, events + value.replace(rows(last, row), is_final=True)
+
+
+def appended(
+    *pieces: str, prompt: str = "", row: str = "u", final: bool = True
+) -> tuple[ChatValue, list[ValueEvent]]:
+    """Follow an app whose text only grows."""
+    value = ChatValue(prompt, TAGS)
+    events = value.replace(rows(pieces[0], row))
+    for piece in pieces[1:]:
+        more = value.append([["append", PATH, piece]])
+        assert more is not None
+        events += more
+    if final:
+        events += value.replace(rows("".join(pieces), row), is_final=True)
+    return value, events
+
+
+def deltas(events: list[ValueEvent], kind: type = TextDelta) -> list[str]:
+    return [event.delta for event in events if isinstance(event, kind)]
+
+
+def rewritings(events: list[ValueEvent]) -> list[ValueEvent]:
+    return [event for event in events if isinstance(event, Rewritten)]
+
+
+# Cursors
+
+
+@pytest.mark.parametrize("cursor", ["▌", " █", "●", "...", "…", "<span class='c'></span>", " ⠋"])
+def test_a_cursor_is_no_text_and_no_rewriting(cursor: str) -> None:
+    texts = ["The", "The answer", "The answer is", "The answer is 42."]
+
+    value, events = replaced(*[text + cursor for text in texts], final=texts[-1])
+
+    assert deltas(events) == ["The", " answer", " is", " 42."]
+    assert not rewritings(events)
+    assert value.text == texts[-1]
+
+
+def test_an_unknown_cursor_is_known_from_the_second_text_on() -> None:
+    texts = ["The", "The answer", "The answer is", "The answer is 42."]
+
+    value, events = replaced(*[f"{text} [typing]" for text in texts], final=texts[-1])
+
+    assert len(rewritings(events)) == 1
+    assert value.text == texts[-1]
+    assert deltas(events)[-2:] == [" is", " 42."]
+
+
+@pytest.mark.parametrize("end", ["...", "▌", "…"])
+def test_an_end_that_looks_like_a_cursor_and_stays_is_text(end: str) -> None:
+    for value, events in (
+        replaced("Well", f"Well{end}"),
+        appended("Well", end),
+        appended(f"Well{end}", " then", end),
+    ):
+        assert value.text.endswith(end)
+        assert "".join(deltas(events)) == value.text
+        assert not rewritings(events)
+
+
+def test_dots_within_a_text_that_grows_are_not_held_back() -> None:
+    _, events = appended("Well", "...", " then", "...", " go")
+
+    assert deltas(events) == ["Well", "...", " then", "...", " go"]
+
+
+def test_a_placeholder_of_dots_is_replaced_by_the_reply() -> None:
+    value, events = replaced("...", "The", "The answer")
+
+    assert deltas(events) == ["The", " answer"]
+    assert not rewritings(events)
+    assert value.text == "The answer"
+
+
+# Escapes
+
+
+def test_a_reply_of_an_app_that_escapes_is_given_as_its_page_shows_it() -> None:
+    value, events = appended("if x ", "&lt;", " 3 &am", "p;&amp; y", prompt="a < b", row="a &lt; b")
+
+    assert value.text == "if x < 3 && y"
+    assert "".join(deltas(events)) == value.text
+    assert not rewritings(events)
+
+
+def test_escapes_of_an_app_that_does_not_escape_stay() -> None:
+    for prompt, row in (("a < b", "a < b"), ("Hi", "Hi")):
+        value, events = appended("Write ", "&lt;", " for <", prompt=prompt, row=row)
+
+        assert value.text == "Write &lt; for <"
+        assert "".join(deltas(events)) == value.text
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_an_escaped_tag_of_a_tool_call_shows_that_an_app_escapes(size: int) -> None:
+    text = 'Yes.\n&lt;tool_call&gt;\n{"name": "f"}\n&lt;/tool_call&gt;'
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+
+    value, events = appended(*pieces)
+
+    assert value.text == 'Yes.\n<tool_call>\n{"name": "f"}\n</tool_call>'
+    assert "".join(deltas(events)) == value.text
+    assert not rewritings(events)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_escaped_thoughts_are_thoughts(size: int) -> None:
+    text = "&lt;think&gt;a &lt; b&lt;/think&gt;42"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+
+    value, events = appended(*pieces)
+
+    assert (value.thinking, value.text) == ("a < b", "42")
+    assert "".join(deltas(events, ThinkingDelta)) == "a < b"
+    assert not rewritings(events)
+
+
+# Thoughts
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_thoughts_between_tags_are_apart_from_the_answer(size: int) -> None:
+    text = "<think>\nhm\n\nso\n</think>\n\nThe answer.\n"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+
+    for value, events in (
+        appended(*pieces),
+        replaced(*["".join(pieces[: count + 1]) for count in range(len(pieces))]),
+    ):
+        assert (value.thinking, value.text) == ("hm\n\nso", "The answer.\n")
+        assert "".join(deltas(events, ThinkingDelta)) == value.thinking
+        assert "".join(deltas(events)) == value.text
+        assert not rewritings(events)
+
+
+def test_a_piece_of_a_thought_is_a_delta_at_once() -> None:
+    _, events = appended("<think>", "hm", " so", "</think>", "4", "2")
+
+    assert deltas(events, ThinkingDelta) == ["hm", " so"]
+    assert deltas(events) == ["4", "2"]
+
+
+def test_thoughts_that_never_end_are_no_answer() -> None:
+    value, events = appended("<think>", "hm", " so ")
+
+    assert (value.thinking, value.text) == ("hm so", "")
+    assert deltas(events, ThinkingDelta) == ["hm", " so"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_a_closing_tag_alone_ends_thoughts_that_the_template_has_opened(size: int) -> None:
+    text = "hm\nso\n</think>\n\n42"
+    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+
+    value, events = appended(*pieces)
+
+    assert (value.thinking, value.text) == ("hm\nso", "42")
+    assert len(rewritings(events)) == (size < len(text))
+    shown = ""
+    for event in events:
+        if isinstance(event, Rewritten):
+            shown = event.text
+        elif isinstance(event, TextDelta):
+            shown += event.delta
+    assert shown == "42"
+
+
+def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
+    value = ChatValue("", TAGS)
+    thought = {"role": "assistant", "content": "first", "metadata": {"title": "T"}}
+    user = {"role": "user", "content": "u"}
+
+    events = value.replace([user, thought, {"role": "assistant", "content": "<think>se"}])
+    events += value.append([["append", [2, "content"], "cond</think>42"]]) or []
+
+    assert "".join(deltas(events, ThinkingDelta)) == value.thinking == "first\n\nsecond"
+    assert value.text == "42"
+
+
+PIECES = st.lists(
+    st.sampled_from([*TAGS, "▌", "...", "&lt;", "&", "<", "a", "b c", "\n", " "]),
+    min_size=1,
+    max_size=10,
+)
+
+
+@given(PIECES)
+def test_appended_and_whole_texts_come_to_the_same(pieces: list[str]) -> None:
+    grown, shown = appended(*pieces)
+    whole, _ = replaced("".join(pieces))
+
+    assert (grown.text, grown.thinking) == (whole.text, whole.thinking)
+    text = ""
+    for event in shown:
+        if isinstance(event, Rewritten):
+            text = event.text
+        elif isinstance(event, TextDelta):
+            text += event.delta
+    assert "".join(text.split()) == "".join(grown.text.split())

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.gradio.cursor import shared_tail, split_cursor
+
+
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        pytest.param("The▌", "The", id="fastchat"),
+        pytest.param("The ▌", "The", id="after-a-space"),
+        pytest.param("The █\n", "The", id="before-a-newline"),
+        pytest.param("The▍", "The", id="thin"),
+        pytest.param("The ●", "The", id="dot"),
+        pytest.param("The ⠹", "The", id="braille"),
+        pytest.param("The...", "The", id="dots"),
+        pytest.param("The…", "The", id="ellipsis"),
+        pytest.param('The <span class="cursor"></span>', "The", id="html"),
+        pytest.param("▌", "", id="alone"),
+        pytest.param("...", "", id="dots-alone"),
+        pytest.param("The", "The", id="none"),
+        pytest.param("The.", "The.", id="a-full-stop"),
+        pytest.param("The ▌ end", "The ▌ end", id="within"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_a_cursor_is_split_off_the_end(text: str, body: str) -> None:
+    assert split_cursor(text) == (body, text[len(body) :])
+
+
+def test_a_known_cursor_may_be_anything() -> None:
+    assert split_cursor("The [typing]", " [typing]") == ("The", " [typing]")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tail"),
+    [
+        pytest.param("The▌", "The answer▌", "▌", id="one-character"),
+        pytest.param("The [typing]", "The answer [typing]", " [typing]", id="words"),
+        pytest.param("The_", "The answer_", "_", id="underscore"),
+        pytest.param("one▌", "one done▌", "▌", id="the-same-end-of-a-word"),
+        pytest.param("The", "The answer", "", id="none"),
+        pytest.param("Hello wrld", "Hello world", "", id="a-word-mended"),
+        pytest.param("a!", "b!", "", id="another-text"),
+        pytest.param("", "a", "", id="the-first"),
+    ],
+)
+def test_two_texts_that_end_alike_have_a_cursor(old: str, new: str, tail: str) -> None:
+    assert shared_tail(old, new) == tail
+
+
+@given(st.text("ab ▌._", max_size=8), st.text("ab ▌._", max_size=8))
+def test_a_shared_tail_ends_both_and_the_rest_only_grows(old: str, new: str) -> None:
+    tail = shared_tail(old, new)
+
+    if tail:
+        assert old.endswith(tail)
+        assert new.endswith(tail)
+        assert new.startswith(old[: len(old) - len(tail)])

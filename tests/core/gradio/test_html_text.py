@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import html
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qwen_space.gradio.html_text import HTMLText, escapes_html
+
+
+def shown(*pieces: str) -> str:
+    """Return the text of some pieces."""
+    text = HTMLText()
+    return "".join([*map(text.feed, pieces), text.flush()])
+
+
+@pytest.mark.parametrize(
+    ("escaped", "expected"),
+    [
+        pytest.param("if x &lt; 3 &amp;&amp; y &gt; 2", "if x < 3 && y > 2", id="signs"),
+        pytest.param("&quot;a&quot; &#x27;b&#39;", "\"a\" 'b'", id="quotes"),
+        pytest.param("&amp;lt;", "&lt;", id="only-once"),
+        pytest.param("a<br>b<br/>\nc", "a\nb\nc", id="line-breaks"),
+        pytest.param(
+            'See<br><pre><code class="language-py"><br>x&nbsp;=&nbsp;1<br></code></pre><br>Done',
+            "See\n```py\nx = 1\n```\nDone",
+            id="code",
+        ),
+        pytest.param("R&D & <b>x</b> &nonsense", "R&D & <b>x</b> &nonsense", id="others-stay"),
+        pytest.param("a &", "a &", id="an-end-that-may-go-on"),
+    ],
+)
+def test_a_text_is_given_as_the_page_shows_it(escaped: str, expected: str) -> None:
+    assert shown(escaped) == expected
+    assert shown(*escaped) == expected
+
+
+@given(st.text("a <>&\"';#x27\n", max_size=20), st.integers(1, 5))
+def test_what_was_escaped_comes_back_however_it_was_cut(text: str, size: int) -> None:
+    escaped = html.escape(text)
+
+    pieces = [escaped[at : at + size] for at in range(0, len(escaped), size)]
+
+    assert shown(*pieces) == text
+
+
+@pytest.mark.parametrize(
+    ("prompt", "row", "expected"),
+    [
+        pytest.param("x < 3", "x &lt; 3", True, id="escaped"),
+        pytest.param("x < 3", "x < 3", False, id="as-it-was"),
+        pytest.param("a && b", "a &amp;&amp; b", True, id="ampersand"),
+        pytest.param("What is &lt;?", "What is &lt;?", None, id="the-prompt-s-own-escape"),
+        pytest.param("a < &lt;", "a &lt; &lt;", True, id="one-more"),
+        pytest.param("Hi", "Hi", None, id="nothing-to-escape"),
+        pytest.param("a\nb", "a<br>b", True, id="line-breaks"),
+        pytest.param("x < 3", "", None, id="no-row"),
+    ],
+)
+def test_the_user_s_row_shows_whether_an_app_escapes(
+    prompt: str, row: str, expected: bool | None
+) -> None:
+    assert escapes_html(prompt, row) is expected
