@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qwen_space.chat.json_text import DECODER
+from qwen_space.chat.json_text import JSONTextError, read_json, scan_json
 
 __all__ = ["Found", "NoJSONError", "find_json", "instruction", "reask"]
 
-_FENCE = re.compile(
-    r"^[ \t]*```[ \t]*([\w+-]*)[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE
-)
-_OPENING = re.compile(r"[{\[]")
+_FENCE = re.compile(r"```[ \t]*([\w+-]*)")  # a whole line, its white space aside
+# A brace or bracket that no key or value follows is not tried.
+_OPENING = re.compile(r'\{(?=\s*(?:["}]|\Z))|\[(?=\s*(?:["\[{\]\-0-9tfnNI]|\Z))')
 
 
 class NoJSONError(ValueError):
@@ -118,7 +117,7 @@ def _candidates(reply: str) -> Iterator[Found]:
     if (whole := _read(reply)) is not None:
         yield whole
         return
-    blocks = [(match[1].lower() == "json", match[2]) for match in _FENCE.finditer(reply)]
+    blocks = [(word == "json", text) for word, text in _fenced(reply)]
     for wanted in (True, False):
         for says_json, text in reversed(blocks):
             if says_json is wanted and (found := _read(text)) is not None:
@@ -126,11 +125,29 @@ def _candidates(reply: str) -> Iterator[Found]:
     yield from reversed(_within(reply)[0])
 
 
+def _fenced(reply: str) -> Iterator[tuple[str, str]]:
+    """Yield the word after each opening fence, and the text up to the next fence or the end."""
+    word: str | None = None
+    lines: list[str] = []
+    for line in reply.split("\n"):
+        bare = line.strip(" \t\r")
+        if word is None:
+            fence = _FENCE.fullmatch(bare)
+            word = fence[1].lower() if fence else None
+        elif bare.startswith("```"):
+            yield word, "\n".join(lines)
+            word, lines = None, []
+        else:
+            lines.append(line)
+    if word is not None:
+        yield word, "\n".join(lines)
+
+
 def _read(text: str) -> Found | None:
     text = text.strip()
     try:
-        return Found(DECODER.decode(text), text)
-    except (ValueError, RecursionError):
+        return Found(read_json(text), text)
+    except JSONTextError:
         return None
 
 
@@ -141,18 +158,11 @@ def _within(text: str) -> tuple[list[Found], bool]:
     while opening := _OPENING.search(text, at):
         start = opening.start()
         try:
-            value, at = DECODER.raw_decode(text, start)
-        except json.JSONDecodeError as exc:
-            if _is_end(exc, text):
+            value, at = scan_json(text, start)
+        except JSONTextError as exc:
+            if exc.is_cut:
                 return found, True
-            at = max(exc.pos, start + 1)  # what stands before it is part of what is no JSON
-        except (ValueError, RecursionError):
-            break
+            at = max(exc.position, start + 1)  # the text before it belongs to the broken value
         else:
             found.append(Found(value, text[start:at]))
     return found, False
-
-
-def _is_end(exc: json.JSONDecodeError, text: str) -> bool:
-    """Whether JSON is wrong only in that more should follow."""
-    return exc.msg.startswith("Unterminated string") or not text[exc.pos :].strip()

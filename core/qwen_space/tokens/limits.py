@@ -67,8 +67,10 @@ _DEFAULTS = {
 }
 _DEFAULT_NAMES = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})
 
-_FILE = re.compile(
-    r"(?:-gguf)?(?:[-_.](?:q\d\w*|gptq\S*|awq|fp8|bf16|f16|int[48]|mlx\S*))*(?:-gguf|\.gguf)?$"
+# How the name of a file goes on behind the model's: ".Q4_K_M.gguf", "-GPTQ-Int4", "-mlx-4bit".
+_FORMAT = re.compile(r"[-_.](?:gguf|q\d|gptq|awq|fp8|bf16|f16|int[48]|mlx)")
+_FORMAT_PARTS = re.compile(
+    r"gguf|i?q\d\w?|[01kmlsx]|xx?s|xl|gptq\w*|awq|fp8|bf16|f16|int[48]|mlx\w*|[2-8]bit|dwq"
 )
 _PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
 
@@ -100,8 +102,16 @@ def get_limits(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
 
 def _bare(model: str) -> str:
     """Return a name without what does not tell one model from another."""
-    name = _PREFIX.sub("", _FILE.sub("", model.strip().lower()))
+    name = _PREFIX.sub("", _without_format(model.strip().lower()))
     return re.sub(r"^2-5-", "2.5-", name).replace("-instruct", "").replace("-chat", "")
+
+
+def _without_format(name: str) -> str:
+    found = _FORMAT.search(name)
+    if found is None:
+        return name
+    parts = re.split("[-_.]", name[found.start() + 1 :])
+    return name[: found.start()] if all(map(_FORMAT_PARTS.fullmatch, parts)) else name
 
 
 _NAMES = {

@@ -1,4 +1,4 @@
-"""Tool calls and the other parts of a reply; a call's text as Qwen2.5 writes it, and back."""
+"""Tool calls and the other parts of a reply, and a call's text as Qwen2.5 writes it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qwen_space.chat.json_text import DECODER, AmbiguousObject
+from qwen_space.chat.json_text import JSONTextError, read_json
 
 __all__ = [
     "ArgumentsDelta",
@@ -19,10 +19,8 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "call_text",
-    "checked_call",
     "new_call_id",
     "parsed_object",
-    "read_calls",
     "to_json",
 ]
 
@@ -34,7 +32,7 @@ class ToolCall:
     Attributes:
         name: The tool's name.
         arguments: Its arguments. A string that holds a JSON object is as good as the object.
-        id: The call's name, by which a result is told to belong to it.
+        id: The call id, which a result refers to.
         index: Its place among the calls of a reply, the invalid ones included; from 0.
         text: The arguments as JSON, as the model wrote them; for a call in another order or form
             than Qwen's own, as `json.dumps` writes them. Empty for a call that was not read
@@ -55,7 +53,7 @@ class InvalidCall:
     Attributes:
         text: What the model wrote, without the tags.
         reason: What is wrong, as a sentence without its full stop.
-        id: The call's name.
+        id: The call id.
         index: Its place among the calls of a reply, the valid ones included; from 0.
         name: The tool's name, if that much could be read.
     """
@@ -84,7 +82,7 @@ class CallStarted:
 
     Attributes:
         index: Its place among the calls of the reply.
-        id: The call's name.
+        id: The call id.
         name: The tool's name.
     """
 
@@ -160,70 +158,10 @@ def call_text(call: ToolCall) -> str:
 def parsed_object(text: str) -> dict[str, Any] | None:
     """Return the object that a text is the JSON of; None for anything else."""
     try:
-        value = _loads(text)
-    except (ValueError, RecursionError):
+        value = read_json(text)
+    except JSONTextError:
         return None
     return value if isinstance(value, dict) else None
-
-
-def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return the names and the arguments of calls, from the JSON that a model wrote in a block.
-
-    That is one call, or a list of them, which small models write where they would stop after
-    their first block. A list counts as a whole, or not at all.
-
-    Arguments are an object, or a string that holds the JSON of one, which is how OpenAI's
-    protocol has them. Line breaks and tabs within strings are taken as they stand, though JSON
-    wants them escaped. Nothing else is mended.
-
-    Raises:
-        ValueError: It is no call; the message says why.
-    """
-    try:
-        value = _loads(text)
-    except json.JSONDecodeError as exc:
-        raise ValueError(f"it is no JSON: {exc}") from None
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    if not isinstance(value, list):
-        return [checked_call(value)]
-    if not value:
-        raise ValueError("it is a list of no calls")
-    return [_checked_item(number, each) for number, each in enumerate(value, 1)]
-
-
-def _checked_item(number: int, value: Any) -> tuple[str, dict[str, Any]]:
-    try:
-        return checked_call(value)
-    except ValueError as exc:
-        raise ValueError(f"call {number} of its list: {exc}") from None
-
-
-def checked_call(value: Any) -> tuple[str, dict[str, Any]]:
-    """Return the name and the arguments of a call that was read as JSON.
-
-    Raises:
-        ValueError: It is no call; the message says why.
-    """
-    if not isinstance(value, dict):
-        raise ValueError("it is no JSON object")
-    if isinstance(value, AmbiguousObject):
-        raise ValueError(f"it has more than one {value.key!r}")
-    name = value.get("name")
-    if not isinstance(name, str) or not name:
-        raise ValueError("it has no name")
-    if "arguments" not in value:
-        raise ValueError("it has no arguments")
-    arguments = value["arguments"]
-    if isinstance(arguments, str):
-        arguments = parsed_object(arguments)
-    if not isinstance(arguments, dict):
-        raise ValueError("its arguments are no JSON object")
-    return name, arguments
-
-
-def _loads(text: str) -> Any:
-    return DECODER.decode(text)
 
 
 def new_call_id() -> str:

@@ -115,6 +115,14 @@ class ToolBinding:
         return tuple(_name(schema) for schema in self.schemas)
 
     @property
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """The JSON schema of each tool's parameters, by the tool's name."""
+        functions = [schema.get("function", schema) for schema in self.schemas]
+        return dict(
+            zip(self.names, (each.get("parameters") or {} for each in functions), strict=True)
+        )
+
+    @property
     def active(self) -> bool:
         """Whether the model gets to see tools, and its reply is to be read for calls."""
         return bool(self.schemas) and self.choice != "none"

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qwen_space.chat.json_text import DECODER
+from qwen_space.chat.json_text import JSONTextError, read_json
 from qwen_space.tools.calls import (
     ArgumentsDelta,
     CallStarted,
@@ -26,11 +26,11 @@ from qwen_space.tools.calls import (
     ReplyPart,
     TextPart,
     ToolCall,
-    read_calls,
     to_json,
 )
 from qwen_space.tools.choice import ToolBinding
-from qwen_space.tools.scan import CLOSE, OPEN, Scan, may_become
+from qwen_space.tools.forms import FUNCTION, read_calls
+from qwen_space.tools.scan import CLOSE, ENDS, OPEN, Scan, may_become
 from qwen_space.tools.untagged import CallPrefixes, UntaggedCalls
 
 __all__ = ["ReplyParser", "parse"]
@@ -49,14 +49,17 @@ class ReplyParser:
 
     - Text goes on at once; held back is only what may be the start of a tag, and the line break
       before it, which belongs to the tag, as does one after a closing tag.
-    - A call is what stands between `<tool_call>` and the next `</tool_call>` outside of a JSON
-      string. It has to be a JSON object with a name and with arguments that are an object, or a
-      list of such, which is several calls; else it is invalid. So is what the reply, or another
-      call's tag, cuts off. A name that no bound tool has does not make it invalid: frameworks
+    - A call stands between `<tool_call>` and the next `</tool_call>` outside of a JSON string, in
+      one of the forms of `qwen_space.tools.forms`; else it is invalid. So is one that another
+      call's tag cuts off, or the end of the reply, except that a whole call at the end of a reply
+      needs no closing tag. A name that no bound tool has does not make it invalid: frameworks
       tell the model so.
+    - `<function=name>` of a bound tool, at the start of a line, begins a call without a tag.
     - A closing tag without an opening one is dropped.
     - Calls without tags are read as `qwen_space.tools.untagged` says. What begins like one is held
       back, up to the end of the reply: only there it is known to be alone.
+    - `<tool_response>`, `<|im_end|>`, `<|im_start|>` and `<|endoftext|>` end the reply, as the
+      model goes on as somebody else there: nothing after them is read.
     - For each valid call comes a `CallStarted`, `ArgumentsDelta`s and the `ToolCall`; for an
       invalid one an `InvalidCall`, with or without the others before it.
 
@@ -64,14 +67,20 @@ class ReplyParser:
 
     Args:
         tools: What is bound.
-        new_id: Gives a fresh name for a call, such as `qwen_space.tools.calls.new_call_id`.
+        new_id: Gives a fresh call id, such as `qwen_space.tools.calls.new_call_id`.
+
+    Attributes:
+        ended: Whether the reply has ended before its last character, so that the job can be
+            stopped as by a stop sequence.
     """
 
     def __init__(self, tools: ToolBinding, new_id: Callable[[], str]) -> None:
+        self.ended = False
         self._tools = tools
-        self._names = tools.names
         self._anywhere = tools.forced  # whether calls without tags may follow on text
-        self._prefixes = CallPrefixes(tools.names) if tools.active else None
+        self._prefixes = CallPrefixes(tools) if tools.active else None
+        self._functions = tuple(f"{FUNCTION}{name}>" for name in tools.names)
+        self._marks = _Marks(self._prefixes.starts if self._prefixes else "", self._functions)
         self._new_id = new_id
         self._mode: _Mode = self._text_mode if tools.active else self._plain_mode
         self._rest = ""  # what waits for what follows
@@ -94,23 +103,26 @@ class ReplyParser:
         self._run(text)
         return self._taken()
 
-    def _run(self, text: str) -> None:
-        place: tuple[str, int] | None = (text, 0)
+    def _run(self, text: str, at: int = 0) -> None:
+        place: tuple[str, int] | None = (text, at)
         while place is not None:
             place = self._mode(*place)
 
     def close(self) -> list[ReplyPart]:
-        """Return what is left, as nothing follows. What began like a tag was none, so is text."""
-        if self._untagged is not None:
+        """Return the rest, as nothing follows. The beginning of a tag was none, so is text."""
+        self._flush()
+        self._mode = self._closed_mode
+        return self._taken()
+
+    def _flush(self) -> None:
+        while self._untagged is not None:  # a second one may begin in the text of the first
             self._end_untagged(self._untagged)
         rest, self._rest = self._rest, ""
         if self._call is not None:
-            self._fail(self._call, "it is not closed", rest if self._call.in_string else "")
+            self._end_call(self._call, rest)
         else:
             self._say(rest)
         self._end_text()
-        self._mode = self._closed_mode
-        return self._taken()
 
     @property
     def parsed(self) -> ParsedReply:
@@ -141,6 +153,9 @@ class ReplyParser:
     def _closed_mode(self, text: str, at: int) -> tuple[str, int] | None:
         raise RuntimeError("The reply is closed: take a new ReplyParser for the next one.")
 
+    def _ended_mode(self, text: str, at: int) -> tuple[str, int] | None:
+        return None
+
     def _text_mode(self, text: str, at: int) -> tuple[str, int] | None:
         if self._after_tag and at < len(text):
             self._after_tag = False
@@ -148,53 +163,70 @@ class ReplyParser:
             self._line_start = True
         mark = self._next_mark(text, at)
         if mark is None:
-            keep = _held_from(text, at)
+            keep = self._marks.held_from(text, at)
             self._say(text[at:keep])
             self._rest = text[keep:]
             return None
-        if mark[0][-1] in _STARTS:
-            self._say(text[at : mark.end() - 1])
-            return self._perhaps_untagged(text, mark.end() - 1)
-        self._say(text[at : mark.start()])
-        if mark[0].endswith(CLOSE):
-            self._after_tag = True
-        else:
-            self._begin_call()
+        self._say(text[at : mark.start(mark.lastgroup or 0)])
+        match mark.lastgroup:
+            case "start":
+                return self._perhaps_untagged(text, mark.start("start"))
+            case "close":
+                self._after_tag = True
+            case "end":
+                self._end()
+            case "function":
+                self._begin_call(CLOSE_FUNCTION, mark["function"].lstrip())
+            case _:
+                self._begin_call(CLOSE)
         return text, mark.end()
 
     def _next_mark(self, text: str, at: int) -> re.Match[str] | None:
-        """Return the next tag, or where a call without tags may begin."""
-        if self._prefixes is None:
-            return _TAG.search(text, at)
+        """Return the next tag, or the place where a call without tags may begin."""
         first = None
-        if self._blank:
-            first = _FIRST.match(text, at)
-        elif self._anywhere and self._line_start:
-            first = _START.match(text, at)
-        return first or (_TAG_OR_LINE if self._anywhere else _TAG).search(text, at)
+        if self._prefixes is not None:
+            if self._blank:
+                first = self._marks.first.match(text, at)
+            elif self._anywhere and self._line_start:
+                first = self._marks.start.match(text, at)
+        if first is None and self._line_start:
+            first = self._marks.function.match(text, at)
+        with_lines = self._prefixes is not None and self._anywhere
+        return first or (self._marks.tag_or_line if with_lines else self._marks.tag).search(
+            text, at
+        )
 
     def _perhaps_untagged(self, text: str, at: int) -> tuple[str, int] | None:
         assert self._prefixes is not None  # noqa: S101 - else there is no such mark
-        begins = self._prefixes.begin(text, at)
-        if begins is None:
+        named = self._prefixes.begin(text, at, blank=False)
+        begins = named or self._prefixes.begin(text, at, blank=self._blank)
+        if begins is None or (begins and named is None):
             self._rest = text[at:]
             return None
         if not begins:
             self._say(text[at])
             return text, at + 1
-        self._prefixes = None  # the first that begins like a call decides
-        self._untagged = UntaggedCalls(self._names)
+        if named:
+            self._prefixes = None  # the first that begins like a call decides
+        self._untagged = UntaggedCalls(self._tools, named=bool(named))
         self._mode = self._untagged_mode
         return text, at
 
     def _untagged_mode(self, text: str, at: int) -> tuple[str, int] | None:
         assert self._untagged is not None  # noqa: S101 - this mode's own
         rest = self._untagged.feed(text[at:])
+        if self._untagged.ended:
+            self._flush()
+            self._end()
+            return None
         if rest is not None:
             self._rest = rest
             return None
-        text = self._untagged.text + text[at:]
+        return self._drop_untagged(self._untagged.text + text[at:])
+
+    def _drop_untagged(self, text: str) -> tuple[str, int]:
         self._untagged = None
+        self._blank = False
         self._mode = self._text_mode
         return text, 0
 
@@ -206,15 +238,22 @@ class ReplyParser:
         if mark is None:
             self._rest = text[end:]
             return None
-        if mark == CLOSE:
-            self._finish(call)
-            self._after_tag = True
-            end += len(CLOSE)
-        else:
-            self._fail(call, "it is not closed before the next one begins")
         self._call = None
         self._mode = self._text_mode
-        return text, end
+        if mark == call.closing:
+            self._finish(call)
+            self._after_tag = True
+        elif mark in ENDS:
+            self._end_call(call, "")
+            self._end()
+        else:
+            self._fail(call, "it is not closed before the next one begins")
+            return text, end
+        return text, end + len(mark)
+
+    def _end(self) -> None:
+        self.ended = True
+        self._mode = self._ended_mode
 
     # Text
 
@@ -245,11 +284,11 @@ class ReplyParser:
 
     # Calls
 
-    def _begin_call(self) -> None:
+    def _begin_call(self, closing: str, text: str = "") -> None:
         self._end_text()
         self._prefixes = None
         self._blank = False
-        self._call = _Block()
+        self._call = _Block(closing, text)
         self._mode = self._call_mode
 
     def _start(self, name: str) -> str:
@@ -265,9 +304,19 @@ class ReplyParser:
         if delta:
             self._out.append(ArgumentsDelta(self._index, delta))
 
+    def _end_call(self, call: _Block, rest: str) -> None:
+        """Take a call whose closing tag is missing at the end of the reply, if it is whole."""
+        self._call = None
+        try:
+            read_calls(call.whole, self._tools.parameters)
+        except ValueError:
+            self._fail(call, "it is not closed", rest if call.in_string else "")
+        else:
+            self._finish(call)
+
     def _finish(self, call: _Block) -> None:
         try:
-            calls = read_calls(call.text)
+            calls = read_calls(call.whole, self._tools.parameters)
         except ValueError as exc:
             self._fail(call, str(exc))
             return
@@ -291,11 +340,11 @@ class ReplyParser:
         self._add(InvalidCall(text, reason, id=call_id, index=self._index, name=name))
 
     def _end_untagged(self, untagged: UntaggedCalls) -> None:
+        self._untagged = None
         calls = untagged.calls()
         text, self._rest = untagged.text + self._rest, ""
         if calls is None:
-            self._mode = self._text_mode
-            self._run(text)
+            self._run(*self._drop_untagged(text))
             return
         self._end_text()
         for call in calls:
@@ -313,18 +362,31 @@ class ReplyParser:
 
 _Mode = Callable[[str, int], "tuple[str, int] | None"]
 
-_STARTS = "{[`"
-_FIRST = re.compile(r"\s*[{\[`]")
-_START = re.compile(r"[{\[`]")
-_TAG = re.compile(r"\n?</?tool_call>")
-_TAG_OR_LINE = re.compile(r"\n?</?tool_call>|(?<=\n)[{\[`]")
 
+class _Marks:
+    """The tags of a reply, and the places where calls without tags may begin."""
 
-def _held_from(text: str, at: int) -> int:
-    """Return from where on a text may be the start of a tag, or of the line break before it."""
-    sign = text.rfind("<", max(at, len(text) - len(CLOSE)))
-    start = sign if sign >= 0 and may_become(text[sign:], OPEN, CLOSE) else len(text)
-    return start - 1 if start > at and text[start - 1] == "\n" else start
+    def __init__(self, starts: str, functions: tuple[str, ...]) -> None:
+        begin = rf"(?P<start>[{re.escape(starts)}])" if starts else "(?P<start>(?!))"
+        names = "|".join(map(re.escape, functions)) or "(?!)"
+        tags = (
+            rf"(?P<close>\n?{CLOSE})|(?P<open>\n?{OPEN})"
+            rf"|(?P<end>\n?(?:{'|'.join(map(re.escape, ENDS))}))|(?P<function>\n(?:{names}))"
+        )
+        self.first = re.compile(rf"\s*{begin}")
+        self.start = re.compile(r"(?P<start>[{\[`])")
+        self.function = re.compile(rf"(?P<function>{names})")
+        self.tag = re.compile(tags)
+        self.tag_or_line = re.compile(rf"{tags}|(?<=\n)(?P<start>[{{\[`])")
+        self._wholes = (OPEN, CLOSE, *ENDS, *functions)
+        self._longest = max(map(len, self._wholes))
+
+    def held_from(self, text: str, at: int) -> int:
+        """Return the place from which a text may be the start of a tag, or of its line break."""
+        sign = text.rfind("<", max(at, len(text) - self._longest))
+        is_tag = sign >= 0 and may_become(text[sign:], *self._wholes)
+        start = sign if is_tag else len(text)
+        return start - 1 if start > at and text[start - 1] == "\n" else start
 
 
 def _key(call: ToolCall) -> tuple[int, str, str]:
@@ -344,24 +406,39 @@ _HEAD = re.compile(
     r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
 )
 _HEAD_ROOM = 512
+_LONGEST = max(map(len, (OPEN, CLOSE, *ENDS, FUNCTION)))
+CLOSE_FUNCTION = "</function>"
 
 
 class _Block:
-    """The text of one `<tool_call>` block, as far as it has come.
+    """The text of one call, as far as it has come.
+
+    Args:
+        closing: The tag that ends it.
+        text: The text that it begins with, for a call without an opening tag.
 
     Attributes:
+        closing: The tag that ends it.
         id: The call id, once there is one.
         name: The tool's name, once it is known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, closing: str, text: str = "") -> None:
+        self.closing = closing
         self.id = ""
         self.name: str | None = None
         self._scan = Scan()
-        self._pieces: list[str] = []
-        self._length = 0
+        self._pieces: list[str] = [text]
+        self._length = len(text)
+        self._is_function = bool(text)
+        self._blank = not text
         self._first = 0  # where the arguments begin
         self._last: int | None = None  # and where they end
+
+    @property
+    def whole(self) -> str:
+        """All of it, with the closing tag where that is a part of the call."""
+        return self.text + (self.closing if self.closing == CLOSE_FUNCTION else "")
 
     @property
     def text(self) -> str:
@@ -385,6 +462,8 @@ class _Block:
             Where the tag is, and the tag; None when there is none yet, with the place from
             which on it may be one.
         """
+        if self._is_function:
+            return self._walk_function(text, at)
         start = at
         while True:
             at, mark = self._scan.step(text, at)
@@ -394,16 +473,32 @@ class _Block:
                 self._last = self._length + at - start
             if mark != "<":
                 continue
-            for tag in (OPEN, CLOSE):
+            if self._is_blank(text, start, at) and text.startswith(FUNCTION, at):
+                self._is_function = True
+                return self._walk_function(text, start)
+            for tag in (OPEN, CLOSE, *ENDS):
                 if text.startswith(tag, at):
                     return self._take(text, start, at), tag
-            if may_become(text[at : at + len(CLOSE)], OPEN, CLOSE):
+            if may_become(text[at : at + _LONGEST], OPEN, CLOSE, *ENDS, FUNCTION):
                 return self._take(text, start, at), None
             self._scan.pass_over()
             at += 1
 
+    def _is_blank(self, text: str, start: int, at: int) -> bool:
+        return self._blank and not text[start:at].strip()
+
+    def _walk_function(self, text: str, at: int) -> tuple[int, str | None]:
+        """Walk on to the closing tag: a parameter's value is no JSON, and may have any other."""
+        end = text.find(self.closing, at)
+        if end >= 0:
+            return self._take(text, at, end), self.closing
+        sign = text.rfind("<", max(at, len(text) - len(self.closing)))
+        is_tag = sign >= 0 and may_become(text[sign:], self.closing)
+        return self._take(text, at, sign if is_tag else len(text)), None
+
     def _take(self, text: str, start: int, end: int) -> int:
         self._pieces.append(text[start:end])
+        self._blank = self._blank and not text[start:end].strip()
         self._length += end - start
         return end
 
@@ -425,6 +520,6 @@ class _Block:
 
 def _string(text: str) -> str | None:
     try:
-        return str(DECODER.decode(text)) or None
-    except ValueError:
+        return str(read_json(text)) or None
+    except JSONTextError:
         return None

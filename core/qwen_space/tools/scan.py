@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CLOSE", "OPEN", "Scan", "may_become"]
+__all__ = ["CLOSE", "ENDS", "OPEN", "Scan", "may_become"]
 
 OPEN = "<tool_call>"
 CLOSE = "</tool_call>"
+
+# A reply ends where the model goes on as somebody else: with a tool's result, or the next turn.
+ENDS = ("<tool_response>", "<|im_end|>", "<|im_start|>", "<|endoftext|>")
 
 _OUTSIDE = re.compile(r'["{}<]')
 _INSIDE = re.compile(r'["\\\n]')

@@ -1,75 +1,111 @@
-"""Calls without tags: a JSON object, or a list of them, that is all of a reply.
+"""Calls without tags, that are all of a reply.
 
-That is what small Qwen models often write instead of `<tool_call>` blocks, mostly in a Markdown
-fence. It counts as calls only where nothing else can be meant:
+Small Qwen models often write a JSON object, or a list of them, instead of `<tool_call>` blocks,
+mostly in a Markdown fence. It counts as calls only where nothing else can be meant:
 
 - it begins with `{"name": "...", "arguments": {`, white space aside, where the name is that of
-  a tool that is bound; it may stand in a list, in a fence, or both;
+  a tool that is bound; `parameters` may stand for `arguments`, and it may stand in a list, in a
+  fence, or both;
 - it is the whole reply, white space aside; where a call is forced, text may come before it, but
   it begins a line;
 - nothing comes after it, save more of the same and a closing tag that has no opening one;
 - no object in it has further keys, and each name is that of a tool that is bound.
 
-Anything else is text. Where the beginning is right and the end is missing or no JSON, it is an
-invalid call.
+Two other forms count as a call where they are the whole reply: `name({...})` of a tool that is
+bound; and, where one tool has to be called, the object of its arguments, if it fits the tool's
+parameters, in a fence or not.
+
+Anything else is text. Where a call begins as in the first form and its end is missing or no JSON,
+it is an invalid call.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
-from qwen_space.chat.json_text import DECODER
-from qwen_space.tools.calls import checked_call
-from qwen_space.tools.scan import CLOSE, Scan, may_become
+from qwen_space.chat.json_text import JSONTextError, scan_json
+from qwen_space.tools.choice import ToolBinding
+from qwen_space.tools.forms import Arguments, Schemas, fits, read_call
+from qwen_space.tools.scan import CLOSE, ENDS, Scan, may_become
 
 __all__ = ["CallPrefixes", "UntaggedCalls"]
 
 _FENCES = ("", "```", "```json")
 _LISTS = ("", "[")
+_KEYS = ("arguments", "parameters")
+_LONGEST = max(map(len, (CLOSE, *ENDS)))
 _GLANCE = 24
 _ROOM = 256  # characters that the beginning may take, white space included
 _BETWEEN = re.compile(r"[\s,\[\]`json]*")  # "json" of a fence
+_AFTER_FUNCTION = re.compile(r"[\s();]*")
+_FUNCTION_END = re.compile(r"\s*\)\s*;?\s*")
+_KEY_SETS = tuple({"name", key} for key in _KEYS)
 _GAP = re.compile(rf"[\s,]+|```(?:json)?|{re.escape(CLOSE)}")
 
 
 class CallPrefixes:
-    """How a call without tags can begin."""
+    """How a call without tags can begin.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        quoted = ["".join(json.dumps(name, ensure_ascii=False).split()) for name in names]
-        self._all = tuple(
-            f'{fence}{bracket}{{"name":{name},"arguments":{{'
+    Attributes:
+        starts: The characters that one can begin with.
+    """
+
+    def __init__(self, tools: ToolBinding) -> None:
+        quoted = ["".join(json.dumps(name, ensure_ascii=False).split()) for name in tools.names]
+        self._calls = tuple(
+            f'{fence}{bracket}{{"name":{name},"{key}":{{'
             for fence in _FENCES
             for bracket in _LISTS
             for name in quoted
+            for key in _KEYS
         )
+        functions = tuple(f"{name}({{" for name in tools.names)
+        objects = tuple(f"{fence}{{" for fence in _FENCES) if tools.only is not None else ()
+        self._whole = (*self._calls, *functions, *objects)  # only as the whole reply
         self._room = _ROOM + max(map(len, quoted), default=0)
+        self.starts = "".join(sorted({prefix[0] for prefix in self._whole}))
 
-    def begin(self, text: str, at: int) -> bool | None:
-        """Whether a text begins a call at a place; None while it is too short to tell."""
+    def begin(self, text: str, at: int, *, blank: bool) -> bool | None:
+        """Whether a text begins a call at a place; None while it is too short to tell.
+
+        Args:
+            text: The text.
+            at: The place.
+            blank: Whether nothing but white space comes before it.
+        """
+        prefixes = self._whole if blank else self._calls
         for room in (_GLANCE, self._room):  # a glance settles most of what is something else
             compact = "".join(text[at : at + room].split())
-            if compact.startswith(self._all):
+            if compact.startswith(prefixes):
                 return True
-            if not may_become(compact, *self._all):
+            if not may_become(compact, *prefixes):
                 return False
         return None if len(text) - at < self._room else False
 
 
 class UntaggedCalls:
-    """What may be calls without tags, as far as it has come; it is held back until it is told.
+    """Calls without tags, as far as they have come; they are held back until the reply ends.
 
     Args:
-        names: The names of the tools that are bound.
+        tools: The tools that are bound.
+        named: Whether they begin with a call's name, so that an end that is missing is an
+            invalid call.
+
+    Attributes:
+        ended: Whether the reply has ended behind them, before its last character.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(names)
+    def __init__(self, tools: ToolBinding, *, named: bool) -> None:
+        self._tools = tools
+        self._named = named
+        self._between = _BETWEEN
+        self._schemas: Schemas = tools.parameters
         self._held: list[str] = []
         self._scan = Scan()
+        self._is_first = True
+        self.ended = False
 
     @property
     def text(self) -> str:
@@ -77,10 +113,10 @@ class UntaggedCalls:
         return "".join(self._held)
 
     def feed(self, text: str) -> str | None:
-        """Take more text; return what of it has to wait for what follows.
+        """Take more text; return the part of it that has to wait for more.
 
         Returns:
-            What to give again, with more behind it; None when it turned out to be no call.
+            The text to give again, with more behind it; None when there is no call after all.
         """
         at = 0
         while at < len(text):
@@ -88,15 +124,20 @@ class UntaggedCalls:
             start = at
             at, mark = self._scan.step(text, start)
             passed = text[start : at - 1] if mark in {"{", "}"} else text[start:at]
-            if top and (self._scan.in_string or not _BETWEEN.fullmatch(passed)):
+            if top and (self._scan.in_string or not self._may_stand_between(passed)):
                 return None
             if self._scan.depth < 0:
                 return None
             if mark != "<":
                 continue
-            if may_become(text[at : at + len(CLOSE)], CLOSE) and (top or self._scan.in_string):
+            tags = (CLOSE, *ENDS) if top else (CLOSE,)
+            if may_become(text[at : at + _LONGEST], *tags) and (top or self._scan.in_string):
                 self._held.append(text[:at])
                 return text[at:]
+            if top and text.startswith(ENDS, at):
+                self._held.append(text[:at])
+                self.ended = True
+                return ""
             if top and text.startswith(CLOSE, at):
                 at += len(CLOSE)
             elif self._scan.in_string and not text.startswith(CLOSE, at):
@@ -107,28 +148,59 @@ class UntaggedCalls:
         self._held.append(text)
         return ""
 
-    def calls(self) -> list[tuple[str, dict[str, Any]] | str] | None:
-        """Return what it holds, now that nothing follows; None when it is text.
+    def _may_stand_between(self, text: str) -> bool:
+        is_first, self._is_first = self._is_first, False
+        if is_first and text.rstrip().removesuffix("(").rstrip() in self._schemas:
+            self._between = _AFTER_FUNCTION
+            return True
+        return self._between.fullmatch(text) is not None
+
+    def calls(self) -> list[tuple[str, Arguments] | str] | None:
+        """Return the calls, now that nothing follows; None when it is text.
 
         Returns:
             For each call its name and its arguments; the last may be a string that was meant
             as a call and is cut off or no JSON.
         """
-        values, rest = _values(self.text)
+        text = self.text
+        if self._between is _AFTER_FUNCTION:
+            return _function(text)
+        values, rest = _values(text)
+        if rest and not self._named:
+            return None
         calls = [self._call(value) for value in values]
         if None in calls:
-            return None
-        found: list[tuple[str, dict[str, Any]] | str] = [call for call in calls if call]
+            return None if rest else self._forced(values)
+        found: list[tuple[str, Arguments] | str] = [call for call in calls if call]
         return [*found, *([rest] if rest else [])] or None
 
-    def _call(self, value: Any) -> tuple[str, dict[str, Any]] | None:
-        if not isinstance(value, dict) or value.keys() != {"name", "arguments"}:
+    def _call(self, value: Any) -> tuple[str, Arguments] | None:
+        if not isinstance(value, dict) or value.keys() not in _KEY_SETS:
             return None
         try:
-            name, arguments = checked_call(value)
+            name, arguments = read_call(value, self._schemas)
         except ValueError:
             return None
-        return (name, arguments) if name in self._names else None
+        return (name, arguments) if name in self._schemas else None
+
+    def _forced(self, values: list[Any]) -> list[tuple[str, Arguments] | str] | None:
+        """Return the call of the one tool that has to be called, from its arguments alone."""
+        only = self._tools.only
+        if only is None or len(values) != 1 or not isinstance(values[0], dict):
+            return None
+        return [(only, values[0])] if fits(values[0], self._schemas[only]) else None
+
+
+def _function(text: str) -> list[tuple[str, Arguments] | str] | None:
+    """Return the call that `name({...})` is; None for anything else."""
+    name, _, rest = text.partition("(")
+    start = len(text) - len(rest.lstrip())
+    try:
+        value, end = scan_json(text, start)
+    except JSONTextError:
+        return None
+    is_call = isinstance(value, dict) and _FUNCTION_END.fullmatch(text, end)
+    return [(name.strip(), value)] if is_call else None
 
 
 def _values(text: str) -> tuple[list[Any], str]:
@@ -149,8 +221,8 @@ def _values(text: str) -> tuple[list[Any], str]:
             at = found.end()
             continue
         try:
-            value, at = DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
+            value, at = scan_json(text, at)
+        except JSONTextError:
             return values, text[at:]
         values += value if isinstance(value, list) else [value]
         waiting = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
+import time
 from typing import Any
 
 import pytest
@@ -103,3 +105,35 @@ def test_without_a_schema_any_object_is_asked_for() -> None:
 
 def test_asking_once_more_says_what_was_wrong() -> None:
     assert "age: Field required\nAnswer again" in reask("age: Field required\n")
+
+
+HOSTILE = {
+    "ticks-and-blanks": ("```", " "),
+    "fences": ("", "```\n"),
+    "words": ("```", "x"),
+    "braces": ("", "{"),
+    "keys": ("", '{"k" '),
+    "lists": ("", "[1,"),
+    "no-numbers": ("", "[NaN,"),
+    "nested": ("", '{"a":{"a":['),
+    "half-strings": ("", '{"a'),
+    "quotes": ("{", '"'),
+    "half-surrogates": ("", '{"\\ud800":1}'),
+    "empty-lists": ("", "[]"),
+    "line-breaks": ("x", "\n"),
+    "digits": ("[", "9"),
+}
+
+
+@pytest.mark.parametrize(("before", "text"), HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_reply_costs_linear_time(before: str, text: str) -> None:
+    def seconds(size: int) -> float:
+        reply = before + (text * size)[:size]
+        start = time.process_time()
+        with contextlib.suppress(NoJSONError):
+            find_json(reply, lambda value: False)
+        return time.process_time() - start
+
+    # Eight times the text takes eight times as long; quadratic would be 64 times.
+    few = max(min(seconds(5_000) for _ in range(3)), 0.002)
+    assert min(seconds(40_000) for _ in range(2)) < 28 * few

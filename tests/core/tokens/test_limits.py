@@ -84,3 +84,11 @@ def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
     assert endpoint is not None
     for model in endpoint.inputs[1].choices or ():
         assert get_limits(model) is not None, model
+
+
+def test_a_hostile_name_costs_linear_time() -> None:
+    name = (
+        "qwen2.5-7b" + "-gptq" * 5_000 + " x"
+    )  # exponential, where a part can be read in two ways
+
+    assert get_limits(name) is None

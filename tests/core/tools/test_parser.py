@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,24 @@ NAMES = ("get_weather", "f")
 SCHEMAS = [{"type": "function", "function": {"name": name}} for name in NAMES]
 AUTO = ToolBinding.from_schemas(SCHEMAS)
 FORCED = ToolBinding.from_schemas(SCHEMAS, "any")
+PARAMETERS = {
+    "properties": {
+        "a": {"type": "integer", "minimum": 0},
+        "b": {"type": "string"},
+        "c": {
+            "anyOf": [{"type": "array", "items": {"type": ["integer", "object"]}}, {"type": "null"}]
+        },
+        "d": {"type": ["boolean", "null"]},
+        "e": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "h": {"enum": ["hi", "ho"]},
+        "n": {"type": "object", "required": ["k"]},
+        "o": {"$ref": "#/$defs/O"},
+    },
+    "required": ["a"],
+}
+ONE = ToolBinding.from_schemas(
+    [*SCHEMAS[:1], {"function": {"name": "f", "parameters": PARAMETERS}}], "f"
+)
 
 
 def ids() -> Callable[[], str]:
@@ -126,13 +145,86 @@ REPLIES = [
     ),
     pytest.param(f"A</tool_call>B\n</tool_call>\n{call()}", [f"AB{call()}"], id="stray-tags"),
     pytest.param("a <tool_call", ["a <tool_call"], id="what-only-began-like-a-tag"),
+    pytest.param("<tool_call>\n" + call(), [F], id="unclosed-at-the-end"),
+    pytest.param(f"<tool_call>\n{call()}\n</tool_cal", [F], id="cut-in-the-closing-tag"),
+    pytest.param(f"<tool_call>\n[{call()}, {call()}]\n", [F, F], id="unclosed-list"),
+    pytest.param(tagged('{"name": "f"}'), [F], id="no-arguments"),
+    pytest.param(tagged(call("null")), [F], id="null-arguments"),
+    pytest.param(
+        tagged('{"name": "f", "parameters": {"a": 1}}'), [("f", {"a": 1})], id="parameters"
+    ),
+    pytest.param(
+        tagged('{"name": "f", "arguments": {}, "parameters": {"a": 1}}'), [F], id="both-keys"
+    ),
+    pytest.param(tagged(f"```json\n{call()}\n```"), [F], id="a-fence-inside"),
+    pytest.param(tagged(f"```\n[{call()}]\n```"), [F], id="a-fence-without-a-word-inside"),
+    pytest.param(
+        tagged('<function=f>\n<parameter=a>\nx\n"</tool>\n</parameter>\n</function>'),
+        [("f", {"a": 'x\n"</tool>'})],
+        id="function-in-tags",
+    ),
+    pytest.param(
+        tagged("<function=f><parameter=a>1</parameter><parameter=b></parameter></function>"),
+        [("f", {"a": "1", "b": ""})],
+        id="function-in-a-line",
+    ),
+    pytest.param("<tool_call>\n<function=f>\n</function>", [F], id="function-in-an-unclosed-tag"),
+    pytest.param("A\n<function=f>\n</function>\nB", ["A", F, "B"], id="function-without-tags"),
+    pytest.param("<function=f>\n</function>\n</tool_call>", [F], id="function-without-opening"),
+    pytest.param("A <function=f></function>", ["A <function=f></function>"], id="function-in-text"),
+    pytest.param("<function=g></function>", ["<function=g></function>"], id="function-not-bound"),
+    pytest.param("A\n<tool_response>\nx\n</tool_response>\nB", ["A"], id="a-result"),
+    pytest.param(f"{tagged(call())}\n<tool_response>\n5", [F], id="a-result-after-a-call"),
+    pytest.param(f"<tool_call>{call()}<tool_response>5", [F], id="a-result-in-an-unclosed-call"),
+    pytest.param("A<|im_end|>\n<|im_start|>user\nB", ["A"], id="end-of-turn"),
+    pytest.param("A<|endoftext|>B", ["A"], id="end-of-text"),
+    pytest.param(f"{call()}<|im_end|>", [F], id="end-of-turn-after-a-bare-call"),
+    pytest.param(
+        tagged(call('{"a": "<tool_response>"}')), [("f", {"a": "<tool_response>"})], id="end-quoted"
+    ),
+    pytest.param("a < b <| c <tool_resp", ["a < b <| c <tool_resp"], id="no-end"),
 ]
 
 INVALID = [
-    pytest.param("<tool_call>\n" + call(), call(), "not closed", id="unclosed"),
     pytest.param('<tool_call>{"name": "f"', '{"name": "f"', "not closed", id="cut-off"),
     pytest.param("<tool_call>", "", "not closed", id="cut-off-at-once"),
-    pytest.param(f"<tool_call>\n{call()}\n</tool_cal", call(), "not closed", id="cut-in-the-tag"),
+    pytest.param(
+        "<tool_call>\n<function=f>\n<parameter=a>1",
+        "<function=f>\n<parameter=a>1",
+        "not closed",
+        id="function-cut-off",
+    ),
+    pytest.param(
+        tagged("<function=f>x</function>"),
+        "<function=f>x</function>",
+        "neither",
+        id="function-with-text",
+    ),
+    pytest.param(tagged("<function=>"), "<function=>", "no name", id="function-without-a-name"),
+    pytest.param(
+        tagged(call('{"a": 1e999}')), call('{"a": 1e999}'), "1e999 is no number", id="too-large"
+    ),
+    pytest.param(
+        tagged(call('{"a": "\\ud800"}')),
+        call('{"a": "\\ud800"}'),
+        "surrogate",
+        id="half-a-surrogate",
+    ),
+    pytest.param(
+        tagged(call('{"a": ' + "9" * 5000 + "}")),
+        call('{"a": ' + "9" * 5000 + "}"),
+        "no number",
+        id="too-many-digits",
+    ),
+    pytest.param(
+        tagged('{"name": "x", "parameters": {}}'),
+        '{"name": "x", "parameters": {}}',
+        "no arguments",
+        id="parameters-not-bound",
+    ),
+    pytest.param(
+        tagged('{"name": "x"}'), '{"name": "x"}', "no arguments", id="no-arguments-not-bound"
+    ),
     pytest.param(tagged(""), "", "no JSON", id="empty"),
     pytest.param(tagged("f()"), "f()", "no JSON", id="no-json"),
     pytest.param(tagged(call() + "}"), call() + "}", "no JSON", id="a-brace-too-many"),
@@ -143,14 +235,13 @@ INVALID = [
         tagged(f"[{call()}, 1]"), f"[{call()}, 1]", "call 2 of its list: it is no", id="list-of-1"
     ),
     pytest.param(
-        tagged(f'[{call()}, {{"name": "f"}}]'),
-        f'[{call()}, {{"name": "f"}}]',
+        tagged(f'[{call()}, {{"name": "x"}}]'),
+        f'[{call()}, {{"name": "x"}}]',
         "call 2 of its list: it has no arguments",
         id="list-with-half-a-call",
     ),
     pytest.param(tagged(f"[[{call()}]]"), f"[[{call()}]]", "no JSON object", id="list-in-a-list"),
     pytest.param(tagged(f"[{call()}"), f"[{call()}", "no JSON", id="list-not-closed"),
-    pytest.param(tagged('{"name": "f"}'), '{"name": "f"}', "no arguments", id="no-arguments"),
     pytest.param(tagged('{"arguments": {}}'), '{"arguments": {}}', "no name", id="no-name"),
     pytest.param(tagged(call(name="")), call(name=""), "no name", id="empty-name"),
     pytest.param(
@@ -158,7 +249,6 @@ INVALID = [
     ),
     pytest.param(tagged(call(name="\\x")), call(name="\\x"), "no JSON", id="bad-escape-in-name"),
     pytest.param(tagged(call("[]")), call("[]"), "arguments are no JSON object", id="list-args"),
-    pytest.param(tagged(call("null")), call("null"), "arguments are no JSON", id="null-args"),
     pytest.param(tagged(call('"a"')), call('"a"'), "arguments are no JSON", id="text-args"),
     pytest.param(tagged(call('{"a": NaN}')), call('{"a": NaN}'), "no JSON", id="nan"),
     pytest.param(
@@ -320,6 +410,9 @@ WITHOUT_TAGS = [
     pytest.param('{\n  "name": "f",\n  "arguments": {}\n}', [F], id="indented"),
     pytest.param(call('{"a": "```\n<b> {"}'), [("f", {"a": "```\n<b> {"})], id="in-a-string"),
     pytest.param(call(HOT), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
+    pytest.param(call().replace("arguments", "parameters"), [F], id="parameters"),
+    pytest.param('f({"a": 1})', [("f", {"a": 1})], id="function"),
+    pytest.param(' f ( {"a": ")"} ) ;\n', [" ", ("f", {"a": ")"})], id="function-with-blanks"),
 ]
 
 NOT_CALLS = [
@@ -341,6 +434,13 @@ NOT_CALLS = [
     pytest.param("{" + " " * 300 + call()[1:], id="too-much-white-space"),
     pytest.param(call() + '"', id="a-quote-after"),
     pytest.param(call() + "}", id="a-brace-after"),
+    pytest.param('f({"a": 1}) is it.', id="text-after-a-function"),
+    pytest.param('f({"a": 1}', id="function-not-closed"),
+    pytest.param('f({"a": 1,})', id="function-without-json"),
+    pytest.param("f()", id="function-without-an-object"),
+    pytest.param('g({"a": 1})', id="function-not-bound"),
+    pytest.param('f({"a": 1})({})', id="function-called-twice"),
+    pytest.param("forget", id="a-word-like-a-function"),
 ]
 
 
@@ -402,6 +502,138 @@ def test_tags_win_over_what_stands_without_them(before: str) -> None:
     assert short(run(reply)[1]) == [before, G, call()]
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        pytest.param('{"a": 1}', [("f", {"a": 1})], id="bare"),
+        pytest.param(fenced('{"a": 1, "b": "x"}'), [("f", {"a": 1, "b": "x"})], id="fenced"),
+        pytest.param(call('{"a": 1}'), [("f", {"a": 1})], id="a-call-stays-one"),
+        pytest.param('{"b": "x"}', ['{"b": "x"}'], id="without-a-required-one"),
+        pytest.param('{"a": 1, "x": 2}', ['{"a": 1, "x": 2}'], id="with-another"),
+        pytest.param('{"a": "1"}', ['{"a": "1"}'], id="of-another-type"),
+        pytest.param('{"a": true}', ['{"a": true}'], id="true-is-no-integer"),
+        pytest.param('{"a": -1}', ['{"a": -1}'], id="below-its-minimum"),
+        pytest.param('{"a": 1, "h": "x"}', ['{"a": 1, "h": "x"}'], id="none-of-the-choices"),
+        pytest.param('{"a": 1, "h": "hi"}', [("f", {"a": 1, "h": "hi"})], id="one-of-the-choices"),
+        pytest.param('{"a": 1, "c": ["x"]}', ['{"a": 1, "c": ["x"]}'], id="another-in-a-list"),
+        pytest.param('{"a": 1, "n": {}}', ['{"a": 1, "n": {}}'], id="nested-without-required"),
+        pytest.param('{"a": 1, "n": {"k": 1}}', [("f", {"a": 1, "n": {"k": 1}})], id="nested"),
+        pytest.param('{"a": 1', ['{"a": 1'], id="cut-off"),
+        pytest.param('{"a": 1}\nSo.', ['{"a": 1}\nSo.'], id="text-after"),
+        pytest.param('Here: {"a": 1}', ['Here: {"a": 1}'], id="text-before"),
+        pytest.param(f'{{"x": 1}}\n{call("{}")}', ['{"x": 1}\n', F], id="a-call-after-another"),
+        pytest.param(f"{{x}}\n{call()}", ["{x}\n", F], id="a-call-after-what-is-none"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 4, 10_000])
+def test_where_one_tool_has_to_be_called_its_arguments_alone_are_a_call(
+    reply: str, expected: list[Any], size: int
+) -> None:
+    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), ONE)
+
+    assert short(parsed) == expected
+
+
+@pytest.mark.parametrize("reply", ['{"a": 1}', fenced('{"a": 1}')])
+@pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
+def test_arguments_alone_are_text_where_several_tools_can_be_meant(
+    reply: str, tools: ToolBinding
+) -> None:
+    assert short(run([reply], tools)[1]) == [reply]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        pytest.param("a", "3", 3, id="integer"),
+        pytest.param("a", "three", "three", id="no-integer"),
+        pytest.param("a", "3.5", "3.5", id="a-number-that-is-none"),
+        pytest.param("b", "3", "3", id="string"),
+        pytest.param("b", "null", "null", id="string-null"),
+        pytest.param("b", "\n a\n", "\n a\n", id="string-lines"),
+        pytest.param("c", "[1, {}]", [1, {}], id="array"),
+        pytest.param("c", "None", None, id="pythons-none"),
+        pytest.param("d", "True", True, id="pythons-true"),
+        pytest.param("d", "false", False, id="false"),
+        pytest.param("e", "null", None, id="string-or-null"),
+        pytest.param("e", "1", "1", id="string-or-null-text"),
+        pytest.param("o", '{"x": 1}', {"x": 1}, id="a-reference"),
+        pytest.param("z", "[1]", "[1]", id="not-in-the-schema"),
+    ],
+)
+def test_a_function_s_parameters_have_the_types_of_the_schema(
+    key: str, text: str, value: Any
+) -> None:
+    reply = tagged(f"<function=f>\n<parameter={key}>\n{text}\n</parameter>\n</function>")
+
+    [found] = run([reply], ONE)[1].calls
+
+    assert found.arguments == {key: value}
+
+
+def test_arguments_that_a_tool_requires_are_not_made_up() -> None:
+    _, parsed = run([tagged('{"name": "f"}'), tagged(call("null"))], ONE)
+
+    assert [each.reason for each in parsed.invalid] == [
+        "it has no arguments",
+        "its arguments are no JSON object",
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_a_parser_says_when_a_reply_has_ended_early(size: int) -> None:
+    parser = ReplyParser(AUTO, ids())
+    reply = f"{tagged(call())}\n<tool_response>\nx"
+
+    ends = []
+    for at in range(0, len(reply), size):
+        parser.feed(reply[at : at + size])
+        ends.append(parser.ended)
+    parser.close()
+
+    assert ends[-1]
+    assert ends.count(False) == (len(reply) - 3 if size == 1 else 0)
+    assert short(parser.parsed) == [F]
+
+
+# Growth
+
+HOSTILE = {
+    "braces": "{",
+    "brackets": "[",
+    "calls": '{"name": "f", "arguments": {',
+    "opening-tags": "<tool_call>",
+    "closing-tags": "</tool_call>\n",
+    "functions": "<function=f>\n",
+    "parameters": "<parameter=a>",
+    "blanks": " ",
+    "line-breaks": "\n",
+    "fences": "```\n",
+    "ticks": "`",
+    "signs": "<",
+    "lines-of-signs": "\n<",
+    "quotes": '"',
+    "backslashes": "\\",
+    "whole-calls": tagged(call()),
+    "name": 'f({"a": ',
+}
+
+
+@pytest.mark.parametrize("tools", [AUTO, FORCED, ONE], ids=["auto", "any", "one"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("before", ["", "<tool_call>", "<tool_call><function=f>", call()[:-2]])
+def test_a_hostile_reply_costs_linear_time(before: str, text: str, tools: ToolBinding) -> None:
+    def seconds(size: int) -> float:
+        reply = before + (text * size)[:size]
+        start = time.process_time()
+        parse(reply, tools, ids())
+        return time.process_time() - start
+
+    # Eight times the text takes eight times as long; quadratic would be 64 times.
+    few = max(min(seconds(4_000) for _ in range(3)), 0.002)
+    assert min(seconds(32_000) for _ in range(2)) < 28 * few
+
+
 # Any reply, any cuts
 
 ARGUMENTS = st.dictionaries(
@@ -428,6 +660,15 @@ SHREDS = st.sampled_from(
         *("<tool_call>", "</tool_call>", "\n</tool_", "\n", "<", " ", "text "),
         *("{", "}", "[", "]", ",", '"', "\\", "```json\n", "```", "json", '{"name"'),
         *('{"name": "f", "arguments": {', call(), call(HOT), G_TEXT, f"<tool_call>[{call()},"),
+        *("f", "(", ")", 'f({"a": 1})', '{"a": 1}', "<function=f>", "</function>", "<parameter=a>"),
+        *(
+            "</parameter>",
+            "<tool_response>",
+            "<|im_end|>",
+            "<|im_",
+            "<function",
+            "<tool_call>```\n",
+        ),
     ]
 )
 
@@ -459,7 +700,7 @@ def test_what_was_rendered_is_read_again_whatever_the_cuts(
 @given(
     st.lists(SHREDS, max_size=12).map("".join),
     st.lists(st.integers(0), max_size=12),
-    st.sampled_from([AUTO, FORCED]),
+    st.sampled_from([AUTO, FORCED, ONE]),
 )
 def test_the_cuts_of_a_reply_do_not_matter(
     reply: str, places: list[int], tools: ToolBinding
@@ -468,7 +709,8 @@ def test_the_cuts_of_a_reply_do_not_matter(
 
     assert run(cut(reply, places), tools) == (whole, parsed)
     assert run(reply, tools) == (whole, parsed)
-    assert not any(tag in parsed.text for tag in ("<tool_call>", "</tool_call>"))
+    tags = ("<tool_call>", "</tool_call>", "<tool_response>", "<|im_end|>")
+    assert not any(tag in parsed.text for tag in tags)
     assert [part.index for part in parsed.parts if not isinstance(part, str)] == list(
         range(len(parsed.calls) + len(parsed.invalid))
     )
