@@ -46,10 +46,12 @@ def render_prompt(chat: Sequence[Turn], *, system_apart: bool = True) -> Rendere
             of the prompt, as a line like the others.
 
     Raises:
-        ValueError: There is no message, or the only one is empty.
+        ValueError: There is no message, the only one is empty, or one has half a surrogate pair.
     """
     if not chat:
         raise ValueError("There are no messages: give at least one.")
+    for turn in chat:
+        _check_text(turn)
     system = [turn.text for turn in chat if turn.is_system and system_apart]
     spoken = [turn for turn in chat if not (turn.is_system and system_apart)]
     if len(spoken) == 1 and spoken[0].role == "user":
@@ -100,6 +102,18 @@ def check_prompt(prompt: str) -> str:
     if not prompt.strip():
         raise ValueError(f"The prompt is empty ({prompt!r:.50}): give it something to answer.")
     return prompt
+
+
+def _check_text(turn: Turn) -> None:
+    """Raise a ValueError for half of a surrogate pair, which no server can decode."""
+    try:
+        turn.text.isascii() or turn.text.encode()
+    except UnicodeEncodeError as exc:
+        raise ValueError(
+            f"Character {exc.start} of the {turn.role} message is half of a surrogate pair "
+            f"({turn.text[exc.start]!a}), so the text was cut or decoded wrongly: give it whole, "
+            'or drop it with text.encode(errors="ignore").decode().'
+        ) from None
 
 
 def _line(turn: Turn) -> str:

@@ -95,7 +95,7 @@ class _SharedClient:
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        return self._client
+        return await self._client.__aenter__()  # so that the pool, and not its last call, closes it
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None

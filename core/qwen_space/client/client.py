@@ -60,8 +60,9 @@ logger = logging.getLogger("qwen_space.client")
 class SpaceClient:
     """An asynchronous client of one Gradio Space.
 
-    A client belongs to the event loop in which it is first used: make one for each loop, and
-    close it there, best with `async with`. Concurrent streams are safe, as each has a session
+    A client belongs to the event loop in which it is used: make one for each loop. Within
+    `async with` its connections are kept from call to call; otherwise they are closed with the
+    last call at the time. Concurrent streams are safe, as each has a session
     hash, and so a place in the queue, of its own. Nothing connects before the first call.
 
     Args:
@@ -138,6 +139,8 @@ class SpaceClient:
             hub=hub,
             max_size=max_size,
         )
+        self._users = 0
+        self._is_entered = False
         self._transport = Transport(config, session)
         self._resolver = EndpointResolver(self._transport)
 
@@ -172,6 +175,7 @@ class SpaceClient:
         return f"SpaceClient({self.config.url!r})"
 
     async def __aenter__(self) -> Self:
+        self._is_entered = True
         return self
 
     async def __aexit__(
@@ -180,6 +184,7 @@ class SpaceClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._is_entered = False
         await self.close()
 
     async def close(self) -> None:
@@ -256,9 +261,10 @@ class SpaceClient:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        async for _ in self._resolver.resolve(Deadline(self.config.timeouts)):
-            pass  # it is waited for, and nobody is there to be told
-        return self._resolver.endpoint
+        async with self._use():
+            async for _ in self._resolver.resolve(Deadline(self.config.timeouts)):
+                pass  # it is waited for, and nobody is there to be told
+            return self._resolver.endpoint
 
     async def app_config(self) -> Any:
         """Return the JSON of the app's `/config`, asked for anew.
@@ -269,7 +275,8 @@ class SpaceClient:
             SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        return await self._resolver.app_config(Deadline(self.config.timeouts))
+        async with self._use():
+            return await self._resolver.app_config(Deadline(self.config.timeouts))
 
     async def app_info(self, prefix: str = "") -> Any:
         """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
@@ -280,12 +287,29 @@ class SpaceClient:
         Raises:
             QwenSpaceError: The Space cannot be reached.
         """
-        return await self._resolver.app_info(prefix, Deadline(self.config.timeouts))
+        async with self._use():
+            return await self._resolver.app_info(prefix, Deadline(self.config.timeouts))
 
     @property
     def found(self) -> Endpoint | None:
         """The endpoint, if the `/config` of the app at `config.url` told it already."""
         return self._resolver.discovered
+
+    # Uses: outside `async with`, the last one to end closes the connections. A program may end
+    # its loop at any moment then, as `asyncio.run(SpaceClient(url).complete("Hi"))` does.
+
+    @contextlib.asynccontextmanager
+    async def _use(self) -> AsyncGenerator[None, None]:
+        self._users += 1
+        try:
+            yield
+        finally:
+            await self._end_use()
+
+    async def _end_use(self) -> None:
+        self._users -= 1
+        if not self._users and not self._is_entered:
+            await self.close()
 
     # The wire
 
@@ -293,6 +317,8 @@ class SpaceClient:
         check_options(options)  # here, and not where the block is entered
 
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+            self._users += 1
+            stack.push_async_callback(self._end_use)
             deadline = Deadline(self.config.timeouts)
             try:
                 return await self._begun(stack, chat, options, deadline)

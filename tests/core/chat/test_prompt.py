@@ -169,3 +169,14 @@ def test_the_model_sees_what_the_space_is_sent(
         Turn("system", "S\nT"),
         *expected,
     ]
+
+
+@pytest.mark.parametrize("role", ["system", "user", "assistant"])
+@pytest.mark.parametrize(
+    "half", [pytest.param("\ud83d", id="first"), pytest.param("\ude00", id="second")]
+)
+def test_half_a_surrogate_pair_is_a_misuse_that_names_its_place(role: str, half: str) -> None:
+    chat = [Turn(role, f"Ä{half}"), Turn("user", "Hi \U0001f600")]
+
+    with pytest.raises(ValueError, match=rf"Character 1 of the {role} message"):
+        render_prompt(chat)

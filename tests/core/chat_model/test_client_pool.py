@@ -25,6 +25,9 @@ class Client:
         self.found = found
         self.closed = 0
 
+    async def __aenter__(self) -> Client:  # noqa: PYI034 - Self is of Python 3.11
+        return self
+
     async def close(self) -> None:
         self.closed += 1
 

@@ -430,8 +430,8 @@ def test_a_client_goes_on_after_its_close(serve: Serve) -> None:
     async def ask(server: ScriptedServer) -> None:
         client = SpaceClient(server.url, timeouts=Timeouts(total=20))
         for _ in range(2):
-            await five(client)
-            await client.close()
+            async with client:
+                await five(client)
 
     with serve(app()) as server:
         asyncio.run(ask(server))

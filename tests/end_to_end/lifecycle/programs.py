@@ -23,13 +23,13 @@ def pieces(space=space):
 """
 
 
-def run(url: str, program: str) -> subprocess.CompletedProcess[str]:
+def run(url: str, program: str, *flags: str) -> subprocess.CompletedProcess[str]:
     """Run a program with all warnings as errors, and return what became of it.
 
     What goes wrong where nobody can be told, as in `__del__`, Python writes to stderr.
     """
     return subprocess.run(
-        _command(url, program),
+        _command(url, program, *flags),
         capture_output=True,
         text=True,
         timeout=100,
@@ -45,5 +45,5 @@ def begin(url: str, program: str) -> subprocess.Popen[str]:
     )
 
 
-def _command(url: str, program: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-c", _BEGINNING + textwrap.dedent(program), url]
+def _command(url: str, program: str, *flags: str) -> list[str]:
+    return [sys.executable, *flags, "-W", "error", "-c", _BEGINNING + textwrap.dedent(program), url]

@@ -93,6 +93,26 @@ def test_a_call_at_the_end_is_answered(watched: WatchedSpace, first: str) -> Non
     watched.until_left()
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    "call", ["complete('Hi')", "chat([{'role': 'user', 'content': 'Hi'}])", "endpoint()"]
+)
+def test_a_client_that_nobody_closes_leaves_nothing_open(
+    watched: WatchedSpace, call: str, loop: str
+) -> None:
+    """In development mode Python tells of all that is left open, and of what is not awaited."""
+    program = f"""
+import {loop}
+from qwen_space import SpaceClient
+print({loop}.run(SpaceClient(URL).{call}) is not None)
+gc.collect()
+"""
+    done = run(watched.url, program, "-X", "dev")
+
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "True\n")
+    watched.until_left()
+
+
 INTERRUPTED = [
     pytest.param("for piece in pieces(): print(piece, flush=True)", id="iterate"),
     pytest.param("print(0, flush=True); space.chat(HI)", id="complete"),

@@ -148,12 +148,21 @@ def test_a_client_of_another_loop_says_so(watched: WatchedSpace) -> None:
         return (await client.complete("Hi")).text
 
     loops = [asyncio.new_event_loop() for _ in range(2)]
+    loops[0].run_until_complete(client.__aenter__())
     assert loops[0].run_until_complete(ask()) == "one two three"
     with pytest.raises(RuntimeError, match="another event loop"):
         loops[1].run_until_complete(ask())
-    loops[0].run_until_complete(client.close())
+    loops[0].run_until_complete(client.__aexit__(None, None, None))
     for loop in loops:
         loop.close()
+
+
+def test_a_client_outside_a_block_serves_one_loop_after_the_other(watched: WatchedSpace) -> None:
+    client = SpaceClient(watched.url)
+
+    for _ in range(2):
+        assert asyncio.run(client.complete("Hi")).text == "one two three"
+    watched.until_left()
 
 
 async def test_a_client_s_replies_take_one_connection(
