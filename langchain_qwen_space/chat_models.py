@@ -381,7 +381,7 @@ class ChatQwenSpace(BaseChatModel):
             messages=to_core_messages(messages),
             options=given.options,
             tools=given.tools,
-            instruction=given.instruction,
+            response_format=given.response_format,
             limits=find_limits(self.profile, model, self.space),
             reask=given.reask,
             stream_arguments=given.stream_arguments,

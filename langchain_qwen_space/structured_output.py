@@ -244,7 +244,7 @@ def method_arguments(
                 tool_choice={"type": "function", "function": {"name": shown["title"]}},
                 parallel_tool_calls=False,
                 strict=strict,
-                reask=False,
+                reask=True,
                 stream_arguments=True,
             )
         case "json_schema":
@@ -257,7 +257,8 @@ def method_arguments(
                 f"method={method!r} is unknown: "
                 "give 'json_schema', 'function_calling' or 'json_mode'."
             )
-    return {"ls_structured_output_format": about, **asked}
+    # This asks once more itself, with what its own check finds.
+    return {"ls_structured_output_format": about, **asked, "reask": False}
 
 
 class StructuredOutput(Runnable[LanguageModelInput, Any]):

@@ -7,11 +7,14 @@ from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 
-from qwen_space.chat.structured import instruction
 from qwen_space.chat_model.arguments import drop_none, take_options
+from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.tools import NO_TOOLS, ToolBinding
 
 __all__ = ["CallKwargs", "bind_arguments", "make_tools"]
+
+
+_OPENAI_TYPES = ("text", "json_object", "json_schema")
 
 
 class CallKwargs:
@@ -24,7 +27,7 @@ class CallKwargs:
 
     Attributes:
         tools: What the model may call.
-        instruction: What asks for a format of the reply; empty where any text will do.
+        response_format: The format of the reply; None where any text will do.
         options: How the Space is asked.
         reask: Whether a call that has to come, and does not, is asked for once more.
         stream_arguments: Whether a call's arguments are streamed while they are written.
@@ -47,7 +50,7 @@ class CallKwargs:
             usage_hint=usage_hint,
             allow_list=not self.stream_arguments,
         )
-        self.instruction = _format_instruction(rest.pop("response_format", None))
+        self.response_format = _to_response_format(rest.pop("response_format", None))
         self.options = take_options(rest, stop)
         self.reask: bool = rest.pop("reask", True)
         rest.pop("stream", None)  # which langchain-core has heeded
@@ -103,29 +106,17 @@ def make_tools(
     )
 
 
-def _format_instruction(response_format: Any) -> str:
-    """Return what asks for a response format; empty where any text will do.
+def _to_response_format(given: Any) -> ResponseFormat | None:
+    """Return the format that a call's `response_format` names; None where any text will do.
 
     Args:
-        response_format: As OpenAI has it, `{"type": "json_object"}` or `{"type": "json_schema",
-            "json_schema": {"schema": {...}}}`; or a class or schema of what is wanted.
+        given: As OpenAI has it, or a class or schema of the object.
 
     Raises:
         ValueError: It is of an unknown type.
     """
-    if response_format is None:
-        return ""
-    kind = response_format.get("type") if isinstance(response_format, Mapping) else None
-    match kind:
-        case "text":
-            return ""
-        case "json_object":
-            return instruction()
-        case "json_schema":
-            return instruction(_schema(response_format["json_schema"]))
-    return instruction(convert_to_json_schema(response_format))
-
-
-def _schema(held: Mapping[str, Any]) -> Mapping[str, Any]:
-    schema: Mapping[str, Any] = held.get("schema", held)
-    return schema
+    if given is None:
+        return None
+    if isinstance(given, Mapping) and given.get("type") in _OPENAI_TYPES:
+        return ResponseFormat.from_openai(given)
+    return ResponseFormat(convert_to_json_schema(given))

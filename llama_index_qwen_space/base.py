@@ -52,6 +52,7 @@ from qwen_space.chat_model.arguments import (
     warn_unknown,
 )
 from qwen_space.chat_model.call import ChatCall
+from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
@@ -373,6 +374,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             usage_hint=self.history == "split",
         )
         reask = rest.pop("reask", True)
+        wanted = rest.pop("response_format", None)
         options = take_options(rest, self.stop)
         warn_unknown("QwenSpace", rest)
         limiter = self.rate_limiter
@@ -382,6 +384,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             options=options,
             tools=tools,
             limits=self._limits(options["model"] or self.model),
+            response_format=None if wanted is None else ResponseFormat.from_openai(wanted),
             reask=reask,
             before_reask=None if limiter is None else limiter.async_acquire,
         )

@@ -14,6 +14,7 @@ from qwen_space import tokens
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
+from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
@@ -41,7 +42,8 @@ class ChatCall:
         messages: The chat.
         options: The options of the call.
         tools: What the model may call.
-        instruction: What to ask for at the end of the chat, such as a format; or empty.
+        response_format: The format of a reply without calls, which is asked for at the end of the
+            chat; None is any text.
         limits: What the model takes, if that is known: what is longer is not sent.
         reask: Whether the model may be asked once more, as `ReplyReader` says.
         stream_arguments: Whether a tool call's arguments are streamed while they are written.
@@ -53,7 +55,7 @@ class ChatCall:
     messages: Sequence[Message]
     options: CallOptions
     tools: ToolBinding = NO_TOOLS
-    instruction: str = ""
+    response_format: ResponseFormat | None = None
     limits: Limits | None = None
     reask: bool = True
     stream_arguments: bool = False
@@ -98,7 +100,8 @@ class ChatCall:
     def make_chat(self) -> list[Turn]:
         """Return the turns that are sent."""
         chat = render(self.messages, self.tools, system=self.space.config.system_prompt)
-        return _append_instruction(chat, self.instruction)
+        wanted = self.response_format
+        return chat if wanted is None else _append_instruction(chat, wanted.instruction)
 
     @property
     def rendering(self) -> _Rendering:
@@ -126,6 +129,7 @@ class _Events(AsyncIterator[CallEvent]):
         self._reader = ReplyReader(
             call.make_chat(),
             call.tools,
+            response_format=call.response_format,
             reask=call.reask,
             stream_arguments=call.stream_arguments,
         )
@@ -179,8 +183,6 @@ def _warn(reply: ChatReply) -> None:
 
 def _append_instruction(chat: list[Turn], instruction: str) -> list[Turn]:
     """Return a chat that also asks for something, at the end of the user's last turn."""
-    if not instruction:
-        return chat
     *earlier, last = chat
     if last.role != "user":
         return [*chat, Turn("user", instruction)]

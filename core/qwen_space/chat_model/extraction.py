@@ -10,7 +10,7 @@ from qwen_space.chat.structured import NoJSONError, find_json
 from qwen_space.chat.structured import reask as reask_for
 from qwen_space.chat_model.arguments import format_validation_error
 
-__all__ = ["MISSING", "Extraction", "PartialJSON", "read_partial_json"]
+__all__ = ["MISSING", "Extraction", "PartialJSON", "describe_error", "read_partial_json"]
 
 Value = TypeVar("Value")
 
@@ -59,7 +59,7 @@ class Extraction(Generic[Value]):
         try:
             self.value = load()
         except ValueError as exc:
-            return self._refuse(_describe(exc), exc)
+            return self._refuse(describe_error(exc), exc)
         self.reason, self.error = "", None
         return ""
 
@@ -88,7 +88,8 @@ def _unwrap(value: Any) -> Any:
     return value["arguments"] if is_call else None
 
 
-def _describe(error: ValueError) -> str:
+def describe_error(error: ValueError) -> str:
+    """Return what is wrong with a value, for the model, as a sentence without its full stop."""
     if isinstance(error, NoJSONError):
         return error.reason
     if type(error).__module__.startswith("pydantic_core"):

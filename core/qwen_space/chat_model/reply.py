@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from qwen_space.chat.messages import Turn
+from qwen_space.chat.structured import reask as reask_for_json
+from qwen_space.chat_model.extraction import describe_error
+from qwen_space.chat_model.response_format import JSONCutter, ResponseFormat
 from qwen_space.events import (
     Completed,
     Event,
@@ -75,7 +78,8 @@ class ChatReply:
         model: What the app was asked to run, such as "72B"; None if it has no choice.
         asked_again: Whether the first reply was refused, and the model asked once more.
         problem: Why the reply is of no use, as a sentence: its only calls are invalid, or it is
-            empty where tools are bound. Empty for any other reply.
+            empty where tools are bound, or it is not the JSON that was asked for. Empty for any
+            other reply.
         queued: The first place in the queue; None if there was none.
         waited: Seconds from there until the app began; None if it did not say so.
         changed: Which of "text", "thinking" and "calls" are not those that the stream's events
@@ -130,10 +134,13 @@ class ReplyReader:
     - Where all calls of a reply are invalid, or it is empty though tools are bound, the model is
       asked once more too. The first reply's text was handed out by then, so it stays.
     - Where parallel calls are off, calls after the first valid one are dropped.
+    - Where JSON is asked for, the text is that alone. JSON that does not fit is asked for once
+      more; where a schema says what fits, it is handed out when it is complete.
 
     Args:
         chat: The turns to ask with.
         tools: What the model may call.
+        response_format: The format of a reply without calls; None is any text.
         reask: Whether the model may be asked once more.
         stream_arguments: Whether a call's arguments are handed out while they are written.
 
@@ -146,11 +153,14 @@ class ReplyReader:
         chat: Sequence[Turn],
         tools: ToolBinding = NO_TOOLS,
         *,
+        response_format: ResponseFormat | None = None,
         reask: bool = True,
         stream_arguments: bool = False,
     ) -> None:
         self.chat: Sequence[Turn] | None = chat
         self._tools = tools
+        self._format = response_format
+        self._checks_format = reask  # else the caller does
         self._may_reask = reask
         self._stream_arguments = stream_arguments
         self._replies: list[Completed] = []
@@ -164,6 +174,7 @@ class ReplyReader:
 
     def _begin(self) -> None:
         self._parser = ReplyParser(self._tools, new_call_id) if self._tools.active else None
+        self._cutter = JSONCutter() if self._format is not None else None
         self._held: list[ReplyPart] = []
         self._calls: list[ToolCall | InvalidCall] = []  # of this reply, those held back included
 
@@ -171,10 +182,12 @@ class ReplyReader:
         """Take the next event of a reply but its last; return what is handed out now."""
         match event:
             case TextDelta():
-                if self._parser is None:
-                    self._out.add_text(event.delta)
-                    return (event,)
-                return self._take(self._parser.feed(event.delta))
+                if self._parser is not None:
+                    return self._take(self._cut(self._parser.feed(event.delta)))
+                if self._cutter is not None:
+                    return self._take(self._cut([TextPart(event.delta)]))
+                self._out.add_text(event.delta)
+                return (event,)
             case ThinkingDelta():
                 return (self._out.think(event),)
             case Rewritten():
@@ -197,9 +210,9 @@ class ReplyReader:
         There is no `ChatReply` where the model is to be asked once more, with `chat`.
         """
         assert self.chat is not None  # noqa: S101 - this is a reply to it
-        events = [] if self._parser is None else self._take(self._parser.close())
-        parsed = self._parse(completed)
-        question = self._question(parsed, completed) if self._may_reask else ""
+        events = [] if self._parser is None else self._take(self._cut(self._parser.close()))
+        parsed, wrong = self._formatted(self._parse(completed))
+        question = self._question(parsed, completed, wrong) if self._may_reask else ""
         self._may_reask = False
         self._replies.append(completed)
         self._usages.append(usage)
@@ -207,9 +220,19 @@ class ReplyReader:
             self.chat = reasked(self.chat, completed.text, question)
             return [*events, *self._drop(parsed)]
         self.chat = None
-        return [*events, *self._rest(parsed), self._reply(completed, parsed)]
+        return [*events, *self._rest(parsed), self._reply(completed, parsed, wrong)]
 
     # While a reply is written
+
+    def _cut(self, parts: Iterable[ReplyPart]) -> Iterable[ReplyPart]:
+        """Return parts without the words around JSON that was asked for."""
+        if self._cutter is None:
+            return parts
+        cut = [
+            TextPart(self._cutter.feed(part.delta)) if isinstance(part, TextPart) else part
+            for part in parts
+        ]
+        return [part for part in cut if not isinstance(part, TextPart) or part.delta]
 
     def _take(self, parts: Iterable[ReplyPart]) -> list[CallEvent]:
         """Take parts of a reply; return what may be handed out of all that is there."""
@@ -236,12 +259,16 @@ class ReplyReader:
         """Whether the model may have to be asked once more."""
         if not self._may_reask:
             return False
+        if self._format is not None and self._format.has_schema and not self._calls:
+            return True
         if self._tools.forced:
             return self._tools.missing_required_call(_valid(self._calls))
         return bool(self._calls) and not _valid(self._calls)
 
     def _rewrite(self, event: Rewritten) -> Sequence[CallEvent]:
         """Read a reply anew that the app has changed; return what is new of it."""
+        if self._format is not None:
+            return []  # until it is complete
         if self._parser is None:
             self._out.replace_text(event)
             return (event,)
@@ -274,8 +301,21 @@ class ReplyReader:
             else ParsedReply.from_parts(_up_to_first_call(parsed.parts))
         )
 
-    def _question(self, parsed: ParsedReply, completed: Completed) -> str:
+    def _formatted(self, parsed: ParsedReply) -> tuple[ParsedReply, str]:
+        """Return a reply with nothing but the JSON as its text, and what is wrong with that."""
+        if self._format is None or parsed.calls or parsed.invalid:
+            return parsed, ""
+        self._forget()
+        try:
+            text = self._format.read(parsed.text, check=self._checks_format)
+            return ParsedReply.from_parts([text]), ""
+        except ValueError as exc:
+            return parsed, describe_error(exc)
+
+    def _question(self, parsed: ParsedReply, completed: Completed, wrong: str) -> str:
         """Return what to ask a model whose reply is of no use; empty where it is of some."""
+        if wrong:
+            return reask_for_json(wrong)
         is_missing = self._tools.missing_required_call(parsed.calls)
         if is_missing or (parsed.invalid and not parsed.calls):
             return self._tools.reask(parsed.invalid)
@@ -289,7 +329,9 @@ class ReplyReader:
     def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
         """Begin a second reply; return the text that stays of the first."""
         events: list[CallEvent] = []
-        if not self._tools.forced:
+        if self._format is not None:
+            events += self._out.keep_common("")
+        elif not self._tools.forced:
             given = self._out.text
             text = parsed.text if parsed.text.startswith(given) else given
             self._text_before = f"{text}\n" if text and text[-1] != "\n" else text
@@ -306,7 +348,7 @@ class ReplyReader:
         parts = [TextPart(part) if isinstance(part, str) else part for part in parsed.parts]
         return [*events, *self._take(_after(parts, known - len(self._text_before)))]
 
-    def _reply(self, completed: Completed, parsed: ParsedReply) -> ChatReply:
+    def _reply(self, completed: Completed, parsed: ParsedReply, wrong: str) -> ChatReply:
         *earlier, last = [reply.thinking for reply in self._replies]
         parts: list[Part] = [*map(Thought, filter(None, earlier))]
         gap = "\n\n" if parts and last else ""
@@ -325,13 +367,15 @@ class ReplyReader:
             event_id=completed.event_id,
             model=completed.model,
             asked_again=len(self._replies) > 1,
-            problem=self._problem(parsed, completed),
+            problem=self._problem(parsed, completed, wrong),
             queued=self._queued,
             waited=self._waited,
         )
         return replace(reply, changed=self._out.changed(reply))
 
-    def _problem(self, parsed: ParsedReply, completed: Completed) -> str:
+    def _problem(self, parsed: ParsedReply, completed: Completed, wrong: str) -> str:
+        if wrong:
+            return f"The reply is not the JSON that was asked for: {wrong}."
         if parsed.invalid and not parsed.calls:
             return f"The model's function call is not valid: {parsed.invalid[0].reason}."
         return "The model gave an empty answer." if self._is_empty(parsed, completed) else ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model import reply as module
 from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader, Thought
+from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta, ThinkingDelta
 from qwen_space.tokens import Usage
 from qwen_space.tools import (
@@ -308,4 +310,79 @@ def test_without_tools_a_rewrite_passes_as_it_is() -> None:
     events = read(ReplyReader(CHAT), [TextDelta("ab"), rewritten, Completed("ac", 1.0)])
 
     assert events[:2] == [TextDelta("ab"), rewritten]
+    assert last(events).changed == {"text"}
+
+
+# JSON in place of an answer in words
+
+PERSON = ResponseFormat(
+    {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+)
+ANY_OBJECT = ResponseFormat()
+ADA = '{"name": "Ada [1]", "of": ["\\"}"]}'
+
+JSON = [
+    pytest.param(PERSON, [ADA], ADA, False, id="alone"),
+    pytest.param(PERSON, [f"Here:\n```json\n{ADA}\n```\nSo."], ADA, False, id="fence"),
+    pytest.param(ANY_OBJECT, [f"Here:\n{ADA}\nSo."], ADA, False, id="prose"),
+    pytest.param(PERSON, ["I do not know.", ADA], ADA, True, id="no-json"),
+    pytest.param(PERSON, ['{"name": 5}', ADA], ADA, True, id="does-not-fit"),
+    pytest.param(PERSON, [ADA[:9], ADA], ADA, True, id="cut-off"),
+    pytest.param(ANY_OBJECT, ["Hm.", ADA], ADA, True, id="any-object"),
+    pytest.param(PERSON, ['{"name": "a\nb"}'], '{"name": "a\\nb"}', False, id="raw-line-break"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "replies", "text", "again"), JSON)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("tools", [NO_TOOLS, AUTO])
+def test_the_text_is_json_where_that_is_asked_for(
+    wanted: ResponseFormat,
+    replies: list[str],
+    text: str,
+    again: bool,
+    size: int,
+    tools: ToolBinding,
+) -> None:
+    reader = ReplyReader(CHAT, tools, response_format=wanted)
+
+    events = read(reader, *(reply_events(each, size=size) for each in replies))
+
+    assert (last(events).text, last(events).asked_again) == (text, again)
+    assert text_of(events) == text
+    assert isinstance(json.loads(text), dict)
+    assert last(events).problem == ""
+    assert last(events).changed == frozenset()
+
+
+def test_json_of_no_schema_is_streamed_from_its_beginning() -> None:
+    reader = ReplyReader(CHAT, response_format=ANY_OBJECT)
+
+    events = read(reader, reply_events(f"Here:\n```json\n{ADA}\n```", size=1))
+
+    assert [event.delta for event in events if isinstance(event, TextDelta)] == list(ADA)
+
+
+def test_what_stays_no_json_is_a_problem() -> None:
+    events = read(
+        ReplyReader(CHAT, response_format=PERSON), reply_events("Hm."), reply_events("Hm!")
+    )
+
+    assert last(events).text == "Hm!"
+    assert last(events).problem == (
+        "The reply is not the JSON that was asked for: There is no JSON in the reply."
+    )
+
+
+def test_a_call_may_come_where_json_is_asked_for() -> None:
+    events = read(ReplyReader(CHAT, AUTO, response_format=PERSON), reply_events(ADD, size=3))
+
+    assert [call.name for call in last(events).calls] == ["add"]
+
+
+def test_an_object_that_was_streamed_and_does_not_do_is_told_of() -> None:
+    listed = ResponseFormat()
+    events = read(ReplyReader(CHAT, response_format=listed), reply_events("[1]"), reply_events(ADA))
+
+    assert last(events).text == ADA
     assert last(events).changed == {"text"}
