@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -16,7 +16,9 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from qwen_space.chat_model.content import decode_text, join_parts, name_text, replace_media
 from qwen_space.tools import Message, ToolCall
+from qwen_space.tools.calls import to_json
 
 __all__ = ["to_core_messages"]
 
@@ -58,8 +60,6 @@ _ENDS_RUN_ELSEWHERE = (
     "_tool_use",
 )
 
-_TEXTS = {"text": "text", "text-plain": "text", "refusal": "refusal"}  # and where the text is
-
 
 def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
@@ -79,7 +79,7 @@ def _message(message: BaseMessage) -> Message:
         return Message(role, text, calls)
     if isinstance(message, ToolMessage):
         return Message(role, text, call_id=message.tool_call_id)
-    return Message(role, text)
+    return Message(role, name_text(message.name, text) if role == "user" else text)
 
 
 def _role(message: BaseMessage) -> str:
@@ -93,13 +93,13 @@ def _role(message: BaseMessage) -> str:
 
 def _text(message: BaseMessage) -> str:
     content = message.content
-    blocks = [content] if isinstance(content, str) else content
-    invalid = []
-    if isinstance(message, AIMessage):
-        blocks = [block for block in blocks if not _was_run_elsewhere(block)]
-        invalid = message.invalid_tool_calls
-    text = "".join(map(_block_text, blocks))
-    return "\n".join(part for part in (text, *map(_as_written, invalid)) if part)
+    blocks: list[Any] = [content] if isinstance(content, str) else content
+    if not isinstance(message, AIMessage):
+        is_result = isinstance(message, (ToolMessage, FunctionMessage))
+        return join_parts(_block_text(block, is_result=is_result) for block in blocks)
+    said = [_block_text(block) for block in blocks if not _was_run_elsewhere(block)]
+    text = join_parts(said, by="")  # the deltas of a stream, and the texts around calls
+    return "\n".join(part for part in (text, *map(_as_written, message.invalid_tool_calls)) if part)
 
 
 def _as_written(call: InvalidToolCall) -> str:
@@ -115,15 +115,53 @@ def _was_run_elsewhere(block: str | dict[Any, Any]) -> bool:
     return kind in _RUN_ELSEWHERE or kind.endswith(_ENDS_RUN_ELSEWHERE)
 
 
-def _block_text(block: str | dict[Any, Any]) -> str:
+def _block_text(block: Any, *, is_result: bool = False) -> str | None:
+    """Return a block's text; None for one that says nothing to the model."""
     if isinstance(block, str):
         return block
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind in _SILENT:
-        return ""
-    if kind in _TEXTS:
-        return str(block.get(_TEXTS[kind]) or "")
-    raise ValueError(
-        f"A content block of type {kind!r} cannot be sent: a Space takes text only. "
-        "Leave it out, or describe it in words."
-    )
+        return None
+    text = _TEXTS[kind](block) if kind in _TEXTS else None
+    return replace_media(kind, is_result=is_result) if text is None else text
+
+
+def _search_result(block: Mapping[str, Any]) -> str:
+    heading = [block.get("title"), block.get("source")]
+    return join_parts([*filter(None, heading), *map(_block_text, block.get("content") or ())])
+
+
+def _document(block: Mapping[str, Any]) -> str | None:
+    """Return an Anthropic document's text; None for a file in another format."""
+    source = block.get("source") or {}
+    if source.get("type") == "content":
+        content = source.get("content") or ()
+        text = content if isinstance(content, str) else join_parts(map(_block_text, content))
+    elif source.get("type") == "text":
+        text = source.get("data") or ""
+    else:
+        return None
+    return join_parts([*filter(None, [block.get("title"), block.get("context")]), text])
+
+
+def _file(block: Mapping[str, Any]) -> str | None:
+    """Return a text file's text; None for a file of another kind, and for one that is elsewhere."""
+    if (text := block.get("text")) is not None:
+        return str(text)
+    data = block.get("base64") or block.get("data")
+    return decode_text(data, block.get("mime_type") or "text/plain") if data else None
+
+
+def _json(block: Mapping[str, Any]) -> str:
+    return to_json(next((block[key] for key in ("json", "data", "value") if key in block), None))
+
+
+_TEXTS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "document": _document,
+    "file": lambda block: _file(block) if block.get("mime_type") else None,
+    "json": _json,
+    "refusal": lambda block: str(block.get("refusal") or ""),
+    "search_result": _search_result,
+    "text": lambda block: str(block.get("text") or ""),
+    "text-plain": _file,
+}

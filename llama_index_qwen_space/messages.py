@@ -8,15 +8,21 @@ from typing import Any
 from llama_index.core.base.llms.types import (
     CachePoint,
     ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
     MessageRole,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
 )
 
+from qwen_space.chat_model.content import decode_text, join_parts, name_text, replace_media
 from qwen_space.tools import Message, ToolCall
 
 __all__ = ["calls_of", "to_core_messages"]
+
+_RESULTS = frozenset({MessageRole.TOOL, MessageRole.FUNCTION})
 
 # Names that other providers have for the assistant.
 _ASSISTANTS = frozenset({MessageRole.CHATBOT, MessageRole.MODEL})
@@ -28,15 +34,14 @@ def to_core_messages(messages: Sequence[ChatMessage]) -> list[Message]:
     Raises:
         ValueError: A message holds something that is no text.
     """
-    return [
-        Message(
-            _role(message),
-            _text(message),
-            tuple(calls_of(message)),
-            message.additional_kwargs.get("tool_call_id"),
-        )
-        for message in messages
-    ]
+    return [_message(message) for message in messages]
+
+
+def _message(message: ChatMessage) -> Message:
+    role, text, beside = _role(message), _text(message), message.additional_kwargs
+    if role == MessageRole.USER.value:
+        text = name_text(beside.get("name"), text)
+    return Message(role, text, tuple(calls_of(message)), beside.get("tool_call_id"))
 
 
 def _role(message: ChatMessage) -> str:
@@ -46,21 +51,27 @@ def _role(message: ChatMessage) -> str:
 
 def _text(message: ChatMessage) -> str:
     """Return a message's text, its blocks joined as `ChatMessage.content` joins them."""
-    texts = [_block_text(block) for block in message.blocks]
-    return "\n".join(text for text in texts if text is not None)
+    is_result = message.role in _RESULTS
+    return join_parts(_block_text(block, is_result=is_result) for block in message.blocks)
 
 
-def _block_text(block: Any) -> str | None:
+def _block_text(block: Any, *, is_result: bool = False) -> str | None:
     """Return a block's text; None for one that says nothing to the model, and for a call."""
+    text = None
     match block:
         case TextBlock():
-            return block.text
+            text = block.text
         case ToolCallBlock() | ThinkingBlock() | CachePoint():
             return None
-    raise ValueError(
-        f"A block of type {block.block_type!r} cannot be sent: a Space takes text only. "
-        "Leave it out of the message, or describe it in words."
-    )
+        case CitableBlock():
+            content = [_block_text(each, is_result=is_result) for each in block.content]
+            text = join_parts([*filter(None, [block.title, block.source]), *content])
+        case CitationBlock():
+            cited = _block_text(block.cited_content, is_result=is_result)
+            text = join_parts([*filter(None, [block.title, block.source]), cited])
+        case DocumentBlock(data=bytes(data)):
+            text = decode_text(data, block.document_mimetype)
+    return replace_media(block.block_type, is_result=is_result) if text is None else text
 
 
 def calls_of(message: ChatMessage) -> Iterator[ToolCall]:

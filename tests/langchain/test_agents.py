@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,13 +117,16 @@ def test_an_agent_gives_an_object(model: ChatQwenSpace, response_format: Any) ->
 def test_an_agent_that_relies_on_the_provider_gives_an_object_where_the_model_writes_only_that(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    space.engine.reply = ['{"total":', " 4}"]
+    replies = iter([["It is four."], ["Here:\n```json\n", '{"total":', " 4}\n```"]])
+    space.engine.reply = lambda messages: next(replies)
     agent: Any = create_agent(model, response_format=ProviderStrategy(Sum))
 
     state = agent.invoke({"messages": [("human", "What is 4?")]})
 
     assert state["structured_response"] == Sum(total=4)
+    assert json.loads(state["messages"][-1].text) == {"total": 4}
     assert "JSON schema" in space.joins[0]["data"][0]
+    assert "There is no JSON in the reply" in space.joins[1]["data"][0]
 
 
 def test_an_agent_goes_on_after_a_retry(space: ScriptedSpace, model: ChatQwenSpace) -> None:

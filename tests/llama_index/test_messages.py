@@ -8,6 +8,7 @@ from llama_index.core.base.llms.types import (
     CachePoint,
     ChatMessage,
     CitableBlock,
+    CitationBlock,
     DocumentBlock,
     ImageBlock,
     MessageRole,
@@ -24,6 +25,12 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools import Message, ToolCall
 
 CALL = ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1, "b": "zwei ü"})
+
+CITABLE = CitableBlock(title="T", source="S", content=[TextBlock(text="a")])
+CITED = CitationBlock(
+    title="T", source="S", cited_content=TextBlock(text="b"), additional_location_info={}
+)
+TEXT_FILE = DocumentBlock(data=b"c", document_mimetype="text/plain")
 
 MESSAGES = [
     pytest.param(ChatMessage("Hi"), Message("user", "Hi"), id="text"),
@@ -80,6 +87,19 @@ MESSAGES = [
         Message("tool", "3", (), "1"),
         id="tool-result",
     ),
+    pytest.param(
+        ChatMessage([CITABLE, CITED, TEXT_FILE]),
+        Message("user", "T\nS\na\nT\nS\nb\nc"),
+        id="text-in-other-forms",
+    ),
+    pytest.param(
+        ChatMessage([TextBlock(text="a"), ImageBlock(image=b"x")], role="tool"),
+        Message("tool", "a\n[image: left out, as only text can be read here]"),
+        id="picture-in-a-result",
+    ),
+    pytest.param(
+        ChatMessage("Hi", additional_kwargs={"name": "Ada"}), Message("user", "Ada: Hi"), id="name"
+    ),
     pytest.param(ChatMessage("a", role="chatbot"), Message("assistant", "a"), id="chatbot"),
     pytest.param(ChatMessage("a", role="model"), Message("assistant", "a"), id="model"),
     pytest.param(ChatMessage("a", role="developer"), Message("developer", "a"), id="developer"),
@@ -120,9 +140,9 @@ def test_every_role_keeps_its_name(role: MessageRole) -> None:
             DocumentBlock(data=b"x", document_mimetype="application/pdf"), "document", id="document"
         ),
         pytest.param(
-            CitableBlock(title="t", source="s", content=[TextBlock(text="a")]),
-            "citable",
-            id="citable",
+            CitableBlock(title="t", source="s", content=[ImageBlock(image=b"x")]),
+            "image",
+            id="picture-to-cite",
         ),
     ],
 )

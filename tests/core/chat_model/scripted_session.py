@@ -32,7 +32,7 @@ class ScriptedSession:
     options: list[dict[str, Any]] = field(default_factory=list)
     open: int = 0
 
-    def stream(self, chat: Iterable[Turn], **options: Any) -> EventStream[Event]:
+    def astream_chat(self, chat: Iterable[Turn], **options: Any) -> EventStream[Event]:
         reply = self.replies[min(len(self.chats), len(self.replies) - 1)]
         self.chats.append(list(chat))
         self.options.append(options)
