@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 __all__ = [
     "CONFIG",
     "EVENT_ID",
+    "Answer",
     "Exchange",
     "ScriptedServer",
     "append",

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sys
 import time
+from collections.abc import AsyncGenerator
 
 import aiohttp
 
 from qwen_space.config import Timeouts
+from qwen_space.errors import SpaceTimeoutError
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout
+else:
+    from async_timeout import timeout  # type: ignore[import-not-found, unused-ignore]
+
+_SLOWEST_UPLOAD = 16 * 2**10  # bytes a second
 
 __all__ = ["Deadline"]
 
@@ -43,3 +55,31 @@ class Deadline:
             connect=self.timeouts.connect,  # with the look-up of the name and TLS
             sock_read=self.timeouts.silence,
         )
+
+    @contextlib.asynccontextmanager
+    async def limit_head(self, size: int) -> AsyncGenerator[None, None]:
+        """Limit the time until the head of a response is complete.
+
+        aiohttp limits the silence between two bytes. A server that sends a byte of the head, or a
+        `100 Continue`, from time to time could keep a caller for ever.
+
+        Args:
+            size: The bytes of the request's body, which take time to be sent.
+
+        Raises:
+            SpaceTimeoutError: The head was not complete in time.
+        """
+        name = "first_token" if self.timeouts.silence is None else "silence"
+        limit: float | None = getattr(self.timeouts, name)
+        remaining = self.remaining
+        seconds = (self.timeouts.connect or 0) + (limit or 0) + size / _SLOWEST_UPLOAD
+        if limit is None or (remaining is not None and remaining <= seconds):
+            yield
+            return
+        try:
+            async with timeout(seconds):
+                yield
+        except asyncio.TimeoutError as exc:
+            if isinstance(exc, aiohttp.ClientError):
+                raise  # a limit of aiohttp's
+            raise SpaceTimeoutError(name, limit) from exc

@@ -289,17 +289,19 @@ class Transport:
                 remedy=f"{proxy.remedy} SpaceClient also takes a session that speaks SOCKS.",
             )
         tls = await self._tls(url, proxy)
+        size = 0 if data is None else len(data.getbuffer())
         with translated(url, deadline.timeouts, proxy):
-            return await session.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                proxy=None if proxy is None else proxy.url,
-                ssl=tls,
-                timeout=deadline.request_timeout(),
-                allow_redirects=False,
-            )
+            async with deadline.limit_head(size):
+                return await session.request(
+                    method,
+                    url,
+                    data=data,
+                    headers=headers,
+                    proxy=None if proxy is None else proxy.url,
+                    ssl=tls,
+                    timeout=deadline.request_timeout(),
+                    allow_redirects=False,
+                )
 
     def _proxy(self, url: str) -> Proxy | None:
         if self._environment is None:

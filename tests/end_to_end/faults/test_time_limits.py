@@ -37,7 +37,7 @@ from tests.end_to_end.faults.table import (
     TWO,
 )
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
-from tests.scripted_server import Exchange, ScriptedServer, estimation, starts
+from tests.scripted_server import Answer, Exchange, ScriptedServer, estimation, starts
 
 BEATING = Endless(message(BEAT), 0.05)
 
@@ -246,3 +246,39 @@ async def test_silence_is_counted_from_the_last_that_came(pause: float) -> None:
 def hold_up(loop: asyncio.AbstractEventLoop, until: float) -> None:
     while loop.time() < until:
         pass
+
+
+async def _continuing(exchange: Exchange) -> None:
+    while not exchange.dropped.is_set():
+        await exchange.send_raw(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await asyncio.sleep(0.02)
+
+
+async def _trickling(exchange: Exchange) -> None:
+    await exchange.send_raw(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    while not exchange.dropped.is_set():
+        await exchange.send_raw(b"a")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.every_loop
+@pytest.mark.parametrize(
+    ("path", "head", "limit"),
+    [
+        ("config", _continuing, "silence"),
+        ("config", _trickling, "first_token"),
+        ("join", _trickling, "silence"),
+        ("data", _continuing, "silence"),
+    ],
+)
+async def test_a_head_without_end_is_limited(path: str, head: Answer, limit: str) -> None:
+    silence = 0.2 if limit == "silence" else None
+    timeouts = Timeouts(connect=0.1, silence=silence, first_token=0.2)
+    server = app(sse(*REPLY, END))
+    setattr(server, path, head)
+
+    async with server, SpaceClient(server.url, timeouts=timeouts, max_retries=0) as client:
+        with pytest.raises(SpaceTimeoutError) as caught:
+            await client.complete(PROMPT)
+
+    assert (caught.value.limit, caught.value.seconds) == (limit, 0.2)
