@@ -146,12 +146,14 @@ class SpaceTimeoutError(TransportError, TimeoutError):
         limit: The field of `Timeouts` that passed: "connect", "first_token", "silence", "total"
             or "wake".
         seconds: What it was set to.
+        remedy: What to do; None is to raise the limit.
     """
 
-    def __init__(self, limit: str, seconds: float) -> None:
-        super().__init__(limit, seconds)
+    def __init__(self, limit: str, seconds: float, remedy: str | None = None) -> None:
+        super().__init__(limit, seconds, remedy)
         self.limit = limit
         self.seconds = seconds
+        self.remedy = remedy
 
     def _said(self) -> str:
         happened = {
@@ -161,10 +163,8 @@ class SpaceTimeoutError(TransportError, TimeoutError):
             "total": "The reply was not complete",
             "wake": "The Space was not awake",
         }.get(self.limit, "The Space did not answer")
-        return (
-            f"{happened} within {self.seconds:g} seconds. "
-            f"If that is to be expected, raise Timeouts({self.limit}=...)."
-        )
+        remedy = self.remedy or f"If that is to be expected, raise Timeouts({self.limit}=...)."
+        return f"{happened} within {self.seconds:g} seconds. {remedy}"
 
 
 class StreamInterruptedError(TransportError, ConnectionError):

@@ -279,13 +279,13 @@ class SpaceClient:
             return await self._resolver.app_config(Deadline(self.config.timeouts))
 
     async def app_info(self, prefix: str = "") -> Any:
-        """Return the JSON of the app's `/info`, with its parameters' names; None if it has none.
+        """Return the JSON of the app's `/info`, with its parameters' names.
 
         Args:
             prefix: What stands before the app's paths: "", or "/gradio_api" from Gradio 5 on.
 
-        Raises:
-            QwenSpaceError: The Space cannot be reached.
+        Returns:
+            None where it is refused or breaks off.
         """
         async with self._use():
             return await self._resolver.app_info(prefix, Deadline(self.config.timeouts))
@@ -376,7 +376,7 @@ class SpaceClient:
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
-            body, job = await submit_job(
+            submission = await submit_job(
                 transport,
                 endpoint,
                 join,
@@ -389,7 +389,7 @@ class SpaceClient:
                 raise
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
-        reply = EventStreamReader(body, job, deadline, model, _sending(transport, join, deadline))
+        reply = EventStreamReader(submission, deadline, model, _sending(transport, join, deadline))
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:

@@ -109,15 +109,14 @@ class EndpointResolver:
         return front.app_config
 
     async def app_info(self, prefix: str, deadline: Deadline) -> Any:
-        """Return the JSON of the app's `/info`; None if the app has none.
+        """Return the JSON of the app's `/info`; None where it is refused or breaks off.
 
-        Raises:
-            QwenSpaceError: The Space cannot be reached.
+        Names that are looked for in it are missing then, and a chat that needs none goes on.
         """
         url = f"{self._transport.config.url}{prefix}/info"
         try:
             return await self._transport.json("GET", url, deadline)
-        except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
+        except QwenSpaceError as exc:
             logger.debug("%s does not help: %s", url, exc)
             return None
 

@@ -6,11 +6,12 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
-from qwen_space.errors import QwenSpaceError, SpaceTimeoutError
+from qwen_space.errors import QwenSpaceError, SpaceTimeoutError, StreamInterruptedError
 from qwen_space.events import (
     Completed,
     Event,
@@ -25,37 +26,66 @@ from qwen_space.gradio.deltas import common_prefix
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import SendData
 
-__all__ = ["EventStreamReader"]
+__all__ = ["EventStreamReader", "Submission"]
 
 logger = logging.getLogger("qwen_space.client")
+
+# How often a stream is opened on a replica that does not know its session, and after how many
+# seconds. By turns, as many replicas are found; by chance, nearly always seven of them.
+_MOST_REPLICAS = 30
+_REPLICA_PAUSE = 0.05
+
+_HEARTBEATS = 20.0  # seconds, in which Gradio sends one at least
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that was submitted, and its stream.
+
+    Attributes:
+        body: The stream.
+        job: The job, of which nothing has been received.
+        reopen: Opens the stream once more, and returns it with the job anew; None where that
+            would submit another job.
+        explain_silence: Adds to the error of a silent stream what is the matter.
+    """
+
+    body: Body
+    job: Job
+    reopen: Callable[[], Awaitable[tuple[Body, Job]]] | None = None
+    explain_silence: Callable[[SpaceTimeoutError], Awaitable[None]] | None = None
 
 
 class EventStreamReader:
     """Reads one reply from the stream of its session.
 
     Args:
-        body: The session's stream.
-        job: The job that the stream tells of.
+        submission: The job and its stream.
         deadline: The time limits.
         model: What the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
+
+    Attributes:
+        job: The job.
     """
 
     def __init__(
         self,
-        body: Body,
-        job: Job,
+        submission: Submission,
         deadline: Deadline,
         model: str | None,
         send_data: Callable[[str | None], Awaitable[None]],
     ) -> None:
-        self._body = body
-        self._job = job
+        self.job = submission.job
+        self._body = submission.body
+        self._submission = submission
+        self._replicas = _MOST_REPLICAS
+        self._has_received = False
         self._deadline = deadline
         self._model = model
         self._send_data = send_data
-        self._owes_data = job.asks_for_data
+        self._owes_data = submission.job.asks_for_data
         self._patience = deadline.timeouts.first_token  # None: it is not the app that we wait for
         self._is_whole = False
 
@@ -70,35 +100,72 @@ class EventStreamReader:
         else:
             self._body.close()
 
+    def close(self) -> None:
+        """Cut the connection."""
+        self._body.close()
+
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield the events of the reply; the last is `Completed`.
 
         Raises:
             QwenSpaceError: The reply does not come to its end; `text` is the part that had arrived.
         """
-        job = self._job
-        try:
-            while chunk := await self._read():
-                for event in job.receive(chunk):
-                    if type(event) is TextDelta:  # nearly all of them
-                        self._patience = None
-                        yield event
-                    elif event is None:
-                        await self._let_others_run()
-                    elif isinstance(event, SendData):
-                        await self._owed(event.event_id)
-                    else:
-                        self._watch(event)
-                        yield event
-                if job.done:
-                    self._is_whole = True
-                    yield self._completed(job.text, "stop")
-                    return
-                del chunk  # it is not kept while the next one is waited for
-            job.receive_eof()
-        except QwenSpaceError as exc:
-            exc.text = job.text
-            raise
+        while not self._is_whole:
+            job = self.job
+            try:
+                while chunk := await self._read():
+                    for event in job.receive(chunk):
+                        if type(event) is TextDelta:  # nearly all of them
+                            self._patience = None
+                            yield event
+                        elif event is None:
+                            await self._let_others_run()
+                        elif isinstance(event, SendData):
+                            await self._owed(event.event_id)
+                        else:
+                            self._watch(event)
+                            yield event
+                    if job.done:
+                        self._is_whole = True
+                        yield self._completed(job.text, "stop")
+                        return
+                    del chunk  # it is not kept while the next one is waited for
+                job.receive_eof()
+            except QwenSpaceError as exc:
+                exc.text = job.text
+                if not job.session_not_found:
+                    await self._explain(exc)
+                    raise
+                await self._ask_next_replica(exc)
+
+    async def _ask_next_replica(self, exc: QwenSpaceError) -> None:
+        """Open the stream anew: the replica that has the job holds the whole reply ready.
+
+        Where requests go to an app's replicas by turns, the stream reaches another one than the
+        join did. The prompt is not sent again.
+
+        Raises:
+            StreamInterruptedError: No replica knows the session.
+        """
+        self._replicas -= 1
+        if self._submission.reopen is None or self._replicas < 0:
+            raise StreamInterruptedError(
+                "",
+                f"no server behind {self._body.url} knows the session ({exc.args[-1]}); where "
+                "there are several, all requests of a session must reach the same one",
+            ) from exc
+        logger.debug("the session is not known there: asking for it again")
+        self._body.close()
+        await asyncio.sleep(_REPLICA_PAUSE)
+        self._body, self.job = await self._submission.reopen()
+
+    async def _explain(self, exc: QwenSpaceError) -> None:
+        """Look for the reason of a silence, where there should have been none."""
+        explain = self._submission.explain_silence
+        if explain is None or not isinstance(exc, SpaceTimeoutError):
+            return
+        if not self._has_received or (exc.limit == "silence" and exc.seconds >= _HEARTBEATS):
+            await explain(exc)
 
     async def _let_others_run(self) -> None:
         """Give the event loop a turn within long work, unless the time for the reply is over."""
@@ -143,7 +210,7 @@ class EventStreamReader:
             await self._send_data(event_id)
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
-        job = self._job
+        job = self.job
         return Completed(
             text, self._deadline.elapsed, job.event_id, finish_reason, self._model, job.thinking
         )
@@ -158,9 +225,11 @@ class EventStreamReader:
             return await self._body.read()
         start = time.monotonic()
         try:
-            return await self._body.read(self._patience)
+            chunk = await self._body.read(self._patience)
         finally:
             self._patience -= time.monotonic() - start
+        self._has_received = True
+        return chunk
 
     def _watch(self, event: Event) -> None:
         """Set the patience that the event calls for, and log what is no text."""

@@ -12,7 +12,7 @@ from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.retry import is_refusal, retrying, was_never_sent
-from qwen_space.client.stream import EventStreamReader
+from qwen_space.client.stream import EventStreamReader, Submission
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
     AuthenticationError,
@@ -22,6 +22,7 @@ from qwen_space.errors import (
     QuotaError,
     QwenSpaceError,
     SpaceStatusError,
+    SpaceTimeoutError,
 )
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
@@ -32,6 +33,11 @@ __all__ = ["run_prerequisite", "submit_job"]
 logger = logging.getLogger("qwen_space.client")
 
 _JOIN_SECONDS = 1.0  # for the answer to a join whose caller was cancelled
+
+_BUFFERED = (
+    "The app answers other requests meanwhile, so a proxy in front of it seems to hold the stream "
+    "back: switch its buffering off (nginx: proxy_buffering off)."
+)
 
 _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
@@ -44,7 +50,7 @@ async def submit_job(
     *,
     may_call: bool,
     prompt: str = "",
-) -> tuple[Body, Job]:
+) -> Submission:
     """Submit a job and open its stream; give the job up if that fails or is cancelled.
 
     Args:
@@ -58,9 +64,9 @@ async def submit_job(
     Raises:
         QwenSpaceError: The Space cannot be reached, or refuses.
     """
-    submission = _Submission(transport, endpoint, join, deadline, prompt)
+    submission = _Submitter(transport, endpoint, join, deadline, prompt)
     if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
-        return await submission.open_stream(join.joining_stream_url), submission.job()
+        return Submission(await submission.open_stream(join.joining_stream_url), submission.job())
     try:
         event_id = await submission.join_queue()
     except SpaceStatusError as refusal:
@@ -68,10 +74,10 @@ async def submit_job(
             raise
         return await submission.call(refusal)
     logger.debug("joined %s as %s", join.queue, event_id)
-    return await submission.open_or_give_up(join.stream_url), submission.job(event_id)
+    return await submission.open(join.stream_url, lambda: submission.job(event_id))
 
 
-class _Submission:
+class _Submitter:
     """One job while it is submitted."""
 
     def __init__(
@@ -104,7 +110,7 @@ class _Submission:
         join = self._join
         return await self._post(join.join_url, join.body, lambda _: join.stream_url)
 
-    async def call(self, refusal: SpaceStatusError) -> tuple[Body, Job]:
+    async def call(self, refusal: SpaceStatusError) -> Submission:
         """Call the function by its name, where every value comes whole."""
         logger.debug("the queue is closed (%s): trying /call", refusal)
         prefix, name = self._endpoint.prefix, self._endpoint.api_name
@@ -117,7 +123,32 @@ class _Submission:
             if exc.status in _CLOSED:
                 raise refusal from None  # the queue's own words are nearer to the matter
             raise
-        return await self.open_or_give_up(f"{url}/{event_id}"), self.job(protocol="call")
+        return await self.open(f"{url}/{event_id}", lambda: self.job(protocol="call"))
+
+    async def open(self, url: str, make_job: Callable[[], Job]) -> Submission:
+        """Open the stream of a job that was submitted."""
+
+        async def again() -> tuple[Body, Job]:
+            return await self.open_or_give_up(url), make_job()
+
+        try:
+            body, job = await again()
+        except SpaceTimeoutError as exc:
+            await self.explain_silence(exc)
+            raise
+        return Submission(body, job, again, self.explain_silence)
+
+    async def explain_silence(self, error: SpaceTimeoutError) -> None:
+        """Name a proxy that holds the stream back, where the app itself answers meanwhile.
+
+        It would send a sign of life at once, and then each 15 seconds.
+        """
+        limits = Timeouts(connect=2.0, silence=2.0, total=2.0)
+        if error.limit not in {"silence", "first_token"}:
+            return
+        with contextlib.suppress(QwenSpaceError):
+            await self._transport.json("GET", f"{self._join.queue}/status", Deadline(limits))
+            error.remedy = _BUFFERED
 
     async def open_stream(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""
@@ -220,13 +251,13 @@ async def run_prerequisite(
         QwenSpaceError: The Space cannot be reached, refuses, or fails.
     """
     if step.queued:
-        body, job = await submit_job(transport, step, join, deadline, may_call=False)
+        submission = await submit_job(transport, step, join, deadline, may_call=False)
+        reply = EventStreamReader(submission, deadline, None, send_data)
         # It is not released: the next step has the same session, whose messages could come on it.
-        with contextlib.closing(body):
-            reply = EventStreamReader(body, job, deadline, None, send_data)
+        with contextlib.closing(reply):
             async for _ in reply.events():
                 pass  # it is no reply, and the one that the user waits for comes after it
-        data = job.data
+        data = reply.job.data
     else:
         data = await _run(transport, step, join, deadline)
     if len(data) != len(step.outputs):

@@ -83,6 +83,8 @@ class Job:
     Attributes:
         data: All values that the function gave, once it is completed.
         state: How far the job is.
+        session_not_found: Whether the server does not know the job's session. As the first that
+            it says, that means: another replica may know it.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Job:
         self._decoder = SSEDecoder(max_size)
         self._value = ChatValue(prompt, reasoning_tags)
         self._max_size = max_size
+        self.session_not_found = False
         self._size = 0  # characters of the events so far
         self._edited = 0  # bytes of edits since the value was measured
 
@@ -227,6 +230,8 @@ class Job:
                 yield from self._counted(self._completed(message))
             case QueueFull():
                 raise QueueFullError("The queue is full")
+            case UnexpectedError() if self._is_unknown(message):
+                raise self._not_found(str(message.message))
             case UnexpectedError() | ServerStopped():
                 raise StreamInterruptedError(
                     self.text, str(message.message) or "an unexpected error"
@@ -235,6 +240,16 @@ class Job:
                 yield message
             case CloseStream():
                 self.receive_eof()
+
+    def _is_unknown(self, message: UnexpectedError) -> bool:
+        """Whether the server that answers does not know the session of the job."""
+        is_first = self.state is JobState.JOINED
+        said = str(message.message)
+        return is_first and (message.session_not_found is True or "Session not found" in said)
+
+    def _not_found(self, said: str) -> StreamInterruptedError:
+        self.session_not_found = True
+        return StreamInterruptedError("", said)
 
     def _counted(self, events: list[ValueEvent]) -> Iterator[ValueEvent]:
         for event in events:
@@ -289,6 +304,9 @@ class Job:
 
     def _completed(self, message: ProcessCompleted) -> list[ValueEvent]:
         if not message.success:
+            error = message.output.error
+            if self._protocol == "call" and self.state is JobState.JOINED and _is_404(error):
+                raise self._not_found(str(error))
             raise _failure(message)
         data = message.output.data
         if data is None:
@@ -303,6 +321,11 @@ class Job:
             events = self._value.finish()
         self.state = JobState.COMPLETED
         return events
+
+
+def _is_404(error: Any) -> bool:
+    """Whether `/call` says that it knows no such event id: in its own words, before any event."""
+    return error in ("404: Session not found.", "404: Not Found")
 
 
 def _failure(message: ProcessCompleted) -> JobError | QuotaError:

@@ -104,6 +104,7 @@ class UnexpectedError(msgspec.Struct, frozen=True, tag_field="msg", tag="unexpec
     """The stream itself failed."""
 
     message: Any = ""
+    session_not_found: Any = False  # Gradio 5.38 on; before, the message says so
 
 
 # Both are `server_stopped` in Gradio, one by name and one by value.
