@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -29,7 +31,9 @@ from pydantic import (
     Field,
     PrivateAttr,
     SecretStr,
+    SkipValidation,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -66,6 +70,7 @@ from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     Timeouts,
+    check_auth,
     default_space,
 )
 from qwen_space.tools import render
@@ -220,6 +225,20 @@ class ChatQwenSpace(BaseChatModel):
     proxy: str | None = Field(default=None, exclude=True, repr=False)
     """The URL of an HTTP proxy for all requests."""
 
+    trust_env: bool = True
+    """Whether the proxies and the certificates that the environment names are used."""
+
+    verify: Annotated[
+        bool | str | os.PathLike[str] | ssl.SSLContext,
+        SkipValidation,
+        WithJsonSchema({"type": ["boolean", "string"]}),
+    ] = Field(default=True, exclude=True)
+    """How the server's certificate is checked: True by the certificates that the system trusts, a
+    file or a folder of certificates by those, an `ssl.SSLContext` as it says; False not at all."""
+
+    auth: tuple[str, str] | None = Field(default=None, exclude=True, repr=False)
+    """The user and the password of an app with a login, Gradio's `launch(auth=...)`."""
+
     headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
     """Headers to add to all requests, or to put in place of ours."""
 
@@ -261,6 +280,11 @@ class ChatQwenSpace(BaseChatModel):
     @classmethod
     def _one_stop(cls, stop: Any) -> Any:
         return [stop] if isinstance(stop, str) else stop
+
+    @field_validator("auth")
+    @classmethod
+    def _hide_password(cls, auth: Any) -> Any:
+        return check_auth(auth)
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
@@ -522,6 +546,16 @@ class ChatQwenSpace(BaseChatModel):
             **{name: getattr(self, name) for name in SAMPLING},
         }
 
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Return what a run's trace shows of a call: not its headers."""
+        return super()._get_invocation_params(stop, **_without_headers(kwargs))
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return the key of a call in a cache, in which headers are not to lie."""
+        return super()._get_llm_string(stop, **_without_headers(kwargs))
+
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "qwen-space"
@@ -586,6 +620,10 @@ class ChatQwenSpace(BaseChatModel):
         """Arguments whose serialised form is not their own."""
         return {"timeouts": asdict(self.timeouts)}
 
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy, which checks certificates by the same `ssl.SSLContext`: it has no copy."""
+        return super().__deepcopy__({**(memo or {}), id(self.verify): self.verify})
+
     def __getstate__(self) -> dict[Any, Any]:
         """Return what is pickled: all but the secrets, which are to be given again."""
         state = super().__getstate__()
@@ -595,6 +633,11 @@ class ChatQwenSpace(BaseChatModel):
             "__pydantic_fields_set__": state["__pydantic_fields_set__"] - {"hf_token"},
             "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_space": None},
         }
+
+
+def _without_headers(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call's keyword arguments without those that may hold a secret."""
+    return {name: value for name, value in kwargs.items() if name != "headers"}
 
 
 @functools.cache

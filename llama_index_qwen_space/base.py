@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import ssl
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -24,7 +26,9 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    SkipValidation,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -59,6 +63,7 @@ from qwen_space.config import (
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     Timeouts,
+    check_auth,
     default_space,
 )
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
@@ -104,7 +109,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     once more; a call that does not come then is not made up. Objects (`structured_predict` and
     its kin) are asked for as JSON, once more where it does not fit, and are never blank.
 
-    Keyword arguments of a call are `model`, `stop`, `inputs`, `temperature`, `top_p` and
+    Keyword arguments of a call are `model`, `stop`, `inputs`, `headers`, `temperature`, `top_p` and
     `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`; others are
     ignored, and a warning names them.
 
@@ -149,6 +154,27 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         exclude=True,
         repr=False,
         description="The URL of an HTTP proxy for all requests.",
+    )
+    trust_env: bool = Field(
+        default=True,
+        description="Whether the proxies and the certificates that the environment names are used.",
+    )
+    verify: Annotated[
+        bool | str | os.PathLike[str] | ssl.SSLContext,
+        SkipValidation,
+        WithJsonSchema({"type": ["boolean", "string"]}),
+    ] = Field(
+        default=True,
+        exclude=True,
+        description="How the server's certificate is checked: True by the certificates that the "
+        "system trusts, a file or a folder of certificates by those, an ssl.SSLContext as it "
+        "says; False not at all.",
+    )
+    auth: tuple[str, str] | None = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="The user and the password of an app with a login, Gradio's launch(auth=...).",
     )
     timeout: float | None = Field(
         default=None,
@@ -244,6 +270,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     @classmethod
     def _one_stop(cls, stop: Any) -> Any:
         return [stop] if isinstance(stop, str) else stop
+
+    @field_validator("auth")
+    @classmethod
+    def _hide_password(cls, auth: Any) -> Any:
+        return check_auth(auth)
 
     @model_validator(mode="after")
     def _check_early(self) -> Self:
@@ -483,10 +514,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         return super(QwenSpace, copy).__getstate__()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return a copy with the same callback manager and the same rate limiter.
+        """Return a copy with the same callback manager, rate limiter and `ssl.SSLContext`.
 
         A limiter that was copied would double what it limits, and holds a lock.
         """
         memo = {} if memo is None else memo
-        memo.update({id(each): each for each in (self.callback_manager, self.rate_limiter)})
+        kept = (self.callback_manager, self.rate_limiter, self.verify)
+        memo.update({id(each): each for each in kept})
         return super().__deepcopy__(memo)

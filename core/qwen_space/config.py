@@ -27,12 +27,14 @@ __all__ = [
     "SpaceConfig",
     "SpaceOptions",
     "Timeouts",
+    "check_auth",
     "check_headers",
     "check_options",
     "default_hub",
     "default_space",
     "has_password",
     "is_hugging_face",
+    "is_tls_context",
     "space_id",
     "space_url",
     "token_for",
@@ -196,8 +198,10 @@ class SpaceConfig:
     def __post_init__(self) -> None:
         space_url(self.space)
         object.__setattr__(self, "hf_token", _checked_token(self.hf_token))
-        object.__setattr__(self, "auth", _checked_auth(self.auth))
-        if not isinstance(self.verify, (bool, str, os.PathLike)) and not _is_tls(self.verify):
+        object.__setattr__(self, "auth", check_auth(self.auth))
+        if not isinstance(self.verify, (bool, str, os.PathLike)) and not is_tls_context(
+            self.verify
+        ):
             raise ValueError(
                 f"verify={self.verify!r:.200}: True, False, the path of a file or a folder of "
                 "certificates, or an ssl.SSLContext."
@@ -229,7 +233,7 @@ class SpaceConfig:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         proxy = None if has_password(self.proxy) else self.proxy
         left: dict[str, Any] = {"hf_token": None, "auth": None, "headers": {}, "proxy": proxy}
-        if _is_tls(self.verify):  # which cannot be pickled
+        if is_tls_context(self.verify):  # which cannot be pickled
             left["verify"] = True
         return partial(type(self), **{**values, **left}), ()
 
@@ -278,8 +282,12 @@ def _checked_token(token: str | None) -> str | None:
     return Secret(token) if token else None
 
 
-def _checked_auth(auth: Any) -> tuple[str, str] | None:
-    """Return a user and a password, of which the latter is not shown."""
+def check_auth(auth: Any) -> tuple[str, str] | None:
+    """Return a user and a password, of which the latter is not shown.
+
+    Raises:
+        ValueError: It is no pair of texts.
+    """
     if auth is None:
         return None
     if isinstance(auth, str) or len(auth) != 2 or not all(isinstance(each, str) for each in auth):
@@ -288,7 +296,7 @@ def _checked_auth(auth: Any) -> tuple[str, str] | None:
     return user, Secret(password)
 
 
-def _is_tls(value: Any) -> bool:
+def is_tls_context(value: Any) -> bool:
     """Whether a value is an `ssl.SSLContext`, without the import of ssl, which takes a while."""
     ssl = sys.modules.get("ssl")
     return ssl is not None and isinstance(value, ssl.SSLContext)

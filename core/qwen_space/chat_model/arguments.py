@@ -15,6 +15,7 @@ from qwen_space.config import (
     check_options,
     default_hub,
     has_password,
+    is_tls_context,
     space_url,
     token_for,
 )
@@ -86,9 +87,14 @@ def drop_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's fields as they are pickled: without token, headers and passwords."""
+    """Return a model's fields as they are pickled: without token, headers and passwords.
+
+    An `ssl.SSLContext` cannot be pickled, and so certificates are checked by the system's again.
+    """
     proxy = None if has_password(values["proxy"]) else values["proxy"]
-    return {**values, "hf_token": None, "headers": {}, "proxy": proxy}
+    verify = True if is_tls_context(values["verify"]) else values["verify"]
+    left: dict[str, Any] = {"hf_token": None, "auth": None, "headers": {}}
+    return {**values, **left, "proxy": proxy, "verify": verify}
 
 
 def reject_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -129,8 +135,8 @@ def take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOpti
     """Remove a call's options from its keyword arguments, and return them.
 
     Args:
-        kwargs: The keyword arguments. `model`, `stop`, `inputs`, `temperature`, `top_p` and
-            `max_tokens` are taken out.
+        kwargs: The keyword arguments. `model`, `stop`, `inputs`, `headers`, `temperature`,
+            `top_p` and `max_tokens` are taken out.
         stop: The model's own stop sequences, for a call that brings none.
 
     Raises:
@@ -141,6 +147,7 @@ def take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOpti
         "model": kwargs.pop("model", None),
         "stop": list(stop or ()) if given is None else given,
         "inputs": kwargs.pop("inputs", None),
+        "headers": kwargs.pop("headers", None),
         "sampling": drop_none({name: kwargs.pop(name, None) for name in SAMPLING}),
     }
     check_options(options)
