@@ -94,15 +94,14 @@ async def test_replies_one_after_the_other_take_one_connection(data: Any) -> Non
 
 
 @pytest.mark.usefixtures("patient")
-async def test_so_they_do_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_so_they_do_over_tls() -> None:
     trusting = ssl.create_default_context()
     CA.configure_trust(trusting)
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     CA.issue_cert("127.0.0.1").configure_cert(tls)
 
     async with app(tls=tls) as server:
-        async with SpaceClient(server.url) as client:
+        async with SpaceClient(server.url, verify=trusting) as client:
             await five(client)
             await client.complete(PROMPT)
         await server.until(lambda s: s.connections == 0)

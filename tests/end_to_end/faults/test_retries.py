@@ -384,10 +384,9 @@ def test_a_join_that_cannot_have_arrived_is_tried_again(serve: Serve, in_ways: I
     in_ways(ask)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://a..b"])
-def test_an_address_that_cannot_be_is_tried_once(url: str, in_ways: InWays) -> None:
+def test_an_address_that_cannot_be_is_tried_once(in_ways: InWays) -> None:
     def ask(way: str) -> None:
-        got = WAYS[way](url, max_retries=5)
+        got = WAYS[way]("http://a..b", max_retries=5)
         assert isinstance(got.error, SpaceUnreachableError)
         assert got.error.tries == ()
 
