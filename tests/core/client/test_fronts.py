@@ -105,12 +105,13 @@ async def test_who_leaves_while_replicas_are_asked_leaves_nothing_open() -> None
         asked.set()
         await streaming(OLD)(exchange)
 
-    async with ScriptedServer(data=unknown) as server, SpaceClient(server.url) as client:
-        asking = asyncio.ensure_future(client.complete("Hi"))
-        await asyncio.wait_for(asked.wait(), 5)
-        asking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asking
+    async with ScriptedServer(data=unknown) as server:
+        async with SpaceClient(server.url) as client:
+            asking = asyncio.ensure_future(client.complete("Hi"))
+            await asyncio.wait_for(asked.wait(), 5)
+            asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asking
         await server.until(lambda each: not each.connections)
 
     assert asking.cancelled()

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from qwen_space import SpaceClient, TextDelta
-from qwen_space.chat.prompt import Turn
 from qwen_space.chat_model.space import Space
-from qwen_space.config import SpaceConfig
 from tests.scripted_server import (
     CONFIG,
     Exchange,
@@ -99,8 +97,7 @@ def test_a_blocking_call_has_headers_too() -> None:
 
     async def ask() -> None:
         async with ScriptedServer() as server:
-            space = Space(SpaceConfig(space=server.url))
-            await asyncio.to_thread(space.complete, [Turn("user", "Hi")], headers=VISITOR)
+            await asyncio.to_thread(Space(server.url).complete, "Hi", headers=VISITOR)
             sent.extend(each.headers for each in server.joins)
 
     asyncio.run(ask())

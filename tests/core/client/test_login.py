@@ -9,17 +9,15 @@ from typing import Any
 import pytest
 
 from qwen_space import AuthenticationError, Completed, SpaceClient
-from qwen_space.chat.prompt import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client.login import Login
-from qwen_space.config import Secret, SpaceConfig
+from qwen_space.config import Secret
 from tests import gradio_app, thinking_app
 from tests.scripted_server import Exchange, ScriptedServer, status
 
 AUTH = ("ada", "p&ss wörd=1")
 NOT_LOGGED_IN = {"detail": "Not authenticated"}
 NEWER = {"detail": {"error": "Not authenticated", "auth_message": None}}  # Gradio 5.50 on
-CHAT = [Turn("user", "Hi")]
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +133,8 @@ async def test_the_clients_of_a_space_share_its_login() -> None:
     app = Locked()
 
     async with app.server as server:
-        space = Space(SpaceConfig(space=server.url, auth=AUTH))
-        done = [await space.acomplete(CHAT) for _ in range(2)]
+        space = Space(server.url, auth=AUTH)
+        done = [await space.acomplete("Hi") for _ in range(2)]
 
     assert all(isinstance(each, Completed) for each in done)
     assert app.logins == 1
@@ -192,7 +190,7 @@ async def test_an_app_without_a_login_is_not_told_the_password() -> None:
 def test_a_login_is_in_no_pickle_copy_or_repr() -> None:
     login = Login()
     login.cookie = Secret("access-token=very_secret")
-    space = Space(SpaceConfig(space="http://127.0.0.1:1", auth=AUTH))
+    space = Space("http://127.0.0.1:1", auth=AUTH)
     space._login = login
 
     assert b"very_secret" not in pickle.dumps(space)
