@@ -7,7 +7,9 @@ tells both, in the headers Origin and Host.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import secrets
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -54,6 +56,7 @@ class Guard:
         allowed_hosts: Further names of the server, such as a proxy's, without a port.
         uploads: Whether the app takes files.
         limits: The most bytes of a request.
+        token: A token that each request needs but `/health`; none if None.
     """
 
     def __init__(
@@ -64,12 +67,14 @@ class Guard:
         allowed_hosts: Collection[str] = (),
         uploads: bool = False,
         limits: Limits,
+        token: str | None = None,
     ) -> None:
         self._app = app
         self._loopback = loopback
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
         self._uploads = uploads
         self._limits = limits
+        self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 403, 404 or 413."""
@@ -81,6 +86,8 @@ class Guard:
         is_upload = names[:1] == ["upload"]
         limit = self._limits.upload_bytes if is_upload else self._limits.request_bytes
         refusal = self._refuse(headers) or self._close(scope["method"], names)
+        if refusal is None and names != ["health"]:
+            refusal = self._challenge(headers)
         if refusal is None and _stated_length(headers) > limit:
             refusal = _too_large()
         if refusal is not None:
@@ -103,6 +110,19 @@ class Guard:
             "This server does not answer pages of other websites. "
             "For a page of yours, start it with --allow-host NAME.",
             403,
+        )
+
+    def _challenge(self, headers: Headers) -> PlainTextResponse | None:
+        if self._token is None:
+            return None
+        given = [headers.get("authorization", ""), headers.get("x-hf-authorization", "")]
+        own = self._token.encode()
+        if any(secrets.compare_digest(_token(each), own) for each in given):
+            return None
+        return PlainTextResponse(
+            "This Space needs a token: as a password in a browser, as hf_token in a client.",
+            401,
+            {"WWW-Authenticate": 'Basic realm="qwen-space"'},
         )
 
     def _is_own(self, hostname: str) -> bool:
@@ -165,6 +185,19 @@ def is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return False
+
+
+def _token(authorization: str) -> bytes:
+    """Return the token of a header: a bearer's, or the password of basic authentication."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip().encode()
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(value, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _hostname(netloc: str) -> str:

@@ -46,13 +46,21 @@ def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue:
     return blocks
 
 
-def mount(blocks: gr.Blocks, path: str = "/") -> FastAPI:
+def mount(
+    blocks: gr.Blocks,
+    path: str = "/",
+    *,
+    auth: tuple[str, str] | None = None,
+    root_path: str = "",
+) -> FastAPI:
     """Make an ASGI app of `blocks` at a path, whose lifespan runs the queue."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
         app,
         blocks,
         path=path,
+        auth=auth,
+        root_path=root_path or None,
         footer_links=["api", "settings"],
         run_history=False,
         show_error=False,  # an exception's text can name files and addresses

@@ -33,19 +33,25 @@ class CancellableStream(AsyncIterator[T], Generic[T]):
         self._pieces = pieces
         self._waiting: asyncio.Task[Any] | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._error: Exception | None = None
 
     async def __anext__(self) -> T:
         if self._closing is not None:
             await self.aclose()
-            raise StopAsyncIteration
+            raise self._error or StopAsyncIteration
         self._waiting = asyncio.current_task()
         try:
             return await anext(self._pieces)
+        except asyncio.CancelledError:
+            if self._error is None:
+                raise
+            raise self._error from None
         finally:
             self._waiting = None
 
-    def cancel(self) -> None:
-        """End the reply now, also while a piece is awaited."""
+    def cancel(self, error: Exception | None = None) -> None:
+        """End the reply now, also while a piece is awaited; with an error for its reader."""
+        self._error = error
         if self._waiting is not None:
             self._waiting.cancel()
         elif self._closing is None:  # kept, as the loop itself holds its tasks only weakly
@@ -87,6 +93,21 @@ class SessionStreams:
         """Cancel all replies of a session."""
         for reply in tuple(self._open.get(session, ())):
             reply.cancel()
+
+    async def end(self, error: Exception, grace: float) -> None:
+        """Cancel all replies with an error; return when the clients have gone, or after `grace`.
+
+        Args:
+            error: Raised in the readers of the replies.
+            grace: Seconds to wait.
+        """
+        running = [reply for replies in self._open.values() for reply in replies]
+        for reply in running:
+            reply.cancel(error)
+        deadline = asyncio.get_running_loop().time() + grace
+        # Polled, as the clients' ends are nothing that somebody tells.
+        while running and self._clients and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     def _cancel_dropped(self, session: str) -> None:
         """Cancel the replies of a dropped session, also those that are about to begin.

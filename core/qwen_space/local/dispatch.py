@@ -13,10 +13,14 @@ from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.engines.base import Engine, Finished, Output, Sampling
 from qwen_space.local.errors import EngineError
 from qwen_space.local.limits import Limits
+from qwen_space.local.metrics import Metrics, ReplyRecord
 
 __all__ = ["Dispatcher", "Update", "Waiting"]
 
 Messages: TypeAlias = Sequence[Mapping[str, str]]
+
+_STOPPING = "This Space is being stopped. Ask again when it runs."
+_GRACE = 1.0  # seconds
 
 logger = logging.getLogger("qwen_space.local")
 
@@ -43,14 +47,19 @@ class Dispatcher:
         streams: Cancels the replies of clients that have gone.
         limits: The most that may wait, and the longest that a reply may take.
         slots: The number of replies that run at once.
+
+    Attributes:
+        metrics: The figures of the replies.
     """
 
     def __init__(self, engine: Engine, streams: SessionStreams, limits: Limits, slots: int) -> None:
         self.engine = engine
+        self.metrics = Metrics()
         self._streams = streams
         self._limits = limits
         self._slots = asyncio.Semaphore(slots)
         self._waiting = 0
+        self._stopping = False
 
     async def reply(
         self, messages: Messages, sampling: Sampling, session: str | None
@@ -60,23 +69,41 @@ class Dispatcher:
         Raises:
             EngineError: The engine failed; the message is fit for the visitor.
         """
-        started = time.monotonic()
+        if self._stopping:
+            raise EngineError(_STOPPING)
+        record, detail = ReplyRecord(), ""
         parts = self._streams.track(session, self._reply(messages, sampling))
-        outcome = "cancelled"
         try:
             async for part in parts:
+                record.add(part)
                 yield part
-            outcome = "done"
+            record.end("done")
         except EngineError as exc:
-            outcome = f"failed: {exc.message} {exc.detail}".rstrip()
+            detail = f" {exc.message} {exc.detail}".rstrip()
+            record.end("failed")
             raise
         except Exception as exc:
-            outcome = f"failed: {type(exc).__name__}"
-            logger.exception("The engine failed")
+            logger.exception("The engine failed.")
+            record.end("failed")
             raise EngineError("The model failed. Its operator finds the cause in the log.") from exc
         finally:
             await parts.aclose()
-            logger.info("reply %.1f s %s", time.monotonic() - started, outcome)
+            self._note(record, detail)
+
+    async def stop(self) -> None:
+        """End all replies with an error, and give their clients a moment to read it."""
+        self._stopping = True
+        await self._streams.end(EngineError(_STOPPING), _GRACE)
+
+    def _note(self, record: ReplyRecord, detail: str) -> None:
+        """Count a reply, and write its line of the log."""
+        if not record.seconds:
+            record.end()
+        self.metrics.add(record)
+        fields = record.to_fields()
+        level = logging.WARNING if detail else logging.INFO
+        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        logger.log(level, "reply %s%s", line, detail, extra={"reply": fields})
 
     async def _reply(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[Update, None]:
         if self._slots.locked():
@@ -85,12 +112,14 @@ class Dispatcher:
             yield Waiting(self._waiting)
         self._waiting += 1
         try:
-            await self._slots.acquire()
+            with self.metrics.waiting.track_inprogress():
+                await self._slots.acquire()
         finally:
             self._waiting -= 1
         try:
-            async for part in self._stream(messages, sampling):
-                yield part
+            with self.metrics.running.track_inprogress():
+                async for part in self._stream(messages, sampling):
+                    yield part
         finally:
             self._slots.release()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,10 +29,12 @@ class Site:
     Attributes:
         app: The app.
         stopping: Called in the server's event loop before the connections are cut.
+        draining: Awaited there before that, to end what runs.
     """
 
     app: ASGIApp
     stopping: Callable[[], None]
+    draining: Callable[[], Awaitable[None]] | None = None
 
 
 class _Server(uvicorn.Server):
@@ -49,6 +51,7 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._stopping = site.stopping
+        self._draining = site.draining
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -56,6 +59,8 @@ class _Server(uvicorn.Server):
         self._ready.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._draining is not None:
+            await self._draining()
         self._stopping()
         for connection in tuple(self.server_state.connections):
             # Not `close`, which waits until a client has read all that is in the buffers.

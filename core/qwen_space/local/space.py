@@ -49,6 +49,10 @@ class LocalSpace:
         limits: The most that the server takes: jobs, connections, bytes and seconds.
         allowed_hosts: Further names under which the server is asked, such as a proxy's. On
             loopback a foreign `Host` is refused, and a foreign `Origin` is refused anywhere.
+        auth: A user and password, for a login page as `gr.Blocks.launch(auth=...)` has it.
+        token: Requests need it as `Authorization: Bearer`, which `hf_token` of our clients sends,
+            or as the password that a browser asks for.
+        root_path: The path under which a proxy serves the Space, such as `/chat`.
         middleware: Functions that put an ASGI app around the given one, the first outermost.
 
     Attributes:
@@ -65,6 +69,9 @@ class LocalSpace:
         concurrency: int | None = None,
         limits: Limits | None = None,
         allowed_hosts: Sequence[str] = (),
+        auth: tuple[str, str] | None = None,
+        token: str | None = None,
+        root_path: str = "",
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     ) -> None:
         self.engine = engine
@@ -74,6 +81,9 @@ class LocalSpace:
         self._concurrency = concurrency
         self._limits = limits or Limits()
         self._allowed_hosts = tuple(allowed_hosts)
+        self._auth = auth
+        self._token = token
+        self._root_path = root_path
         self._middleware = tuple(middleware)
         self._running: ServerThread | None = None
 
@@ -86,7 +96,8 @@ class LocalSpace:
         """
         if self._running is None:
             raise RuntimeError("The Space does not run: use it as a context manager, or start() it")
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self._bound}"
 
     def start(self) -> Self:
@@ -117,6 +128,7 @@ class LocalSpace:
         from qwen_space.local.access import Guard, is_loopback
         from qwen_space.local.app import build, mount, shut  # imports Gradio
         from qwen_space.local.dispatch import Dispatcher
+        from qwen_space.local.health import Health
         from qwen_space.local.server import Site
 
         streams = SessionStreams()
@@ -124,16 +136,17 @@ class LocalSpace:
         dispatcher = Dispatcher(self.engine, streams, self._limits, slots)
         with _building:
             blocks = build(dispatcher, self._sizes, slots, self._limits.queue)
-            app = streams.watch(mount(blocks))
+            app = streams.watch(mount(blocks, auth=self._auth, root_path=self._root_path))
         app = Guard(
-            app,
+            Health(app, dispatcher.metrics, self.engine.name),
+            token=self._token,
             loopback=is_loopback(self._host),
             allowed_hosts=self._allowed_hosts,
             limits=self._limits,
         )
         for wrap in reversed(self._middleware):
             app = wrap(app)
-        return Site(app, stopping=partial(shut, blocks))
+        return Site(app, stopping=partial(shut, blocks), draining=dispatcher.stop)
 
     def close(self) -> None:
         """Stop the app, cutting the streams that are open, and then the engine."""

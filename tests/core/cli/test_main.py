@@ -208,6 +208,6 @@ def test_a_served_space_answers_until_it_is_told_to_stop() -> None:
         served.wait(20)
 
     assert "gradio" in html.lower()
-    assert served.returncode == 130
+    assert served.returncode == 0
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(url, timeout=10)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import aiohttp
 import pytest
 
+from qwen_space import QwenSpaceError, SpaceClient
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine
 
 BODY = {"data": ["Hi", [], "", "72B"], "fn_index": 3, "session_hash": "s"}
@@ -19,7 +21,7 @@ def space() -> Iterator[LocalSpace]:
     with LocalSpace(
         ScriptedEngine(["Hello"]),
         allowed_hosts=["chat.example"],
-        limits=Limits(queue=2),
+        limits=Limits(queue=2, request_bytes=100_000),
         concurrency=1,
     ) as running:
         yield running
@@ -134,21 +136,21 @@ async def test_what_the_app_does_not_need_is_closed(
         assert "swagger" not in (await answer.text()).lower()
 
 
+@pytest.mark.parametrize("said", ["Content-Length: 1099511627776", "Transfer-Encoding: chunked"])
 async def test_a_request_that_is_too_large_is_refused_before_it_is_read(
-    http: aiohttp.ClientSession,
+    space: LocalSpace, said: str
 ) -> None:
-    async def endless() -> AsyncIterator[bytes]:
-        while True:
-            yield b" " * 65536
+    host, port = space.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
 
-    stated = {"Content-Length": str(1 << 40)}
-    async with http.post("/gradio_api/queue/join", headers=stated) as answer:
-        assert answer.status == 413
-    try:
-        async with http.post("/gradio_api/queue/join", data=endless()) as answer:
-            assert answer.status == 413
-    except aiohttp.ClientConnectionError:
-        pass  # the server has hung up while we wrote
+    head = f"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\n{said}\r\n\r\n"
+    writer.write(head.encode())
+    if "chunked" in said:
+        writer.write(b"30000\r\n" + b" " * 0x30000 + b"\r\n")
+    answer = await reader.readline()
+    writer.transport.abort()
+
+    assert b" 413 " in answer
 
 
 async def test_the_queue_has_an_end(space: LocalSpace, http: aiohttp.ClientSession) -> None:
@@ -189,7 +191,7 @@ async def test_a_reply_that_does_not_end_is_ended() -> None:
 
 
 async def test_connections_have_a_limit() -> None:
-    async with LocalSpace(ScriptedEngine([]), limits=Limits(connections=3)) as space:
+    async with LocalSpace(ScriptedEngine([]), limits=Limits(connections=4)) as space:
         host, port = space.url.removeprefix("http://").split(":")
         held = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
         for _, writer in held:  # begun, and never finished
@@ -204,3 +206,21 @@ async def test_connections_have_a_limit() -> None:
                     status = answer.status
         for _, writer in held:
             writer.close()
+
+
+@pytest.mark.parametrize(
+    ("server", "client"),
+    [
+        pytest.param({"auth": ("ada", "sesame")}, {"auth": ("ada", "sesame")}, id="login"),
+        pytest.param({"token": "sesame"}, {"hf_token": "sesame"}, id="token"),
+    ],
+)
+async def test_a_closed_space_opens_to_our_client_alone(server: Any, client: Any) -> None:
+    async with LocalSpace(ScriptedEngine(["Hello"]), **server) as space:
+        async with SpaceClient(space.url, **client) as let_in:
+            text = (await let_in.complete("Hi")).text
+        with pytest.raises(QwenSpaceError, match=r"refused access|login|log in"):
+            async with SpaceClient(space.url, max_retries=0) as refused:
+                await refused.complete("Hi")
+
+    assert text == "Hello"

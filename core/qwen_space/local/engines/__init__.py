@@ -21,6 +21,7 @@ def engine_for(
     context: int = 4096,
     slots: int | None = None,
     threads: int | None = None,
+    gpu_layers: int | None = None,
     temperature: float = 0.7,
     max_tokens: int | None = None,
     say: Callable[[str], None] = print,
@@ -36,6 +37,7 @@ def engine_for(
         context: How many tokens a conversation may have. A server has its own limit.
         slots: How many replies run at once.
         threads: How many threads compute. A server has its own.
+        gpu_layers: How many layers of a file a GPU computes.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut.
         say: Called with a line about each download.
@@ -59,6 +61,7 @@ def engine_for(
         context=context,
         slots=slots or 2,
         threads=threads,
+        gpu_layers=gpu_layers,
         temperature=temperature,
         max_tokens=max_tokens,
     )

@@ -27,6 +27,7 @@ class LlamaEngine:
         context: How many tokens a conversation and its reply may have together.
         slots: How many replies run at once. Each takes memory for a context of its own.
         threads: How many threads compute; chosen by the machine if None.
+        gpu_layers: Layers of the model to compute on a GPU; llama.cpp's own choice if None.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut; at the end of the context if None.
         name: The name on the page; made of the file's name if None.
@@ -43,6 +44,7 @@ class LlamaEngine:
         context: int = 4096,
         slots: int = 2,
         threads: int | None = None,
+        gpu_layers: int | None = None,
         temperature: float = 0.7,
         max_tokens: int | None = None,
         name: str | None = None,
@@ -52,6 +54,7 @@ class LlamaEngine:
         self.name = name or _title(self.path)
         self._context = context
         self._threads = threads or _threads()
+        self._gpu_layers = gpu_layers
         self._temperature = temperature
         self._max_tokens = max_tokens
         self._lock = threading.Lock()
@@ -126,6 +129,8 @@ class LlamaEngine:
         # 2,048 tokens, which takes a small machine half a minute; small ones cost nothing.
         parameters.n_batch = parameters.n_ubatch = 64
         parameters.cpuparams.n_threads = self._threads
+        if self._gpu_layers is not None:
+            parameters.n_gpu_layers = self._gpu_layers
         parameters.api_keys = [key]
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0

@@ -1,0 +1,192 @@
+"""`qwen-space serve`, as an operator has it: from its first line to its status."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from qwen_space.cli.main import main
+
+COMMAND = [sys.executable, "-m", "qwen_space", "serve", "--port", "0"]
+SECRETS = ("sk-the-key", "pass-word")
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """A server of completions: it streams a piece, and holds the next until it is let go."""
+
+    go_on: threading.Event
+    keys: list[str | None]
+
+    def do_GET(self) -> None:
+        self._send(b'{"object": "list", "data": [{"id": "served"}]}', "application/json")
+
+    def do_POST(self) -> None:
+        self.keys.append(self.headers["Authorization"])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self._piece({"content": "Hello"})
+        self.go_on.wait(30)
+        self._piece({"content": " there"})
+        usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+        self.wfile.write(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode())
+        self.wfile.write(b"data: [DONE]\n\n")
+
+    def _piece(self, delta: Any) -> None:
+        chunk = {"choices": [{"index": 0, "delta": delta}]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+
+    def _send(self, body: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def model() -> Iterator[Any]:
+    class Handler(Model):
+        go_on = threading.Event()
+        keys: list[str | None] = []  # noqa: RUF012 - one list for each test's class
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        Handler.url = f"http://user:pass-word@127.0.0.1:{server.server_port}/v1"  # type: ignore[attr-defined]
+        yield Handler
+        Handler.go_on.set()
+        server.shutdown()
+        thread.join()
+
+
+def get(url: str, token: str = "open-sesame") -> str:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def join(url: str, session: str) -> None:
+    body = {"data": ["Hi", [], "", "72B"], "fn_index": 3, "session_hash": session}
+    request = urllib.request.Request(
+        f"{url}/gradio_api/queue/join",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": "Bearer open-sesame"},
+    )
+    urllib.request.urlopen(request, timeout=20).close()
+
+
+def test_a_servers_life_from_its_first_line_to_its_status(model: Any) -> None:
+    environment = {
+        **os.environ,
+        "OPENAI_API_KEY": "sk-the-key",
+        "QWEN_SPACE_TOKEN": "open-sesame",
+    }
+    command = [*COMMAND, "--base-url", model.url, "--log-json", "--parallel", "3"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as served:
+        assert served.stdout is not None
+        url = served.stdout.readline().split(" answers at ")[1].split()[0]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            get(f"{url}/config", "wrong")
+        healthy = urllib.request.urlopen(f"{url}/health", timeout=20).read()
+        shown = get(url) + get(f"{url}/config") + get(f"{url}/gradio_api/info")
+
+        model.go_on.set()
+        join(url, "whole")
+        whole = get(f"{url}/gradio_api/queue/data?session_hash=whole")
+        metrics = get(f"{url}/metrics")
+
+        model.go_on.clear()
+        join(url, "stopped")
+        request = urllib.request.Request(
+            f"{url}/gradio_api/queue/data?session_hash=stopped",
+            headers={"Authorization": "Bearer open-sesame"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as stream:
+            while b"Hello" not in stream.readline():
+                pass
+            served.send_signal(signal.SIGTERM)
+            told = stream.read().decode()
+        said, log = served.communicate(timeout=20)
+
+    assert served.returncode == 0
+    assert json.loads(healthy) == {"status": "ok", "model": "served"}
+    assert "Hello there" in whole
+    assert 'qwen_space_replies_total{outcome="done"} 1.0' in metrics
+    assert 'qwen_space_tokens_total{kind="prompt"} 9.0' in metrics
+    assert "This Space is being stopped" in told
+    replies = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    assert [line["outcome"] for line in replies] == ["done", "failed"]
+    assert replies[0]["reply_tokens"] == 2
+    for secret in SECRETS:
+        assert secret not in shown + whole + told + said + log + metrics
+    assert str(model.url.rpartition("@")[2]) not in shown
+    assert model.keys[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--temperature", "-1"], "'-1' is not between 0.0 and 2.0"),
+        (["--temperature", "nan"], "'nan' is not between"),
+        (["--context", "0"], "'0' is not between 128"),
+        (["--max-tokens", "0"], "'0' is not between 1"),
+        (["--parallel", "0"], "'0' is not between 1"),
+        (["--threads", "x"], "'x' is not between 1"),
+        (["--gpu-layers", "-1"], "'-1' is not between 0"),
+        (["--port", "99999"], "'99999' is not between 0 and 65535"),
+        (["--max-queue", "0"], "'0' is not between 1"),
+    ],
+)
+def test_a_senseless_value_is_refused(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["serve", *options])
+
+    assert exit_.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--base-url", "http://u:pass-word@127.0.0.1:9"],
+            "http://127.0.0.1:9/v1 cannot be reached",
+        ),
+        (["--base-url", "nonsense://u:pass-word@host"], "is no address of a server"),
+        (["--base-url", "http://127.0.0.1:9", "--auth", "user"], "USER:PASS"),
+    ],
+)
+def test_what_is_wrong_is_said_at_the_start(
+    options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        status = main(["serve", "--port", "0", *options])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    error = capsys.readouterr().err
+    assert status == 1
+    assert said in error
+    assert "pass-word" not in error
