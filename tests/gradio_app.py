@@ -16,7 +16,10 @@ __all__ = ["running"]
 
 @contextlib.contextmanager
 def running(
-    build: Callable[[], Any], path: str = "", auth: tuple[str, str] | None = None
+    build: Callable[[], Any],
+    path: str = "",
+    auth: tuple[str, str] | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
     """Run an app and give its address.
 
@@ -24,6 +27,7 @@ def running(
         build: Makes the `gr.Blocks`; called in the server's event loop.
         path: Where on its server the app is mounted.
         auth: The user and the password that it wants.
+        port: The port to listen on; 0 for any that is free.
     """
     from qwen_space.local.app import mount, shut
     from qwen_space.local.server import ServerThread, Site
@@ -36,7 +40,7 @@ def running(
         app = mount(blocks, path or "/") if auth is None else _mount_locked(blocks, path, auth)
         return Site(app, lambda: shut(blocks))
 
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     port = listener.getsockname()[1]
     server = ServerThread(make, listener)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import selectors
 import socket
 import weakref
@@ -52,6 +53,11 @@ class Connector(aiohttp.TCPConnector):
             self._used.add(connection.protocol)
         return connection
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection is open: the server that took it is still there."""
+        return any(map(_is_open, itertools.islice([*self._used], 8)))
+
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Shut the connections down, those that the child of a fork holds too."""
         for protocol in [*self._used]:
@@ -66,9 +72,28 @@ def _has_unread_data(connection: Connection) -> bool:
         return True
     if (opened := connection.transport.get_extra_info("socket")) is None:
         return connection.protocol.should_close
+    return connection.protocol.should_close or _is_readable(opened)
+
+
+def _is_readable(opened: Any) -> bool:
     with _Selector() as selector:
         selector.register(opened, selectors.EVENT_READ)
-        return connection.protocol.should_close or bool(selector.select(0))
+        return bool(selector.select(0))
+
+
+def _is_open(protocol: ResponseHandler) -> bool:
+    """Whether the other side has not ended a connection, which may be in use or not."""
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        return False
+    if (opened := transport.get_extra_info("socket")) is None or not _is_readable(opened):
+        return opened is not None
+    try:
+        with socket.fromfd(opened.fileno(), opened.family, opened.type) as copy:
+            copy.settimeout(0)  # it blocks no more than the original
+            return bool(copy.recv(1, socket.MSG_PEEK))
+    except OSError:
+        return False
 
 
 def shut_down(transport: asyncio.BaseTransport) -> None:

@@ -339,6 +339,7 @@ class SpaceClient:
         deadline: Deadline,
     ) -> AsyncIterator[Event]:
         """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
+        await self._resolver.verify(deadline)
         if self._resolver.is_resolved:
             return await self._asked(stack, chat, options, deadline)
         resolving = contextlib.aclosing(self._resolver.resolve(deadline))

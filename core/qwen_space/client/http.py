@@ -120,6 +120,12 @@ class Transport:
             session, self._session = self._session, None
             await session.close()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection of ours is open, so that the same server is still there."""
+        connector = None if self._session is None else self._session.connector
+        return isinstance(connector, Connector) and connector.is_connected
+
     def move(self, url: str) -> None:
         """Take another address as the app's."""
         self.config = replace(self.config, space=url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator, Iterable
 from functools import partial
 from typing import Any
@@ -30,6 +31,8 @@ __all__ = ["EndpointResolver"]
 
 logger = logging.getLogger("qwen_space.client")
 
+_TRUST = 10.0  # seconds; a Space takes longer to be deployed anew
+
 
 class EndpointResolver:
     """Resolves the endpoint that answers, from the app's `/config` or the table of known Spaces.
@@ -43,6 +46,7 @@ class EndpointResolver:
         self._transport = transport
         self._endpoint = endpoint
         self._failure: QwenSpaceError | None = None  # the reason why `/config` did not help
+        self._verified = -_TRUST  # when the app was last seen to be the same, by the clock
 
     @property
     def endpoint(self) -> Endpoint:
@@ -64,6 +68,33 @@ class EndpointResolver:
     def is_resolved(self) -> bool:
         """Whether the endpoint is known."""
         return self._endpoint is not None
+
+    async def verify(self, deadline: Deadline) -> None:
+        """Forget the endpoint if the app was deployed anew since it was resolved.
+
+        Its number may be that of another function now. To ask costs a request, so an app is
+        taken to be the same for a few seconds while a connection to it stays open.
+        """
+        endpoint = self._endpoint
+        if endpoint is None or endpoint.app_id is None:
+            return
+        transport = self._transport
+        if transport.is_connected and time.monotonic() < self._verified + _TRUST:
+            return
+        url = f"{transport.config.url}{endpoint.prefix}/app_id"
+        try:
+            retries = transport.config.max_retries
+            answer = await retrying(
+                lambda: transport.json("GET", url, deadline), is_passing, retries, deadline
+            )
+        except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
+            logger.debug("%s does not help: %s", url, exc)  # the join will tell
+            return
+        self._verified = time.monotonic()
+        now = answer.get("app_id") if isinstance(answer, dict) else None
+        if now not in {None, endpoint.app_id} and self._endpoint is endpoint:
+            logger.debug("%s was deployed anew", transport.config.url)
+            self.forget()
 
     def forget(self) -> None:
         """Drop the endpoint, so that the next call resolves it anew."""
@@ -88,6 +119,7 @@ class EndpointResolver:
         else:
             endpoint = await self._discover(front.app_config, deadline)
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
+            self._verified = time.monotonic()
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""

@@ -1,0 +1,93 @@
+"""An app that is deployed anew at its address, with another function under the old number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import gradio as gr
+import pytest
+
+from qwen_space import SpaceClient
+from qwen_space.chat.messages import Turn
+from qwen_space.chat_model.space import Space
+from qwen_space.config import SpaceConfig
+from tests import gradio_app
+
+
+def deploy(name: str, misled: list[str], *, answers_first: bool) -> Callable[[], gr.Blocks]:
+    """Return an app whose two functions stand in one order or in the other."""
+
+    def answer(message: str) -> Iterator[str]:
+        yield f"{name}: {message}"
+
+    def shout(message: str, _chat: Any) -> str:
+        misled.append(message)
+        return message
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, out, other = gr.Textbox(), gr.Chatbot(), gr.Number()
+            functions: list[Callable[[], Any]] = [
+                lambda: box.submit(
+                    lambda message: [{"role": "assistant", "content": next(answer(message))}],
+                    box,
+                    out,
+                ),
+                lambda: other.change(shout, [box, other], other),
+            ]
+            for add in functions if answers_first else reversed(functions):
+                add()
+        return app
+
+    return build
+
+
+@pytest.fixture
+def misled() -> list[str]:
+    """The prompts that the wrong function got."""
+    return []
+
+
+async def test_a_client_that_lives_on_looks_the_function_up_anew(misled: list[str]) -> None:
+    with gradio_app.running(deploy("old", misled, answers_first=True)) as url:
+        client = SpaceClient(url)
+        first = await client.complete("Hi")
+    port = urlsplit(url).port or 0
+
+    with gradio_app.running(deploy("new", misled, answers_first=False), port=port):
+        second = await client.complete("Hi")
+        await client.close()
+
+    assert (first.text, second.text) == ("old: Hi", "new: Hi")
+    assert misled == []
+
+
+def test_so_does_a_model_s_space_in_each_new_loop(misled: list[str]) -> None:
+    chat = [Turn("user", "Hi")]
+    with gradio_app.running(deploy("old", misled, answers_first=True)) as url:
+        space = Space(SpaceConfig(space=url))
+        first = space.complete(chat)
+    port = urlsplit(url).port or 0
+
+    with gradio_app.running(deploy("new", misled, answers_first=False), port=port):
+        second = space.complete(chat)
+
+    assert (first.text, second.text) == ("old: Hi", "new: Hi")
+    assert misled == []
+
+
+async def test_an_app_is_asked_for_its_number_only_when_no_connection_to_it_stayed(
+    space: Any,
+) -> None:
+    client = SpaceClient(space.url)
+    for _ in range(3):
+        await client.complete("Hi")
+    asked = [path for path in space.paths if path.endswith("/app_id")]
+    await client.close()
+    await client.complete("Hi")
+    await client.close()
+
+    assert asked == []
+    assert [path for path in space.paths if path.endswith("/app_id")] == ["/gradio_api/app_id"]
