@@ -69,6 +69,8 @@ from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    History,
+    InputRole,
     Timeouts,
     check_auth,
     default_space,
@@ -209,15 +211,20 @@ class ChatQwenSpace(BaseChatModel):
     max_retries: int = 2
     """How often a step that cannot have run the prompt is tried again."""
 
-    history: Literal["split", "native"] = "split"
-    """Earlier turns: "split" renders them into the prompt, "native" fills the app's history."""
+    history: History = "split"
+    """Earlier turns: "split" renders them into the prompt, "native" fills the app's history, "auto"
+    does that where the app told how, turns alternate and no tools are bound, else it splits."""
 
     tool_advice: bool | None = None
     """Whether sentences after the tools say how to make several calls, and when none; None is yes
     for the split only, as native turns are to the byte what Qwen's chat template makes."""
 
     endpoint: str | None = None
-    """The api name of the app's function, when discovery should not choose."""
+    """The api name of the app's function, or its number as `#3`; None lets discovery choose."""
+
+    roles: dict[str, InputRole | None] = Field(default_factory=dict)
+    """The roles of the app's inputs, where discovery tells them wrongly, by label, parameter or
+    position, such as `{"Message": "prompt", "2": "system"}`."""
 
     inputs: dict[str, Any] = Field(default_factory=dict)
     """Values for further inputs of the app, by label."""
@@ -415,7 +422,7 @@ class ChatQwenSpace(BaseChatModel):
 
     @property
     def _advises(self) -> bool:
-        return self.history == "split" if self.tool_advice is None else self.tool_advice
+        return self.history != "native" if self.tool_advice is None else self.tool_advice
 
     # Tools
 
@@ -541,6 +548,7 @@ class ChatQwenSpace(BaseChatModel):
             "history": self.history,
             "tool_advice": self._advises,
             "endpoint": self.endpoint,
+            "roles": self.roles,
             "inputs": self.inputs,
             "stop": self.stop,
             **{name: getattr(self, name) for name in SAMPLING},

@@ -6,7 +6,7 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -62,6 +62,8 @@ from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    History,
+    InputRole,
     Timeouts,
     check_auth,
     default_space,
@@ -188,14 +190,21 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     max_retries: int = Field(
         default=2, description="How often a step that cannot have run the prompt is tried again."
     )
-    history: Literal["split", "native"] = Field(
+    history: History = Field(
         default="split",
         description="Earlier turns: split renders them into the prompt, native fills the app's "
-        "own history.",
+        "own history, auto does that where the app told how, turns alternate and no tools are "
+        "bound, and splits elsewhere.",
     )
     endpoint: str | None = Field(
         default=None,
-        description="The api name of the app's function, when discovery should not choose.",
+        description="The api name of the app's function, or its number as #3, when discovery "
+        "should not choose.",
+    )
+    roles: dict[str, InputRole | None] = Field(
+        default_factory=dict,
+        description="The roles of the app's inputs, where discovery tells them wrongly, by label, "
+        "parameter or position.",
     )
     inputs: dict[str, Any] = Field(
         default_factory=dict, description="Values for further inputs of the app, by label."
@@ -402,7 +411,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             required=rest.pop("tool_required", False),
             parallel=rest.pop("allow_parallel_tool_calls", True),
             # Small models call a tool for everything; native turns are Qwen's own to the byte.
-            usage_hint=self.history == "split",
+            usage_hint=self.history != "native",
         )
         reask = rest.pop("reask", True)
         wanted = rest.pop("response_format", None)

@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_SPACE",
     "HUB",
     "CallOptions",
+    "History",
     "InputRole",
     "Secret",
     "SpaceConfig",
@@ -48,6 +49,9 @@ DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one mess
 HUB = "https://huggingface.co"
 
 # The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
+History = Literal["auto", "split", "native"]
+"""How earlier turns reach an app."""
+
 InputRole = Literal["prompt", "history", "system", "model", "max_tokens", "temperature", "top_p"]
 """The use of an app's input in a chat."""
 
@@ -116,7 +120,7 @@ class SpaceOptions(TypedDict, total=False):
     timeouts: Timeouts
     max_retries: int
     system_prompt: str | None
-    history: Literal["split", "native"]
+    history: History
     endpoint: str | None
     inputs: Mapping[str, Any]
     roles: Mapping[Any, InputRole | None]
@@ -150,7 +154,8 @@ class SpaceConfig:
         max_retries: How often a step that cannot have run the prompt is tried again.
         system_prompt: The system prompt of calls that bring none; None is the Space's own.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
-            own history input.
+            own history input; "auto" does that where the app's `/config` told how, turns alternate
+            and no tools are bound, and splits elsewhere.
         reasoning_tags: The tags around a model's thoughts at the start of its reply, which become
             `ThinkingDelta` and `Completed.thinking`; None takes all for the answer.
         endpoint: The api name of the function to call, or its number as `#3`, when discovery
@@ -184,7 +189,7 @@ class SpaceConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
     system_prompt: str | None = None
-    history: Literal["split", "native"] = "split"
+    history: History = "split"
     reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS
     endpoint: str | None = None
     roles: Mapping[Any, InputRole | None] = field(default_factory=dict)
@@ -213,8 +218,8 @@ class SpaceConfig:
             raise ValueError(f"max_size={self.max_size!r}: bytes above 0.")
         if self.max_queue <= 0:
             raise ValueError(f"max_queue={self.max_queue!r}: events above 0.")
-        if self.history not in {"split", "native"}:
-            raise ValueError(f'history={self.history!r}: "split" or "native".')
+        if self.history not in get_args(History):
+            raise ValueError(f'history={self.history!r}: "auto", "split" or "native".')
         _check_roles(self.roles)
         if self.reasoning_tags is not None:
             object.__setattr__(self, "reasoning_tags", _checked_tags(self.reasoning_tags))
@@ -384,6 +389,7 @@ class CallOptions(TypedDict, total=False):
         sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
         headers: Headers of this call's requests to the Space, on top of the client's, such as the
             `X-IP-Token` of the visitor for whom it asks.
+        history: In place of the client's history.
     """
 
     model: str | None
@@ -391,6 +397,7 @@ class CallOptions(TypedDict, total=False):
     inputs: Mapping[str, Any] | None
     sampling: Mapping[str, float] | None
     headers: Mapping[str, str] | None
+    history: History | None
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -412,6 +419,8 @@ def check_options(options: Mapping[str, Any]) -> None:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise ValueError(f"{name}={value!r:.200} is no number.")
     check_headers(options.get("headers") or {})
+    if (history := options.get("history")) is not None and history not in get_args(History):
+        raise ValueError(f'history={history!r:.200}: "auto", "split" or "native".')
 
 
 def check_headers(headers: Any) -> None:

@@ -81,14 +81,14 @@ def effective_messages(
 
     Args:
         chat: The messages, in order.
-        history: "split" for earlier turns that are rendered into the prompt, "native" for those
-            that the app's own history takes; it does where user and assistant alternate.
+        history: "split" for earlier turns that are rendered into the prompt, "native" and
+            "auto" for those that the app's own history takes, where user and assistant alternate.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
     spoken = [turn for turn in chat if not turn.is_system]
     texts = [turn.text for turn in chat if turn.is_system]
     given = "\n".join(texts) if texts else (DEFAULT_SYSTEM_PROMPT if system is None else system)
-    if history != "native" or pair_turns(chat) is None:
+    if history == "split" or pair_turns(chat) is None:
         spoken = [Turn("user", render_prompt(chat).prompt)]
     return [Turn("system", given), *spoken]
 

@@ -20,7 +20,7 @@ from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Sta
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
 
 if TYPE_CHECKING:
-    from qwen_space.config import CallOptions
+    from qwen_space.config import CallOptions, History
     from qwen_space.tokens.limits import Limits
 
 __all__ = ["ChatCall"]
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Rendering(TypedDict):
-    history: tokens.History
+    history: History
     system: str | None
 
 
@@ -107,7 +107,15 @@ class ChatCall:
     def rendering(self) -> _Rendering:
         """How the chat becomes what the model sees, by which its tokens are counted."""
         config = self.space.config
-        return {"history": config.history, "system": config.system_prompt}
+        history = self.sent_options.get("history") or config.history
+        return {"history": history, "system": config.system_prompt}
+
+    @property
+    def sent_options(self) -> CallOptions:
+        """The options; a chat with tools is split unless the caller wants native turns."""
+        if self.tools == NO_TOOLS or self.space.config.history != "auto":
+            return self.options
+        return {"history": "split", **self.options}
 
 
 class _Events(AsyncIterator[CallEvent]):
@@ -154,7 +162,7 @@ class _Events(AsyncIterator[CallEvent]):
         await tokens.run_off_loop(
             tokens.check_length, chat, self._call.limits, **self._call.rendering
         )
-        stream = self._call.space.astream_chat(chat, **self._call.options)
+        stream = self._call.space.astream_chat(chat, **self._call.sent_options)
         return await self._stack.enter_async_context(stream)
 
     async def _complete(self, completed: Completed) -> Sequence[CallEvent]:

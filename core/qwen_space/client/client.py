@@ -15,7 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import check_prompt, render_prompt
@@ -35,6 +35,7 @@ from qwen_space.config import (
     DEFAULT_SPACE,
     HUB,
     CallOptions,
+    History,
     InputRole,
     SpaceConfig,
     Timeouts,
@@ -77,7 +78,8 @@ class SpaceClient:
         max_retries: How often a step that cannot have run the prompt is tried again.
         system_prompt: The system prompt of calls that bring none.
         history: "split" renders earlier turns into the prompt; "native" gives them to the app's
-            own history input, where they alternate strictly.
+            own history input, where they alternate strictly; "auto" does that where the app's
+            `/config` told how, and splits elsewhere.
         reasoning_tags: The tags around a model's thoughts at the start of its reply; None takes
             all for the answer.
         endpoint: The api name of the function to call, or its number as `#3`; None lets discovery
@@ -109,7 +111,7 @@ class SpaceClient:
         timeouts: Timeouts | None = None,
         max_retries: int = 2,
         system_prompt: str | None = None,
-        history: Literal["split", "native"] = "split",
+        history: History = "split",
         reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS,
         endpoint: str | None = None,
         roles: Mapping[Any, InputRole | None] | None = None,

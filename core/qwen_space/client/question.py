@@ -76,7 +76,7 @@ def build_question(
     placed = endpoint.place_inputs(inputs)
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]
-    parts, history = _split_chat(config, endpoint, chat)
+    parts, history = _split_chat(config, endpoint, chat, options)
     return Question(
         endpoint,
         parts.prompt,
@@ -88,14 +88,15 @@ def build_question(
 
 
 def _split_chat(
-    config: SpaceConfig, endpoint: Endpoint, chat: Sequence[Turn]
+    config: SpaceConfig, endpoint: Endpoint, chat: Sequence[Turn], options: CallOptions
 ) -> tuple[RenderedPrompt, list[Any]]:
     """Return a chat as system prompt and prompt, and the value of the app's history."""
-    if config.history == "native":
+    mode = options.get("history") or config.history
+    if mode == "native" or (mode == "auto" and endpoint.is_discovered):
         if endpoint.takes("history"):
             if (native := pair_history(endpoint, chat)) is not None:
                 return native
-        elif any(turn.role == "assistant" for turn in chat):
+        elif mode == "native" and any(turn.role == "assistant" for turn in chat):
             warnings.warn(
                 f"history='native': {endpoint.title} of {config.url} has no input for a history "
                 "that it reads: it keeps its own in the session, as gr.ChatInterface does; "
@@ -130,6 +131,10 @@ def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:
     named = zip(("user", "assistant"), pair, strict=True)
     if shape == "messages":
         return [{"role": role, "content": text} for role, text in named]
+    if shape == "blocks":
+        said, answered = pair
+        reply = [{"type": "text", "content": answered}]
+        return [{"role": "user", "content": said}, {"role": "assistant", "content": reply}]
     return [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in named]
 
 

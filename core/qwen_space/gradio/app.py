@@ -113,7 +113,7 @@ _UNTOUCHED: Mapping[str, Any] = {
     **dict.fromkeys(("number", "slider"), 0),
     "checkbox": False,
     "checkboxgroup": [],
-    "chatbot": [],
+    **{kind: [] for kind in CHATS},
     **{kind: {"text": "", "files": []} for kind in TEXTS_WITH_FILES},
 }
 _SET_WHEN_DRAWN = frozenset(

@@ -70,7 +70,8 @@ def is_unclear(endpoint: Endpoint) -> bool:
     So it is for a text without a role, and for a number without a name. `/info` is asked for
     only then, as it costs a request.
     """
-    own = {each for step in endpoint.before for each in step.outputs}
+    chat = [step for step in endpoint.before if step.phase == "chat"]
+    own = {each for step in chat for each in step.outputs}
     return any(
         each.role is None and each.kind in TEXTS and each.component not in own
         for each in endpoint.chat_inputs
@@ -361,7 +362,7 @@ class App:
         if component.kind in TEXTS_WITH_FILES:
             return "multimodal"
         if component.kind == "modelscopeprochatbot":
-            return "messages"
+            return "blocks"
         if component.kind != "chatbot":
             return "pairs"
         if self.config.version.split(".")[0] in {"4", "5"}:

@@ -12,7 +12,7 @@ from qwen_space.config import InputRole
 __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
 
 Role = InputRole | Literal["settings"]
-Shape = Literal["pairs", "messages", "parts", "multimodal"]
+Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
 Phase = Literal["load", "system", "chat"]
 
 SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
@@ -29,8 +29,9 @@ class Input:
         default: The value that the page sends when nobody has touched the component.
         choices: The values that it offers; None when it takes any.
         shape: The form of a history's turns: "pairs" of strings, "messages" with a string as
-            content, or "parts", messages with a list as content. "multimodal" is a prompt
-            that can come with files.
+            content, "parts", messages with a list as content, or "blocks", those of
+            modelscope_studio, where only a reply is a list. "multimodal" is a prompt that can
+            come with files.
         parameter: The name of the function's parameter, if the app's `/info` was asked for it.
         kind: The component's type.
         component: The component's number in the app's `/config`.
@@ -120,6 +121,11 @@ class Endpoint:
         """The inputs of the steps of the chat, each component once; roles count in this order."""
         steps = [step for step in (*self.before, self) if step.phase == "chat"]
         return tuple({each.key: each for step in steps for each in step.inputs}.values())
+
+    @property
+    def is_discovered(self) -> bool:
+        """Whether an app's `/config` told of it, and not the table of known Spaces."""
+        return any(each.component is not None for each in self.every_input)
 
     @property
     def signature(self) -> tuple[Any, ...]:

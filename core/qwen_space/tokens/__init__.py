@@ -17,10 +17,11 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import effective_messages
+from qwen_space.config import History
 from qwen_space.errors import ContextOverflowError
 from qwen_space.tokens.tokenizer import is_loaded, load_tokenizer
 
@@ -50,7 +51,6 @@ _AT_ONCE = 2_000  # characters that are counted in a few milliseconds at most
 
 Params = ParamSpec("Params")
 Value = TypeVar("Value")
-History = Literal["split", "native"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt
-from qwen_space.client.question import pair_history
+from qwen_space.client.question import build_question, pair_history
+from qwen_space.config import SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.known_spaces import QWEN_2_5
 
 CHAT = [Turn("user", "A"), Turn("assistant", "B"), Turn("user", "C")]
 
@@ -47,3 +50,67 @@ def test_a_system_prompt_that_the_app_has_no_input_for_goes_into_the_prompt() ->
 
     assert parts == RenderedPrompt(None, "System: S\nUser: C\nAssistant:")
     assert history == [["A", "B"]]
+
+
+def asked(mode: Any, endpoint: Endpoint, chat: list[Turn], **options: Any) -> tuple[str, Any]:
+    config = SpaceConfig(space="http://127.0.0.1:1", history=mode)
+    question = build_question(config, endpoint, chat, options)  # type: ignore[arg-type]
+    return question.prompt, question.history
+
+
+NATIVE = ("C", [["A", "B"]])
+SPLIT = ("User: A\nAssistant: B\nUser: C\nAssistant:", [])
+DISCOVERED = Endpoint(
+    None, 0, None, (Input("prompt", "p", component=1), Input("history", "h", component=2)), 0
+)
+KEEPS_ITS_OWN = Endpoint(None, 0, None, (Input("prompt", "p", component=1),), 0, remembers=True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "chat", "options", "expected"),
+    [
+        pytest.param(DISCOVERED, CHAT, {}, NATIVE, id="turns-where-the-app-told-how"),
+        pytest.param(QWEN_2_5, CHAT, {}, SPLIT, id="split-where-the-figures-stand-in"),
+        pytest.param(KEEPS_ITS_OWN, CHAT, {}, SPLIT, id="split-where-the-app-keeps-its-own"),
+        pytest.param(DISCOVERED, CHAT, {"history": "split"}, SPLIT, id="a-call-s-own-wish"),
+        pytest.param(
+            DISCOVERED,
+            [Turn("user", "A"), Turn("tool", "B"), Turn("user", "C")],
+            {},
+            ("User: A\nTool: B\nUser: C\nAssistant:", []),
+            id="split-where-turns-do-not-alternate",
+        ),
+    ],
+)
+def test_auto_gives_turns_as_turns_where_the_app_reads_them(
+    endpoint: Endpoint, chat: list[Turn], options: Any, expected: Any
+) -> None:
+    assert asked("auto", endpoint, chat, **options) == expected  # and it never warns
+
+
+def test_native_warns_where_it_has_to_split() -> None:
+    with pytest.warns(UserWarning, match="no input for a history"):
+        assert asked("native", KEEPS_ITS_OWN, CHAT) == SPLIT
+
+
+def test_modelscope_s_chat_holds_a_reply_in_blocks() -> None:
+    inputs = (Input("prompt", "p"), Input("history", "h", shape="blocks"))
+
+    _, history = pair_history(Endpoint(None, 0, None, inputs, 0), CHAT) or (None, None)
+
+    assert history == [
+        {"role": "user", "content": "A"},
+        {"role": "assistant", "content": [{"type": "text", "content": "B"}]},
+    ]
+
+
+def test_the_app_s_own_system_prompt_needs_no_step_that_sets_it() -> None:
+    setting = Endpoint("set", 1, None, (Input("system", "s", component=3),), None, phase="system")
+    endpoint = replace(DISCOVERED, before=(setting,))
+    config = SpaceConfig(space="http://127.0.0.1:1")
+
+    plain = build_question(config, endpoint, [Turn("user", "A")], {})
+    told = build_question(config, endpoint, [Turn("system", "S"), Turn("user", "A")], {})
+
+    assert (list(plain.steps), list(told.steps)) == ([], [setting])
+    assert told.data(setting) == ["S"]

@@ -315,5 +315,5 @@ def test_the_inputs_and_chats_of_modelscope_studio_are_known(
     endpoint = find_endpoint(page({"type": kind}, {"type": chat}, submit=0))
 
     assert endpoint.data("Hi") == [value, []]
-    shape = "messages" if "pro" in chat else "pairs"
+    shape = "blocks" if "pro" in chat else "pairs"
     assert [each.shape for each in endpoint.inputs][1] == shape
