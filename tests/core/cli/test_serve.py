@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -39,6 +40,10 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self._piece({"content": "Hello"})
         self.go_on.wait(30)
+        with contextlib.suppress(ConnectionError):  # the server has stopped meanwhile
+            self._end()
+
+    def _end(self) -> None:
         self._piece({"content": " there"})
         usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
         self.wfile.write(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n".encode())

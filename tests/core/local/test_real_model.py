@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
@@ -31,10 +32,10 @@ async def http(space: LocalSpace) -> Any:
         yield session
 
 
-async def answer(http: aiohttp.ClientSession, prompt: str) -> AsyncGenerator[Any, None]:
+async def answer(http: aiohttp.ClientSession, prompt: str, *more: Any) -> AsyncGenerator[Any, None]:
     """Ask, and yield the stream's messages; closing this drops the stream."""
     session = uuid.uuid4().hex
-    body = {"data": [prompt, [], "", "72B"], "fn_index": 3, "session_hash": session}
+    body = {"data": [prompt, *(more or ([], "", "72B"))], "fn_index": 3, "session_hash": session}
     async with http.post("/gradio_api/queue/join", json=body):
         pass
     async with http.get(f"/gradio_api/queue/data?session_hash={session}") as stream:
@@ -77,3 +78,24 @@ async def test_a_conversation_that_is_too_long_is_explained(http: aiohttp.Client
 
     assert not messages[-2]["success"]
     assert "tokens does not fit into the 1024 tokens" in messages[-2]["output"]["error"]
+
+
+async def test_the_second_turn_is_read_from_the_cache(http: aiohttp.ClientSession) -> None:
+    async def tokens(kind: str) -> float:
+        async with http.get("/metrics") as answer:
+            text = await answer.text()
+        found = re.search(rf'qwen_space_tokens_total{{kind="{kind}"}} (\S+)', text)
+        return float(found[1]) if found else 0.0
+
+    system = "You are a helpful assistant. " + "Be kind and brief. " * 20
+    data: list[Any] = ["Name a colour.", [], system, "72B"]
+    messages = [message async for message in answer(http, *data)]
+    rows = messages[-2]["output"]["data"][1]
+    before = await tokens("prompt"), await tokens("cached")
+
+    data = ["Name another one.", rows, system, "72B"]
+    _ = [message async for message in answer(http, *data)]
+
+    prompt, cached = await tokens("prompt") - before[0], await tokens("cached") - before[1]
+    assert prompt > 100
+    assert prompt - cached < 30  # the new question, and little more
