@@ -25,7 +25,6 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -59,7 +58,7 @@ from qwen_space.chat_model.arguments import (
     build_config,
     drop_secrets,
     format_validation_error,
-    reject_unknown,
+    resolve_names,
     warn_unknown,
 )
 from qwen_space.chat_model.call import ChatCall
@@ -75,6 +74,7 @@ from qwen_space.config import (
     check_auth,
     default_space,
 )
+from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import render
 
 __all__ = ["ChatQwenSpace"]
@@ -168,18 +168,13 @@ class ChatQwenSpace(BaseChatModel):
             errors too, such as `ModelRateLimitError` (see `langchain_qwen_space.errors`).
     """
 
-    space: str = Field(
-        default_factory=default_space,
-        validation_alias=AliasChoices("space", "base_url"),
-    )
+    space: str = Field(default_factory=default_space)
     """A Space's id (`owner/name`), or the URL of a Gradio app. From `QWEN_SPACE_URL` if set."""
 
-    model: str = Field(default=DEFAULT_MODEL, validation_alias=AliasChoices("model", "model_name"))
+    model: str = DEFAULT_MODEL
     """`qwen-2.5` for the Space's default, a size (`7B`), or a name (`Qwen2.5-7B-Instruct`)."""
 
-    hf_token: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("hf_token", "api_key")
-    )
+    hf_token: SecretStr | None = None
     """A Hugging Face token for this Space; without one, `HF_TOKEN` goes to `*.hf.space` only."""
 
     system_prompt: str | None = None
@@ -194,14 +189,10 @@ class ChatQwenSpace(BaseChatModel):
     max_tokens: int | None = Field(default=None, gt=0)
     """As `temperature`; in tokens."""
 
-    stop: list[str] | None = Field(
-        default=None, validation_alias=AliasChoices("stop", "stop_sequences")
-    )
+    stop: list[str] | None = None
     """Texts before the first of which a reply ends. A call's own `stop` wins."""
 
-    timeout: float | None = Field(
-        default=None, validation_alias=AliasChoices("timeout", "request_timeout"), gt=0
-    )
+    timeout: float | None = Field(default=None, gt=0)
     """Seconds to wait for the first token once the app has started, and for the next sign of life,
     for which 20 are waited at least; see `timeouts`."""
 
@@ -278,10 +269,12 @@ class ChatQwenSpace(BaseChatModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _reject_unknown(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            reject_unknown(cls.__name__, values, _argument_names(cls))
-        return values
+    def _resolve_names(cls, values: Any) -> Any:
+        return (
+            resolve_names(cls.__name__, values, _argument_names(cls))
+            if isinstance(values, dict)
+            else values
+        )
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -417,7 +410,8 @@ class ChatQwenSpace(BaseChatModel):
             reask=given.reask,
             stream_arguments=given.stream_arguments,
         )
-        metadata = {"model_name": model, "model_provider": "qwen-space", "space": self.space}
+        name = get_full_name(model, self.space)
+        metadata = {"model_name": name, "model_provider": "qwen-space", "space": self.space}
         return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
 
     @property
@@ -567,7 +561,8 @@ class ChatQwenSpace(BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "qwen-space"
-        params["ls_model_name"] = kwargs.get("model") or self.model
+        model = kwargs.get("model") or self.model  # of a call, which is not checked yet
+        params["ls_model_name"] = get_full_name(str(model), self.space)
         return params
 
     def get_token_ids(self, text: str) -> list[int]:
@@ -650,12 +645,6 @@ def _without_headers(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
-    """Return the constructor's arguments, with those that go by several names under each."""
-    names: dict[str, None] = {}
-    for name, field in cls.model_fields.items():
-        names[name] = None
-        if isinstance(field.validation_alias, AliasChoices):
-            names.update((str(each), None) for each in field.validation_alias.choices)
-        elif field.alias:
-            names[field.alias] = None
-    return list(names)
+    """Return the constructor's arguments, with those of langchain-core that have an alias."""
+    fields = cls.model_fields.items()
+    return [*cls.model_fields, *(field.alias for _, field in fields if field.alias)]

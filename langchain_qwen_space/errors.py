@@ -19,6 +19,7 @@ __all__ = [
     "ContextOverflowError",
     "EndpointError",
     "JobError",
+    "ModelNotOfferedError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -44,6 +45,10 @@ class ContextOverflowError(core.ContextOverflowError, langchain.ContextOverflowE
 
 class EndpointError(core.EndpointError, langchain.ModelNotFoundError):
     """The app has no endpoint that fits a chat, or several and no way to choose."""
+
+
+class ModelNotOfferedError(core.ModelNotOfferedError, langchain.ModelNotFoundError):
+    """The app does not offer the model; the message lists those that it does."""
 
 
 class JobError(core.JobError, langchain.ModelAPIError):
@@ -101,6 +106,7 @@ _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
         ContextOverflowError,
         EndpointError,
         JobError,
+        ModelNotOfferedError,
         ProtocolError,
         QueueFullError,
         QuotaError,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from llama_index_qwen_space.base import QwenSpace
-from llama_index_qwen_space.structured_output import StructuredOutputError
+try:
+    from llama_index_qwen_space.base import QwenSpace
+    from llama_index_qwen_space.structured_output import StructuredOutputError
+except ModuleNotFoundError as exc:
+    if (exc.name or "").partition(".")[0] not in {"llama_index", "pydantic"}:
+        raise
+    raise ModuleNotFoundError(
+        'LlamaIndex is not installed: pip install "qwen-space[llama-index]"', name=exc.name
+    ) from exc
 
 __all__ = ["QwenSpace", "StructuredOutputError"]

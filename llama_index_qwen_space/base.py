@@ -51,7 +51,7 @@ from qwen_space.chat_model.arguments import (
     drop_none,
     drop_secrets,
     format_validation_error,
-    reject_unknown,
+    resolve_names,
     take_options,
     warn_unknown,
 )
@@ -127,8 +127,8 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     Raises:
         ValueError: An argument is unknown or cannot be right; or, when the LLM is called, a
-            message holds something else than text, the Space does not offer the model, or no
-            object comes (`StructuredOutputError`).
+            message holds something else than text, or no object comes
+            (`StructuredOutputError`).
         qwen_space.ContextOverflowError: The messages are longer than the model takes.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
             the error's `text` is what had arrived of the reply.
@@ -244,7 +244,8 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         default=None,
         gt=0,
         description="How many tokens of it prompts leave for the reply. By default max_tokens, "
-        "or what the model writes at most, and 1024 for an unknown one.",
+        "or what the model writes at most, and 1024 for an unknown one, but no more than a "
+        "quarter of the context window.",
     )
     is_function_calling_model: bool = Field(
         default=True,
@@ -268,12 +269,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     @model_validator(mode="before")
     @classmethod
-    def _reject_unknown(cls, values: Any) -> Any:
+    def _resolve_names(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
         values = {name: value for name, value in values.items() if name != "class_name"}
-        reject_unknown(cls.__name__, values, cls.model_fields)
-        return values
+        return resolve_names(cls.__name__, values, cls.model_fields)
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -289,6 +289,13 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     def _check_early(self) -> Self:
         build_config(self)
         StopScanner(self.stop or ())
+        known = self.metadata
+        if known.num_output >= known.context_window:
+            name = "num_output" if self.num_output else "max_tokens"
+            raise ValueError(
+                f"{name}={known.num_output} leaves no room for a prompt in context_window="
+                f"{known.context_window}: give less of the one, or more of the other."
+            )
         return self
 
     def _open_space(self) -> Space:
@@ -311,9 +318,10 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         """What the model can do, as far as it is known without asking the Space."""
         limits = get_limits(self.model, self.space)
         context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
+        context = self.context_window or context
         return LLMMetadata(
-            context_window=self.context_window or context,
-            num_output=self.num_output or self.max_tokens or output,
+            context_window=context,
+            num_output=self.num_output or self.max_tokens or min(output, context // 4),
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
             model_name=get_full_name(self.model, self.space),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from typing import Any, TypeVar, cast
 
@@ -80,13 +81,16 @@ def _announced(announce: Callable[[Any], Any], source: Callable[..., Any]) -> Ca
 
 
 def _named_as(endpoint: Endpoint, call: Callable[..., Any]) -> Endpoint:
-    """Give `call` the name and the docstring of `endpoint`.
+    """Give `call` the name and the docstring of `endpoint`, and its signature where spans read it.
 
-    Not its signature: a span would hold the arguments against that, and raise another error
-    than LlamaIndex's decorators do when there is no prompt.
+    They read a chat's messages by it. For a completion without a prompt, they would raise another
+    error by it than LlamaIndex's decorators do.
     """
     functools.update_wrapper(call, endpoint)
     del call.__wrapped__  # type: ignore[attr-defined]
+    signature = inspect.signature(endpoint)
+    if "messages" in signature.parameters:
+        call.__signature__ = signature  # type: ignore[attr-defined]
     return cast("Endpoint", call)
 
 

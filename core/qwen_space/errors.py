@@ -15,6 +15,7 @@
         ├── AuthenticationError
         ├── SpaceUnavailableError
         └── EndpointError
+            └── ModelNotOfferedError
 
 Every error can be pickled, and says what to do next. `text` holds what had arrived of the
 reply before it failed. None is a `RuntimeError`: frameworks take those for faults of the event
@@ -31,6 +32,7 @@ __all__ = [
     "ContextOverflowError",
     "EndpointError",
     "JobError",
+    "ModelNotOfferedError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -360,3 +362,10 @@ class SpaceUnavailableError(SpaceError):
 
 class EndpointError(SpaceError):
     """The app has no endpoint that fits a chat, or several and no way to choose."""
+
+
+class ModelNotOfferedError(EndpointError):
+    """The app does not offer the model; the message lists those that it does.
+
+    No ValueError, as frameworks take those for a reply that could not be read, and go on.
+    """

@@ -6,13 +6,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.callbacks import (
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
+    get_usage_metadata_callback,
+)
+from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space.events import Completed, Notice, Queued, Started
+from qwen_space.events import Completed, Notice, Queued, Rewritten, Started, TextDelta
 from tests.langchain.events import model_of
 
 if TYPE_CHECKING:
@@ -106,3 +112,58 @@ def test_the_metadata_say_how_the_queue_was_at_first() -> None:
     queue = answer.response_metadata["queue"]
     assert queue == {"rank": 3, "queue_size": 4, "eta": 12.5, "waited": queue["waited"]}
     assert queue["waited"] >= 0
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_graph_s_custom_stream_has_the_queue(model: ChatQwenSpace, streaming: bool) -> None:
+    def ask(state: MessagesState) -> dict[str, Any]:
+        if streaming:
+            return {"messages": [AIMessage(str([chunk.text for chunk in model.stream("Hi")]))]}
+        return {"messages": [model.invoke("Hi")]}
+
+    graph: Any = StateGraph(MessagesState).add_node(ask).add_edge(START, "ask").compile()
+
+    written = list(graph.stream({"messages": []}, stream_mode="custom"))
+
+    assert [name for each in written for name in each] == [
+        "qwen_space_queued",
+        "qwen_space_started",
+    ]
+
+
+class Traced(BaseCallbackHandler):
+    """Keeps what a tracer is given at the end of a call."""
+
+    def on_llm_end(self, response: Any, **kwargs: Any) -> None:
+        [[self.generation]] = response.generations
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_trace_has_the_final_text_and_the_reason_for_the_end(streaming: bool) -> None:
+    reply = "The answer."
+    model = model_of(
+        [TextDelta("Thinking..."), Rewritten(reply, reply), Completed(reply, 1.0, model="72B")],
+        streaming=streaming,
+    )
+    tracer = Traced()
+
+    model.invoke("Hi", {"callbacks": [tracer]})
+
+    assert tracer.generation.text == reply
+    assert tracer.generation.message.text == reply
+    assert tracer.generation.generation_info["finish_reason"] == "stop"
+    assert tracer.generation.message.response_metadata["model_name"] == "Qwen2.5-72B-Instruct"
+
+
+def test_a_model_has_one_name_everywhere(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    model = ChatQwenSpace(space=space.url, model="7B")
+    name = "Qwen2.5-7B-Instruct"
+
+    with get_usage_metadata_callback() as usage:
+        answer = model.invoke("Hi")
+
+    assert answer.response_metadata["model_name"] == name
+    assert model.profile is not None
+    assert model.profile["name"] == name
+    assert model._get_ls_params()["ls_model_name"] == name
+    assert list(usage.usage_metadata) == [name]

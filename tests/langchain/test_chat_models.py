@@ -31,6 +31,7 @@ from qwen_space import (
     Completed,
     EndpointError,
     JobError,
+    ModelNotOfferedError,
     Rewritten,
     SpaceUnreachableError,
     TextDelta,
@@ -87,7 +88,7 @@ async def test_invoke_and_the_folded_streams_agree_to_the_letter(
     assert [message.content for message in whole] == ["".join(pieces)] * 4
     for message in whole:
         assert message.response_metadata["finish_reason"] == "stop"
-        assert message.response_metadata["model_name"] == "72B"
+        assert message.response_metadata["model_name"] == "Qwen2.5-72B-Instruct"
         assert message.response_metadata["model_provider"] == "qwen-space"
 
 
@@ -364,7 +365,7 @@ def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said
 
 
 def test_a_size_that_the_space_has_not_is_refused_with_those_it_has(space: ScriptedSpace) -> None:
-    with pytest.raises(ValueError, match=r"'99B' is not offered.*72B, 32B"):
+    with pytest.raises(ModelNotOfferedError, match=r"'99B' is not offered.*72B, 32B"):
         ChatQwenSpace(space=space.url, model="99B").invoke("Hi")
 
     assert space.joins == []
@@ -536,7 +537,7 @@ def test_langsmith_learns_provider_model_and_stop(model: ChatQwenSpace) -> None:
     params = model._get_ls_params(stop=["x"], model="7B", temperature=0.5)
 
     assert params["ls_provider"] == "qwen-space"
-    assert params["ls_model_name"] == "7B"
+    assert params["ls_model_name"] == "Qwen2.5-7B-Instruct"
     assert params["ls_temperature"] == 0.5
     assert params["ls_stop"] == ["x"]
     assert model._llm_type == "chat-qwen-space"

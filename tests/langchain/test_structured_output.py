@@ -281,7 +281,7 @@ async def test_the_message_can_be_had_with_the_object(
         assert set(each) == {"raw", "parsed", "parsing_error"}
         assert each["parsed"] == Person(**ADA)  # type: ignore[arg-type]
         assert each["parsing_error"] is None
-        assert each["raw"].response_metadata["model_name"] == "72B"
+        assert each["raw"].response_metadata["model_name"] == "Qwen2.5-72B-Instruct"
         assert each["raw"].usage_metadata["output_tokens"] > 5
 
 

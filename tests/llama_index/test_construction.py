@@ -103,6 +103,12 @@ METADATA = [
     ),
     pytest.param({"max_tokens": 77}, ("Qwen2.5-72B-Instruct", 131_072, 77), id="max-tokens"),
     pytest.param(
+        {"context_window": 4_096}, ("Qwen2.5-72B-Instruct", 4_096, 1_024), id="a-quarter-of-it"
+    ),
+    pytest.param(
+        {"num_ctx": 4_096}, ("Qwen2.5-72B-Instruct", 4_096, 1_024), id="by-its-other-name"
+    ),
+    pytest.param(
         {"max_tokens": 77, "num_output": 500},
         ("Qwen2.5-72B-Instruct", 131_072, 500),
         id="given-wins",
@@ -120,6 +126,12 @@ def test_metadata_is_known_without_asking(
     assert metadata.is_chat_model
     assert metadata.is_function_calling_model
     assert metadata.system_role is MessageRole.SYSTEM
+
+
+@pytest.mark.parametrize("name", ["num_output", "max_tokens"])
+def test_what_leaves_no_room_for_a_prompt_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}=4096 leaves no room .*context_window=4096"):
+        QwenSpace(context_window=4_096, **{name: 4_096})  # type: ignore[arg-type]
 
 
 def test_metadata_follows_the_model_when_that_is_changed() -> None:

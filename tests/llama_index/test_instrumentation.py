@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import logging
 import warnings
 from typing import Any
@@ -65,7 +66,7 @@ async def test_raw_is_there_with_the_last_response(ask: Any, llm: QwenSpace, end
     *earlier, last = await ask(llm, endpoint)
 
     assert all(response.raw is None for response in earlier)
-    assert last.raw["model"] == "72B"
+    assert last.raw["model"] == "Qwen2.5-72B-Instruct"
     assert last.raw["finish_reason"] == "stop"
     assert isinstance(last.raw["event_id"], str)
     assert last.raw["duration"] > 0
@@ -150,7 +151,7 @@ async def test_the_model_of_a_call_wins(
     responses = await ask(llm, endpoint, model="7B")
 
     assert space.joins[0]["data"][3] == "7B"
-    assert responses[-1].raw["model"] == "7B"
+    assert responses[-1].raw["model"] == "Qwen2.5-7B-Instruct"
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -236,3 +237,23 @@ async def test_a_sampling_parameter_the_app_cannot_take_is_warned_of(
         await ask(llm, endpoint, temperature=0.1)
 
     assert ["temperature" in str(each.message) for each in caught] == [True]
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "achat", "stream_chat", "astream_chat"])
+def test_a_chat_keeps_its_signature_for_spans(endpoint: str) -> None:
+    parameters = inspect.signature(getattr(QwenSpace, endpoint)).parameters
+
+    assert list(parameters)[:2] in (["self", "messages"], ["_self", "messages"])
+
+
+@pytest.mark.parametrize("endpoint", ["astream_chat", "astream_complete"])
+async def test_a_stream_has_what_a_generator_has(ask: Any, llm: QwenSpace, endpoint: str) -> None:
+    given: Any = [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
+    stream = await getattr(llm, endpoint)(given)
+
+    assert stream.ag_frame is not None
+    assert stream.ag_code is not None
+    assert (stream.ag_running, stream.ag_await) == (False, None)
+    async for _ in stream:
+        pass
+    assert stream.ag_frame is None

@@ -29,7 +29,7 @@ __all__ = [
     "drop_none",
     "drop_secrets",
     "format_validation_error",
-    "reject_unknown",
+    "resolve_names",
     "take_options",
     "warn_unknown",
 ]
@@ -97,23 +97,71 @@ def drop_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **left, "proxy": proxy, "verify": verify}
 
 
-def reject_unknown(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ValueError for the first argument that a constructor does not know.
+def resolve_names(owner: str, given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return a constructor's arguments under their own names.
 
     Args:
         owner: The class's name.
-        given: The names of the arguments.
-        known: The names that there are.
+        given: The arguments, maybe by the names that other models have for them.
+        known: The names of the class's arguments.
 
     Raises:
-        ValueError: There is no such argument; it names the one that may be meant.
+        ValueError: There is no such argument, and the error says what to give in its place; or
+            it is given twice.
     """
     names = list(known)
-    for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names)}."
-            raise ValueError(f"{owner} has no argument {name!r}. {hint}")
+    resolved: dict[str, Any] = {}
+    for name, value in given.items():
+        meant = name if name in names else _ALIASES.get(name, name)
+        if meant not in names:
+            raise ValueError(f"{owner} has no argument {name!r}. {_hint(name, names)}")
+        if meant in resolved:
+            raise ValueError(f"{name!r} is {meant!r}, which is given twice: leave one out.")
+        resolved[meant] = value
+    return resolved
+
+
+def _hint(name: str, names: list[str]) -> str:
+    if name in _REMEDIES:
+        return _REMEDIES[name]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names)}."
+
+
+_ALIASES = {
+    "api_base": "space",
+    "api_key": "hf_token",
+    "base_url": "space",
+    "default_headers": "headers",
+    "max_completion_tokens": "max_tokens",
+    "max_new_tokens": "max_tokens",
+    "model_name": "model",
+    "num_ctx": "context_window",
+    "num_predict": "max_tokens",
+    "request_timeout": "timeout",
+    "stop_sequences": "stop",
+    "token": "hf_token",
+}
+"""Names that other models have, and ours."""
+
+_INPUT = 'It goes to an input of the app, if that has one: inputs={{"{0}": ...}}.'
+_FURTHER = "Values for the app's further inputs are given as inputs={...}."
+_JSON = 'Give response_format={"type": "json_object"} with the call.'
+_REMEDIES = {
+    **{
+        name: _INPUT.format(name)
+        for name in (
+            *("seed", "top_k", "min_p", "typical_p", "repetition_penalty"),
+            *("frequency_penalty", "presence_penalty", "repeat_penalty"),
+        )
+    },
+    **dict.fromkeys(["additional_kwargs", "model_kwargs", "extra_body"], _FURTHER),
+    **dict.fromkeys(["json_mode", "response_format", "format"], _JSON),
+    "context_window": "The app decides how much its model reads; `profile` says what is known.",
+    "num_ctx": "The app decides how much its model reads; `profile` says what is known.",
+    "tokenizer": "Tokens are counted with Qwen's vocabulary: install the extra `tokens`.",
+}
+"""What to do about names of other models for which there is no argument."""
 
 
 def format_validation_error(error: ValidationError) -> str:
@@ -157,4 +205,6 @@ def take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOpti
 def warn_unknown(owner: str, kwargs: Iterable[str]) -> None:
     """Log a warning that names the keyword arguments of a call that no Space has a use for."""
     if names := sorted(kwargs):
-        logger.warning("%s ignores %s: a Space has no use for it", owner, ", ".join(names))
+        remedies = sorted({_REMEDIES[name] for name in names if name in _REMEDIES})
+        said = [f"{owner} ignores {', '.join(names)}: a Space has no use for it.", *remedies]
+        logger.warning("%s", " ".join(said))

@@ -7,7 +7,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
 
 from qwen_space import tokens
@@ -17,6 +17,7 @@ from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
+from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
 
 if TYPE_CHECKING:
@@ -170,6 +171,9 @@ class _Events(AsyncIterator[CallEvent]):
         usage = await tokens.run_off_loop(
             tokens.count_usage, chat, completed.text, completed.thinking, **self._call.rendering
         )
+        if completed.model is not None:  # one name for one model, as in profiles and metadata
+            name = get_full_name(completed.model, self._call.space.config.space)
+            completed = replace(completed, model=name)
         events = self._reader.complete(completed, usage)
         self._replies = None
         if self._reader.chat is not None:

@@ -75,7 +75,7 @@ class ChatReply:
         duration: Seconds from the request to the end, of both replies where there were two.
         usage: The tokens that the replies took together.
         event_id: The last job's id on the server.
-        model: What the app was asked to run, such as "72B"; None if it has no choice.
+        model: The name of the model that the app was asked to run; None if it has no choice.
         asked_again: Whether the first reply was refused, and the model asked once more.
         problem: Why the reply is of no use, as a sentence: its only calls are invalid, or it is
             empty where tools are bound, or it is not the JSON that was asked for. Empty for any

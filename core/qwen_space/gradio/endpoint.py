@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from qwen_space.config import InputRole
+from qwen_space.errors import ModelNotOfferedError
 
 __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
 
@@ -213,7 +214,7 @@ class Endpoint:
         """Return the value of the app's model input that `model` stands for; None without one.
 
         Raises:
-            ValueError: The app does not offer it.
+            ModelNotOfferedError: The app does not offer it.
         """
         choosing = [each for each in self.every_input if each.role in {"model", "settings"}]
         given = next(iter(choosing), None)
@@ -221,7 +222,9 @@ class Endpoint:
         if given is None:
             if wanted in _DEFAULT_MODELS:
                 return None
-            raise ValueError(f"model={model!r}: this app has one model only; give 'qwen-2.5'.")
+            raise ModelNotOfferedError(
+                f"model={model!r}: this app has one model only; give 'qwen-2.5'."
+            )
         choices = given.choices or ()
         for choice in choices:
             if model == choice or wanted == _bare_model(str(choice)):
@@ -234,7 +237,7 @@ class Endpoint:
         if given.role == "model" and not choices:  # the page fills them in as it loads
             return model
         offered = ", ".join(str(choice) for choice in choices)
-        raise ValueError(
+        raise ModelNotOfferedError(
             f"model={model!r} is not offered by this Space; it offers: {offered}. "
             "'qwen-2.5' takes its default."
         )

@@ -17,6 +17,7 @@ from qwen_space import (
     EndpointError,
     Event,
     JobError,
+    ModelNotOfferedError,
     Queued,
     Rewritten,
     SpaceClient,
@@ -276,9 +277,9 @@ async def test_a_model_is_one_of_the_app_s(space: Any, model: str, choice: str) 
     assert (done.model, other.model) == (choice, "3B")
 
 
-async def test_a_model_that_is_not_offered_is_a_misuse_before_anything_is_sent(space: Any) -> None:
+async def test_a_model_that_is_not_offered_is_an_error_before_anything_is_sent(space: Any) -> None:
     async with SpaceClient(space.url, model="8B") as client:
-        with pytest.raises(ValueError, match=r"it offers: 72B, 32B, 14B, 7B, 3B, 1\.5B, 0\.5B"):
+        with pytest.raises(ModelNotOfferedError, match="it offers: 72B, 32B, 14B, 7B, 3B, 1"):
             await client.complete("Hi")
 
     assert space.joins == []
