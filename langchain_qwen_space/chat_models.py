@@ -68,6 +68,7 @@ from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    DEFAULT_REASONING_TAGS,
     History,
     InputRole,
     Timeouts,
@@ -245,6 +246,9 @@ class ChatQwenSpace(BaseChatModel):
 
     max_queue: int = DEFAULT_MAX_QUEUE
     """How many events of `stream` its reader may be behind; then the Space has to wait."""
+
+    reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS
+    """The tags around a model's thoughts at the start of its reply; None for no thoughts."""
 
     streaming: bool = False
     """Whether `invoke` streams, so that callbacks see tokens."""

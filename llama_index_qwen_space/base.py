@@ -62,6 +62,7 @@ from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
+    DEFAULT_REASONING_TAGS,
     History,
     InputRole,
     Timeouts,
@@ -224,6 +225,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         default=DEFAULT_MAX_QUEUE,
         description="How many events of a blocking stream its reader may be behind; then the "
         "Space has to wait.",
+    )
+    reasoning_tags: tuple[str, str] | None = Field(
+        default=DEFAULT_REASONING_TAGS,
+        description="The tags around a model's thoughts at the start of its reply; None for no "
+        "thoughts.",
     )
     temperature: float | None = Field(
         default=None,

@@ -125,6 +125,7 @@ class SpaceOptions(TypedDict, total=False):
     inputs: Mapping[str, Any]
     roles: Mapping[Any, InputRole | None]
     sampling: Mapping[str, float]
+    reasoning_tags: tuple[str, str] | None
     headers: Mapping[str, str]
     max_size: int
     max_queue: int

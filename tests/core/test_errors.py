@@ -12,6 +12,7 @@ from qwen_space.errors import (
     ContextOverflowError,
     EndpointError,
     JobError,
+    ModelNotOfferedError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -56,6 +57,7 @@ ERRORS = [
     (SpaceUnavailableError(URL, "paused.", "Do this."), ": paused. Do this.", "Do this"),
     (SpaceUnavailableError(URL, "HTTP 503: x", status=503), "HTTP 503: x. Open", "Open its page"),
     (EndpointError("None fits. Name one as endpoint."), "None fits", "Name one"),
+    (ModelNotOfferedError("It offers: 7B. Take that."), "It offers: 7B", "Take that"),
     (ProtocolError("No JSON."), "No JSON", "No JSON"),
     (ContextOverflowError(9, 8, "M"), "has 9 tokens, but M takes 8", "summarize earlier messages"),
     (ContextOverflowError(9, 8, "M", False), "has about 9 tokens", "choose a model"),
@@ -103,7 +105,7 @@ def test_every_error_is_in_these_tables() -> None:
     bases = {base for each in public for base in each.__bases__}
     leaves = public - bases
 
-    assert {type(error) for error, *_ in ERRORS} == leaves
+    assert {type(error) for error, *_ in ERRORS} == leaves | {EndpointError}
 
 
 def test_every_error_can_be_imported_from_the_package() -> None:
@@ -125,6 +127,7 @@ def test_every_error_can_be_imported_from_the_package() -> None:
         (AuthenticationError, {SpaceError}),
         (SpaceUnavailableError, {SpaceError}),
         (EndpointError, {SpaceError}),
+        (ModelNotOfferedError, {EndpointError, SpaceError}),
         (TransportError, set()),
         (SpaceError, set()),
     ],

@@ -150,7 +150,7 @@ class Watched(Space):
 @pytest.fixture
 def watched(llm: QwenSpace) -> type[Watched]:
     Watched.open = 0
-    llm._space = Watched(build_config(llm))
+    llm._space = Watched.from_config(build_config(llm))
     return Watched
 
 

@@ -69,6 +69,7 @@ def test_the_options_of_a_call_are_taken_out_of_its_arguments() -> None:
         "model": "7B",
         "stop": ["x"],
         "inputs": None,
+        "headers": None,
         "sampling": {"top_p": 0.5},
     }
     assert kwargs == {"other": 1}
@@ -92,11 +93,9 @@ def test_an_unknown_keyword_is_named_with_the_remedy(caplog: pytest.LogCaptureFi
     ("proxy", "kept"), [("http://a:1", "http://a:1"), ("http://u:p@a:1", None), (None, None)]
 )
 def test_secrets_are_dropped(proxy: str | None, kept: str | None) -> None:
-    fields = {"hf_token": "hf_x", "headers": {"a": "b"}, "proxy": proxy, "space": "s"}
+    secrets = {"hf_token": "hf_x", "auth": ("a", "b"), "headers": {"a": "b"}}
+    others = {"space": "s", "verify": False}
 
-    assert drop_secrets(fields) == {
-        "hf_token": None,
-        "headers": {},
-        "proxy": kept,
-        "space": "s",
-    }
+    left = drop_secrets({**others, **secrets, "proxy": proxy})
+
+    assert left == {**others, "hf_token": None, "auth": None, "headers": {}, "proxy": kept}

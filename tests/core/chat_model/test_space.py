@@ -18,6 +18,7 @@ import pytest
 from qwen_space import (
     Completed,
     JobError,
+    ModelNotOfferedError,
     Space,
     SpaceClient,
     SpaceConfig,
@@ -142,8 +143,10 @@ def test_an_error_passes_to_a_blocking_caller(space: Any) -> None:
 def test_a_misuse_passes_to_a_blocking_caller(space: Any, call: str) -> None:
     shared = at(space)
 
-    with pytest.raises(ValueError, match="8B"):
+    with pytest.raises(ModelNotOfferedError, match="8B"):
         list(getattr(shared, call)(HI, model="8B"))
+    with pytest.raises(ValueError, match="stop=5"):
+        list(getattr(shared, call)(HI, stop=5))
 
 
 @pytest.mark.parametrize(
