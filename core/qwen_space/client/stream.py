@@ -22,7 +22,7 @@ from qwen_space.events import (
     TextDelta,
     ThinkingDelta,
 )
-from qwen_space.gradio.deltas import common_prefix
+from qwen_space.gradio.deltas import TextTracker
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import SendData
 
@@ -181,26 +181,24 @@ class EventStreamReader:
 
         Thoughts are passed on whatever is in them.
         """
-        sent: list[str] = []
+        shown = TextTracker(TextDelta)
         async for event in events:
             match event:
                 case TextDelta():
                     if text := scanner.feed(event.delta):
-                        sent.append(text)
-                        yield TextDelta(text, sent)
+                        yield shown.append(text)
                 case Rewritten():
-                    old, sent = "".join(sent), [scanner.restart(event.text)]
-                    yield Rewritten(sent[0], sent[0][common_prefix(old, sent[0]) :])
+                    if (changed := shown.replace(scanner.restart(event.text))) is not None:
+                        yield changed
                 case Completed():
                     if text := scanner.flush():
-                        sent.append(text)
-                        yield TextDelta(text, sent)
+                        yield shown.append(text)
                     final = scanner.cut(event.text)
                     yield event if final is None else self._completed(final, "stop_sequence")
                 case _:
                     yield event
             if scanner.hit:
-                yield self._completed("".join(sent), "stop_sequence")
+                yield self._completed(shown.text, "stop_sequence")
                 return
 
     async def _owed(self, event_id: str | None) -> None:

@@ -9,6 +9,7 @@ from qwen_space.gradio.reasoning import ReasoningSplitter
 __all__ = ["AnswerReader"]
 
 _CURSORS = "".join(CURSORS)
+_ENDS = CURSORS | {""}  # of pieces that do not go on as they stand
 _MAX_HELD = 64  # characters: more of them are no cursor
 
 # No model writes these itself: an app that shows them escapes.
@@ -43,7 +44,7 @@ class AnswerReader:
 
     def takes_as_it_is(self, piece: str) -> bool:
         """Whether a piece is the answer's as it stands, and need not be fed."""
-        return self._is_plain and "<" not in piece and "&" not in piece and piece[-1] not in CURSORS
+        return self._is_plain and "<" not in piece and "&" not in piece and piece[-1:] not in _ENDS
 
     def read(self, text: str, *, is_final: bool = False) -> tuple[str, str]:
         """Take a whole new text; return the thoughts and the answer in it."""

@@ -12,7 +12,7 @@ from qwen_space.gradio.chatbot import find_prompt, find_reply
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.html_text import escapes_html
 
-__all__ = ["ChatValue", "TextTracker", "ValueEvent", "common_prefix"]
+__all__ = ["ChatValue", "TextTracker", "ValueEvent"]
 
 ValueEvent = ThinkingDelta | TextDelta | Rewritten
 
@@ -65,7 +65,7 @@ class TextTracker(Generic[Delta]):
             new = text[resume:]
         else:
             self._tail = _trailing_space("", text)
-            return Rewritten(text, text[common_prefix(old, text) :])
+            return Rewritten(text, text[_common_prefix(old, text) :])
         self._tail = _trailing_space(tail, new)
         return self._delta(new, self._pieces) if new else None
 
@@ -87,7 +87,7 @@ def _resume(old: str, new: str, sent_tail: str) -> int | None:
     """
     if len(old) > _MAX_RESUMED:
         return None
-    start = common_prefix(old, new)
+    start = _common_prefix(old, new)
     rest = _without_space(old[start:])
     if not rest:  # `old` ends within white space: step back to where that began
         position = len(new[:start].rstrip())
@@ -95,7 +95,7 @@ def _resume(old: str, new: str, sent_tail: str) -> int | None:
         position = _end_of_characters(new, start, len(rest))
     else:
         return None
-    return position + common_prefix(sent_tail, new[position : position + len(sent_tail)])
+    return position + _common_prefix(sent_tail, new[position : position + len(sent_tail)])
 
 
 def _end_of_characters(text: str, start: int, count: int) -> int:
@@ -115,7 +115,7 @@ def _without_space(text: str) -> str:
     return "".join(text.split())
 
 
-def common_prefix(one: str, other: str) -> int:
+def _common_prefix(one: str, other: str) -> int:
     """Return how many characters the two have in common at their start."""
     low, high = 0, min(len(one), len(other))
     while low < high:  # by halves, as comparing slices is quicker than comparing characters
@@ -180,20 +180,18 @@ class ChatValue:
         self._value, self.known = EditedValue(value), True
         return self._look(is_final=is_final)
 
-    def append(self, edits: list[Any]) -> list[ValueEvent] | None:
-        """Take edits that do nothing but append to the answer or the last thought, else None."""
-        if len(edits) != 1 or not isinstance(edit := edits[0], list) or len(edit) != 3:
+    def append(self, edit: Any) -> list[ValueEvent] | None:
+        """Take an edit that appends to the answer or to the last thought; None for any other."""
+        if type(edit) is not list or len(edit) != 3:
             return None
         action, path, piece = edit
-        if action != "append" or not isinstance(piece, str) or path is None:
+        if action != "append" or type(piece) is not str or path is None:
             return None
         if path == self._answer_string.path:
             self._answer_string.pieces.append(piece)
-            if not piece:
-                return []
             if self._reader.takes_as_it_is(piece):
                 return [self._answer.append(piece)]
-            return self._extend(piece)
+            return self._extend(piece) if piece else []
         if path == self._thought_string.path and not self._reader.has_thought:
             self._thought_string.pieces.append(piece)
             return [self._thoughts.append(piece)] if piece else []

@@ -102,6 +102,7 @@ class Job:
         self.event_id = event_id
         self._output = output
         self._protocol = protocol
+        self._takes_edits = protocol not in _FULL_VALUES
         self._decoder = SSEDecoder(max_size)
         self._value = ChatValue(prompt, reasoning_tags)
         self._max_size = max_size
@@ -146,8 +147,31 @@ class Job:
             StreamInterruptedError: The server gives up the stream.
             ProtocolError: The bytes are no message, or one that does not fit those before it.
         """
+        if self.done:
+            return
+        decoder = self._decoder
         try:
-            yield from self._receive(data)
+            decoder.feed(data)
+            while (event := decoder.next_event()) is not None:
+                size = len(event.data)
+                if size <= LARGE:
+                    message = decode_event(event)
+                else:
+                    message = yield from decode_large_event(event)
+                # Nearly all messages append a piece, so there each step counts.
+                if (
+                    type(message) is ProcessGenerating
+                    and (added := self._append(message)) is not None
+                ):
+                    for delta in added:
+                        yield delta
+                        self._size += len(delta.delta)
+                    if self._size > self._max_size:
+                        raise self._too_long()
+                elif message is not None and not self._is_of_another(message):
+                    yield from self._take(message, size)
+                    if self.done:
+                        return
         except QwenSpaceError as exc:
             self.state = JobState.FAILED
             exc.text = self.text
@@ -168,35 +192,15 @@ class Job:
             self.state = JobState.FAILED
             raise StreamInterruptedError(self.text, "the server closed it")
 
-    def _receive(self, data: bytes) -> Iterator[JobEvent | None]:
-        decoder = self._decoder
-        decoder.feed(data)
-        while not self.done and (event := decoder.next_event()) is not None:
-            size = len(event.data)
-            if size <= LARGE:
-                message = decode_event(event)
-            else:
-                message = yield from decode_large_event(event)
-            if type(message) is ProcessGenerating:  # nearly all of them append a piece
-                if (deltas := self._append(message)) is not None:
-                    for delta in deltas:
-                        yield delta
-                        self._count(len(delta.delta))
-                    continue
-            elif message is None:
-                continue
-            if not self._is_of_another(message):
-                yield from self._take(message, size)
-
     def _append(self, message: ProcessGenerating) -> list[ValueEvent] | None:
-        """Take a message that does nothing but append to the reply; None for any other."""
+        """Return the events of a message that does nothing but append to the reply, else None."""
         data, output = message.output.data, self._output
         if message.event_id != self.event_id or output is None or len(data) <= output:
             return None
         item = data[output]
-        if type(item) is not list or self._protocol in _FULL_VALUES or not self._value.known:
+        if type(item) is not list or len(item) != 1 or not self._takes_edits:
             return None
-        return self._value.append(item)
+        return self._value.append(item[0])
 
     def _is_of_another(self, message: AnyMessage) -> bool:
         event_id = getattr(message, "event_id", None)
@@ -206,10 +210,13 @@ class Job:
         """Count characters of events, of which a caller may keep all."""
         self._size += characters
         if self._size > self._max_size:
-            raise ProtocolError(
-                f"The reply is longer than {self._max_size} characters; "
-                "raise max_size if that is to be expected."
-            )
+            raise self._too_long()
+
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(
+            f"The reply is longer than {self._max_size} characters; "
+            "raise max_size if that is to be expected."
+        )
 
     def _take(self, message: AnyMessage, size: int) -> Iterator[JobEvent | None]:
         match message:
@@ -296,7 +303,7 @@ class Job:
         """Whether the item holds edits, and not a whole value."""
         if self._protocol is None:
             return item == [] or is_edits(item)
-        if self._protocol in _FULL_VALUES:
+        if not self._takes_edits:
             return False
         if not isinstance(item, list):
             raise ProtocolError(f"Expected edits, got {reprlib.repr(item)}")

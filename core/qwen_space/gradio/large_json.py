@@ -130,6 +130,8 @@ def _decode_dict(part: memoryview, depth: int) -> Generator[None, None, dict[str
 
 def _decode_string(part: memoryview) -> Generator[None, None, str]:
     text = bytes(part).strip()
+    if not text.endswith(b'"'):
+        raise ProtocolError(f"A message of the stream is not JSON: {_start(text[:200])}")
     pieces, at = [], 1
     while at < len(text) - 1:
         end = _cut(text, at, min(at + _SLICE, len(text) - 1))

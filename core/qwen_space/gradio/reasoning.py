@@ -54,7 +54,7 @@ class ReasoningSplitter:
         stripped = text.lstrip()
         if self._state is not _State.START or stripped.startswith(self._open):
             return self.feed(text)
-        if (found := self._alone.search(text)) is None:
+        if (found := self._closing(text)) is None:
             return self.feed(text)
         self._state = _State.AFTER
         return text[: found.start()].strip(), self._answer(text[found.end() :])
@@ -84,6 +84,10 @@ class ReasoningSplitter:
         """Return the thoughts and the answer that were held back, as nothing follows."""
         held, self._held = self._held, ""
         return (held.rstrip(), "") if self._state is _State.THINKING else ("", held)
+
+    def _closing(self, text: str) -> re.Match[str] | None:
+        """Find a closing tag alone on its line; the plain search spares most texts the pattern."""
+        return self._alone.search(text) if self._close in text else None
 
     def _begin(self, text: str) -> tuple[str, bool]:
         """Return the text to go on with, and whether it is known to be thoughts or not."""
@@ -119,7 +123,7 @@ class ReasoningSplitter:
 
     def _watch(self, text: str, *, at_line_start: bool) -> str:
         """Look for a closing tag that stands alone on its line."""
-        found = self._alone.search(text)
+        found = self._closing(text)
         if found is not None and (found.start() or at_line_start):
             self.must_restart = True
         held = _overlap(text, self._close)

@@ -48,6 +48,7 @@ class SSEDecoder:
         self._max_event_size = max_event_size
         self._buffer = b""  # has events that were not taken yet, from `_at` on
         self._at = 0
+        self._block: bytes | None = None  # an event that came in several chunks
         self._rest = bytearray()  # of an event whose end has not come
         self._after_cr = False
         self._at_start = True
@@ -63,7 +64,7 @@ class SSEDecoder:
         if self._at_start:
             chunk = self._without_bom(chunk)
         if self._rest:
-            chunk = self._completed(chunk)
+            chunk = self._complete(chunk)
         self._buffer, self._at = chunk, 0
 
     def next_event(self) -> ServerSentEvent | None:
@@ -72,12 +73,19 @@ class SSEDecoder:
         Raises:
             ProtocolError: The event is larger than allowed.
         """
+        if self._block is not None:
+            block, self._block = self._block, None
+            if (event := _parsed(block)) is not None:
+                return event
         while True:
             buffer, at = self._buffer, self._at
+            if at == len(buffer):
+                return None
             end = buffer.find(b"\n", at)
             # Gradio sends one line of data for each event, and nothing else.
-            if buffer.startswith(b"\n", end + 1) and buffer.startswith(b"data: ", at) and end >= 0:
-                self._check_size(end - at)
+            if buffer[end : end + 2] == b"\n\n" and buffer.startswith(b"data: ", at):
+                if end - at > self._max_event_size:
+                    self._check_size(end - at)
                 self._at = end + 2
                 return ServerSentEvent(buffer[at + 6 : end])
             if end == at:  # an empty line with no event before it
@@ -109,22 +117,26 @@ class SSEDecoder:
         self._at_start = False
         return chunk.removeprefix(_BOM)
 
-    def _completed(self, chunk: bytes) -> bytes:
-        """Return the unfinished event with `chunk` after it; nothing while it has no end."""
-        searched = len(self._rest) - 1  # its last byte may be the first of the blank line
-        self._rest += chunk
-        if self._rest.find(b"\n\n", searched) < 0:
-            self._keep(b"", 0)
+    def _complete(self, chunk: bytes) -> bytes:
+        """Take the unfinished event, if `chunk` has its end; return the bytes after it."""
+        had = len(self._rest)
+        joint = bytes(self._rest[-1:])  # may be the first of the two line ends
+        end = (joint + chunk).find(b"\n\n") + 2 - len(joint)
+        if end < 2 - len(joint):
+            self._keep(chunk, 0)
             return b""
-        whole = bytes(self._rest)
+        self._rest += chunk[:end]
+        self._check_size(len(self._rest) - 2)
+        self._block = bytes(memoryview(self._rest)[: had + end - 2])
         self._rest = bytearray()
-        return whole
+        return chunk[end:]
 
     def _keep(self, buffer: bytes, at: int) -> None:
         """Keep the start of an event; comments before it are dropped at once."""
         self._buffer, self._at = b"", 0
         self._rest += buffer[at:]
-        if self._rest.startswith(b":") and (comments := _COMMENTS.match(self._rest)):
+        has_line = buffer.find(b"\n", at) >= 0  # else there is no more to drop than before
+        if has_line and (comments := _COMMENTS.match(self._rest)):
             end = comments.end()
             del comments, self._rest[:end]
         self._check_size(len(self._rest))
@@ -141,6 +153,8 @@ def _parsed(block: bytes) -> ServerSentEvent | None:
     """Return the event in the lines of a block; None where they have no data."""
     if block.count(b"\n") > _MAX_LINES:
         raise ProtocolError(f"An event of the stream has more than {_MAX_LINES} lines.")
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return ServerSentEvent(block[6:])
     data: list[bytes] = []
     event = ""
     for line in block.split(b"\n"):

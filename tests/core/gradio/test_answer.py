@@ -36,7 +36,7 @@ def appended(
     value = ChatValue(prompt, TAGS)
     events = value.replace(rows(pieces[0], row))
     for piece in pieces[1:]:
-        more = value.append([["append", PATH, piece]])
+        more = value.append(["append", PATH, piece])
         assert more is not None
         events += more
     if final:
@@ -201,7 +201,7 @@ def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
     user = {"role": "user", "content": "u"}
 
     events = value.replace([user, thought, {"role": "assistant", "content": "<think>se"}])
-    events += value.append([["append", [2, "content"], "cond</think>42"]]) or []
+    events += value.append(["append", [2, "content"], "cond</think>42"]) or []
 
     assert "".join(deltas(events, ThinkingDelta)) == value.thinking == "first\n\nsecond"
     assert value.text == "42"

@@ -1,0 +1,202 @@
+"""Whatever a server sends costs time and memory that grow as its bytes do, and the loop's turns."""
+
+from __future__ import annotations
+
+import gc
+import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import QwenSpaceError
+from qwen_space.gradio.job import Job
+
+MB = 2**20
+CHUNK = 65_536  # bytes that come at once
+
+
+def generating(chat: Any) -> bytes:
+    text = chat.decode() if isinstance(chat, bytes) else json.dumps(chat)
+    return b'data: {"msg":"process_generating","event_id":"e","output":{"data":[%b]}}\n\n' % (
+        text.encode()
+    )
+
+
+def edits(count: int, edit: Callable[[int], Any]) -> Iterable[bytes]:
+    return (generating([edit(index)]) for index in range(count))
+
+
+def follow(chunks: Iterable[bytes], protocol: str = "sse_v3") -> tuple[Job, float]:
+    """Return a job that received all chunks or failed, and the longest time without a turn."""
+    job = Job("e", 0, protocol, reasoning_tags=("<think>", "</think>"), prompt="a < b")
+    longest, last = 0.0, time.process_time()
+    try:
+        for message in chunks:
+            for at in range(0, len(message), CHUNK):
+                for _ in job.receive(message[at : at + CHUNK]):
+                    longest = max(longest, time.process_time() - last)
+                    last = time.process_time()
+                longest, last = max(longest, time.process_time() - last), time.process_time()
+    except QwenSpaceError:
+        pass
+    return job, longest
+
+
+ROW = {"role": "assistant", "content": "b" * 90}
+LONG = [["u", "b" * 400_000]]
+MANY = [["u", "b"]] * 40_000
+
+# Each gives the messages of a stream that is `n` times as long.
+HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
+    "long-text": lambda n: [generating("x" * n * MB)],
+    "long-text-of-escapes": lambda n: [generating("\x00" * (n * MB // 6))],
+    "long-piece": lambda n: [generating("a"), generating([["append", [], "x" * n * MB]])],
+    "many-rows": lambda n: [generating(MANY * n)],
+    "small-edits-of-a-long-text": lambda n: [
+        generating(LONG),
+        *edits(400 * n, lambda _: ["append", [0, 0], "x"]),
+    ],
+    "small-edits-of-a-long-list": lambda n: [
+        generating(MANY),
+        *edits(400 * n, lambda _: ["add", [0], ["u", "b"]]),
+    ],
+    "many-edits-at-once": lambda n: [
+        generating(MANY),
+        generating([["replace", [0, 0], "b"]] * 4_000 * n),
+    ],
+    "small-rewritings-of-many-parts": lambda n: [
+        generating([{"role": "user", "content": "u"}, *[ROW] * 4_000]),
+        *edits(200 * n, lambda index: ["replace", [1, "content"], str(index)]),
+    ],
+    "thoughts-without-end": lambda n: [
+        generating("<think>"),
+        *edits(4_000 * n, lambda _: ["append", [], "hm"]),
+    ],
+    "white-space-in-thoughts": lambda n: [
+        generating("<think>a"),
+        *edits(4_000 * n, lambda _: ["append", [], "  "]),
+    ],
+    "cursors-without-end": lambda n: [
+        generating("a"),
+        *edits(4_000 * n, lambda _: ["append", [], "▌"]),
+    ],
+    "starts-of-tags": lambda n: [
+        generating("a"),
+        *edits(4_000 * n, lambda _: ["append", [], "\n</think"]),
+    ],
+    "starts-of-escapes": lambda n: [
+        generating([["a &lt; b", "a"]]),
+        *edits(4_000 * n, lambda _: ["append", [0, 1], "&am"]),
+    ],
+    "cursors-of-whole-texts": lambda n: [
+        generating("x" * 2_000 * n + "▌"),
+        *[
+            generating([["replace", [], "x" * 2_000 * n + "y" * index + "▌"]])
+            for index in range(40)
+        ],
+    ],
+    "a-reason-of-quotes": lambda n: [
+        b'data: {"msg":"process_completed","event_id":"e","success":false,"output":{"error":"%b"}}'
+        b"\n\n" % (b"'" + b"(" * 200_000 * n + b"'")
+    ],
+    "lines": lambda n: [b"data: x\n" * 200_000 * n],
+    "comments": lambda n: [b": x\n" * 200_000 * n],
+    "a-long-comment": lambda n: [b":" + b"x" * n * MB],
+}
+
+
+def cost(make: Callable[[int], list[bytes]], n: int) -> float:
+    """Return the CPU seconds of a stream, the least of three."""
+    messages = make(n)
+    times = []
+    for _ in range(3):
+        gc.collect()
+        start = time.process_time()
+        follow(messages)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_four_times_the_bytes_cost_four_times_the_time(name: str) -> None:
+    make = HOSTILE[name]
+
+    # Quadratic would be 16 times; what is too little to measure is linear.
+    assert cost(make, 4) < 9 * max(cost(make, 1), 0.004)
+
+
+@pytest.fixture
+def small_heap() -> Iterator[None]:
+    """Keep the collector from all that the tests have imported, which takes it a while."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("small_heap")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_caller_gets_a_turn_in_time(name: str) -> None:
+    messages = HOSTILE[name](4)
+
+    _, longest = follow(messages)
+
+    assert longest < 0.05 * _slowness()
+
+
+def _slowness() -> float:
+    """Return how much slower this machine is now than a quiet one, for a figure to be fair."""
+    start = time.process_time()
+    sum(range(1_000_000))
+    return max((time.process_time() - start) / 0.02, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("long-text", 6), ("long-piece", 6), ("many-rows", 20), ("lines", 6)]
+)
+def test_memory_is_a_few_times_the_bytes(name: str, most: float) -> None:
+    messages = HOSTILE[name](4)
+    tracemalloc.start()
+    try:
+        follow(messages)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < most * sum(map(len, messages))
+
+
+def test_a_list_of_nothing_is_an_error_before_it_takes_memory() -> None:
+    message = generating(b"[" + b",".join([b"[]"] * 2_000_000) + b"]")
+    tracemalloc.start()
+    try:
+        job, _ = follow([message])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert job.done
+    assert peak < 5 * len(message)
+
+
+def test_edits_that_are_too_much_work_to_show_at_once_are_shown_in_the_end() -> None:
+    rows = [{"role": "user", "content": "u"}, *[ROW] * 4_000]
+    job = Job("e", 0, "sse_v3")
+    for message in [generating(rows), *edits(50, lambda at: ["replace", [1, "content"], f"{at}"])]:
+        for _ in job.receive(message):
+            pass
+    rows[1] = {"role": "assistant", "content": "49"}
+    last = {
+        "msg": "process_completed",
+        "event_id": "e",
+        "success": True,
+        "output": {"data": [rows]},
+    }
+
+    events = [*job.receive(b"data: " + json.dumps(last).encode() + b"\n\n")]
+
+    assert job.text.startswith("49\n\n")
+    assert [each for each in events if each is not None][-1].text == job.text
