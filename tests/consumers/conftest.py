@@ -1,0 +1,19 @@
+"""The packages are imported only where these tests are asked for: others do not have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the files alone unless the marker is asked for."""
+    return None if config.option.markexpr == "consumers" else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the packages' use of what is deprecated in each other to them."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
