@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import operator
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -495,3 +498,25 @@ def test_a_function_s_result_of_old_is_understood(
     model.invoke([HumanMessage("Hi"), FunctionMessage("5", name="add")])
 
     assert "<tool_response>\n5\n</tool_response>" in space.joins[0]["data"][0]
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["invoke", "stream"])
+def test_a_result_that_the_model_makes_up_stops_the_job(
+    space: ScriptedSpace, streams: bool
+) -> None:
+    space.engine.reply = [
+        call_text(ToolCall("get_weather", {"city": "Oslo"})),
+        "\n<tool_",
+        "response>",
+        *["made up "] * 1000,
+    ]
+    space.engine.gate = threading.Semaphore(4)
+    model = ChatQwenSpace(space=space.url).bind_tools([SCHEMA])
+
+    chunks = model.stream("Hi") if streams else [model.invoke("Hi")]
+    reply: Any = functools.reduce(operator.add, chunks)
+
+    assert reply.tool_calls[0]["args"] == {"city": "Oslo"}
+    assert reply.text == ""
+    assert reply.response_metadata["finish_reason"] == "tool_calls"
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Turn", "part_text", "to_turns"]
+__all__ = ["Turn", "join_parts", "part_text", "to_turns"]
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
+_LONGEST_NAME = 64  # characters, as in OpenAI's protocol
+
+# The keys under which a part of each type has its text.
+_TEXT_KEYS = {
+    "text": "text",
+    "input_text": "text",
+    "output_text": "text",
+    "text-plain": "text",
+    "refusal": "refusal",
+}
+_TEXT_FORMATS = ("json", "xml", "yaml", "csv", "javascript", "toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +32,38 @@ class Turn:
     Attributes:
         role: "system", "developer", "user", "assistant", "tool", or any other name.
         text: The text.
+        name: The name of the person or agent, where several have the same role.
     """
 
     role: str
     text: str
+    name: str | None = None
 
     @property
     def is_system(self) -> bool:
         """Whether it belongs to the system prompt."""
         return self.role in _SYSTEM_ROLES
 
+    @property
+    def label(self) -> str:
+        """The name on one line, cut to 64 characters; empty without one."""
+        name = " ".join((self.name or "").split())[:_LONGEST_NAME]
+        return name.encode("utf-8", "replace").decode()  # no half of a surrogate pair
+
+    @property
+    def labelled_text(self) -> str:
+        """The text behind the name, for an app that has no place for names.
+
+        The assistant's own turns have none, as the model would begin its replies with it.
+        """
+        return f"{self.label}: {self.text}" if self.label and self.role == "user" else self.text
+
 
 def to_turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
-    """Convert plain `{"role": ..., "content": ...}` messages to turns.
+    """Convert plain `{"role": ..., "content": ..., "name": ...}` messages to turns.
 
-    `content` is a string, None, or a list of strings and `{"type": "text", "text": ...}` parts.
+    `content` is a string, None, or a list of strings and of parts as `part_text` takes them, which
+    are joined by line breaks. `name` may be missing.
 
     Raises:
         ValueError: A message has no role, or a part that is no text.
@@ -46,11 +77,20 @@ def _to_turn(message: Mapping[str, Any]) -> Turn:
         raise ValueError(f'A message has no role: {message!r:.200}; give {{"role", "content"}}.')
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
-    return Turn(role, "".join(map(part_text, parts)))
+    name = message.get("name")
+    return Turn(role, join_parts(map(part_text, parts)), name if isinstance(name, str) else None)
+
+
+def join_parts(texts: Iterable[str]) -> str:
+    """Join the texts of a message's parts, each on a line of its own; empty ones are left out."""
+    return "\n".join(filter(None, texts))
 
 
 def part_text(part: Any) -> str:
     """Return the text of one part of a message's content.
+
+    Parts are strings and mappings with a `type`: texts as OpenAI, Anthropic and LangChain write
+    them, `json`, Anthropic's `document` and `search_result`, and files of text, in base64 or not.
 
     Raises:
         ValueError: The part is something else, such as an image.
@@ -59,9 +99,85 @@ def part_text(part: Any) -> str:
         return ""
     if isinstance(part, str):
         return part
-    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    if kind == "text" and isinstance(text := part.get("text"), str):
+    if isinstance(part, Mapping) and (text := _read_part(part)) is not None:
         return text
+    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
     raise ValueError(
         f"A Space takes text only, so a part of type {kind!r} cannot be sent: leave it out."
     )
+
+
+def _read_part(part: Mapping[str, Any]) -> str | None:
+    kind = part.get("type")
+    if isinstance(kind, str) and kind in _TEXT_KEYS:
+        return _string(part.get(_TEXT_KEYS[kind]))
+    match kind:
+        case "json":
+            value = next((part[key] for key in ("json", "data", "value") if key in part), None)
+            return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+        case "search_result":
+            return _titled(part, _nested(part.get("content")))
+        case "document":
+            return _titled(part, _read_source(part.get("source")))
+        case "file":
+            return _read_file(part)
+    return None
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _nested(content: Any) -> str | None:
+    if isinstance(content, str):
+        return content
+    texts = [_read_part(each) for each in content or () if isinstance(each, Mapping)]
+    return None if None in texts or not texts else join_parts(text for text in texts if text)
+
+
+def _titled(part: Mapping[str, Any], text: str | None) -> str | None:
+    """Return a text below its title, and the place where it was found."""
+    if text is None:
+        return None
+    found = (part.get("title"), part.get("source"), part.get("context"))
+    return join_parts([*(each for each in found if isinstance(each, str)), text])
+
+
+def _read_source(source: Any) -> str | None:
+    """Return the text of an Anthropic document's source."""
+    if not isinstance(source, Mapping):
+        return None
+    match source.get("type"):
+        case "text":
+            return _string(source.get("data"))
+        case "content":
+            return _nested(source.get("content"))
+        case "base64" if _is_text(source.get("media_type")):
+            return _decode(source.get("data"))
+    return None
+
+
+def _read_file(part: Mapping[str, Any]) -> str | None:
+    """Return the text of a file as LangChain or OpenAI write it."""
+    if part.get("source_type") == "text":
+        return _string(part.get("text"))
+    inner = part.get("file")
+    if isinstance(inner, Mapping):
+        head, _, data = str(inner.get("file_data", "")).partition(",")
+        is_text = head.startswith("data:") and _is_text(head[len("data:") :])
+        return _titled({"title": inner.get("filename")}, _decode(data)) if is_text else None
+    if _is_text(part.get("mime_type")):
+        return _decode(part.get("base64") or part.get("data"))
+    return None
+
+
+def _is_text(mime_type: Any) -> bool:
+    kind = str(mime_type or "").partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind.rpartition("/")[2].rpartition("+")[2] in _TEXT_FORMATS
+
+
+def _decode(data: Any) -> str | None:
+    try:
+        return base64.b64decode(data, validate=True).decode() if isinstance(data, str) else None
+    except (binascii.Error, UnicodeDecodeError):
+        return None

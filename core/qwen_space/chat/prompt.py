@@ -37,8 +37,8 @@ def render_prompt(chat: Sequence[Turn], *, system_apart: bool = True) -> Rendere
     """Render a chat as system prompt and prompt.
 
     All system messages, joined by a newline, are the system prompt. A single user message is
-    the prompt as it stands; anything else becomes a line `Role: text` for each message, and
-    `Assistant:` as the last.
+    the prompt as it stands; anything else becomes a line `Role: text` for each message, or
+    `Role (name): text`, and `Assistant:` as the last.
 
     Args:
         chat: The messages, in order.
@@ -55,7 +55,7 @@ def render_prompt(chat: Sequence[Turn], *, system_apart: bool = True) -> Rendere
     system = [turn.text for turn in chat if turn.is_system and system_apart]
     spoken = [turn for turn in chat if not (turn.is_system and system_apart)]
     if len(spoken) == 1 and spoken[0].role == "user":
-        prompt = check_prompt(spoken[0].text)
+        prompt = spoken[0].labelled_text if check_prompt(spoken[0].text) else ""
     else:
         prompt = "\n".join([*map(_line, spoken), "Assistant:"])
     return RenderedPrompt("\n".join(system) if system else None, prompt)
@@ -70,7 +70,7 @@ def pair_turns(chat: Sequence[Turn]) -> tuple[list[tuple[str, str]], str] | None
     roles = [turn.role for turn in spoken]
     if len(spoken) % 2 == 0 or roles != (["user", "assistant"] * len(spoken))[: len(spoken)]:
         return None
-    texts = [turn.text for turn in spoken]
+    texts = [turn.labelled_text for turn in spoken]
     return list(zip(texts[:-1:2], texts[1::2], strict=True)), texts[-1]
 
 
@@ -90,7 +90,7 @@ def effective_messages(
     given = "\n".join(texts) if texts else (DEFAULT_SYSTEM_PROMPT if system is None else system)
     if history == "split" or pair_turns(chat) is None:
         spoken = [Turn("user", render_prompt(chat).prompt)]
-    return [Turn("system", given), *spoken]
+    return [Turn("system", given), *(Turn(turn.role, turn.labelled_text) for turn in spoken)]
 
 
 def check_prompt(prompt: str) -> str:
@@ -117,4 +117,5 @@ def _check_text(turn: Turn) -> None:
 
 
 def _line(turn: Turn) -> str:
-    return f"{turn.role[:1].upper()}{turn.role[1:]}: {turn.text}"
+    role = f"{turn.role[:1].upper()}{turn.role[1:]}"
+    return f"{role} ({turn.label}): {turn.text}" if turn.label else f"{role}: {turn.text}"

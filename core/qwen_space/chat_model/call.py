@@ -113,10 +113,17 @@ class ChatCall:
 
     @property
     def sent_options(self) -> CallOptions:
-        """The options; a chat with tools is split unless the caller wants native turns."""
-        if self.tools == NO_TOOLS or self.space.config.history != "auto":
-            return self.options
-        return {"history": "split", **self.options}
+        """The options of the call, with what the tools need.
+
+        Their stop sequences are added, and the chat is split unless the caller wants native turns.
+        """
+        options: CallOptions = {**self.options}
+        if self.tools.stop:
+            stop = options.get("stop") or ()
+            options["stop"] = [*((stop,) if isinstance(stop, str) else stop), *self.tools.stop]
+        if self.tools != NO_TOOLS and self.space.config.history == "auto":
+            options.setdefault("history", "split")
+        return options
 
 
 class _Events(AsyncIterator[CallEvent]):
@@ -198,4 +205,4 @@ def _append_instruction(chat: list[Turn], instruction: str) -> list[Turn]:
     *earlier, last = chat
     if last.role != "user":
         return [*chat, Turn("user", instruction)]
-    return [*earlier, Turn("user", f"{last.text}\n\n{instruction}")]
+    return [*earlier, replace(last, text=f"{last.text}\n\n{instruction}")]

@@ -512,7 +512,8 @@ def _join_texts(parts: Iterable[Part]) -> Iterator[Part]:
 
 def _finish_reason(completed: Completed, parsed: ParsedReply) -> str:
     """Return why a reply ended. One that ends within a call did not come to its end."""
-    if completed.finish_reason != "stop" or not (parsed.calls or parsed.invalid):
+    is_end = completed.finish_reason in {"stop", "stop_sequence"}  # the latter behind a call, too
+    if not is_end or not (parsed.calls or parsed.invalid):
         return completed.finish_reason
     return "error" if parsed.invalid else "tool_calls"
 

@@ -128,6 +128,14 @@ class ToolBinding:
         return bool(self.schemas) and self.choice != "none"
 
     @property
+    def stop(self) -> tuple[str, ...]:
+        """The stop sequences with which a job is to be asked: a result that the model makes up.
+
+        In a JSON string a line break is escaped, so the sequence does not occur in arguments.
+        """
+        return ("\n<tool_response>",) if self.active else ()
+
+    @property
     def forced(self) -> bool:
         """Whether a call has to come."""
         return self.choice in {"any", "one"}

@@ -57,9 +57,9 @@ def read_calls(text: str, schemas: Schemas) -> list[tuple[str, Arguments]]:
     Raises:
         ValueError: There is no call; the message says why.
     """
-    text = _without_fence(text.strip())
-    if text.startswith(FUNCTION):
-        return [_read_function(text, schemas)]
+    text = _without_fence(text)
+    if text.lstrip().startswith(FUNCTION):
+        return [_read_function(text.strip(), schemas)]
     value = read_json(text)
     if not isinstance(value, list):
         return [read_call(value, schemas)]
@@ -69,10 +69,11 @@ def read_calls(text: str, schemas: Schemas) -> list[tuple[str, Arguments]]:
 
 
 def _without_fence(text: str) -> str:
-    fence = _FENCE.match(text)
-    if fence is None or not text.endswith("```") or len(text) < fence.end() + 3:
+    bare = text.strip()
+    fence = _FENCE.match(bare)
+    if fence is None or not bare.endswith("```") or len(bare) < fence.end() + 3:
         return text
-    return text[fence.end() : -3].strip()
+    return bare[fence.end() : -3]
 
 
 def _read_item(number: int, value: Any, schemas: Schemas) -> tuple[str, Arguments]:

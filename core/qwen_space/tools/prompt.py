@@ -8,7 +8,7 @@ what it was trained on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from qwen_space.chat.messages import Turn
@@ -31,12 +31,14 @@ class Message:
         calls: The assistant's calls, which come after its text.
         call_id: The `id` of the call that a tool's result belongs to. Qwen is not told any ids:
             results belong to calls by their order, so they are put into that.
+        name: The name of the person or agent, where several have the same role.
     """
 
     role: str
     text: str | None = ""
     calls: Sequence[ToolCall] = ()
     call_id: str | None = None
+    name: str | None = None
 
 
 def render(
@@ -86,7 +88,7 @@ def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
             continue
         for message in group:
             calls = message.calls
-            yield Turn(message.role, _message_text(message))
+            yield Turn(message.role, _message_text(message), message.name)
 
 
 def _in_order(results: list[Message], calls: Sequence[ToolCall]) -> list[Message]:
@@ -109,5 +111,5 @@ def _instructed(turns: list[Turn], instruction: str) -> list[Turn]:
     if not instruction:
         return turns
     place = len(turns) - 1 if turns[-1].role == "user" else 0
-    told = Turn(turns[place].role, f"{turns[place].text}\n\n{instruction}")
+    told = replace(turns[place], text=f"{turns[place].text}\n\n{instruction}")
     return [*turns[:place], told, *turns[place + 1 :]]

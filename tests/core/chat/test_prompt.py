@@ -180,3 +180,22 @@ def test_half_a_surrogate_pair_is_a_misuse_that_names_its_place(role: str, half:
 
     with pytest.raises(ValueError, match=rf"Character 1 of the {role} message"):
         render_prompt(chat)
+
+
+def test_names_of_messages_reach_the_prompt() -> None:
+    chat = [Turn("user", "A", "Ann"), Turn("assistant", "B", "Bob"), Turn("user", "C")]
+
+    assert render_prompt(chat).prompt == "User (Ann): A\nAssistant (Bob): B\nUser: C\nAssistant:"
+    assert render_prompt(chat[:1]).prompt == "Ann: A"
+    assert pair_turns(chat) == ([("Ann: A", "B")], "C")
+    assert effective_messages(chat, history="native", system="S") == [
+        Turn("system", "S"),
+        Turn("user", "Ann: A"),
+        Turn("assistant", "B"),
+        Turn("user", "C"),
+    ]
+
+
+def test_a_name_does_not_fill_an_empty_message() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        render_prompt([Turn("user", " ", "Ann")])

@@ -275,3 +275,18 @@ def test_asking_once_more_says_what_was_wrong() -> None:
     assert tools.reask().startswith("Your answer has no function call.")
     assert "it has no name" in tools.reask([InvalidCall("{}", "it has no name")])
     assert 'the function "f"' in tools.reask()
+
+
+@pytest.mark.parametrize("choice", ["auto", "any"])
+def test_a_message_keeps_its_name(choice: str) -> None:
+    tools = ToolBinding.from_schemas([tool("f")], choice)
+
+    turns = render([Message("user", "Hi", name="Ann")], tools)
+
+    assert (turns[-1].role, turns[-1].name) == ("user", "Ann")
+    assert turns[-1].text.startswith("Hi")
+
+
+def test_a_job_with_tools_stops_where_the_model_makes_up_a_result() -> None:
+    assert ToolBinding.from_schemas([tool("f")]).stop == ("\n<tool_response>",)
+    assert ToolBinding.from_schemas([tool("f")], "none").stop == ()
