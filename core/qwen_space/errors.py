@@ -121,17 +121,17 @@ class SpaceUnreachableError(TransportError, ConnectionError):
     Attributes:
         url: The Space's address.
         reason: What the operating system, or the proxy, said.
-        lasting: Whether another try is of no use, as for a certificate that is not valid.
+        retryable: Whether another try may help; False for a certificate that is not valid.
         remedy: What to do; None is what can always be done.
     """
 
     def __init__(
-        self, url: str, reason: str, *, lasting: bool = False, remedy: str | None = None
+        self, url: str, reason: str, *, retryable: bool = True, remedy: str | None = None
     ) -> None:
         super().__init__(url, reason)
         self.url = url
         self.reason = reason
-        self.lasting = lasting
+        self.retryable = retryable
         self.remedy = remedy
 
     def _said(self) -> str:

@@ -15,7 +15,7 @@ from qwen_space.client.aiohttp_internals import (
     stop_read_timeout,
 )
 from qwen_space.client.deadline import Deadline
-from qwen_space.client.translation import no_http, translated
+from qwen_space.client.http_errors import invalid_http, map_aiohttp_errors
 from qwen_space.errors import QwenSpaceError, SpaceTimeoutError
 
 __all__ = ["Body"]
@@ -110,7 +110,9 @@ class Body:
         try:
             return await reader.readany()
         except Exception:
-            with translated(self.url, self._deadline.timeouts):  # it costs a microsecond to enter
+            with map_aiohttp_errors(
+                self.url, self._deadline.timeouts
+            ):  # it costs a microsecond to enter
                 raise
         finally:
             self._waiting = None
@@ -144,7 +146,7 @@ class Body:
         """End the wait for more on a connection that has been closed."""
         reader = self._response.content
         if not reader.is_eof() and reader.exception() is None:
-            end_wait(reader, no_http(self.url, reason))
+            end_wait(reader, invalid_http(self.url, reason))
 
     def _check_idle(self, silence: float) -> None:
         """End the wait after so much silence, or look again when it would be as much."""

@@ -22,11 +22,10 @@ from qwen_space.client.aiohttp_internals import Connector
 from qwen_space.client.background import BackgroundTasks
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
-from qwen_space.client.http_errors import error_detail, refusal
+from qwen_space.client.http_errors import error_detail, error_from_response, map_aiohttp_errors
 from qwen_space.client.login import NOT_LOGGED_IN, Login, login_error, login_form
 from qwen_space.client.proxies import Proxy, choose_proxy, environment_proxies
 from qwen_space.client.tls import TLSFileError, tls_context
-from qwen_space.client.translation import translated
 from qwen_space.config import Secret, SpaceConfig, Timeouts
 from qwen_space.errors import (
     AuthenticationError,
@@ -274,7 +273,9 @@ class Transport:
             async with response:
                 said = await Body(response, deadline).read_error()
                 url = str(response.url.with_query(None))
-                raise refusal(url, response.status, response.headers, said, self._proxy(url))
+                raise error_from_response(
+                    url, response.status, response.headers, said, self._proxy(url)
+                )
         return response
 
     async def _request(
@@ -291,12 +292,12 @@ class Transport:
             raise SpaceUnreachableError(
                 url,
                 f"the proxy {proxy} speaks SOCKS, and aiohttp does not",
-                lasting=True,
+                retryable=False,
                 remedy=f"{proxy.remedy} SpaceClient also takes a session that speaks SOCKS.",
             )
         tls = await self._tls(url, proxy)
         size = 0 if data is None else len(data.getbuffer())
-        with translated(url, deadline.timeouts, proxy):
+        with map_aiohttp_errors(url, deadline.timeouts, proxy):
             async with deadline.limit_head(size):
                 return await session.request(
                     method,
@@ -329,7 +330,7 @@ class Transport:
         try:
             return await tls_context(self.config)
         except TLSFileError as exc:
-            raise SpaceUnreachableError(url, str(exc), lasting=True) from exc
+            raise SpaceUnreachableError(url, str(exc), retryable=False) from exc
 
     def _opened_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

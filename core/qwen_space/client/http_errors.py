@@ -1,41 +1,151 @@
-"""What it means that an answer's HTTP status is not 200."""
+"""Map failed requests to errors: aiohttp's exceptions, and statuses other than 200."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import email.utils
 import json
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+
+import aiohttp
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from qwen_space.client import hub
 from qwen_space.client.login import NOT_LOGGED_IN
 from qwen_space.client.proxies import Proxy
+from qwen_space.config import Timeouts
 from qwen_space.errors import (
     AuthenticationError,
     JobError,
+    ProtocolError,
     QueueFullError,
     QuotaError,
     QwenSpaceError,
     SpaceStatusError,
+    SpaceTimeoutError,
     SpaceUnavailableError,
     SpaceUnreachableError,
+    StreamInterruptedError,
 )
 
-__all__ = ["error_detail", "proxy_login", "refusal"]
+__all__ = ["error_detail", "error_from_response", "invalid_http", "map_aiohttp_errors"]
+
+# aiohttp's exceptions
 
 
-def refusal(
+@contextlib.contextmanager
+def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None) -> Iterator[None]:
+    """Raise the package's errors in place of aiohttp's. No other place does."""
+    try:
+        yield
+    except aiohttp.ClientResponseError as exc:
+        _forget_request(url, exc)
+        raise _of_response(url, exc, proxy) from exc
+    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
+        raise SpaceUnreachableError(url, f"not a valid address ({exc})", retryable=False) from exc
+    except aiohttp.ConnectionTimeoutError as exc:
+        raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
+    except aiohttp.ServerTimeoutError as exc:
+        raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
+    except asyncio.TimeoutError as exc:
+        if isinstance(exc, QwenSpaceError):
+            raise
+        raise SpaceTimeoutError("total", timeouts.total or 0) from exc
+    except aiohttp.ClientConnectorError as exc:
+        raise _unreachable(url, exc, proxy) from exc
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
+        raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
+    except aiohttp.ClientError as exc:
+        raise invalid_http(url, str(exc)) from exc
+
+
+def _unreachable(
+    url: str, exc: aiohttp.ClientConnectorError, proxy: Proxy | None
+) -> SpaceUnreachableError:
+    """Map a connection that failed, with the reason of the system, of TLS or of the proxy."""
+    if isinstance(exc, aiohttp.ClientConnectorCertificateError):
+        return _untrusted(url, exc.certificate_error)
+    error = exc.os_error
+    if isinstance(exc, aiohttp.ClientSSLError):
+        # Such as WRONG_VERSION_NUMBER, of a server that does not speak TLS.
+        why = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
+        return SpaceUnreachableError(url, f"TLS failed: {why}")
+    is_refused = isinstance(error, ConnectionRefusedError)
+    reason = "connection refused" if is_refused else error.strerror or str(error)
+    if isinstance(exc, aiohttp.ClientProxyConnectionError) and proxy is not None:
+        reason = f"no connection to the proxy {proxy}: {reason}"
+        return SpaceUnreachableError(url, reason, remedy=proxy.remedy)
+    return SpaceUnreachableError(url, reason)
+
+
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: who has signed it?
+
+
+def _untrusted(url: str, error: Exception) -> SpaceUnreachableError:
+    """Return the error of a certificate that does not hold."""
+    why = getattr(error, "verify_message", None) or error
+    remedy = "It is for the server's owner to put right."
+    # Of the checks by Windows and macOS no code is known.
+    if getattr(error, "verify_code", 0) in {0, *_UNKNOWN_ISSUER}:
+        remedy = (
+            "If a company or somebody else whom you trust has signed it, give the file of that "
+            'certificate: verify="ca.pem" (or SSL_CERT_FILE in the environment).'
+        )
+    reason = f"its certificate is not valid: {why}"
+    return SpaceUnreachableError(url, reason, retryable=False, remedy=remedy)
+
+
+def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
+    """Take the request out of aiohttp's error, which stays on ours as the cause.
+
+    It shows its headers, with the token in them, and the proxy's address, with the password.
+    """
+    headers: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
+    exc.request_info = aiohttp.RequestInfo(URL(url), "", headers, URL(url))
+    exc.args, exc.history, exc.headers = (exc.request_info, ()), (), None
+
+
+def _of_response(url: str, exc: aiohttp.ClientResponseError, proxy: Proxy | None) -> QwenSpaceError:
+    """Map a response that is not valid HTTP, the Space's or the proxy's."""
+    if not isinstance(exc, aiohttp.ClientHttpProxyError):
+        return invalid_http(url, exc.message)
+    if exc.status == 407:
+        return proxy_login(url, proxy)
+    is_lasting = exc.status in {401, 403, 405}
+    if proxy is None:  # of a session of the caller's
+        return SpaceUnreachableError(
+            url, f"the proxy answered HTTP {exc.status}", retryable=not is_lasting
+        )
+    said = f"the proxy {proxy} answered HTTP {exc.status}"
+    return SpaceUnreachableError(url, said, retryable=not is_lasting, remedy=proxy.remedy)
+
+
+def invalid_http(url: str, said: str) -> ProtocolError:
+    """Return the error of a response that is not HTTP, without the bytes that aiohttp quotes."""
+    said = " ".join(said.partition("\n\n")[0].split()).rstrip(":")
+    return ProtocolError(f"{url.partition('?')[0]} does not speak HTTP as it should: {said:.300}")
+
+
+# Statuses
+
+
+def error_from_response(
     url: str, status: int, headers: Mapping[str, str], body: str, proxy: Proxy | None = None
 ) -> QwenSpaceError:
-    """Return the error that a status other than 200 means.
+    """Return the error for a status other than 200.
 
     Args:
-        url: What was asked for, without its query.
+        url: The address that was asked, without its query.
         status: The HTTP status.
         headers: The answer's headers, whatever their case.
         body: The start of its body.
-        proxy: What the request went through.
+        proxy: The proxy that the request went through.
     """
     detail = error_detail(body)
     seconds = _retry_after(headers)
@@ -46,7 +156,7 @@ def refusal(
         return proxy_login(url, proxy)
     if status == 403 and proxy is not None and "X-Squid-Error" in headers:
         said = f"the proxy {proxy} does not let it through (HTTP 403)"
-        return SpaceUnreachableError(url, said, lasting=True, remedy=proxy.remedy)
+        return SpaceUnreachableError(url, said, retryable=False, remedy=proxy.remedy)
     if status in {401, 403}:
         return _no_access(url, detail or f"HTTP {status}", headers.get("WWW-Authenticate") or "")
     if status == 422 and (invalid := _invalid(body)) is not None:
@@ -71,7 +181,7 @@ def proxy_login(url: str, proxy: Proxy | None) -> SpaceUnreachableError:
     return SpaceUnreachableError(
         url,
         f"the proxy {proxy or ''} {wants} (HTTP 407)".replace("  ", " "),
-        lasting=True,
+        retryable=False,
         remedy="Give them as http://user:password@host:port in proxy=, or where the environment "
         "names the proxy.",
     )
@@ -81,8 +191,8 @@ def _no_access(url: str, detail: str, challenge: str) -> AuthenticationError:
     """Return the error of a request that lacks a token, a login, or a password.
 
     Args:
-        url: What was asked for.
-        detail: What the answer says.
+        url: The address that was asked.
+        detail: The sentence in the answer.
         challenge: Its header `WWW-Authenticate`, which Gradio does not send.
     """
     scheme = challenge.partition(" ")[0].lower()
@@ -107,11 +217,11 @@ def _no_access(url: str, detail: str, challenge: str) -> AuthenticationError:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that an answer asks to wait.
 
-    A date is compared to that of the answer, if it has one: our deadline may differ from theirs.
+    A date is compared to that of the answer, if it has one: our clock may differ from theirs.
     """
     sent = headers.get("Date")
-    now = hub.retry_after(sent, 0) if sent is not None else None
-    return hub.retry_after(headers.get("Retry-After"), now or time.time())
+    now = _parse_retry_after(sent, 0) if sent is not None else None
+    return _parse_retry_after(headers.get("Retry-After"), now or time.time())
 
 
 def error_detail(body: str) -> str | None:
@@ -123,7 +233,7 @@ def error_detail(body: str) -> str | None:
 
 
 def _invalid(body: str) -> str | None:
-    """Return what the function's own validator says against the input; None for any other body."""
+    """Return the objections of the function's own validator; None for any other body."""
     detail = _own_detail(body)
     items = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
     said = [str(each.get("message") or "") for each in items if each.get("is_valid") is False]
@@ -134,4 +244,21 @@ def _own_detail(body: str) -> Any:
     try:
         return json.loads(body).get("detail")
     except (ValueError, AttributeError, RecursionError):
+        return None
+
+
+def _parse_retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a `Retry-After` asks for, in either of its two forms.
+
+    Args:
+        value: The header, if there is one.
+        now: The time, in seconds since 1970.
+    """
+    if value is None:
+        return None
+    if re.fullmatch(r"\s*\d{1,9}\s*", value, re.ASCII):
+        return float(value)
+    try:
+        return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
+    except (ValueError, TypeError, OverflowError):
         return None

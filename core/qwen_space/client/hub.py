@@ -7,7 +7,6 @@ names is taken only where Spaces live.
 
 from __future__ import annotations
 
-import email.utils
 import html
 import re
 from dataclasses import dataclass
@@ -43,7 +42,6 @@ __all__ = [
     "read_status",
     "redirected",
     "refused",
-    "retry_after",
     "state",
     "status_url",
     "waits",
@@ -312,20 +310,3 @@ def is_of_the_front(exc: QwenSpaceError) -> bool:
         return _is_page(exc.body)
     kinds = SpaceUnreachableError, SpaceUnavailableError, StreamInterruptedError, ProtocolError
     return isinstance(exc, kinds)
-
-
-def retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a `Retry-After` asks for, in either of its two forms.
-
-    Args:
-        value: The header, if there is one.
-        now: The time, in seconds since 1970.
-    """
-    if value is None:
-        return None
-    if re.fullmatch(r"\s*\d{1,9}\s*", value, re.ASCII):
-        return float(value)
-    try:
-        return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)
-    except (ValueError, TypeError, OverflowError):
-        return None

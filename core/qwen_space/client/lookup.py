@@ -12,8 +12,8 @@ from typing import Any
 from qwen_space.client import hub
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
-from qwen_space.client.retry import is_passing, retrying
-from qwen_space.client.wakeup import Front
+from qwen_space.client.retry import is_transient, retrying
+from qwen_space.client.wakeup import SpaceWaker
 from qwen_space.errors import (
     EndpointError,
     ProtocolError,
@@ -85,7 +85,7 @@ class EndpointResolver:
         try:
             retries = transport.config.max_retries
             answer = await retrying(
-                lambda: transport.json("GET", url, deadline), is_passing, retries, deadline
+                lambda: transport.json("GET", url, deadline), is_transient, retries, deadline
             )
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             logger.debug("%s does not help: %s", url, exc)  # the join will tell
@@ -109,15 +109,15 @@ class EndpointResolver:
         """
         if self.is_resolved:
             return
-        front = Front(self._transport, self._app_config, deadline)
+        waker = SpaceWaker(self._transport, self._app_config, deadline)
         try:
-            async with contextlib.aclosing(front.waiting()) as notices:
+            async with contextlib.aclosing(waker.wake()) as notices:
                 async for notice in notices:
                     yield notice
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             self._endpoint = self._fall_back(exc)
         else:
-            endpoint = await self._discover(front.app_config, deadline)
+            endpoint = await self._discover(waker.app_config, deadline)
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
             self._verified = time.monotonic()
 
@@ -135,10 +135,10 @@ class EndpointResolver:
             SpaceUnavailableError: The Space sleeps, or is paused, broken or gone.
             QwenSpaceError: The Space cannot be reached, refuses, or does not answer with JSON.
         """
-        front = Front(self._transport, self._app_config, deadline)
-        if (stage := await front.look()) is not None:
+        waker = SpaceWaker(self._transport, self._app_config, deadline)
+        if (stage := await waker.look()) is not None:
             raise hub.asleep(self._transport.config.url, stage)
-        return front.app_config
+        return waker.app_config
 
     async def app_info(self, prefix: str, deadline: Deadline) -> Any:
         """Return the JSON of the app's `/info`; None where it is refused or breaks off.
@@ -155,7 +155,7 @@ class EndpointResolver:
     async def _app_config(self, deadline: Deadline) -> Any:
         retries = self._transport.config.max_retries
         return await retrying(
-            lambda: self._transport.app_config(deadline), is_passing, retries, deadline
+            lambda: self._transport.app_config(deadline), is_transient, retries, deadline
         )
 
     def explain(self, exc: QwenSpaceError) -> QwenSpaceError:

@@ -19,7 +19,7 @@ from qwen_space.errors import (
     StreamInterruptedError,
 )
 
-__all__ = ["is_passing", "is_refusal", "retrying", "was_never_sent"]
+__all__ = ["is_refusal", "is_transient", "retrying", "was_never_sent"]
 
 logger = logging.getLogger("qwen_space.client")
 
@@ -53,7 +53,7 @@ async def retrying(
             if len(tries) > 1:
                 exc.tries = tuple(tries)
             pause = _pause(exc, len(tries))
-            is_last = len(tries) > max_retries or getattr(exc, "lasting", False)
+            is_last = len(tries) > max_retries or not getattr(exc, "retryable", True)
             if (
                 is_last
                 or not again(exc)
@@ -86,7 +86,7 @@ def _in_brief(exc: QwenSpaceError) -> str:
     return type(exc).__name__
 
 
-def is_passing(exc: QwenSpaceError) -> bool:
+def is_transient(exc: QwenSpaceError) -> bool:
     """Whether a request that changes nothing is worth another try."""
     return is_refusal(exc) or was_never_sent(exc) or isinstance(exc, StreamInterruptedError)
 

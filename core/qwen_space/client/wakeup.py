@@ -20,7 +20,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice
 
-__all__ = ["Front"]
+__all__ = ["SpaceWaker"]
 
 logger = logging.getLogger("qwen_space.client")
 
@@ -28,7 +28,7 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 10.0
 
 
-class Front:
+class SpaceWaker:
     """Gets an app's `/config`, and waits for a Space on Hugging Face that sleeps or is built.
 
     The hub is asked only about a Space that is on Hugging Face and does not answer as an app.
@@ -39,7 +39,7 @@ class Front:
         deadline: The time limits.
 
     Attributes:
-        app_config: The JSON of `/config`, when `waiting` has come to its end.
+        app_config: The JSON of `/config`, when `wake` has come to its end.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Front:
         self._stage: str | None = None  # of a Space that is waited for
         self._has_moved = False
 
-    async def waiting(self) -> AsyncGenerator[Notice, None]:
-        """Get `/config`, and yield what to tell while it is not there. Ask first, wait then.
+    async def wake(self) -> AsyncGenerator[Notice, None]:
+        """Get `/config`, and yield notices while the Space wakes up.
 
         Raises:
             SpaceTimeoutError: The Space was not awake within `Timeouts.wake`.
@@ -73,7 +73,7 @@ class Front:
         """Get `/config`; return the stage of a Space that is to be waited for, if it is not there.
 
         Raises:
-            QwenSpaceError: As `waiting`.
+            QwenSpaceError: As `wake`.
         """
         return await self._look(self._get)
 

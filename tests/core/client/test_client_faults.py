@@ -34,7 +34,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.client.translation import translated
+from qwen_space.client.http_errors import map_aiohttp_errors
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
@@ -409,7 +409,7 @@ MAPPED: dict[type[QwenSpaceError], dict[str, tuple[Any, ...]]] = {
 
 
 def here() -> contextlib.AbstractContextManager[None]:
-    return translated("http://a.example", Timeouts())
+    return map_aiohttp_errors("http://a.example", Timeouts())
 
 
 def test_every_error_of_aiohttp_s_is_in_the_table() -> None:

@@ -143,7 +143,7 @@ async def test_no_pause_goes_beyond_the_total_limit(
 
 
 async def test_what_will_not_change_is_tried_once(pauses: list[float]) -> None:
-    step = Step(SpaceUnreachableError(URL, "its certificate is not valid", lasting=True))
+    step = Step(SpaceUnreachableError(URL, "its certificate is not valid", retryable=False))
 
     with pytest.raises(SpaceUnreachableError):
         await take(step, 5)
