@@ -125,7 +125,7 @@ def _no_blocking_calls() -> Iterator[None]:
 def _running_space() -> Iterator[ScriptedSpace]:
     recorder = Recorder()
     engine = ScriptedEngine([])
-    with LocalSpace(engine, middleware=[recorder]) as running:
+    with LocalSpace(engine, middleware=[recorder], allowed_hosts=["space.test"]) as running:
         recorder.space = ScriptedSpace(running.url, engine)
         yield recorder.space
 
