@@ -17,8 +17,9 @@ from qwen_space import SpaceConfig
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import pair_turns, render_prompt
 from qwen_space.client import hub
+from qwen_space.client.http_errors import parse_retry_after
 from qwen_space.client.question import pair_history
-from qwen_space.errors import QwenSpaceError
+from qwen_space.errors import ModelNotOfferedError, QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
@@ -69,7 +70,7 @@ def use(endpoint: Endpoint) -> None:
         pair_history(endpoint, chat)
     endpoint.knows(["temperature"])
     placed = endpoint.place_sampling({"temperature": 0.5, "max_tokens": 5})
-    with contextlib.suppress(ValueError):  # the app does not offer it
+    with contextlib.suppress(ModelNotOfferedError):
         endpoint.choose_model("7B")
     data = endpoint.data("prompt", "system", history=[], values=placed)
     assert len(data) == len(endpoint.inputs)
@@ -160,7 +161,7 @@ def test_no_redirect_leads_to_another_host(location: str) -> None:
 
 @given(st.text(max_size=30) | st.dates().map(str), st.floats(0, 4e9))
 def test_any_retry_after_is_seconds_or_nothing(value: str, now: float) -> None:
-    seconds = hub.retry_after(value, now)
+    seconds = parse_retry_after(value, now)
 
     assert seconds is None or seconds >= 0
 

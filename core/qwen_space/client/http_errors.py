@@ -34,7 +34,13 @@ from qwen_space.errors import (
     StreamInterruptedError,
 )
 
-__all__ = ["error_detail", "error_from_response", "invalid_http", "map_aiohttp_errors"]
+__all__ = [
+    "error_detail",
+    "error_from_response",
+    "invalid_http",
+    "map_aiohttp_errors",
+    "parse_retry_after",
+]
 
 # aiohttp's exceptions
 
@@ -220,8 +226,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     A date is compared to that of the answer, if it has one: our clock may differ from theirs.
     """
     sent = headers.get("Date")
-    now = _parse_retry_after(sent, 0) if sent is not None else None
-    return _parse_retry_after(headers.get("Retry-After"), now or time.time())
+    now = parse_retry_after(sent, 0) if sent is not None else None
+    return parse_retry_after(headers.get("Retry-After"), now or time.time())
 
 
 def error_detail(body: str) -> str | None:
@@ -247,7 +253,7 @@ def _own_detail(body: str) -> Any:
         return None
 
 
-def _parse_retry_after(value: str | None, now: float) -> float | None:
+def parse_retry_after(value: str | None, now: float) -> float | None:
     """Return the seconds that a `Retry-After` asks for, in either of its two forms.
 
     Args:

@@ -33,7 +33,7 @@ ADD = call_text(ToolCall("add", {"a": 1}))
 SUB = call_text(ToolCall("sub", {"a": 2}))
 BROKEN = "<tool_call>\nadd(1)\n</tool_call>"
 CALL = ToolCall("add", {"a": 1}, "id", 0, '{"a": 1}')
-REASON = "it is no JSON: Expecting value: line 1 column 1 (char 0)"
+REASON = "it is no JSON: Expecting value: line 2 column 1 (char 1)"
 
 
 @pytest.fixture(autouse=True)

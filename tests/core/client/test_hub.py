@@ -34,6 +34,7 @@ from qwen_space.chat_model.space import Space
 from qwen_space.client import hub
 from qwen_space.client import wakeup as front
 from qwen_space.client.http import Transport
+from qwen_space.client.http_errors import parse_retry_after
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import Output, ProcessCompleted
 from tests.hub_front import PAGE_404, Answer, HubFront, Seen, told
@@ -879,7 +880,7 @@ NOW = 1445412480.0
     ],
 )
 def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:
-    assert hub.retry_after(value, NOW) == seconds
+    assert parse_retry_after(value, NOW) == seconds
 
 
 FREE = "You have exceeded your free ZeroGPU quota (60s requested vs. 30s left). "

@@ -67,12 +67,12 @@ async def test_a_client_that_lives_on_looks_the_function_up_anew(misled: list[st
 def test_so_does_a_model_s_space_in_each_new_loop(misled: list[str]) -> None:
     chat = [Turn("user", "Hi")]
     with gradio_app.running(deploy("old", misled, answers_first=True)) as url:
-        space = Space(SpaceConfig(space=url))
-        first = space.complete(chat)
+        space = Space.from_config(SpaceConfig(space=url))
+        first = space.chat(chat)
     port = urlsplit(url).port or 0
 
     with gradio_app.running(deploy("new", misled, answers_first=False), port=port):
-        second = space.complete(chat)
+        second = space.chat(chat)
 
     assert (first.text, second.text) == ("old: Hi", "new: Hi")
     assert misled == []
@@ -81,13 +81,12 @@ def test_so_does_a_model_s_space_in_each_new_loop(misled: list[str]) -> None:
 async def test_an_app_is_asked_for_its_number_only_when_no_connection_to_it_stayed(
     space: Any,
 ) -> None:
-    client = SpaceClient(space.url)
-    for _ in range(3):
+    async with SpaceClient(space.url) as client:
+        for _ in range(3):
+            await client.complete("Hi")
+        asked = [path for path in space.paths if path.endswith("/app_id")]
+        await client.close()
         await client.complete("Hi")
-    asked = [path for path in space.paths if path.endswith("/app_id")]
-    await client.close()
-    await client.complete("Hi")
-    await client.close()
 
     assert asked == []
     assert [path for path in space.paths if path.endswith("/app_id")] == ["/gradio_api/app_id"]

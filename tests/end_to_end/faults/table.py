@@ -433,7 +433,7 @@ BREAKS = [
     ),
     *broken(
         "server-stops",
-        cut(says="the server stopped"),
+        cut(says="Server stopped unexpectedly"),
         {"msg": "server_stopped", "message": "Server stopped unexpectedly."},
         CUT,
     ),
