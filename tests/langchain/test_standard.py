@@ -94,6 +94,7 @@ class Integration(ChatModelIntegrationTests):
         return True
 
 
+@pytest.mark.cross
 class TestJsonSchema(Integration):
     pass
 
@@ -107,10 +108,12 @@ class TestOneByOne(Integration):
     cut = "one"
 
 
+@pytest.mark.cross
 class TestAsAWhole(Integration):
     cut = "whole"
 
 
+@pytest.mark.cross
 class TestCutAtRandom(Integration):
     method = "function_calling"
     cut = "random"
@@ -130,5 +133,6 @@ class TestTakenBack(Integration):
         self.url = rewriting
 
 
+@pytest.mark.cross
 class TestTakenBackInJson(TestTakenBack):
     method = "json_schema"

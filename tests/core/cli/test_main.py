@@ -183,6 +183,7 @@ def test_without_rich_the_table_says_what_to_install_and_json_works(
     assert main(["inspect", space.url, "--json"]) == 0
 
 
+@pytest.mark.model
 def test_the_demo_answers_with_a_real_model() -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--small"], capture_output=True, text=True, timeout=110
@@ -195,6 +196,7 @@ def test_the_demo_answers_with_a_real_model() -> None:
     assert min(tokens) > 1, "the answers did not stream"
 
 
+@pytest.mark.model
 def test_a_served_space_answers_until_it_is_told_to_stop() -> None:
     with subprocess.Popen(
         [*COMMAND, "serve", "--small", "--port", "0"], stdout=subprocess.PIPE, text=True

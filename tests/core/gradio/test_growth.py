@@ -47,49 +47,49 @@ def follow(chunks: Iterable[bytes], protocol: str = "sse_v3") -> tuple[Job, floa
 
 ROW = {"role": "assistant", "content": "b" * 90}
 LONG = [["u", "b" * 400_000]]
-MANY = [["u", "b"]] * 40_000
+MANY = [["u", "b"]] * 20_000
 
 # Each gives the messages of a stream that is `n` times as long.
 HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
-    "long-text": lambda n: [generating("x" * n * MB)],
-    "long-text-of-escapes": lambda n: [generating("\x00" * (n * MB // 6))],
-    "long-piece": lambda n: [generating("a"), generating([["append", [], "x" * n * MB]])],
-    "many-rows": lambda n: [generating(MANY * n)],
+    "long-text": lambda n: [generating("x" * (n * MB // 2))],
+    "long-text-of-escapes": lambda n: [generating("\x00" * (n * MB // 12))],
+    "long-piece": lambda n: [generating("a"), generating([["append", [], "x" * (n * MB // 2)]])],
+    "many-rows": lambda n: [generating(MANY * 2 * n)],  # enough for each to be taken in slices
     "small-edits-of-a-long-text": lambda n: [
         generating(LONG),
-        *edits(400 * n, lambda _: ["append", [0, 0], "x"]),
+        *edits(200 * n, lambda _: ["append", [0, 0], "x"]),
     ],
     "small-edits-of-a-long-list": lambda n: [
         generating(MANY),
-        *edits(400 * n, lambda _: ["add", [0], ["u", "b"]]),
+        *edits(200 * n, lambda _: ["add", [0], ["u", "b"]]),
     ],
     "many-edits-at-once": lambda n: [
         generating(MANY),
-        generating([["replace", [0, 0], "b"]] * 4_000 * n),
+        generating([["replace", [0, 0], "b"]] * 2_000 * n),
     ],
     "small-rewritings-of-many-parts": lambda n: [
         generating([{"role": "user", "content": "u"}, *[ROW] * 4_000]),
-        *edits(200 * n, lambda index: ["replace", [1, "content"], str(index)]),
+        *edits(100 * n, lambda index: ["replace", [1, "content"], str(index)]),
     ],
     "thoughts-without-end": lambda n: [
         generating("<think>"),
-        *edits(4_000 * n, lambda _: ["append", [], "hm"]),
+        *edits(2_000 * n, lambda _: ["append", [], "hm"]),
     ],
     "white-space-in-thoughts": lambda n: [
         generating("<think>a"),
-        *edits(4_000 * n, lambda _: ["append", [], "  "]),
+        *edits(2_000 * n, lambda _: ["append", [], "  "]),
     ],
     "cursors-without-end": lambda n: [
         generating("a"),
-        *edits(4_000 * n, lambda _: ["append", [], "▌"]),
+        *edits(2_000 * n, lambda _: ["append", [], "▌"]),
     ],
     "starts-of-tags": lambda n: [
         generating("a"),
-        *edits(4_000 * n, lambda _: ["append", [], "\n</think"]),
+        *edits(2_000 * n, lambda _: ["append", [], "\n</think"]),
     ],
     "starts-of-escapes": lambda n: [
         generating([["a &lt; b", "a"]]),
-        *edits(4_000 * n, lambda _: ["append", [0, 1], "&am"]),
+        *edits(2_000 * n, lambda _: ["append", [0, 1], "&am"]),
     ],
     "cursors-of-whole-texts": lambda n: [
         generating("x" * 2_000 * n + "▌"),
@@ -100,11 +100,11 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
     ],
     "a-reason-of-quotes": lambda n: [
         b'data: {"msg":"process_completed","event_id":"e","success":false,"output":{"error":"%b"}}'
-        b"\n\n" % (b"'" + b"(" * 200_000 * n + b"'")
+        b"\n\n" % (b"'" + b"(" * 100_000 * n + b"'")
     ],
-    "lines": lambda n: [b"data: x\n" * 200_000 * n],
-    "comments": lambda n: [b": x\n" * 200_000 * n],
-    "a-long-comment": lambda n: [b":" + b"x" * n * MB],
+    "lines": lambda n: [b"data: x\n" * 100_000 * n],
+    "comments": lambda n: [b": x\n" * 100_000 * n],
+    "a-long-comment": lambda n: [b":" + b"x" * (n * MB // 2)],
 }
 
 

@@ -74,7 +74,7 @@ def test_however_a_reply_was_cut_all_of_it_is_there(parts: list[str]) -> None:
             text = text.replace(tag, "")
         return "".join(text.split())
 
-    assert bare(thinking + answer) == bare(text)
+    assert bare(thinking) + bare(answer) == bare(text)
 
 
 def test_thoughts_go_on_at_once() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from qwen_space.local import LlamaEngine, LocalSpace, find_weights
 
+pytestmark = pytest.mark.model
+
 
 @pytest.fixture(scope="module")
 def space() -> Iterator[LocalSpace]:

@@ -181,7 +181,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     session = Transport._opened_session
 
     def slow(self: Transport) -> aiohttp.ClientSession:
-        end = time.monotonic() + 0.1
+        end = time.monotonic() + 0.3  # for a busy server to close it
         while time.monotonic() < end:
             pass
         return session(self)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.faults.conftest import _background, _nothing_is_left, in_ways, serve
+from tests.end_to_end.faults.conftest import (
+    _background,
+    _no_kept_connections,
+    _nothing_is_left,
+    in_ways,
+    serve,
+)
 
-__all__ = ["_background", "_nothing_is_left", "in_ways", "serve"]
+__all__ = ["_background", "_no_kept_connections", "_nothing_is_left", "in_ways", "serve"]
