@@ -1,4 +1,4 @@
-"""Chunks: what a stream is made of.
+"""Chunks: the parts of a stream.
 
 What langchain-core makes of them asks for some care, as it folds them in four ways. A chunk is of
 one kind. A call is one chunk, sent once it is known to be valid, as half a call would be taken
@@ -15,7 +15,7 @@ from langchain_core.messages import ToolCall as LangChainCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from qwen_space.chat_model.mould import Mould
+from qwen_space.chat_model.fast_copy import FastCopy
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 from qwen_space.tools.calls import to_json
 
@@ -34,12 +34,12 @@ __all__ = [
 _FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
 
 
-_MESSAGE = Mould(AIMessageChunk(content=""))
-_CHUNK = Mould(ChatGenerationChunk(message=AIMessageChunk(content="")))
+_MESSAGE = FastCopy(AIMessageChunk(content=""))
+_CHUNK = FastCopy(ChatGenerationChunk(message=AIMessageChunk(content="")))
 
 
 def text_chunk(text: str) -> ChatGenerationChunk:
-    """Return what `ChatGenerationChunk(message=AIMessageChunk(content=text))` is.
+    """Return `ChatGenerationChunk(message=AIMessageChunk(content=text))`, made faster.
 
     There is one for every token.
     """
@@ -47,13 +47,13 @@ def text_chunk(text: str) -> ChatGenerationChunk:
 
 
 def reasoning_chunk(thought: str) -> ChatGenerationChunk:
-    """Return a chunk of what the model thinks."""
+    """Return a chunk of the model's thoughts."""
     message = AIMessageChunk(content="", additional_kwargs=reasoning(thought))
     return ChatGenerationChunk(message=message)
 
 
 def reasoning(thinking: str) -> dict[str, Any]:
-    """Return what was thought under the name that langchain-core makes reasoning blocks of."""
+    """Return thoughts under the name that langchain-core makes reasoning blocks of."""
     return {"reasoning_content": thinking} if thinking else {}
 
 

@@ -19,7 +19,7 @@ from llama_index.core.base.llms.types import (
 
 from llama_index_qwen_space.tools import call_blocks, older_calls
 from qwen_space.chat_model.call import ChatCall
-from qwen_space.chat_model.mould import Mould
+from qwen_space.chat_model.fast_copy import FastCopy
 from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import ToolCall
@@ -144,9 +144,9 @@ async def astream_responses(
                 yield make(piece)
 
 
-_BLOCK = Mould(TextBlock(text=""))
-_MESSAGE = Mould(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
-_RESPONSE = Mould(
+_BLOCK = FastCopy(TextBlock(text=""))
+_MESSAGE = FastCopy(ChatMessage(role=MessageRole.ASSISTANT, blocks=[]))
+_RESPONSE = FastCopy(
     ChatResponse(message=ChatMessage(), delta=None, raw=None, additional_kwargs={}),
 )
 
@@ -191,5 +191,5 @@ def completion_response(piece: Piece) -> CompletionResponse:
 
 
 def _thinking_delta(piece: Piece) -> dict[str, Any]:
-    """Return what is new of the thoughts, under the name that agents look for."""
+    """Return the new part of the thoughts, under the name that agents look for."""
     return {} if piece.thinking_delta is None else {"thinking_delta": piece.thinking_delta}
