@@ -125,7 +125,7 @@ class ChatQwenSpace(BaseChatModel):
         ```
 
         Tools are shown and called in Qwen2.5's own format, in the prompt and the reply; see
-        `bind_tools`. What is no valid call is in `invalid_tool_calls`.
+        `bind_tools`. Invalid calls are in `invalid_tool_calls`.
 
     Structured output:
         ```python
@@ -157,7 +157,7 @@ class ChatQwenSpace(BaseChatModel):
         `qwen_space_notice` are dispatched before the first token.
 
     Reasoning:
-        What the model thinks, where the app marks that, is no part of the text. It is in
+        The model's thoughts, where the app marks them, are no part of the text. They are in
         `additional_kwargs["reasoning_content"]`, of each chunk too, and so a reasoning block in
         `content_blocks`, and with `output_version="v1"` in the content.
 
@@ -165,8 +165,9 @@ class ChatQwenSpace(BaseChatModel):
         ValueError: An argument is unknown or cannot be right; or, when the model is called, a
             message holds something else than text, or the Space does not offer the model.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
-            the error's `text` is what had arrived of the reply. Each is one of LangChain's own
-            errors too, such as `ModelRateLimitError` (see `langchain_qwen_space.errors`).
+            the error's `text` is the part of the reply that had arrived. Each is one of
+            LangChain's own errors too, such as `ModelRateLimitError` (see
+            `langchain_qwen_space.errors`).
     """
 
     space: str = Field(default_factory=default_space)
@@ -263,7 +264,7 @@ class ChatQwenSpace(BaseChatModel):
 
     # Construction
 
-    if not TYPE_CHECKING:  # where the fields say what the arguments are
+    if not TYPE_CHECKING:  # where the fields are the arguments
 
         def __init__(self, **kwargs: Any) -> None:
             try:
@@ -298,7 +299,7 @@ class ChatQwenSpace(BaseChatModel):
         return self
 
     def _open_space(self) -> Space:
-        """Return the Space, made anew when a field has changed since."""
+        """Return the Space, made again when a field has changed since."""
         config = build_config(self)
         if self._space is None or self._space.config != config:
             self._space = Space.from_config(config)
@@ -514,7 +515,7 @@ class ChatQwenSpace(BaseChatModel):
                 call of a function with that schema, and "json_mode" for JSON: there the prompt
                 has to say what is to be in it.
             include_raw: Whether it gives a dict with the message as `raw`, the object as
-                `parsed`, and as `parsing_error` what is wrong with the reply, or None.
+                `parsed`, and as `parsing_error` the reply's fault, or None.
             strict: As in `bind_tools`.
             reask: Whether the model is asked once more, with what was wrong, where its reply
                 does not hold the object.
@@ -531,7 +532,7 @@ class ChatQwenSpace(BaseChatModel):
         model = self.bind(**method_arguments(wanted, method, strict=strict), **kwargs)
         return StructuredOutput(model, wanted, include_raw=include_raw, reask=reask)
 
-    # What LangChain wants to know
+    # LangChain's questions about a model
 
     @property
     def _llm_type(self) -> str:
@@ -555,7 +556,7 @@ class ChatQwenSpace(BaseChatModel):
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Return what a run's trace shows of a call: not its headers."""
+        """Return a call's options for a run's trace: not its headers."""
         return super()._get_invocation_params(stop, **_without_headers(kwargs))
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
@@ -632,7 +633,7 @@ class ChatQwenSpace(BaseChatModel):
         return super().__deepcopy__({**(memo or {}), id(self.verify): self.verify})
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return what is pickled: all but the secrets, which are to be given again."""
+        """Return the pickled state: all but the secrets, which are to be given again."""
         state = super().__getstate__()
         return {
             **state,

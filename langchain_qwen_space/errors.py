@@ -1,6 +1,6 @@
 """Our errors, as LangChain's own typed errors too.
 
-Whoever catches `qwen_space.QuotaError` catches these, and so does LangChain's middleware, which
+Code that catches `qwen_space.QuotaError` catches these, and so does LangChain's middleware, which
 asks LangChain's classes whether another try makes sense (`is_retryable`).
 """
 
@@ -129,7 +129,7 @@ def typed() -> Iterator[None]:
         if kind is None:
             raise
         error = kind(*exc.args)
-        vars(error).update(vars(exc))  # what is no argument, such as the text so far
+        vars(error).update(vars(exc))  # attributes that are no arguments, such as the text so far
         raise error.with_traceback(exc.__traceback__) from exc.__cause__
 
 

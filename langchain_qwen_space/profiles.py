@@ -1,4 +1,4 @@
-"""What a model can do, as LangChain asks for it."""
+"""A model's abilities, as LangChain asks for them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class ChunkBuilder:
         match event:
             case TextDelta():
                 return (text_chunk(event.delta),)
-            case Rewritten():  # of which chunks can only add what is new
+            case Rewritten():  # chunks can only add its new part
                 return (text_chunk(event.delta),) if event.delta else ()
             case ThinkingDelta():
                 return (reasoning_chunk(event.delta),)
@@ -74,7 +74,7 @@ class ChunkBuilder:
         )
 
     def _last_chunk(self, reply: ChatReply) -> ChatGenerationChunk:
-        """Return the chunk that ends a stream, with the metadata, and what deltas cannot say."""
+        """Return the last chunk of a stream: the metadata, and the rest that deltas cannot say."""
         message = AIMessageChunk(
             content="",
             response_metadata={**self._metadata(reply), **_final(reply)},
@@ -113,7 +113,7 @@ class ChunkBuilder:
 
 
 def _final(reply: ChatReply) -> dict[str, Any]:
-    """Return the metadata by which `apply_final_text` replaces what chunks cannot take back."""
+    """Return the metadata by which `apply_final_text` replaces text of earlier chunks."""
     final: dict[str, Any] = {}
     if "text" in reply.changed:
         final["final_text"] = reply.text

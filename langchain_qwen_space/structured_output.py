@@ -155,7 +155,7 @@ def _has_default(hint: Any) -> bool:
 
 
 class _Attempts:
-    """Asks for an object, and once more with what was wrong with it.
+    """Asks for an object, and once more with its fault.
 
     Attributes:
         messages: The messages to ask with next; None once it is over.
@@ -257,7 +257,7 @@ def method_arguments(
                 f"method={method!r} is unknown: "
                 "give 'json_schema', 'function_calling' or 'json_mode'."
             )
-    # This asks once more itself, with what its own check finds.
+    # This asks once more itself, with the fault that its own check finds.
     return {"ls_structured_output_format": about, **asked, "reask": False}
 
 
@@ -265,7 +265,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
     """A model that gives objects; made by `ChatQwenSpace.with_structured_output`.
 
     Args:
-        model: The model, bound to what asks it for the object.
+        model: The model, bound to the request for the object.
         schema: The schema of the object.
         include_raw: Whether it gives a dict with `raw`, `parsed` and `parsing_error`.
         reask: Whether it asks once more where the reply is not right.
@@ -286,7 +286,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
 
     @property
     def OutputType(self) -> Any:  # noqa: N802 - LangChain's name for it
-        """What it gives."""
+        """Its output."""
         return dict[str, Any] if self.include_raw else self.schema.type
 
     def __repr__(self) -> str:
@@ -326,7 +326,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
 
         Of a pydantic class there is nothing before it is valid. With `include_raw` each is a dict
         with `parsed`, and the last has `raw` and `parsing_error` too. Where the reply has to be
-        asked for again, the object begins anew.
+        asked for again, the object begins again.
         """
         given = iter([input])
         return self._transform_stream_with_config(given, self._stream, config, **kwargs)
@@ -344,7 +344,7 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
 
         return self._atransform_stream_with_config(given(), self._astream, config, **kwargs)
 
-    # What each of them does
+    # The ways themselves
 
     def _invoke(
         self, given: LanguageModelInput, run_manager: Any, config: RunnableConfig, **kwargs: Any
@@ -425,7 +425,7 @@ def _messages(given: LanguageModelInput) -> list[BaseMessage]:
 
 
 def _a_chunk(message: AIMessage) -> AIMessageChunk:
-    """Return what a model streams, which is a whole message where streaming is disabled."""
+    """Return a model's stream, which is a whole message where streaming is disabled."""
     if isinstance(message, AIMessageChunk):
         return message
     return AIMessageChunk(**message.model_dump(exclude={"type"}), chunk_position="last")

@@ -1,4 +1,4 @@
-"""What `bind_tools` and `bind` give a call, in the terms of the core."""
+"""The keywords of `bind_tools` and `bind`, in the terms of the core."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPENAI_TYPES = ("text", "json_object", "json_schema")
 
 
 class CallKwargs:
-    """What a call is given beside its messages.
+    """The arguments of a call beside its messages.
 
     Args:
         kwargs: The keyword arguments of the call.
@@ -26,12 +26,12 @@ class CallKwargs:
         usage_hint: As in `make_tools`.
 
     Attributes:
-        tools: What the model may call.
+        tools: The tools that the model may call.
         response_format: The format of the reply; None where any text will do.
         options: How the Space is asked.
         reask: Whether a call that has to come, and does not, is asked for once more.
         stream_arguments: Whether a call's arguments are streamed while they are written.
-        unknown: The names of what a Space has no use for.
+        unknown: The names of keywords that a Space has no use for.
 
     Raises:
         ValueError: The tools, the choice among them, the format or an option cannot be right.
@@ -72,7 +72,7 @@ def bind_arguments(
         ValueError: `tool_choice` names no tool of these.
     """
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    # Raises what is wrong with the choice. Two tools of one name fail when they are called.
+    # Raises the choice's fault. Two tools of one name fail when they are called.
     by_name = {each.get("function", each).get("name"): each for each in schemas}
     make_tools(list(by_name.values()), tool_choice)
     options = {

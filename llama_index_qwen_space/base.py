@@ -95,7 +95,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     one has `system_prompt`, wherever it comes from (a query engine, an agent, or your own code).
     `messages_to_prompt` is not used, as the Space takes messages.
 
-    Every chunk of a stream has the text so far and, as its delta, exactly what is new. A last
+    Every chunk of a stream has the text so far and, as its delta, exactly its new part. A last
     chunk with nothing new has the server's final text and `raw`: the job's `model`, `event_id`,
     `finish_reason` ("stop" or "stop_sequence"), `duration` in seconds and `usage`. That has the
     tokens (`prompt_tokens`, `completion_tokens`, `total_tokens`) and their `source`:
@@ -103,7 +103,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     changes text which was streamed already makes a chunk with an empty delta and the new text.
     Closing a stream stops the job on the server; so does cancelling the task that reads it.
 
-    What the model thinks, where the app marks that, is no part of the text. Chunks have it as
+    The model's thoughts, where the app marks them, are no part of the text. Chunks have them as
     `additional_kwargs["thinking_delta"]`, the message of a chat in a `ThinkingBlock` before its
     text, and a completion in `additional_kwargs["thinking"]`.
 
@@ -132,7 +132,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             (`StructuredOutputError`).
         qwen_space.ContextOverflowError: The messages are longer than the model takes.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
-            the error's `text` is what had arrived of the reply.
+            the error's `text` is the part of the reply that had arrived.
     """
 
     space: str = Field(
@@ -265,7 +265,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     # Construction
 
-    if not TYPE_CHECKING:  # where the fields say what the arguments are
+    if not TYPE_CHECKING:  # where the fields are the arguments
 
         def __init__(self, **kwargs: Any) -> None:
             try:
@@ -305,14 +305,14 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         return self
 
     def _open_space(self) -> Space:
-        """Return the Space, made anew when a field has changed since."""
+        """Return the Space, made again when a field has changed since."""
         config = build_config(self)
         space = self._space
         if space is None or space.config != config:
             self._space = space = Space.from_config(config)
         return space
 
-    # What LlamaIndex wants to know
+    # LlamaIndex's questions about an LLM
 
     @classmethod
     def class_name(cls) -> str:
@@ -321,7 +321,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What the model can do, as far as it is known without asking the Space."""
+        """The model's abilities, as far as they are known without asking the Space."""
         limits = get_limits(self.model, self.space)
         context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
         context = self.context_window or context
@@ -335,7 +335,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         )
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what events tell about the LLM; there is no secret in it."""
+        """Return the LLM's fields for events; there is no secret in them."""
         return {
             "class_name": self.class_name(),
             **self.metadata.model_dump(),
@@ -444,7 +444,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         )
 
     def _limits(self, model: str) -> Limits | None:
-        """Return what a call may take, where the model or the caller says."""
+        """Return the limits of a call, where the model or the caller sets them."""
         limits = get_limits(model, self.space)
         if self.context_window is None:
             return limits
@@ -484,7 +484,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
         """Return the calls of a response, or of a chunk of one.
 
         Args:
-            response: What a chat with tools gave.
+            response: The response of a chat with tools.
             error_on_no_tool_call: Whether no call is an error.
             kwargs: Ignored.
 
@@ -501,15 +501,15 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     if not TYPE_CHECKING:  # where the signature is LlamaIndex's
 
         def predict_and_call(self, *args: Any, **kwargs: Any) -> Any:
-            """Have the model call tools, and return what they give."""
+            """Have the model call tools, and return their outputs."""
             return super().predict_and_call(*args, **self._acting(kwargs))
 
         async def apredict_and_call(self, *args: Any, **kwargs: Any) -> Any:
-            """Have the model call tools, and return what they give."""
+            """Have the model call tools, and return their outputs."""
             return await super().apredict_and_call(*args, **self._acting(kwargs))
 
     def _acting(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return arguments with what LlamaIndex's agent of thoughts and actions needs.
+        """Return arguments with those that LlamaIndex's agent of thoughts and actions needs.
 
         `predict_and_call` gives it None where these are left out, and it does not take that.
         """
@@ -526,7 +526,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
     # Copies
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return what is pickled: all but the secrets, and what cannot be pickled."""
+        """Return the pickled state: all but the secrets, and objects that cannot be pickled."""
         # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
         copy = self.model_copy()
         copy._space = None  # noqa: SLF001 - its own

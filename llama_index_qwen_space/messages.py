@@ -75,7 +75,7 @@ def _block_text(block: Any, *, is_result: bool = False) -> str | None:
 
 
 def calls_of(message: ChatMessage) -> Iterator[ToolCall]:
-    """Yield a message's calls: its blocks, or what LLMs without such blocks left in their place."""
+    """Yield a message's calls: its blocks, or the calls that LLMs without such blocks left."""
     blocks = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if not blocks:
         yield from _older_calls(message.additional_kwargs.get("tool_calls") or ())

@@ -1,4 +1,4 @@
-"""Objects by prompt: what is asked for, and the object in what comes back.
+"""Objects by prompt: the instruction, and the object in the reply.
 
 LlamaIndex's own way shows the model a schema with doubled braces, leaves its parser in the
 caller's template, and streams blank objects where the JSON stands in a Markdown fence.
@@ -42,7 +42,7 @@ class StructuredOutputError(ValueError):
 
     Attributes:
         reply: The model's last reply.
-        reason: What is wrong with it.
+        reason: Its fault.
     """
 
     def __init__(self, name: str, reply: str, reason: str) -> None:
@@ -77,7 +77,7 @@ class StructuredPrediction(LLM):
 
         Args:
             output_cls: A class of Pydantic.
-            prompt: What to ask. It stays as it is.
+            prompt: The question. It stays as it is.
             llm_kwargs: Keyword arguments for the chat.
             prompt_args: Values for the prompt's variables.
 
@@ -121,8 +121,8 @@ class StructuredPrediction(LLM):
     ) -> Generator[Model | FlexibleModel, None, None]:
         """Yield an object of a class while it is written, and whole as the last.
 
-        Arguments and errors are those of `structured_predict`. What does not fit the class yet is
-        an object with the same fields, of which some are None; none comes without any.
+        Arguments and errors are those of `structured_predict`. A value that does not fit the
+        class yet is an object with the same fields, some of them None; none comes without any.
         """
         asked = self._extraction(output_cls, prompt, prompt_args)
         found = None

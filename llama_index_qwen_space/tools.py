@@ -45,7 +45,7 @@ def make_tools(
     """Return the tools of a call.
 
     Args:
-        tools: The tools, or what `schema` makes of them.
+        tools: The tools, or their schemas as `schema` makes them.
         choice: OpenAI's `tool_choice`, a tool's name, or None.
         required: Whether a call has to come, though `choice` leaves it open.
         parallel: Whether several may.

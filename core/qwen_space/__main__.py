@@ -1,4 +1,4 @@
-"""`python -m qwen_space` does what `qwen-space` does."""
+"""`python -m qwen_space` is `qwen-space`."""
 
 import sys
 

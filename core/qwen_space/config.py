@@ -68,9 +68,9 @@ _USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
 
 
 class Secret(str):
-    """A string as any other, of which `repr` shows nothing.
+    """A string that `repr` hides.
 
-    What renders the local variables of a traceback, as reporters of errors do, shows their
+    Reporters of errors render the local variables of a traceback, and show their
     `repr`, our frames' and aiohttp's alike.
     """
 
@@ -235,7 +235,7 @@ class SpaceConfig:
             raise ValueError(f"hub must be a URL such as {HUB!r} (HF_ENDPOINT, if that is set).")
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
-        """Return what is pickled: all but the secrets, which are not to lie in files and caches."""
+        """Return the pickled state: all but the secrets, which must not lie in files and caches."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         proxy = None if has_password(self.proxy) else self.proxy
         left: dict[str, Any] = {"hf_token": None, "auth": None, "headers": {}, "proxy": proxy}
@@ -289,7 +289,7 @@ def _checked_token(token: str | None) -> str | None:
 
 
 def check_auth(auth: Any) -> tuple[str, str] | None:
-    """Return a user and a password, of which the latter is not shown.
+    """Return a user and a password, the latter hidden from `repr`.
 
     Raises:
         ValueError: It is no pair of texts.
@@ -377,11 +377,11 @@ def _with_scheme(address: str) -> str:
     return f"{'http' if is_open else 'https'}://{address}"
 
 
-# What one call may ask for
+# The options of one call
 
 
 class CallOptions(TypedDict, total=False):
-    """What one call may ask for, on top of what the client was made with.
+    """The options of one call, on top of the client's own.
 
     Attributes:
         model: In place of the client's model.
@@ -402,7 +402,7 @@ class CallOptions(TypedDict, total=False):
 
 
 def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse what a call cannot ask for.
+    """Refuse options that a call cannot have.
 
     Raises:
         ValueError: An option is of another type.

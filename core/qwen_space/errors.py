@@ -17,7 +17,7 @@
         └── EndpointError
             └── ModelNotOfferedError
 
-Every error can be pickled, and says what to do next. `text` holds what had arrived of the
+Every error can be pickled, and says what to do next. `text` holds the part that had arrived of the
 reply before it failed. None is a `RuntimeError`: frameworks take those for faults of the event
 loop. Misuse, such as an empty prompt, stays `ValueError`.
 """
@@ -56,7 +56,7 @@ class QwenSpaceError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        text: What had arrived of the reply when it failed; empty if nothing had.
+        text: The part of the reply that had arrived when it failed; empty if none had.
         tries: Why each try of the step that failed did so, this one the last; empty if it was
             tried once.
     """
@@ -70,7 +70,7 @@ class QwenSpaceError(Exception):
         return f"{self._said()} It was tried {len(self.tries)} times: {'; '.join(self.tries)}."
 
     def _said(self) -> str:
-        """Return what happened and what to do."""
+        """Return the fault and the remedy."""
         return super().__str__()
 
 
@@ -83,7 +83,7 @@ class SpaceStatusError(TransportError):
 
     Attributes:
         status: The HTTP status.
-        url: What was asked for, without credentials.
+        url: The requested address, without credentials.
         body: The start of the answer's body.
         location: Where a redirect leads to, as the answer says it; None for any other answer.
     """
@@ -120,9 +120,9 @@ class SpaceUnreachableError(TransportError, ConnectionError):
 
     Attributes:
         url: The Space's address.
-        reason: What the operating system, or the proxy, said.
+        reason: The sentence of the operating system, or of the proxy.
         retryable: Whether another try may help; False for a certificate that is not valid.
-        remedy: What to do; None is what can always be done.
+        remedy: The way out; None is the general one.
     """
 
     def __init__(
@@ -147,8 +147,8 @@ class SpaceTimeoutError(TransportError, TimeoutError):
     Attributes:
         limit: The field of `Timeouts` that passed: "connect", "first_token", "silence", "total"
             or "wake".
-        seconds: What it was set to.
-        remedy: What to do; None is to raise the limit.
+        seconds: Its value.
+        remedy: The way out; None is to raise the limit.
     """
 
     def __init__(self, limit: str, seconds: float, remedy: str | None = None) -> None:
@@ -170,7 +170,7 @@ class SpaceTimeoutError(TransportError, TimeoutError):
 
 
 class StreamInterruptedError(TransportError, ConnectionError):
-    """The stream ended before the reply was complete; `text` holds what had arrived.
+    """The stream ended before the reply was complete; `text` holds its first part.
 
     Attributes:
         reason: How it ended.
@@ -203,7 +203,7 @@ class ContextOverflowError(QwenSpaceError):
         exact: Whether `tokens` was counted; else it was estimated.
     """
 
-    def __init__(self, tokens: int, limit: int, model: str, exact: bool = True) -> None:  # noqa: FBT001, FBT002 - errors are made anew from their args
+    def __init__(self, tokens: int, limit: int, model: str, exact: bool = True) -> None:  # noqa: FBT001, FBT002 - errors are made again from their args
         super().__init__(tokens, limit, model, exact)
         self.tokens = tokens
         self.limit = limit
@@ -223,7 +223,7 @@ class SpaceError(QwenSpaceError):
 
 
 class JobError(SpaceError):
-    """The app failed while it worked on the reply; `text` holds what had arrived.
+    """The app failed while it worked on the reply; `text` holds its first part.
 
     Attributes:
         reason: The app's own message; None when the app keeps it to itself, which is
@@ -250,7 +250,7 @@ class QueueFullError(SpaceError):
     """The Space's queue is full.
 
     Attributes:
-        detail: What the Space said.
+        detail: The Space's sentence.
         retry_after: In how many seconds it may be tried again, if the Space said so.
     """
 
@@ -270,7 +270,7 @@ class QuotaError(SpaceError):
     """A rate limit, or the quota of GPU time, is used up.
 
     Attributes:
-        detail: What the Space said, without the HTML that ZeroGPU puts into it.
+        detail: The Space's sentence, without the HTML that ZeroGPU puts into it.
         retry_after: In how many seconds it may be tried again, if the Space said so.
     """
 
@@ -306,9 +306,9 @@ class AuthenticationError(SpaceError):
     Or the app has a login of its own, Gradio's `launch(auth=...)`, or a server in front of it has.
 
     Attributes:
-        url: What was asked for.
-        detail: What the answer says.
-        remedy: What to do; None is to give a token.
+        url: The requested address.
+        detail: The answer's sentence.
+        remedy: The way out; None is to give a token.
     """
 
     def __init__(self, url: str, detail: str, remedy: str | None = None) -> None:
@@ -326,9 +326,9 @@ class SpaceUnavailableError(SpaceError):
     """The Space is paused, asleep, building, broken or gone.
 
     Attributes:
-        url: The Space's address, or what of it was asked for.
-        detail: What is the matter.
-        remedy: What to do; None is what can always be done.
+        url: The Space's address, or the requested one below it.
+        detail: The reason.
+        remedy: The way out; None is the general one.
         status: The HTTP status, where it is a page in front of the app that says so, else None.
         stage: The hub's word for the state that the Space is in, such as "PAUSED", if it said so.
         retry_after: In how many seconds it may be tried again, if the answer said so.

@@ -1,4 +1,4 @@
-"""What a caller gets while a reply is on its way."""
+"""The events of a reply on its way."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class TextDelta(_Delta):
 
 
 class ThinkingDelta(_Delta):
-    """A piece of what the model thinks before it answers, where the app marks that as thoughts.
+    """A piece of the model's thoughts before it answers, where the app marks them.
 
     It is no part of the answer. A thought that the app changes later makes no event; what it
     became is in `Completed.thinking`.
@@ -110,17 +110,17 @@ class ThinkingDelta(_Delta):
 class Rewritten:
     """The app changed text that was already handed out, in more than its white space.
 
-    Deltas cannot take anything back. Whoever shows the reply replaces all of it by `text`, and
+    Deltas cannot take anything back. A page that shows the reply replaces all of it by `text`, and
     goes on with the deltas that follow.
 
     Attributes:
         text: All text so far.
-        delta: What of it follows on the start that it has in common with the old text: for
+        delta: The rest after the start that it has in common with the old text: for
             those who can only add, so that at least nothing is missing.
     """
 
     text: str
-    delta: str = field(default="", compare=False)  # it depends on what was there before
+    delta: str = field(default="", compare=False)  # it depends on the earlier events
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +149,8 @@ class Completed:
         duration: Seconds from the request to the end.
         event_id: The job's name on the server.
         finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did.
-        model: What the app was asked to run, such as "72B"; None if it has no choice.
-        thinking: What the model thought, where the app marks that; several thoughts are joined
+        model: The model that the app was asked to run, such as "72B"; None if it has no choice.
+        thinking: The model's thoughts, where the app marks them; several are joined
             by a blank line.
     """
 

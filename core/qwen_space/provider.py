@@ -20,7 +20,7 @@ _SIZES = next(each.choices for each in QWEN_2_5.inputs if each.role == "model")
 class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
     """The public Qwen2.5 Space as a provider; a subclass with another `url` is another Space.
 
-    Whoever begins anew takes `qwen_space.SpaceClient`.
+    New code takes `qwen_space.SpaceClient`.
     """
 
     label = "Qwen Qwen-2.5"

@@ -66,7 +66,7 @@ def scan_json(text: str, start: int) -> tuple[Any, int]:
     """Return the object or list that begins at a place of a text, and its end.
 
     Raises:
-        JSONTextError: There is none. What stands before the error's position belongs to it.
+        JSONTextError: There is none. The text before the error's position belongs to it.
     """
     size = _WINDOW
     while True:

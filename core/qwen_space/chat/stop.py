@@ -10,7 +10,7 @@ __all__ = ["StopScanner"]
 class StopScanner:
     """Lets text through up to the first stop sequence, whatever the pieces' borders.
 
-    It holds back only what may be the start of a stop sequence.
+    It holds back only a possible start of a stop sequence.
 
     Args:
         stop: The sequences, none of them empty; a string is a single one.
@@ -42,7 +42,7 @@ class StopScanner:
         return text[: len(text) - keep]
 
     def restart(self, text: str) -> str:
-        """Take a text that replaces all that came before; return what is free to go."""
+        """Take a text that replaces all that came before; return the part to hand out."""
         self._held = ""
         return self.feed(text)
 
@@ -58,7 +58,7 @@ class StopScanner:
         return text[: min(found)[1]] if found else None
 
     def flush(self) -> str:
-        """Return what was held back, as nothing follows."""
+        """Return the text held back, as nothing follows."""
         held, self._held = self._held, ""
         return held
 

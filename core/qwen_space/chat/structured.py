@@ -1,7 +1,7 @@
-"""Structured output by prompt: what to ask for, and the JSON in what comes back.
+"""Structured output by prompt: the instruction, and the JSON in the reply.
 
-A Space has no parameter for it, so the model is told what to write, and its reply is looked
-through. Whether the value fits a schema is the caller's to say, as is what the schema is made of.
+A Space has no parameter for it, so the prompt describes the JSON, and the reply is searched
+for it. The caller makes the schema, and decides whether a value fits it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class NoJSONError(ValueError):
 
     Attributes:
         reply: The whole reply.
-        reason: What is the matter, as a sentence without its full stop.
+        reason: The fault, as a sentence without its full stop.
     """
 
     def __init__(self, reply: str, reason: str) -> None:
@@ -52,7 +52,7 @@ class Found:
 
 
 def instruction(schema: Mapping[str, Any] | None = None) -> str:
-    """Return what asks a model for JSON, for the end of the system prompt or of a question.
+    """Return an instruction to write JSON, for the end of the system prompt or of a question.
 
     Args:
         schema: The JSON schema that the value has to fit; None for any object.
@@ -67,10 +67,10 @@ def instruction(schema: Mapping[str, Any] | None = None) -> str:
 
 
 def reask(error: str) -> str:
-    """Return what to say to a model whose JSON was not right, as the next user turn.
+    """Return the next user turn after JSON that was not right.
 
     Args:
-        error: What is wrong, such as a validation error's message.
+        error: The fault, such as a validation error's message.
     """
     return (
         f"Your answer does not fit the JSON schema:\n{error.strip()}\n"
@@ -83,7 +83,7 @@ def find_json(reply: str, accepts: Callable[[Any], bool] | None = None) -> Found
 
     The whole reply is taken if it is JSON; else a fenced block, one that says `json` before
     others; else an object or a list within the text. Of several of a kind the last is taken,
-    as models put an example or a draft before the answer. What stands within another value, or
+    as models put an example or a draft before the answer. A value within another one, or
     within one that is cut off, is never taken for the answer. Numbers, strings, true, false and
     null count only where they are the whole reply, or a whole fenced block.
 
@@ -91,7 +91,7 @@ def find_json(reply: str, accepts: Callable[[Any], bool] | None = None) -> Found
 
     Args:
         reply: The reply.
-        accepts: Whether a value is what is wanted: the first that is, in the order above, is
+        accepts: Whether a value fits: the first that fits, in the order above, is
             taken. Where none is, it is the first of all, so that the caller can say what is
             wrong with it.
 
@@ -113,7 +113,7 @@ def find_json(reply: str, accepts: Callable[[Any], bool] | None = None) -> Found
 
 
 def _candidates(reply: str) -> Iterator[Found]:
-    """Yield what may be meant, the best first."""
+    """Yield the candidates, the best first."""
     if (whole := _read(reply)) is not None:
         yield whole
         return

@@ -1,1 +1,1 @@
-"""What every adapter to a framework is made of."""
+"""The parts that every adapter to a framework shares."""

@@ -106,7 +106,7 @@ def resolve_names(owner: str, given: Mapping[str, Any], known: Iterable[str]) ->
         known: The names of the class's arguments.
 
     Raises:
-        ValueError: There is no such argument, and the error says what to give in its place; or
+        ValueError: There is no such argument, and the error names the one to give instead; or
             it is given twice.
     """
     names = list(known)

@@ -212,13 +212,13 @@ class _Bridge:
     def end_thread_if_closed(self) -> None:
         """End the caller's thread, quietly, where it waited at the end of the program.
 
-        Only daemon threads do, and Python would print of them what they raise.
+        Only daemon threads do, and Python would print their errors.
         """
         if self._closed and threading.current_thread() is not threading.main_thread():
             raise SystemExit
 
     def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel the tasks that still run, and end the thread."""
         self._closed = True
         # Until Python 3.10 these two are not asyncio's, nor the built-in ones.
         with contextlib.suppress(

@@ -42,10 +42,10 @@ class ChatCall:
         space: The Space.
         messages: The chat.
         options: The options of the call.
-        tools: What the model may call.
+        tools: The tools that the model may call.
         response_format: The format of a reply without calls, which is asked for at the end of the
             chat; None is any text.
-        limits: What the model takes, if that is known: what is longer is not sent.
+        limits: The model's limits, if they are known: a longer chat is not sent.
         reask: Whether the model may be asked once more, as `ReplyReader` says.
         stream_arguments: Whether a tool call's arguments are streamed while they are written.
         before_reask: Is awaited before the model is asked once more, such as a rate limiter's slot.
@@ -106,14 +106,14 @@ class ChatCall:
 
     @property
     def rendering(self) -> _Rendering:
-        """How the chat becomes what the model sees, by which its tokens are counted."""
+        """How the chat is rendered for the model, by which its tokens are counted."""
         config = self.space.config
         history = self.sent_options.get("history") or config.history
         return {"history": history, "system": config.system_prompt}
 
     @property
     def sent_options(self) -> CallOptions:
-        """The options of the call, with what the tools need.
+        """The options of the call, with those that the tools need.
 
         Their stop sequences are added, and the chat is split unless the caller wants native turns.
         """
@@ -193,7 +193,7 @@ class _Events(AsyncIterator[CallEvent]):
 
 
 def _warn(reply: ChatReply) -> None:
-    """Log what is wrong with a reply, as its calls are not there to be seen."""
+    """Log the faults of a reply, as its calls are not there to be seen."""
     if reply.problem:
         logger.warning("%s", reply.problem)
     elif reply.invalid:

@@ -15,7 +15,7 @@ def join_parts(parts: Iterable[str | None], *, by: str = "\n") -> str:
 
 
 def name_text(name: str | None, text: str) -> str:
-    """Return a text with the name of the person who says it, if there is one."""
+    """Return a text after its speaker's name, if there is one."""
     return f"{name}: {text}" if name else text
 
 

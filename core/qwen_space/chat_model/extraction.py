@@ -1,4 +1,4 @@
-"""One object out of a model's replies: find it, check it, ask once more with what is wrong."""
+"""One object out of a model's replies: find it, check it, ask once more with the fault."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Extraction(Generic[Value]):
 
     Attributes:
         value: The object; `MISSING` until it is there.
-        reason: What is wrong with the last reply; empty where nothing is.
+        reason: The fault of the last reply; empty if it has none.
         error: The error behind it.
     """
 
@@ -83,13 +83,13 @@ class Extraction(Generic[Value]):
 
 
 def _unwrap(value: Any) -> Any:
-    """Return the arguments of what looks like a call; small models give it a name of their own."""
+    """Return the arguments of a call-like value; small models name it themselves."""
     is_call = isinstance(value, dict) and value.keys() == {"name", "arguments"}
     return value["arguments"] if is_call else None
 
 
 def describe_error(error: ValueError) -> str:
-    """Return what is wrong with a value, for the model, as a sentence without its full stop."""
+    """Return a value's fault, for the model, as a sentence without its full stop."""
     if isinstance(error, NoJSONError):
         return error.reason
     if type(error).__module__.startswith("pydantic_core"):

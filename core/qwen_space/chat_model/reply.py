@@ -1,4 +1,4 @@
-"""One call of a chat model, without I/O: the events of its replies in, what a caller gets out.
+"""One call of a chat model, without I/O: the events of its replies in, the caller's parts out.
 
 A call has one reply, or two where the first has to be asked for again.
 """
@@ -50,7 +50,7 @@ _EMPTY = "Your answer is empty. Answer in words, or with a function call within 
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What the model thought before it wrote.
+    """The model's thoughts before it wrote.
 
     Attributes:
         text: The thought; a further one begins with a blank line.
@@ -68,7 +68,7 @@ class ChatReply:
 
     Attributes:
         text: All text outside of tool calls.
-        thinking: What the model thought; several thoughts are joined by a blank line.
+        thinking: The model's thoughts, joined by a blank line.
         parts: The thoughts, texts, tool calls and invalid calls, in order.
         finish_reason: "stop" or "stop_sequence"; "tool_calls" where there are calls, and "error"
             where one of them is invalid.
@@ -108,7 +108,7 @@ class ChatReply:
 
     @property
     def invalid(self) -> tuple[InvalidCall, ...]:
-        """What was meant as tool calls and is none, in order."""
+        """The invalid tool calls, in order."""
         return tuple(part for part in self.parts if isinstance(part, InvalidCall))
 
 
@@ -135,11 +135,11 @@ class ReplyReader:
       asked once more too. The first reply's text was handed out by then, so it stays.
     - Where parallel calls are off, calls after the first valid one are dropped.
     - Where JSON is asked for, the text is that alone. JSON that does not fit is asked for once
-      more; where a schema says what fits, it is handed out when it is complete.
+      more; with a schema to fit, it is handed out when it is complete.
 
     Args:
         chat: The turns to ask with.
-        tools: What the model may call.
+        tools: The tools that the model may call.
         response_format: The format of a reply without calls; None is any text.
         reask: Whether the model may be asked once more.
         stream_arguments: Whether a call's arguments are handed out while they are written.
@@ -179,7 +179,7 @@ class ReplyReader:
         self._calls: list[ToolCall | InvalidCall] = []  # of this reply, those held back included
 
     def receive(self, event: Event) -> Sequence[CallEvent]:
-        """Take the next event of a reply but its last; return what is handed out now."""
+        """Take the next event of a reply but its last; return the parts to hand out now."""
         match event:
             case TextDelta():
                 if self._parser is not None:
@@ -205,7 +205,7 @@ class ReplyReader:
             self._waited = time.monotonic() - self._since
 
     def complete(self, completed: Completed, usage: Usage) -> Sequence[CallEvent]:
-        """Take a whole reply, and what it took; return what is left, with a `ChatReply` as last.
+        """Take a whole reply and its usage; return the remaining parts, a `ChatReply` as the last.
 
         There is no `ChatReply` where the model is to be asked once more, with `chat`.
         """
@@ -235,7 +235,7 @@ class ReplyReader:
         return [part for part in cut if not isinstance(part, TextPart) or part.delta]
 
     def _take(self, parts: Iterable[ReplyPart]) -> list[CallEvent]:
-        """Take parts of a reply; return what may be handed out of all that is there."""
+        """Take parts of a reply; return those that may be handed out."""
         self._held.extend(filter(self._is_wanted, parts))
         if self._has_to_hold:
             return []
@@ -266,7 +266,7 @@ class ReplyReader:
         return bool(self._calls) and not _valid(self._calls)
 
     def _rewrite(self, event: Rewritten) -> Sequence[CallEvent]:
-        """Read a reply anew that the app has changed; return what is new of it."""
+        """Read a reply again that the app has changed; return its new parts."""
         if self._format is not None:
             return []  # until it is complete
         if self._parser is None:
@@ -283,7 +283,7 @@ class ReplyReader:
         return [*events, *self._take(_after(parts, known))]
 
     def _forget(self) -> None:
-        """Forget what was held back."""
+        """Forget the parts held back."""
         self._held = []
         self._calls = list(self._out.calls)
 
@@ -302,7 +302,7 @@ class ReplyReader:
         )
 
     def _formatted(self, parsed: ParsedReply) -> tuple[ParsedReply, str]:
-        """Return a reply with nothing but the JSON as its text, and what is wrong with that."""
+        """Return a reply with nothing but the JSON as its text, and the JSON's fault."""
         if self._format is None or parsed.calls or parsed.invalid:
             return parsed, ""
         self._forget()
@@ -313,7 +313,7 @@ class ReplyReader:
             return parsed, describe_error(exc)
 
     def _question(self, parsed: ParsedReply, completed: Completed, wrong: str) -> str:
-        """Return what to ask a model whose reply is of no use; empty where it is of some."""
+        """Return the question after a useless reply; empty after a useful one."""
         if wrong:
             return reask_for_json(wrong)
         is_missing = self._tools.missing_required_call(parsed.calls)
@@ -341,7 +341,7 @@ class ReplyReader:
         return events
 
     def _rest(self, parsed: ParsedReply) -> list[CallEvent]:
-        """Return what is left to hand out, in its order where nothing before it was changed."""
+        """Return the parts left to hand out, in order if nothing before them was changed."""
         events = self._take(())
         given, text = self._out.text, self._text_before + parsed.text
         known = len(given) if text.startswith(given) else len(text)
@@ -382,7 +382,7 @@ class ReplyReader:
 
 
 class _HandedOut:
-    """What a caller was given. Nothing of it can be taken back.
+    """The text and calls that a caller was given, for good.
 
     Attributes:
         calls: The calls that are complete.
@@ -391,7 +391,7 @@ class _HandedOut:
     def __init__(self) -> None:
         self.calls: list[ToolCall | InvalidCall] = []
         self._texts: list[str] = []
-        self._standing = self._texts  # of the texts, what the app has not changed since
+        self._standing = self._texts  # the texts' part that the app has not changed since
         self._thoughts: list[str] = []
         self._gap = ""  # before the next thought
         self._first = 0  # index of this reply's first call
@@ -419,7 +419,7 @@ class _HandedOut:
         self._standing = [event.text]
 
     def keep_common(self, text: str) -> list[CallEvent]:
-        """Keep what the text has in common with another one; return an event if that is less."""
+        """Keep the start in common with another text; return an event if that is shorter."""
         given = self.text
         common = os.path.commonprefix([given, text])  # noqa: RUF071 - of texts, no paths
         if common == given:
@@ -454,7 +454,7 @@ class _HandedOut:
         self._open = None
 
     def changed(self, reply: ChatReply) -> frozenset[str]:
-        """Return what of a whole reply is not what was given."""
+        """Return the parts of a whole reply that differ from those handed out."""
         self.tear()
         calls = [part for part in reply.parts if isinstance(part, (ToolCall, InvalidCall))]
         differences = {

@@ -79,7 +79,7 @@ class ResponseFormat:
 class JSONCutter:
     """Lets the JSON of a reply through while it is written, without the words around it.
 
-    JSON begins where a line does. A reply of which that is not the JSON that is meant is put right
+    JSON begins where a line does. A reply with other JSON there is put right
     when it is complete.
     """
 

@@ -207,7 +207,7 @@ class Space:
     def _forget(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
     ) -> bool:
-        """Look again after a failure: the app may have been deployed anew, or elsewhere."""
+        """Look again after a failure: the app may have been redeployed, or moved."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config, None
             self._renew_pool()
@@ -245,7 +245,7 @@ def _chat(prompt: str, system: str | None) -> list[Turn]:
 
 
 def _checked(messages: Sequence[Mapping[str, Any] | Turn], options: CallOptions) -> list[Turn]:
-    """Return the turns of a chat; raise here what is wrong, and not in another thread."""
+    """Return the turns of a chat; raise their faults here, and not in another thread."""
     chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
     render_prompt(chat)
     check_options(options)

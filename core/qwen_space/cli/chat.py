@@ -21,7 +21,7 @@ class Conversation:
     """A chat between a person at a terminal and a Space.
 
     Args:
-        space: Who answers.
+        space: The Space that answers.
         console: The terminal.
     """
 

@@ -1,7 +1,7 @@
-"""`qwen-space inspect`: what an app offers, and how a chat would map to it.
+"""`qwen-space inspect`: an app's functions, and how a chat would map to them.
 
-The facts are read from the app's `/config`; what a chat makes of them is asked of the client and
-of `qwen_space.gradio.discovery`, so that it is what a chat does.
+The facts are read from the app's `/config`; the choice among them is made by the client and
+`qwen_space.gradio.discovery`, as in a chat.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Component:
     """An input or an output of a function.
 
     Attributes:
-        label: What the app's page calls it, or None.
+        label: Its name on the app's page, or None.
         parameter: The name of the function's parameter, or None where that was not asked for.
         component: Its type, such as "textbox".
         default: The value that the page sends when nobody has touched it.
@@ -65,8 +65,8 @@ class Function:
         fits: Whether a chat can use it.
         chosen: Whether a chat does use it.
         step: Whether it only prepares the reply of the one that a chat uses.
-        inputs: What it takes, in order.
-        outputs: What it gives, in order.
+        inputs: Its inputs, in order.
+        outputs: Its outputs, in order.
     """
 
     name: str | None
@@ -87,19 +87,19 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is known of an app.
+    """The facts about an app.
 
     Attributes:
         space: The app's address.
-        state: "running", or what Hugging Face says of the Space: "sleeping", "paused",
+        state: "running", or the Space's stage on Hugging Face: "sleeping", "paused",
             "building", "starting", "crashed" and the like; or why it could not be asked:
             "unavailable", "unreachable", "silent", "refused", "busy" or "unknown".
         gradio: The version of Gradio that it runs, or None.
         protocol: The name of its queue's protocol, such as "sse_v3", or None.
-        prefix: What stands before the queue's paths: "" or "/gradio_api".
+        prefix: The prefix of the queue's paths: "" or "/gradio_api".
         endpoints: Its functions that have a name, or that a chat uses.
         why: Why the chosen endpoint was chosen; None without one.
-        error: What keeps a chat from working, or None.
+        error: The reason why a chat cannot work, or None.
     """
 
     space: str
@@ -117,7 +117,7 @@ class Inspection:
         return next((each for each in self.endpoints if each.chosen), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `--json` prints: the attributes by name, the error as its sentence.
+        """Return the output of `--json`: the attributes by name, the error as its sentence.
 
         `endpoint` is added, the name of the chosen one.
         """
@@ -135,7 +135,7 @@ class Inspection:
 
 
 async def inspect_space(config: SpaceConfig) -> Inspection:
-    """Ask an app for its `/config` and return what it says; never raises a `QwenSpaceError`.
+    """Ask an app for its `/config` and return the facts; never raises a `QwenSpaceError`.
 
     A Space that sleeps is not waited for, though it wakes up from being asked.
     """
@@ -162,10 +162,10 @@ def inspect_config(
     error: QwenSpaceError | None = None,
     info: Any = None,
 ) -> Inspection:
-    """Return what an app says in its `/config`.
+    """Return the facts in an app's `/config`.
 
     Args:
-        config: What is asked of the Space.
+        config: The Space and the choices for it.
         answer: The JSON of the app's `/config`.
         chosen: The function that a chat uses.
         error: Why there is none.
@@ -226,7 +226,7 @@ def _function(
     Args:
         function: As the app tells of it.
         endpoint: How a chat would use it, if it can.
-        chosen: What a chat does use.
+        chosen: The function that a chat uses.
         names: Its parameters, those of states left out; none where they are not known.
     """
     uses: Sequence[Input | None] = [None] * len(function.inputs)
@@ -283,7 +283,7 @@ def _component(
 
 
 def _why(functions: Sequence[Function], *, asked_for: bool) -> str:
-    """Return in words what speaks for the chosen function."""
+    """Return in words the reason for the chosen function."""
     chosen = next((each for each in functions if each.chosen), None)
     if chosen is None:
         return "known of this Space, though its /config does not tell"

@@ -1,4 +1,4 @@
-"""`qwen-space inspect` for people: what is known of an app, as a table.
+"""`qwen-space inspect` for people: the facts about an app, as a table.
 
 This module imports rich, which the extra `cli` brings.
 """
@@ -21,7 +21,7 @@ __all__ = ["inspection_table"]
 
 
 def inspection_table(found: Inspection) -> Group:
-    """Return what is known of an app as a table, with the facts above and the choice below."""
+    """Return the facts about an app as a table, with the choice below."""
     facts = Table.grid(padding=(0, 2))
     for name in ("space", "state", "gradio", "protocol", "prefix"):
         facts.add_row(Text(name.capitalize(), style="bold"), _cell(getattr(found, name) or "-"))
@@ -65,7 +65,7 @@ def _output(component: Component) -> list[Text]:
 
 
 def _name(component: Component) -> str:
-    """Return what a value may be given by: the parameter's name, the label, or both."""
+    """Return the names of an input: the parameter's name, the label, or both."""
     return " = ".join(filter(None, (component.parameter, component.label))) or "-"
 
 
@@ -77,7 +77,7 @@ def _short(value: Any) -> str:
 
 
 def _choice(found: Inspection) -> Iterator[Text]:
-    """Yield what a chat uses and why, or how to choose; errors are told by the command."""
+    """Yield the chat's function and the reason, or how to choose; the command tells errors."""
     if found.why is not None:
         title = "a function" if found.chosen is None else found.chosen.title
         yield _cell(f"A chat uses {title}: {found.why}.")

@@ -46,7 +46,7 @@ class LiveAnswer:
 
     Finished blocks of Markdown are printed for good, so that they scroll away as any output
     does. Only the last block, which still grows, is painted again and again. Leaving the
-    context prints what there is of it, however the answer ended. Thoughts are seen only until
+    context prints the part that has arrived, however the answer ended. Thoughts are seen only until
     the answer begins.
 
     Args:
@@ -84,7 +84,7 @@ class LiveAnswer:
         self._print(to_the_end=True)
 
     def show(self, event: Event) -> None:
-        """Show what an event says."""
+        """Show an event."""
         match event:
             case TextDelta():
                 self._grow(event.delta)
@@ -103,7 +103,7 @@ class LiveAnswer:
                 self._say(strip_control_chars(event.message))
 
     def _growing(self) -> _Trimmed | Spinner:
-        """Return what is painted: the answer's end, or what there is before an answer."""
+        """Return the painting: the answer's end, or the state before an answer."""
         with self._lock:
             if self.text:
                 return _Trimmed(Markdown(self.text[self._printed :]), to_fit=True)
@@ -126,7 +126,7 @@ class LiveAnswer:
             self.text = text
 
     def _complete(self, text: str) -> None:
-        """Take the final text, which may differ in white space from what came piece by piece."""
+        """Take the final text, which may differ in white space from its pieces."""
         text = strip_control_chars(text)
         if text[: self._printed] != self.text[: self._printed]:
             self._print(to_the_end=True)
@@ -163,10 +163,10 @@ def _place(event: Queued) -> str:
 
 
 class _Trimmed:
-    """What is rendered, without the blank lines around it.
+    """A rendering without the blank lines around it.
 
     Args:
-        whole: What to render.
+        whole: The rendering.
         to_fit: Leave out lines at its top, if the terminal has not enough for all.
     """
 
@@ -189,7 +189,7 @@ def _is_written(line: Sequence[Segment]) -> bool:
 
 @contextlib.contextmanager
 def _without_echo() -> Iterator[None]:
-    """Keep what is typed out of what is painted: `^C` could break a line in two."""
+    """Keep typed characters out of the painting: `^C` could break a line in two."""
     if sys.platform == "win32" or not sys.stdin.isatty():
         yield
         return

@@ -119,7 +119,7 @@ def shut_down(transport: asyncio.BaseTransport) -> None:
 def stop_read_timeout(response: aiohttp.ClientResponse) -> None:
     """Switch aiohttp's limit of silence off for the rest of a response.
 
-    aiohttp sets a timer anew for all that comes, a sixth of what it costs to wait for a token.
+    aiohttp sets a timer again for each read, a sixth of the cost of waiting for a token.
     """
     if response.connection is not None and (protocol := response.connection.protocol) is not None:
         protocol.read_timeout = None
@@ -153,7 +153,7 @@ class CloseWatch:
     reader of the body, who would wait for ever.
 
     Args:
-        response: The response, of which nothing has been read.
+        response: The response, with its body unread.
         on_close: Is called with aiohttp's reason, in few words.
     """
 

@@ -10,7 +10,7 @@ __all__ = ["BackgroundTasks"]
 
 
 class BackgroundTasks:
-    """Runs what must be done to its end, though the caller was cancelled.
+    """Runs coroutines to their end, though the caller was cancelled.
 
     anyio, and so Starlette, FastAPI and MCP, cancel a task again each time it awaits something,
     so that it can undo nothing by itself.

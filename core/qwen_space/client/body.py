@@ -32,7 +32,7 @@ class Body:
     """The body of a response, read as it comes.
 
     Args:
-        response: The response, of which nothing has been read.
+        response: The response, with its body unread.
         deadline: The time limits.
         released: Holds the bodies that end by themselves; None if this one must be closed.
 

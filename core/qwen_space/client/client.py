@@ -155,7 +155,7 @@ class SpaceClient:
         endpoint: Endpoint | None = None,
         login: Login | None = None,
     ) -> SpaceClient:
-        """Return a client of what `config` describes.
+        """Return a client of the Space that `config` describes.
 
         Args:
             config: How to reach and to use the Space.
@@ -206,7 +206,7 @@ class SpaceClient:
         whole reply is kept for the next one, where the server ends the reply as it should.
 
         Args:
-            prompt: What to answer.
+            prompt: The text to answer.
             system: The system prompt; None is the client's, or else the Space's own.
             **options: See `CallOptions`.
 
@@ -216,7 +216,7 @@ class SpaceClient:
         Raises:
             ValueError: The prompt is empty, or the app does not offer the model or an input.
             QwenSpaceError: The Space cannot be reached, refuses, fails, or breaks off; the
-                error's `text` is what had arrived of the reply.
+                error's `text` is the part of the reply that had arrived.
         """
         chat = [] if system is None else [Turn("system", system)]
         return self._stream([*chat, Turn("user", check_prompt(prompt))], options)
@@ -234,7 +234,7 @@ class SpaceClient:
 
         Args:
             messages: `{"role": ..., "content": ...}` each, or `Turn`. All system messages
-                together are the system prompt; what becomes of the others is said by `history`.
+                together are the system prompt; `history` decides about the others.
             **options: See `CallOptions`.
 
         Returns:
@@ -245,7 +245,7 @@ class SpaceClient:
             QwenSpaceError: As for `stream`.
         """
         chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
-        render_prompt(chat)  # raises what is wrong with it here, and not where the block is entered
+        render_prompt(chat)  # raises its faults here, and not where the block is entered
         return self._stream(chat, options)
 
     async def chat(
@@ -269,7 +269,7 @@ class SpaceClient:
             return self._resolver.endpoint
 
     async def app_config(self) -> Any:
-        """Return the JSON of the app's `/config`, asked for anew.
+        """Request the app's `/config` and return its JSON.
 
         A Space that sleeps is not waited for, though it wakes up from being asked.
 
@@ -284,7 +284,7 @@ class SpaceClient:
         """Return the JSON of the app's `/info`, with its parameters' names.
 
         Args:
-            prefix: What stands before the app's paths: "", or "/gradio_api" from Gradio 5 on.
+            prefix: The prefix of the app's paths: "", or "/gradio_api" from Gradio 5 on.
 
         Returns:
             None where it is refused or breaks off.

@@ -55,7 +55,7 @@ class Transport:
     prompt or the token elsewhere.
 
     Args:
-        config: Where the Space is, and what goes into the headers.
+        config: The Space's address, and the values of the headers.
         session: A session to use; None makes one, which `close` then closes. The proxies of the
             environment, and the certificates, are then the session's affair, unless `config`
             names some.
@@ -212,7 +212,7 @@ class Transport:
         # How long, and how many, connections are kept in a session of the caller's is not ours
         # to say, so that a join could be lost or have to wait: there none is.
         body = Body(response, deadline, self._released if self._owns_session else None)
-        # Not response.content_type, of which 2 KB would be kept with each stream.
+        # Not response.content_type, which would keep 2 KB with each stream.
         content_type = response.headers.get("Content-Type", _EVENTS).partition(";")[0].strip()
         if content_type.lower() == _EVENTS:
             body.limit_silence()

@@ -90,7 +90,7 @@ def _unreachable(
     return SpaceUnreachableError(url, reason)
 
 
-_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: who has signed it?
+_UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: an unknown issuer
 
 
 def _untrusted(url: str, error: Exception) -> SpaceUnreachableError:

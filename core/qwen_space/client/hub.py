@@ -1,4 +1,4 @@
-"""What Hugging Face's hub, and the front before its Spaces, mean by what they answer.
+"""The answers of Hugging Face's hub, and of the front before its Spaces, as errors.
 
 The front answers for an app that is not there: with a page, or with a sentence. What is the
 matter is known to the hub. Its answers are not to be trusted with everything: a host that it
@@ -78,12 +78,12 @@ _PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 _BODY = re.compile(r"<body\b", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(head|script|style)\b.*?</\1>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _SHORT = 10.0  # seconds
-_MOST_OF_A_PAGE = 4096  # characters; whoever writes a page may have it in for a regex
+_MOST_OF_A_PAGE = 4096  # characters; a page may be written against a regex
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatus:
-    """What the hub says of a Space.
+    """The hub's record of a Space.
 
     Attributes:
         stage: Such as "RUNNING", "BUILDING" or "PAUSED".
@@ -104,7 +104,7 @@ class SpaceStatus:
 
 
 def status_url(config: SpaceConfig) -> str | None:
-    """Return what to ask the hub about a Space; None if the Space is not on Hugging Face."""
+    """Return the hub's address for a Space; None if the Space is not on Hugging Face."""
     api = f"{config.hub.rstrip('/')}/api/spaces"
     if name := space_id(config.space):
         return f"{api}/{name}"
@@ -129,7 +129,7 @@ def redirected(base: str, location: str | None) -> tuple[str, str] | None:
     A redirect may go from http to https, and to another path of the same host.
 
     Returns:
-        What to ask for, and the app's address; None if it is another host, or no `/config`.
+        The address to request, and the app's address; None if it is another host, or no `/config`.
     """
     if not location:
         return None
@@ -181,7 +181,7 @@ def _space_host(host: Any, hub: str) -> str | None:
     return f"{scheme}://{urlsplit(host).netloc}"
 
 
-# What the hub says
+# The hub's answers
 
 
 def read_status(answer: Any, config: SpaceConfig) -> SpaceStatus | None:
@@ -201,7 +201,7 @@ def waits(stage: str) -> bool:
 
 
 def notice(stage: str) -> Notice:
-    """Return what to tell who waits for a Space in such a stage."""
+    """Return the sentence for callers who wait for a Space in a stage."""
     return Notice(f"The Space {_WAITING[stage]} ({stage})…")
 
 
@@ -230,9 +230,9 @@ def state(stage: str) -> str:
 
 
 def refused(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError | None:
-    """Return what it means for a Space that the hub does not tell of it; None for nothing.
+    """Return the error for a Space that the hub does not know; None if that means nothing.
 
-    To who may not see it, a private Space is as good as none: the hub says 401 of both without
+    Without access, a private Space looks like none: the hub says 401 of both without
     a token, and 404 of both with one.
     """
     match exc:
@@ -256,7 +256,7 @@ def _missing(config: SpaceConfig) -> SpaceUnavailableError:
     )
 
 
-# What the front says
+# The front's answers
 
 
 def _is_page(body: str) -> bool:
@@ -265,7 +265,7 @@ def _is_page(body: str) -> bool:
 
 
 def page_text(body: str) -> str:
-    """Return what a page says to people; a body that is no page, as it stands."""
+    """Return a page's visible text; a body that is no page, as it stands."""
     if not _is_page(body):
         return body.strip()
     start = _BODY.search(body)
@@ -274,7 +274,7 @@ def page_text(body: str) -> str:
 
 
 def meant(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError:
-    """Return what the front's answer means where the hub has nothing to add."""
+    """Return the error for the front's answer where the hub has nothing to add."""
     is_missing = isinstance(exc, SpaceStatusError) and exc.status == 404
     return _missing(config) if is_missing else exc
 

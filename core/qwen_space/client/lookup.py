@@ -31,7 +31,7 @@ __all__ = ["EndpointResolver"]
 
 logger = logging.getLogger("qwen_space.client")
 
-_TRUST = 10.0  # seconds; a Space takes longer to be deployed anew
+_TRUST = 10.0  # seconds; redeploying a Space takes longer
 
 
 class EndpointResolver:
@@ -70,7 +70,7 @@ class EndpointResolver:
         return self._endpoint is not None
 
     async def verify(self, deadline: Deadline) -> None:
-        """Forget the endpoint if the app was deployed anew since it was resolved.
+        """Forget the endpoint if the app was redeployed since it was resolved.
 
         Its number may be that of another function now. To ask costs a request, so an app is
         taken to be the same for a few seconds while a connection to it stays open.
@@ -97,7 +97,7 @@ class EndpointResolver:
             self.forget()
 
     def forget(self) -> None:
-        """Drop the endpoint, so that the next call resolves it anew."""
+        """Drop the endpoint, so that the next call resolves it again."""
         self._endpoint = None
 
     async def resolve(self, deadline: Deadline) -> AsyncGenerator[Notice, None]:

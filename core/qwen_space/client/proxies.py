@@ -41,7 +41,7 @@ class Proxy:
 
     @property
     def remedy(self) -> str:
-        """Return what to do about a proxy that does not serve."""
+        """Return the remedy for a proxy that does not serve."""
         if self.is_ambient:
             return (
                 "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; proxy= names another, "
@@ -62,7 +62,7 @@ def choose_proxy(
 
     Args:
         config: Its `proxy` serves for everything.
-        url: What is asked for.
+        url: The requested address.
         environment: The proxies of the environment; None if they are not to be used. They are
             chosen as httpx does it, and never for this machine itself.
     """

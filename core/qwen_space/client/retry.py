@@ -37,7 +37,7 @@ async def retrying(
 ) -> T:
     """Take a step, and take it again while the error is one of those that `again` knows.
 
-    The pause before the next try is what the server asks for (`Retry-After`), and at least one
+    The pause before the next try is as long as the server asks (`Retry-After`), and at least one
     that doubles with each try. Where it would not end within the time that is left, the error is
     raised instead, which has all `tries`.
 
@@ -92,7 +92,7 @@ def is_transient(exc: QwenSpaceError) -> bool:
 
 
 def is_refusal(exc: QwenSpaceError) -> bool:
-    """Whether the server did not do what was asked, and may do it the next time.
+    """Whether the server refused the request, and may take it the next time.
 
     Not a rate limit of unknown length: to knock at once again is what it is there against.
     """

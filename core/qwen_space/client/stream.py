@@ -44,10 +44,10 @@ class Submission:
 
     Attributes:
         body: The stream.
-        job: The job, of which nothing has been received.
-        reopen: Opens the stream once more, and returns it with the job anew; None where that
+        job: The job, before its first byte.
+        reopen: Opens the stream once more, and returns it with a new job; None where that
             would submit another job.
-        explain_silence: Adds to the error of a silent stream what is the matter.
+        explain_silence: Adds the reason to the error of a silent stream.
     """
 
     body: Body
@@ -62,7 +62,7 @@ class EventStreamReader:
     Args:
         submission: The job and its stream.
         deadline: The time limits.
-        model: What the app was asked to run.
+        model: The model that the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
 
@@ -139,7 +139,7 @@ class EventStreamReader:
                 await self._ask_next_replica(exc)
 
     async def _ask_next_replica(self, exc: QwenSpaceError) -> None:
-        """Open the stream anew: the replica that has the job holds the whole reply ready.
+        """Open the stream again: the replica that has the job holds the whole reply ready.
 
         Where requests go to an app's replicas by turns, the stream reaches another one than the
         join did. The prompt is not sent again.
@@ -230,7 +230,7 @@ class EventStreamReader:
         return chunk
 
     def _watch(self, event: Event) -> None:
-        """Set the patience that the event calls for, and log what is no text."""
+        """Set the patience that the event calls for, and log events without text."""
         match event:
             case TextDelta() | ThinkingDelta():
                 self._patience = None

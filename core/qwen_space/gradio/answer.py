@@ -76,7 +76,7 @@ class AnswerReader:
             at_line_start: Whether the answer so far ends with a line's end, or is empty.
 
         Returns:
-            None where the whole text has to be read anew, as it is not what it seemed to be.
+            None where the whole text has to be read again, as it turned out to be of another kind.
         """
         text = self._held + piece
         if self.escapes is None and any(each in text for each in _ESCAPED):

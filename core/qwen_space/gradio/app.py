@@ -86,7 +86,7 @@ class AppComponent:
 
     @property
     def is_password(self) -> bool:
-        """Whether the page hides what is typed."""
+        """Whether the page hides the typed text."""
         return self.kind == "antdinputpassword" or self.props.get("type") == "password"
 
     @property
@@ -192,7 +192,7 @@ class AppConfig:
         functions: The app's functions, in order.
 
     Raises:
-        ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
+        ProtocolError: `config` is not Gradio's, or of a Gradio that is too old.
     """
 
     def __init__(self, config: Any) -> None:

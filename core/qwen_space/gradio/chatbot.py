@@ -9,9 +9,9 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
     {"component": "code", "value": "x = 1", ...}      a component in place of a text
-    {"__type__": "update", "value": any of these}     what gr.update gives
+    {"__type__": "update", "value": any of these}     from gr.update
 
-Thoughts are what the app marks as such: a message with a title in its metadata (gr.ChatMessage,
+Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
 which `gr.Chatbot(reasoning_tags=...)` makes too), and a part of one of these types, beside the
 parts of the answer.
 

@@ -1,6 +1,6 @@
 """Finds the function of an app that chats, and the meaning of its inputs.
 
-Where a page answers in steps, the first of which only takes the prompt, the endpoint has them
+Where a page answers in steps, and the first only takes the prompt, the endpoint has them
 all: such are Qwen's 1M demos, ms-swift's page, and the example in Gradio's own documentation.
 
 Source: an app's `/config`, and its `/info`, which has the names of the functions' parameters from
@@ -54,7 +54,7 @@ def find_endpoint(
         info: The JSON of the app's `/info`, which has the names of parameters; None without.
 
     Raises:
-        ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
+        ProtocolError: `config` is not Gradio's, or of a Gradio that is too old.
         EndpointError: No function fits, or several do, or none has the inputs of `roles`.
     """
     try:
@@ -93,7 +93,7 @@ class _Candidate:
 
     Attributes:
         start: The function that the page runs first.
-        steps: All functions that a message needs, the last of which gives the reply.
+        steps: All functions that a message needs; the last one gives the reply.
         roles: The roles of the components.
         missing: The names in `roles=` that are of no input of its.
     """
@@ -118,7 +118,7 @@ class App:
         info: As for `find_endpoint`.
 
     Raises:
-        ProtocolError: `config` is not what Gradio sends, or of a Gradio that is too old.
+        ProtocolError: `config` is not Gradio's, or of a Gradio that is too old.
     """
 
     def __init__(
@@ -288,7 +288,7 @@ class App:
         )
 
     def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:
-        """Return what the page runs as it loads, and fills inputs of these steps with."""
+        """Return the functions that the page runs as it loads, to fill inputs of these steps."""
         needed = {each.component for step in steps for each in step.inputs}
         return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
 
@@ -369,7 +369,7 @@ class App:
             return "messages" if component.props.get("type") == "messages" else "pairs"
         return "parts"
 
-    # What errors say
+    # The sentences of errors
 
     def _names(self) -> str:
         names = [f"/{each.api_name}" for each in self.config.functions if each.api_name]

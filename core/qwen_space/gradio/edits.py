@@ -1,4 +1,4 @@
-"""Gradio's edits: what changed of an output's value since the last message.
+"""Gradio's edits: the changes of an output's value since the last message.
 
 Source: `utils.diff` in the server (`gradio/utils.py`) and `apply_diff` in `gradio_client`.
 An edit is `[action, path, value]`; the empty path is the whole value.

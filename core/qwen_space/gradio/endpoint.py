@@ -83,7 +83,7 @@ class Endpoint:
 
     Attributes:
         api_name: Its name, without a slash; None if it has none.
-        fn_index: Its number, which is what the queue is asked for.
+        fn_index: Its number, by which the queue knows it.
         trigger_id: The component that starts it on the page, or None.
         inputs: Its inputs, in order.
         output: The position of the chat component among its outputs; None if no reply is there.

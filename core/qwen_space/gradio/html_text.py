@@ -25,7 +25,7 @@ _MARKUP = re.compile(
 _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
-_LONGEST = 80  # characters of what is unfinished
+_LONGEST = 80  # characters of an unfinished entity or tag
 
 
 def escapes_html(prompt: str, shown: str) -> bool | None:

@@ -207,7 +207,7 @@ class Job:
         return event_id is not None and self.event_id is not None and event_id != self.event_id
 
     def _count(self, characters: int) -> None:
-        """Count characters of events, of which a caller may keep all."""
+        """Count characters of events, as a caller may keep all of them."""
         self._size += characters
         if self._size > self._max_size:
             raise self._too_long()

@@ -1,6 +1,6 @@
 """JSON from a server that may mean harm: odd values, and large ones in slices.
 
-Decoding holds the interpreter, so a large value is decoded by its parts: whoever drives the
+Decoding holds the interpreter, so a large value is decoded by its parts: the caller who drives the
 generator can let others run between two of them.
 """
 

@@ -34,7 +34,7 @@ class ReasoningSplitter:
         tags: The opening and the closing tag; None finds no thoughts.
 
     Attributes:
-        must_restart: Whether a whole reply has to be split anew, as it began with thoughts.
+        must_restart: Whether a whole reply has to be split again, as it began with thoughts.
     """
 
     def __init__(self, tags: tuple[str, str] | None) -> None:

@@ -1,4 +1,4 @@
-"""What is sent to a queue.
+"""The requests to a queue.
 
 Source: `gradio/routes.py` and `gradio_client/utils.py`. Until Gradio 4.8 (protocol `sse`) the join
 is itself the stream, and the arguments are posted when the queue asks for them.
@@ -64,7 +64,7 @@ class Join:
 
     @property
     def joining_stream_url(self) -> str:
-        """What joins and is the stream at once."""
+        """The request that joins and is the stream at once."""
         query = {"fn_index": self.fn_index, "session_hash": self.session_hash}
         return f"{self.queue}/join?{urlencode(query)}"
 
@@ -74,5 +74,5 @@ class Join:
         return f"{self.queue}/data"
 
     def answer(self, event_id: str | None) -> dict[str, Any]:
-        """Return what the stream asks for."""
+        """Return the query of the stream."""
         return {**self.body, "event_id": event_id}

@@ -21,7 +21,7 @@ Roles = Mapping[Any, tuple[Role | None, str]]  # by a component's number: its ro
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """What the page does with the components of a chat.
+    """The page's wiring of the components of a chat.
 
     Attributes:
         submitting: The components whose submit event starts a function.
@@ -235,7 +235,7 @@ class _Figure:
     Attributes:
         parameters: The names of parameters, the surest first, in one form.
         words: Labels, the surest first.
-        against: What else such a label may mean.
+        against: Other meanings of such a label.
         fits: Whether a range, of minimum and maximum, may be its.
         own: Whether a range can hardly be another parameter's.
     """

@@ -76,7 +76,7 @@ class Page:
     def chain(
         self, start: AppFunction, takes_prompt: Callable[[AppFunction], bool]
     ) -> list[AppFunction]:
-        """Return the functions that a message needs, the last of which gives the reply.
+        """Return the functions that a message needs; the last one gives the reply.
 
         A function that streams by the queue is taken to be the one that answers.
 
@@ -174,7 +174,7 @@ class Page:
 def _is_constant(value: Any) -> bool:
     """Whether the value of a state that no function writes stays as it is.
 
-    A list may be changed in place, as may an object, of which `/config` has the `repr`. Nothing
+    A list may be changed in place, as may an object, which `/config` has as its `repr`. Nothing
     is told of it by Gradio 5 and newer.
     """
     return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
@@ -208,7 +208,7 @@ def _needed(
 ) -> list[AppFunction]:
     """Return the members of a path, and those that give something to one after them.
 
-    Between them a page may do what no reply needs, such as switching off a button.
+    Between them a page may do other things, such as switching off a button.
     """
     needed = set() if needed is None else needed
     steps = []

@@ -1,4 +1,4 @@
-"""Answers `/health` and `/metrics`, for those who run the server."""
+"""Answers `/health` and `/metrics`, for operators."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def read_text(content: str | Sequence[Mapping[str, Any] | str] | Mapping[str, An
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _SPAN = re.compile(r"((?<!`)(`{1,3})[^`]+\2(?!`))")
-# Only where Markdown would take them for a tag or an entity: whoever copies a text gets it as it
+# Only where Markdown would take them for a tag or an entity: a copied text is as it
 # stands in the row.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w{1,32};)")

@@ -29,7 +29,7 @@ class Site:
     Attributes:
         app: The app.
         stopping: Called in the server's event loop before the connections are cut.
-        draining: Awaited there before that, to end what runs.
+        draining: Awaited there before that, to end the running answers.
     """
 
     app: ASGIApp

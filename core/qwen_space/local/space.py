@@ -27,7 +27,7 @@ __all__ = ["LocalSpace"]
 
 SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
 
-# Gradio keeps what it builds in globals of its module.
+# Gradio keeps its building state in globals of its module.
 _building = threading.Lock()
 
 

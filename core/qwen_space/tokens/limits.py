@@ -1,4 +1,4 @@
-"""What is known of Qwen's models without asking anyone: how much they read and write.
+"""The limits of Qwen's models: how many tokens they read and write.
 
 The figures are those of Alibaba Cloud's Model Studio, which runs the models of the public Spaces,
 and for models that it does not run, of their model cards. A Space of someone else may well give
@@ -57,7 +57,7 @@ _MODELS: dict[str, tuple[int, int, int]] = {
     **{f"Qwen3-{size}": (131_072, 129_024, 16_384) for size in _QWEN_3[5:]},
 }
 
-# What a Space runs when it is not told which.
+# A Space's default model.
 _DEFAULTS = {
     "qwen-qwen2-5.hf.space": "Qwen2.5-72B-Instruct",
     "qwen-qwen2-72b-instruct.hf.space": "Qwen2-72B-Instruct",
@@ -76,22 +76,22 @@ _PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
 
 
 def get_full_name(model: str, space: str = DEFAULT_SPACE) -> str:
-    """Return a model's full name where it is known, and what was asked for where not.
+    """Return a model's full name where it is known, and the given name where not.
 
     Args:
         model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
-        space: The Space's id or address, which says what its default is.
+        space: The Space's id or address, which tells its default model.
     """
     limits = get_limits(model, space)
     return model if limits is None else limits.model
 
 
 def get_limits(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
-    """Return what is known of a model; None where nothing is.
+    """Return a model's limits; None where they are unknown.
 
     Args:
         model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
-        space: The Space's id or address, which says what its default is.
+        space: The Space's id or address, which tells its default model.
     """
     if model.strip().lower() in _DEFAULT_NAMES:
         name = _DEFAULTS.get(urlsplit(space_url(space)).hostname or "")
@@ -101,7 +101,7 @@ def get_limits(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
 
 
 def _bare(model: str) -> str:
-    """Return a name without what does not tell one model from another."""
+    """Return a name without the parts that models share."""
     name = _PREFIX.sub("", _without_format(model.strip().lower()))
     return re.sub(r"^2-5-", "2.5-", name).replace("-instruct", "").replace("-chat", "")
 

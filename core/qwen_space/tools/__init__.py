@@ -1,4 +1,4 @@
-"""Tool calling in Qwen2.5's own format: what the model is shown, and what it answers.
+"""Tool calling in Qwen2.5's own format: the prompt with the tools, the parser of the reply.
 
 Pure, and of no framework: `render` turns a chat with tools into plain turns, `ReplyParser` and
 `parse` turn a reply into text and calls.

@@ -48,11 +48,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class InvalidCall:
-    """What was meant as a call and is none: cut off, or not what a call must be.
+    """An invalid call: cut off, or not in a call's form.
 
     Attributes:
-        text: What the model wrote, without the tags.
-        reason: What is wrong, as a sentence without its full stop.
+        text: The model's text, without the tags.
+        reason: The fault, as a sentence without its full stop.
         id: The call id.
         index: Its place among the calls of a reply, the valid ones included; from 0.
         name: The tool's name, if that much could be read.
@@ -116,7 +116,7 @@ class ParsedReply:
     Attributes:
         text: All text outside of calls.
         calls: The calls, in order.
-        invalid: What was meant as calls and is none, in order.
+        invalid: The invalid calls, in order.
         parts: The texts, calls and invalid calls in the order in which they came.
     """
 
@@ -138,7 +138,7 @@ class ParsedReply:
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON as Qwen's chat template writes it; what is no JSON, by its `str`."""
+    """Return a value as JSON as Qwen's chat template writes it; other values by their `str`."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -21,9 +21,9 @@ _AFTER = (
     '\n<tool_call>\n{"name": <function-name>, "arguments": <args-json-object>}\n</tool_call>'
 )
 
-# Chosen by what Qwen2.5-Coder-1.5B did with a dozen wordings each. Left alone, it calls a tool for
-# anything. Told so without the list, it ends its reply after the first call; told of the list when
-# results are there, it calls again and again.
+# Chosen by the answers of Qwen2.5-Coder-1.5B to a dozen wordings each. Left alone, it calls a tool
+# for anything. Told so without the list, it ends its reply after the first call; told of the list
+# when results are there, it calls again and again.
 _HINT_LIST = (
     "\n\nWhen functions are needed, reply with one <tool_call> block only, which holds a JSON list"
     ' of all calls: <tool_call>\n[{"name": <function-name>, "arguments": <args-json-object>}, ...]'
@@ -67,7 +67,7 @@ class ToolBinding:
     def from_schemas(
         cls,
         schemas: Iterable[Mapping[str, Any]],
-        choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - what frameworks give
+        choice: str | bool | Mapping[str, Any] | None = None,  # noqa: FBT001 - as frameworks give it
         *,
         parallel: bool | None = None,
         usage_hint: bool = False,
@@ -141,7 +141,7 @@ class ToolBinding:
         return self.choice in {"any", "one"}
 
     def block(self, *, answered: bool = False) -> str:
-        """Return what stands at the end of the system prompt; empty without tools.
+        """Return the end of the system prompt; empty without tools.
 
         Where one tool has to be called, the others are left out: they would only distract.
 
@@ -159,7 +159,7 @@ class ToolBinding:
 
     @property
     def instruction(self) -> str:
-        """What has to be said beyond the template; empty where the choice is the model's."""
+        """The instruction beyond the template; empty where the choice is the model's."""
         if not self.active:
             return ""
         if self.forced:
@@ -180,7 +180,7 @@ class ToolBinding:
         return not any(self.only in {None, call.name} for call in calls)
 
     def reask(self, invalid: Sequence[InvalidCall] = ()) -> str:
-        """Return what to say to a model whose reply lacks the call that had to come.
+        """Return the question after a reply that lacks a required call.
 
         It is the next user turn, after the reply. Where that one lacks it too, there is no call.
         """

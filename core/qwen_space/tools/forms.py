@@ -160,7 +160,7 @@ def _typed(text: str, schema: Any) -> Any:
         # Qwen3-Coder writes Python's words too, as its own parser takes them.
         value = read_json({"True": "true", "False": "false", "None": "null"}.get(word, word))
     except JSONTextError:
-        return text  # the tool's own check says what is wrong with it
+        return text  # the tool's own check names its fault
     return value if any(_is_a(value, each) for each in types) else text
 
 

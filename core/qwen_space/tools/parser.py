@@ -47,7 +47,7 @@ def parse(text: str, tools: ToolBinding, new_id: Callable[[], str]) -> ParsedRep
 class ReplyParser:
     """Reads a reply for tool calls, whatever the deltas' borders.
 
-    - Text goes on at once; held back is only what may be the start of a tag, and the line break
+    - Text goes on at once; held back is only a possible start of a tag, and the line break
       before it, which belongs to the tag, as does one after a closing tag.
     - A call stands between `<tool_call>` and the next `</tool_call>` outside of a JSON string, in
       one of the forms of `qwen_space.tools.forms`; else it is invalid. So is one that another
@@ -66,7 +66,7 @@ class ReplyParser:
     Where no tools are bound, or `tool_choice` is "none", all of the reply is text.
 
     Args:
-        tools: What is bound.
+        tools: The bound tools.
         new_id: Gives a fresh call id, such as `qwen_space.tools.calls.new_call_id`.
 
     Attributes:
@@ -83,12 +83,12 @@ class ReplyParser:
         self._marks = _Marks(self._prefixes.starts if self._prefixes else "", self._functions)
         self._new_id = new_id
         self._mode: _Mode = self._text_mode if tools.active else self._plain_mode
-        self._rest = ""  # what waits for what follows
+        self._rest = ""  # the text that waits for the next piece
         self._fed: list[str] = []
         self._out: list[ReplyPart] = []
         self._parts: list[str | ToolCall | InvalidCall] = []
         self._texts: list[str] = []  # text that was not handed out yet
-        self._told: list[str] = []  # and what was, since the last call
+        self._told: list[str] = []  # and the text since the last call
         self._index = 0
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
@@ -97,7 +97,7 @@ class ReplyParser:
         self._untagged: UntaggedCalls | None = None
 
     def feed(self, delta: str) -> list[ReplyPart]:
-        """Take the next piece of the reply and return what is known now."""
+        """Take the next piece of the reply and return the parts known now."""
         self._fed.append(delta)
         text, self._rest = self._rest + delta, ""
         self._run(text)
@@ -132,7 +132,7 @@ class ReplyParser:
     def settle(self, text: str) -> ParsedReply:
         """Return the whole reply, once it is closed, as the server ended on it.
 
-        It is read anew if it differs from what was fed, as where the app rewrote it. Calls that
+        It is read again if it differs from the pieces fed, as where the app rewrote it. Calls that
         stayed what they were keep their ids.
         """
         if text == "".join(self._fed):
@@ -297,7 +297,7 @@ class ReplyParser:
         return name_of_call
 
     def _show(self, call: _Block) -> None:
-        """Hand out what is new of a call's name and arguments."""
+        """Hand out the new part of a call's name and arguments."""
         name, delta = call.news()
         if name is not None:
             call.id = self._start(name)
@@ -327,7 +327,7 @@ class ReplyParser:
                 self._whole(name, arguments)
 
     def _whole(self, name: str, arguments: dict[str, Any]) -> None:
-        """Hand out a call of which nothing has been shown."""
+        """Hand out a call that has not been shown."""
         text = to_json(arguments)
         name_of_call = self._start(name)
         self._out.append(ArgumentsDelta(self._index, text))
@@ -503,7 +503,7 @@ class _Block:
         return end
 
     def news(self) -> tuple[str | None, str]:
-        """Return the name when it has just become known, and what is new of the arguments."""
+        """Return the name when it has just become known, and the new part of the arguments."""
         if self.name is not None:
             return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
         before = self._length - len(self._pieces[-1])

@@ -27,7 +27,7 @@ class Message:
 
     Attributes:
         role: "system", "developer", "user", "assistant", "tool", or any other name.
-        text: What is said; for a tool, its result.
+        text: The message's text; for a tool, its result.
         calls: The assistant's calls, which come after its text.
         call_id: The `id` of the call that a tool's result belongs to. Qwen is not told any ids:
             results belong to calls by their order, so they are put into that.
@@ -55,7 +55,7 @@ def render(
 
     Args:
         messages: The messages, in order.
-        tools: What is bound.
+        tools: The bound tools.
         system: The system prompt for a chat that has none; None is Qwen's own.
     """
     turns = list(_plain(messages))
@@ -75,7 +75,7 @@ def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:
     Args:
         chat: The turns that were sent.
         reply: The whole reply as it came, tags included.
-        question: What to ask, such as `ToolBinding.reask` gives.
+        question: The question, such as `ToolBinding.reask` gives.
     """
     return [*chat, Turn("assistant", reply), Turn("user", question)]
 

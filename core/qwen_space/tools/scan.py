@@ -22,7 +22,7 @@ def may_become(text: str, *wholes: str) -> bool:
 
 
 class Scan:
-    """Walks over JSON from brace to brace, and knows what is inside of a string.
+    """Walks over JSON from brace to brace, and knows the inside of a string.
 
     A `<` stops it where it may begin a tag: outside of strings, and in a string at the start of
     a line. JSON has no line breaks in its strings, so a tag there says that the model forgot the

@@ -76,7 +76,7 @@ class CallPrefixes:
             blank: Whether nothing but white space comes before it.
         """
         prefixes = self._whole if blank else self._calls
-        for room in (_GLANCE, self._room):  # a glance settles most of what is something else
+        for room in (_GLANCE, self._room):  # a glance settles most other text
             compact = "".join(text[at : at + room].split())
             if compact.startswith(prefixes):
                 return True
@@ -204,7 +204,7 @@ def _function(text: str) -> list[tuple[str, Arguments] | str] | None:
 
 
 def _values(text: str) -> tuple[list[Any], str]:
-    """Return the values in a text, those of lists too, and what is cut off or no JSON at its end.
+    """Return the values in a text, those of lists too, and the rest that is cut off or no JSON.
 
     There are none where a fence is opened for nothing: it is the end of another one, of which
     they are not all.

@@ -30,7 +30,7 @@ def engine_for(
     """Return an engine, which is not started yet: a server if `base_url` is given, else a file.
 
     Args:
-        model: With `base_url` the server's name of the model, else what `find_weights` takes.
+        model: With `base_url` the server's name of the model, else the argument of `find_weights`.
         small: Take the smallest model, for tests.
         base_url: A server that speaks OpenAI's chat completions.
         api_key: The server's key.
