@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from qwen_space.gradio.cursor import CURSORS, shared_tail, split_cursor
-from qwen_space.gradio.html_text import HTMLText
+from qwen_space.gradio.html_text import (
+    HTMLText,
+    find_unfinished_sign,
+    has_escaped_prose,
+    may_tell,
+)
 from qwen_space.gradio.reasoning import ReasoningSplitter
 
 __all__ = ["AnswerReader"]
@@ -15,6 +20,7 @@ _MAX_HELD = 64  # characters: more of them are no cursor
 # No model writes these itself: an app that shows them escapes.
 _ESCAPED = ("&lt;tool_call&gt;", "&lt;think&gt;")
 _LONGEST_ESCAPED = max(map(len, _ESCAPED))
+_MAX_LOOKS = 16  # at the whole text for a piece, so that pieces cost no more than their length
 
 
 class AnswerReader:
@@ -25,6 +31,8 @@ class AnswerReader:
 
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
+        is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
+            whether the app escapes if the user's message does not.
         has_thought: Whether there are thoughts between tags.
         marked: The thoughts that the app marks by itself, which come before those.
         text: The app's text, without the pieces that were fed since.
@@ -32,12 +40,14 @@ class AnswerReader:
 
     def __init__(self, reasoning_tags: tuple[str, str] | None) -> None:
         self.escapes: bool | None = None
+        self.is_chat = False
         self.has_thought = False
         self.marked = ""
         self.text = ""
         self._tags = reasoning_tags
         self._cursor = ""
         self._held = ""
+        self._looks = 0
         self._html: HTMLText | None = None
         self._splitter = ReasoningSplitter(reasoning_tags)
         self._is_plain = False
@@ -51,11 +61,11 @@ class AnswerReader:
         if not text.startswith(self.text):
             self._cursor = shared_tail(self.text, text) or self._cursor
         body, self._held = (text, "") if is_final else split_cursor(text, self._cursor)
-        if self.escapes is None and any(each in body for each in _ESCAPED):
-            self.escapes = True
         if not is_final:
             free = self._free(body)
             body, self._held = body[:free], body[free:] + self._held
+        if self.escapes is None:
+            self.escapes = self._tells(body)
         self._html = HTMLText() if self.escapes else None
         self._splitter = ReasoningSplitter(self._tags)
         if self._html is not None:
@@ -79,9 +89,9 @@ class AnswerReader:
             None where the whole text has to be read again, as it turned out to be of another kind.
         """
         text = self._held + piece
-        if self.escapes is None and any(each in text for each in _ESCAPED):
-            return None
         free = self._free(text)
+        if self.escapes is None and self._may_tell(text[:free]):
+            return None
         text, self._held = text[:free], text[free:]
         if self._html is not None:
             text = self._html.feed(text)
@@ -94,16 +104,39 @@ class AnswerReader:
             thought = f"\n\n{thought}" if self.marked else thought
         return thought, answer
 
+    def _tells(self, body: str) -> bool | None:
+        """Return whether the app escapes, by its reply."""
+        if any(each in body for each in _ESCAPED):
+            return True
+        return has_escaped_prose(body) if self.is_chat else None
+
+    def _may_tell(self, text: str) -> bool:
+        """Whether a piece may show whether the app escapes, if the whole text is looked at."""
+        if any(each in text for each in _ESCAPED):
+            return True
+        if not self.is_chat or self._looks == _MAX_LOOKS or not may_tell(text):
+            return False
+        self._looks += 1
+        return True
+
     def _free(self, text: str) -> int:
-        """Return how many characters are neither a cursor nor the start of an escaped tag."""
+        """Return how many characters are neither a cursor nor the start of a sign that tells."""
         free = len(text.rstrip(_CURSORS))
-        at = text.find("&", max(len(text) - _LONGEST_ESCAPED, 0)) if self.escapes is None else -1
-        while at >= 0:
-            if any(each.startswith(text[at:]) for each in _ESCAPED):
-                free = min(free, at)
-                break
-            at = text.find("&", at + 1)
+        if self.escapes is None:
+            free = min(free, _start_of_escaped(text))
+            if self.is_chat:
+                free = min(free, find_unfinished_sign(text))
         return free if len(text) - free <= _MAX_HELD else len(text)
 
     def _set_plain(self) -> None:
         self._is_plain = not self._held and self._html is None and self._splitter.is_plain
+
+
+def _start_of_escaped(text: str) -> int:
+    """Return where an escaped tag begins that the end of a text cuts; its length if none."""
+    at = text.find("&", max(len(text) - _LONGEST_ESCAPED, 0))
+    while at >= 0:
+        if any(each.startswith(text[at:]) for each in _ESCAPED):
+            return at
+        at = text.find("&", at + 1)
+    return len(text)

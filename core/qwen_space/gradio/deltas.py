@@ -234,14 +234,20 @@ class ChatValue:
             self._lead_to(None, None)
             return events
         self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
-        if self._prompt and self._reader.escapes is None:
-            self._reader.escapes = escapes_html(self._prompt, find_prompt(self._value.value))
+        self._compare_prompt()
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
         events = self._read(reply.text, is_final=is_final)
         self._reader.text = reply.text
         self._lead_to(reply.path, reply.thinking_path)
         return events
+
+    def _compare_prompt(self) -> None:
+        """See by the user's message whether the app escapes; leave it to the reply if it cannot."""
+        if self._prompt and self._reader.escapes is None:
+            shown = find_prompt(self._value.value)
+            self._reader.escapes = escapes_html(self._prompt, shown)
+            self._reader.is_chat = bool(shown)
 
     def _read(self, text: str, *, is_final: bool = False) -> list[ValueEvent]:
         thinking, answer = self._reader.read(text, is_final=is_final)

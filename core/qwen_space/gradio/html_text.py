@@ -5,6 +5,8 @@
 
 The app's code is not known, but the user's own message comes back in the chat. Where it has more
 escapes than the prompt, the app escapes; where it has the prompt's signs as they were, it does not.
+Where the prompt has no such signs, the first sign or escape in the reply tells. A model that
+writes `&lt;` itself does so in code, nearly always, and elsewhere the page shows a `<` for it, too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,13 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["HTMLText", "escapes_html"]
+__all__ = [
+    "HTMLText",
+    "escapes_html",
+    "find_unfinished_sign",
+    "has_escaped_prose",
+    "may_tell",
+]
 
 _SIGNS = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
@@ -26,6 +34,18 @@ _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
 _LONGEST = 80  # characters of an unfinished entity or tag
+
+_ESCAPE = r"&(?:lt|gt|amp|quot|#39|#x27|#34);"
+_SIGN = re.compile(
+    r"(?P<fence>^[ \t]{0,3}(?:```|~~~))|(?P<span>`+[^`\n]*`*)"
+    rf"|(?P<line><br ?/?>)|(?P<escape>{_ESCAPE}|<pre><code)|(?P<raw>[<>])",
+    re.MULTILINE,
+)
+_TELLING = re.compile(rf"[<>]|{_ESCAPE}")
+_SIGN_STARTS = re.compile(
+    r"(?:&(?:[a-z]{0,4}|#[x\d]{0,3})|<(?:br? ?/?|p(?:r|re|re><?c?o?d?)?)?)$", re.ASCII
+)
+_LONGEST_SIGN = 12  # characters
 
 
 def escapes_html(prompt: str, shown: str) -> bool | None:
@@ -43,6 +63,48 @@ def escapes_html(prompt: str, shown: str) -> bool | None:
             if sign in shown and sign != "&":  # some apps leave that one alone
                 return False
     return None
+
+
+def has_escaped_prose(text: str) -> bool | None:
+    """Return whether an app escapes, by the first sign or escape in the text of its reply.
+
+    An escape in a code span or fence tells nothing, as a model may write one there.
+
+    Returns:
+        None where the text has neither, so far.
+    """
+    at = 0
+    while (found := _SIGN.search(text, at)) is not None:
+        start, at = found.span()
+        kind = found.lastgroup
+        if kind == "escape":
+            return True
+        if kind == "raw":
+            return False
+        if kind == "line":  # a model may write some into a table, which has lines of its own
+            return "\n" not in text[:start]
+        if kind == "fence":
+            at = _end_of_fence(text, at)
+        if "<" in (code := text[start:at]) or ">" in code:
+            return False
+    return None
+
+
+def _end_of_fence(text: str, start: int) -> int:
+    """Return where the code ends whose fence is before `start`."""
+    end = text.find("\n" + text[start - 3 : start], start)
+    return len(text) if end < 0 else end + 4
+
+
+def may_tell(piece: str) -> bool:
+    """Whether a piece has a sign or an escape, by which its app may show whether it escapes."""
+    return _TELLING.search(piece) is not None
+
+
+def find_unfinished_sign(text: str) -> int:
+    """Return where a sign or an escape begins that the end of a text cuts; its length if none."""
+    found = _SIGN_STARTS.search(text, max(len(text) - _LONGEST_SIGN, 0))
+    return len(text) if found is None else found.start()
 
 
 class HTMLText:

@@ -114,11 +114,76 @@ def test_a_reply_of_an_app_that_escapes_is_given_as_its_page_shows_it() -> None:
 
 
 def test_escapes_of_an_app_that_does_not_escape_stay() -> None:
-    for prompt, row in (("a < b", "a < b"), ("Hi", "Hi")):
-        value, events = appended("Write ", "&lt;", " for <", prompt=prompt, row=row)
+    value, events = appended("Write ", "&lt;", " for <", prompt="a < b", row="a < b")
 
-        assert value.text == "Write &lt; for <"
-        assert "".join(deltas(events)) == value.text
+    assert value.text == "Write &lt; for <"
+    assert "".join(deltas(events)) == value.text
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        pytest.param("if x &lt; 3 &amp;&amp; y", "if x < 3 && y", id="escape"),
+        pytest.param("R&D `&amp;` &gt;", "R&D `&` >", id="code-before-it"),
+        pytest.param("One.<br>Two.<br/>3 &lt; 4", "One.\nTwo.\n3 < 4", id="line-breaks"),
+        pytest.param(
+            'So:<br><pre><code class="language-py"><br>x &lt; 1<br></code></pre>',
+            "So:\n```py\nx < 1\n```",
+            id="code-block",
+        ),
+        pytest.param("Write `&lt;`, not <, &lt;", "Write `&lt;`, not <, &lt;", id="sign-first"),
+        pytest.param("```\na &lt; b\n```\nend", "```\na &lt; b\n```\nend", id="fence"),
+        pytest.param("```\na > b\n```\n&lt;", "```\na > b\n```\n&lt;", id="sign-in-a-fence"),
+        pytest.param("`&lt;` is `<`", "`&lt;` is `<`", id="code-span"),
+        pytest.param("|a|\n|b<br>c|\n|&gt;|", "|a|\n|b<br>c|\n|&gt;|", id="table"),
+        pytest.param("&copy; a & b", "&copy; a & b", id="no-sign-s-escape"),
+        pytest.param("a &l", "a &l", id="cut"),
+    ],
+)
+def test_a_prompt_without_signs_leaves_it_to_the_reply(
+    shown: str, expected: str, size: int
+) -> None:
+    pieces = [shown[at : at + size] for at in range(0, len(shown), size)]
+
+    for value, events in (
+        appended(*pieces, prompt="Hi", row="Hi"),
+        replaced(
+            *["".join(pieces[: count + 1]) for count in range(len(pieces))],
+            prompt="Hi",
+            row="Hi",
+        ),
+    ):
+        assert value.text == expected
+        assert as_shown(events) == expected
+
+
+def test_an_escape_that_is_cut_is_held_back() -> None:
+    _, events = appended("if x ", "&", "l", "t", "; 3", prompt="Hi", row="Hi")
+
+    assert deltas(events) == ["if x ", "< 3"]
+    assert not rewritings(events)
+
+
+def test_a_text_output_is_as_it_stands() -> None:
+    value = ChatValue("Hi", TAGS)
+
+    value.replace("if x ")
+    value.append(["append", [], "&lt; 3"])
+    value.replace("if x &lt; 3", is_final=True)
+
+    assert value.text == "if x &lt; 3"
+
+
+def as_shown(events: list[ValueEvent]) -> str:
+    """Return the answer that somebody has who follows the events."""
+    shown = ""
+    for event in events:
+        if isinstance(event, Rewritten):
+            shown = event.text
+        elif isinstance(event, TextDelta):
+            shown += event.delta
+    return shown
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

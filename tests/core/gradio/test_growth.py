@@ -91,6 +91,15 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
         generating([["a &lt; b", "a"]]),
         *edits(2_000 * n, lambda _: ["append", [0, 1], "&am"]),
     ],
+    "escapes-in-code": lambda n: [
+        generating([["a", "`"]]),
+        *edits(2_000 * n, lambda _: ["append", [0, 1], "&lt;"]),
+    ],
+    "escapes-in-fences": lambda n: [
+        generating([["a", "a"]]),
+        *edits(40, lambda _: ["append", [0, 1], "\n```\n&lt;" * 50 * n]),
+    ],
+    "many-spans": lambda n: [generating([["a", "`" * (n * MB // 8) + "`a`" * (n * MB // 16)]])],
     "cursors-of-whole-texts": lambda n: [
         generating("x" * 2_000 * n + "▌"),
         *[

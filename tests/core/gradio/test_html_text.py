@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_space.gradio.html_text import HTMLText, escapes_html
+from qwen_space.gradio.html_text import HTMLText, escapes_html, has_escaped_prose
 
 
 def shown(*pieces: str) -> str:
@@ -62,3 +62,31 @@ def test_the_user_s_row_shows_whether_an_app_escapes(
     prompt: str, row: str, expected: bool | None
 ) -> None:
     assert escapes_html(prompt, row) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a &lt; b", True, id="escape"),
+        pytest.param("it&#x27;s", True, id="quote"),
+        pytest.param("a<br>b", True, id="line-break"),
+        pytest.param("a\nb<br>c &lt;", False, id="line-break-among-lines"),
+        pytest.param("a<br><pre><code>", True, id="code-block"),
+        pytest.param("<pre><code>", True, id="code-block-first"),
+        pytest.param("a < b &lt; c", False, id="sign-first"),
+        pytest.param("> quoted &gt;", False, id="quotation"),
+        pytest.param("`&lt;` and ``&gt;``", None, id="code-spans"),
+        pytest.param("`&lt;` is &lt;", True, id="after-a-code-span"),
+        pytest.param("a ` b &lt;\n&gt;", True, id="after-a-lone-tick"),
+        pytest.param("```html\n&lt;b&gt;\n```\nend", None, id="fence"),
+        pytest.param("~~~\n&lt;\n~~~\n&lt;", True, id="after-a-fence"),
+        pytest.param("```\n&lt;", None, id="fence-without-end"),
+        pytest.param("```\nx < 1\n```\n&lt;", False, id="sign-in-a-fence"),
+        pytest.param("R&D, &copy; &nbsp; &madeup;", None, id="others"),
+        pytest.param("", None, id="empty"),
+    ],
+)
+def test_the_first_sign_of_a_reply_s_prose_shows_whether_its_app_escapes(
+    text: str, expected: bool | None
+) -> None:
+    assert has_escaped_prose(text) is expected

@@ -82,10 +82,11 @@ async def test_a_cursor_is_held_back(space: str, cursor: str) -> None:
     assert not [each for each in events if isinstance(each, Rewritten)]
 
 
-async def test_code_of_an_app_that_escapes_is_code(space: str) -> None:
+@pytest.mark.parametrize("prompt", ["Is a < b?", "Hi"])
+async def test_code_of_an_app_that_escapes_is_code(space: str, prompt: str) -> None:
     code = "if x < 3 && y > 2: stop()\nprint(1)"
 
-    events = await ask(space, "Is a < b?", endpoint="escaped", inputs={"Own": code})
+    events = await ask(space, prompt, endpoint="escaped", inputs={"Own": code})
 
     assert joined(events) == events[-1].text == code
     assert not [each for each in events if isinstance(each, Rewritten)]
