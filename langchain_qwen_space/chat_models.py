@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
-import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, overload
+from functools import partial
+from typing import Any, Literal, TypeVar, overload
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -24,18 +22,8 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    SkipValidation,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Self
 
 from langchain_qwen_space.callbacks import STATUS, adispatch_status, dispatch_status
@@ -50,40 +38,21 @@ from langchain_qwen_space.structured_output import (
     StructuredOutput,
     method_arguments,
 )
-from langchain_qwen_space.tools import CallKwargs, bind_arguments, make_tools
+from langchain_qwen_space.tools import bind_arguments
 from qwen_space import __version__, tokens
-from qwen_space.chat.stop import StopScanner
-from qwen_space.chat_model.arguments import (
-    SAMPLING,
-    build_config,
-    drop_secrets,
-    format_validation_error,
-    resolve_names,
-    warn_unknown,
-)
+from qwen_space.chat_model.arguments import SAMPLING, build_config
 from qwen_space.chat_model.call import ChatCall
+from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.chat_model.reply import ChatReply
-from qwen_space.chat_model.space import Space
-from qwen_space.config import (
-    DEFAULT_MAX_QUEUE,
-    DEFAULT_MAX_SIZE,
-    DEFAULT_MODEL,
-    DEFAULT_REASONING_TAGS,
-    History,
-    InputRole,
-    Timeouts,
-    check_auth,
-    default_space,
-)
 from qwen_space.tokens.limits import get_full_name
-from qwen_space.tools import render
+from qwen_space.tools import ToolBinding, render
 
 __all__ = ["ChatQwenSpace"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-class ChatQwenSpace(BaseChatModel):
+class ChatQwenSpace(SpaceChatModel, BaseChatModel):
     """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as a chat model.
 
     No key and no account are needed. One object works from any thread and any event loop, and
@@ -170,89 +139,14 @@ class ChatQwenSpace(BaseChatModel):
             `langchain_qwen_space.errors`).
     """
 
-    space: str = Field(default_factory=default_space)
-    """A Space's id (`owner/name`), or the URL of a Gradio app. From `QWEN_SPACE_URL` if set."""
-
-    model: str = DEFAULT_MODEL
-    """`qwen-2.5` for the Space's default, a size (`7B`), or a name (`Qwen2.5-7B-Instruct`)."""
-
-    hf_token: SecretStr | None = None
-    """A Hugging Face token for this Space; without one, `HF_TOKEN` goes to `*.hf.space` only."""
-
-    system_prompt: str | None = None
-    """The system prompt of calls without a system message; None is the Space's own."""
-
-    temperature: float | None = None
-    """Goes to the app's input of that name; a warning says so where it has none."""
-
-    top_p: float | None = None
-    """As `temperature`."""
-
-    max_tokens: int | None = Field(default=None, gt=0)
-    """As `temperature`; in tokens."""
-
-    stop: list[str] | None = None
-    """Texts before the first of which a reply ends. A call's own `stop` wins."""
-
-    timeout: float | None = Field(default=None, gt=0)
-    """Seconds to wait for the first token once the app has started, and for the next sign of life,
-    for which 20 are waited at least; see `timeouts`."""
-
-    timeouts: Timeouts = Field(default_factory=Timeouts)
-    """All time limits, each on its own, in seconds."""
-
-    max_retries: int = 2
-    """How often a step that cannot have run the prompt is tried again."""
-
-    history: History = "split"
-    """Earlier turns: "split" renders them into the prompt, "native" fills the app's history, "auto"
-    does that where the app told how, turns alternate and no tools are bound, else it splits."""
-
-    tool_advice: bool | None = None
-    """Whether sentences after the tools say how to make several calls, and when none; None is yes
-    for the split only, as native turns are to the byte what Qwen's chat template makes."""
-
-    endpoint: str | None = None
-    """The api name of the app's function, or its number as `#3`; None lets discovery choose."""
-
-    roles: dict[str, InputRole | None] = Field(default_factory=dict)
-    """The roles of the app's inputs, where discovery tells them wrongly, by label, parameter or
-    position, such as `{"Message": "prompt", "2": "system"}`."""
-
-    inputs: dict[str, Any] = Field(default_factory=dict)
-    """Values for further inputs of the app, by label."""
-
-    proxy: str | None = Field(default=None, exclude=True, repr=False)
-    """The URL of an HTTP proxy for all requests."""
-
-    trust_env: bool = True
-    """Whether the proxies and the certificates that the environment names are used."""
-
-    verify: Annotated[
-        bool | str | os.PathLike[str] | ssl.SSLContext,
-        SkipValidation,
-        WithJsonSchema({"type": ["boolean", "string"]}),
-    ] = Field(default=True, exclude=True)
-    """How the server's certificate is checked: True by the certificates that the system trusts, a
-    file or a folder of certificates by those, an `ssl.SSLContext` as it says; False not at all."""
-
-    auth: tuple[str, str] | None = Field(default=None, exclude=True, repr=False)
-    """The user and the password of an app with a login, Gradio's `launch(auth=...)`."""
-
-    headers: dict[str, str] = Field(default_factory=dict, exclude=True, repr=False)
-    """Headers to add to all requests, or to put in place of ours."""
-
-    max_size: int = DEFAULT_MAX_SIZE
-    """The most bytes of an answer or a message of the Space, and the most characters of a reply."""
-
-    max_queue: int = DEFAULT_MAX_QUEUE
-    """How many events of `stream` its reader may be behind; then the Space has to wait."""
-
-    reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS
-    """The tags around a model's thoughts at the start of its reply; None for no thoughts."""
-
-    streaming: bool = False
-    """Whether `invoke` streams, so that callbacks see tokens."""
+    hf_token: SecretStr | None = Field(
+        default=None,
+        description="A Hugging Face token for this Space. Without one, HF_TOKEN is sent to "
+        "Spaces on Hugging Face, and to no other host.",
+    )
+    streaming: bool = Field(
+        default=False, description="Whether invoke streams, so that callbacks see tokens."
+    )
 
     model_config = ConfigDict(
         extra="forbid",
@@ -260,50 +154,10 @@ class ChatQwenSpace(BaseChatModel):
         hide_input_in_errors=True,  # it may hold the token
     )
 
-    _space: Space | None = PrivateAttr(default=None)
-
-    # Construction
-
-    if not TYPE_CHECKING:  # where the fields are the arguments
-
-        def __init__(self, **kwargs: Any) -> None:
-            try:
-                super().__init__(**kwargs)
-            except ValidationError as exc:  # which holds the arguments, and so the token
-                raise ValueError(format_validation_error(exc)) from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve_names(cls, values: Any) -> Any:
-        return (
-            resolve_names(cls.__name__, values, _argument_names(cls))
-            if isinstance(values, dict)
-            else values
-        )
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _one_stop(cls, stop: Any) -> Any:
-        return [stop] if isinstance(stop, str) else stop
-
-    @field_validator("auth")
-    @classmethod
-    def _hide_password(cls, auth: Any) -> Any:
-        return check_auth(auth)
-
     @model_validator(mode="after")
-    def _check_early(self) -> Self:
-        build_config(self)
-        StopScanner(self.stop or ())
+    def _name_version(self) -> Self:
         self._add_version("qwen-space", __version__)
         return self
-
-    def _open_space(self) -> Space:
-        """Return the Space, made again when a field has changed since."""
-        config = build_config(self)
-        if self._space is None or self._space.config != config:
-            self._space = Space.from_config(config)
-        return self._space
 
     # Calls
 
@@ -402,26 +256,14 @@ class ChatQwenSpace(BaseChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
     ) -> tuple[ChunkBuilder, ChatCall]:
         """Return a call, and the builder of its chunks; the call's own values win."""
-        given = CallKwargs({**kwargs, "stop": stop}, stop=self.stop, usage_hint=self._advises)
-        warn_unknown("ChatQwenSpace", given.unknown)
-        model = given.options["model"] or self.model
-        call = ChatCall(
-            space=self._open_space(),
-            messages=to_core_messages(messages),
-            options=given.options,
-            tools=given.tools,
-            response_format=given.response_format,
-            limits=find_limits(self.profile, model, self.space),
-            reask=given.reask,
-            stream_arguments=given.stream_arguments,
-        )
+        to_schema = partial(convert_to_openai_tool, strict=kwargs.get("strict"))
+        arguments = self._take_arguments({**kwargs, "stop": stop}, to_schema=to_schema)
+        model = arguments.options["model"] or self.model
+        limits = find_limits(self.profile, model, self.space)
+        call = self._make_call(to_core_messages(messages), arguments, limits)
         name = get_full_name(model, self.space)
         metadata = {"model_name": name, "model_provider": "qwen-space", "space": self.space}
         return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
-
-    @property
-    def _advises(self) -> bool:
-        return self.history != "native" if self.tool_advice is None else self.tool_advice
 
     # Tools
 
@@ -545,7 +387,7 @@ class ChatQwenSpace(BaseChatModel):
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
-            "tool_advice": self._advises,
+            "tool_advice": self._gives_tool_advice,
             "endpoint": self.endpoint,
             "roles": self.roles,
             "inputs": self.inputs,
@@ -601,11 +443,9 @@ class ChatQwenSpace(BaseChatModel):
         """
         if not messages:
             return 0
-        chat = render(
-            to_core_messages(messages),
-            make_tools(tools or (), usage_hint=self._advises),
-            system=self.system_prompt,
-        )
+        schemas = map(convert_to_openai_tool, tools or ())
+        binding = ToolBinding.from_schemas(schemas, usage_hint=self._gives_tool_advice)
+        chat = render(to_core_messages(messages), binding, system=self.system_prompt)
         if self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(turn.text) for turn in chat)
         return tokens.count_chat(chat, history=self.history, system=self.system_prompt)
@@ -628,28 +468,7 @@ class ChatQwenSpace(BaseChatModel):
         """Arguments whose serialised form is not their own."""
         return {"timeouts": asdict(self.timeouts)}
 
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return a copy, which checks certificates by the same `ssl.SSLContext`: it has no copy."""
-        return super().__deepcopy__({**(memo or {}), id(self.verify): self.verify})
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Return the pickled state: all but the secrets, which are to be given again."""
-        state = super().__getstate__()
-        return {
-            **state,
-            "__dict__": drop_secrets(state["__dict__"]),
-            "__pydantic_fields_set__": state["__pydantic_fields_set__"] - {"hf_token"},
-            "__pydantic_private__": {**(state["__pydantic_private__"] or {}), "_space": None},
-        }
-
 
 def _without_headers(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call's keyword arguments without those that may hold a secret."""
     return {name: value for name, value in kwargs.items() if name != "headers"}
-
-
-@functools.cache
-def _argument_names(cls: type[ChatQwenSpace]) -> list[str]:
-    """Return the constructor's arguments, with those of langchain-core that have an alias."""
-    fields = cls.model_fields.items()
-    return [*cls.model_fields, *(field.alias for _, field in fields if field.alias)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.messages import (
@@ -16,9 +16,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from qwen_space.chat_model.content import decode_text, join_parts, name_text, replace_media
+from qwen_space.chat.messages import join_parts, part_text
 from qwen_space.tools import Message, ToolCall
-from qwen_space.tools.calls import to_json
 
 __all__ = ["to_core_messages"]
 
@@ -71,15 +70,13 @@ def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
 
 
 def _message(message: BaseMessage) -> Message:
-    role, text = _role(message), _text(message)
+    calls: list[ToolCall] = []
     if isinstance(message, AIMessage):
         calls = [
             ToolCall(call["name"], call["args"], call["id"] or "") for call in message.tool_calls
         ]
-        return Message(role, text, calls)
-    if isinstance(message, ToolMessage):
-        return Message(role, text, call_id=message.tool_call_id)
-    return Message(role, name_text(message.name, text) if role == "user" else text)
+    call_id = message.tool_call_id if isinstance(message, ToolMessage) else None
+    return Message(_role(message), _text(message), calls, call_id, message.name)
 
 
 def _role(message: BaseMessage) -> str:
@@ -96,10 +93,16 @@ def _text(message: BaseMessage) -> str:
     blocks: list[Any] = [content] if isinstance(content, str) else content
     if not isinstance(message, AIMessage):
         is_result = isinstance(message, (ToolMessage, FunctionMessage))
-        return join_parts(_block_text(block, is_result=is_result) for block in blocks)
-    said = [_block_text(block) for block in blocks if not _was_run_elsewhere(block)]
-    text = join_parts(said, by="")  # the deltas of a stream, and the texts around calls
-    return "\n".join(part for part in (text, *map(_as_written, message.invalid_tool_calls)) if part)
+        return join_parts(
+            part_text(block, is_result=is_result) for block in blocks if not _is_silent(block)
+        )
+    said = [block for block in blocks if not _is_silent(block) and not _was_run_elsewhere(block)]
+    text = "".join(map(part_text, said))  # the deltas of a stream, and the texts around calls
+    return join_parts([text, *map(_as_written, message.invalid_tool_calls)])
+
+
+def _is_silent(block: str | dict[Any, Any]) -> bool:
+    return not isinstance(block, str) and block.get("type") in _SILENT
 
 
 def _as_written(call: InvalidToolCall) -> str:
@@ -113,55 +116,3 @@ def _as_written(call: InvalidToolCall) -> str:
 def _was_run_elsewhere(block: str | dict[Any, Any]) -> bool:
     kind = "" if isinstance(block, str) else str(block.get("type"))
     return kind in _RUN_ELSEWHERE or kind.endswith(_ENDS_RUN_ELSEWHERE)
-
-
-def _block_text(block: Any, *, is_result: bool = False) -> str | None:
-    """Return a block's text; None for one that says nothing to the model."""
-    if isinstance(block, str):
-        return block
-    kind = str(block.get("type"))
-    if kind in _SILENT:
-        return None
-    text = _TEXTS[kind](block) if kind in _TEXTS else None
-    return replace_media(kind, is_result=is_result) if text is None else text
-
-
-def _search_result(block: Mapping[str, Any]) -> str:
-    heading = [block.get("title"), block.get("source")]
-    return join_parts([*filter(None, heading), *map(_block_text, block.get("content") or ())])
-
-
-def _document(block: Mapping[str, Any]) -> str | None:
-    """Return an Anthropic document's text; None for a file in another format."""
-    source = block.get("source") or {}
-    if source.get("type") == "content":
-        content = source.get("content") or ()
-        text = content if isinstance(content, str) else join_parts(map(_block_text, content))
-    elif source.get("type") == "text":
-        text = source.get("data") or ""
-    else:
-        return None
-    return join_parts([*filter(None, [block.get("title"), block.get("context")]), text])
-
-
-def _file(block: Mapping[str, Any]) -> str | None:
-    """Return a text file's text; None for a file of another kind, and for one that is elsewhere."""
-    if (text := block.get("text")) is not None:
-        return str(text)
-    data = block.get("base64") or block.get("data")
-    return decode_text(data, block.get("mime_type") or "text/plain") if data else None
-
-
-def _json(block: Mapping[str, Any]) -> str:
-    return to_json(next((block[key] for key in ("json", "data", "value") if key in block), None))
-
-
-_TEXTS: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
-    "document": _document,
-    "file": lambda block: _file(block) if block.get("mime_type") else None,
-    "json": _json,
-    "refusal": lambda block: str(block.get("refusal") or ""),
-    "search_result": _search_result,
-    "text": lambda block: str(block.get("text") or ""),
-    "text-plain": _file,
-}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import enum
-import types
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import LanguageModelInput
@@ -22,13 +20,10 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.json_schema import dereference_refs
-from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import Field
-from typing_extensions import NotRequired, Required, TypedDict, get_type_hints, is_typeddict
 
 from langchain_qwen_space.chunks import apply_final_text
 from langchain_qwen_space.tools import bind_arguments
-from qwen_space.chat_model.extraction import MISSING, Extraction, PartialJSON
+from qwen_space.chat_model.extraction import MISSING, Extraction, PartialObject
 from qwen_space.chat_model.schema import OutputSchema
 
 __all__ = ["Method", "ObjectSchema", "StructuredOutput", "method_arguments"]
@@ -38,14 +33,14 @@ _NAMES = frozenset({"title", "name", "function", "toolSpec"})
 Method = Literal["json_schema", "function_calling", "json_mode"]
 
 
-class ObjectSchema:
+class ObjectSchema(OutputSchema):
     """The schema of the objects that `with_structured_output` gives.
 
     Args:
-        schema: A pydantic class of either version, a `TypedDict`, or a schema. None is any object.
+        schema: A pydantic class of either version, a `TypedDict`, or a schema in any of the forms
+            that LangChain takes. None is any object.
 
     Attributes:
-        type: The class of the objects.
         json_schema: The JSON schema that is shown to the model, with its name as the title.
 
     Raises:
@@ -53,118 +48,39 @@ class ObjectSchema:
     """
 
     def __init__(self, schema: Mapping[str, Any] | type | None) -> None:
-        self._schema = schema
-        is_model = isinstance(schema, type) and is_basemodel_subclass(schema)
-        self.type: Any = schema if is_model else dict[str, Any]
-        self.is_checked_whole = is_model  # so there is nothing to show before it is complete
-        self._checked = OutputSchema(_to_checked(schema))
-        described = dereference_refs(self._checked.json_schema)
-        kind = described.get("type")
-        if kind != "object" and "properties" not in described:
-            said = f"of type {kind!r}" if kind else "of no type"
-            raise _no_object(f"A schema {said}")
+        super().__init__(_to_json_schema(schema) if isinstance(schema, Mapping) else schema)
+        self.require_object()
+        described = dereference_refs(self.json_schema)
         left = {key: value for key, value in described.items() if key != "$defs"}
-        self.json_schema: dict[str, Any] = {"title": "answer", "type": "object", **left}
-        self.load = self._checked.load
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ObjectSchema, (self._schema,)
-
-    def partial(self, value: Any) -> Any:
-        """Return the part to show of an object that is still being written, or `MISSING`."""
-        if not self.is_checked_whole:
-            return value
-        try:
-            return self.load(value)
-        except ValueError:
-            return MISSING
+        self.json_schema = {"title": "answer", "type": "object", **left}
 
 
-def _no_object(subject: str) -> ValueError:
-    return ValueError(f"{subject} cannot be asked for: give an object that has it as a property.")
-
-
-def _to_checked(schema: Any) -> Any:
-    """Return a schema as the core checks it."""
+def _to_json_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     if not schema:
         return None
-    if isinstance(schema, Mapping):
-        if schema.get("type", "object") not in {"object", "function"}:
-            raise _no_object(f"A schema of type {schema['type']!r}")
-        named = {**schema} if _NAMES & schema.keys() else {"title": "answer", **schema}
-        return {"type": "object", **convert_to_json_schema(named)}
-    if isinstance(schema, type) and issubclass(schema, enum.Enum):
-        raise _no_object(f"The enumeration {schema.__name__}")
-    return _annotate(schema, {}) if is_typeddict(schema) else schema
-
-
-def _annotate(hint: Any, known: dict[Any, Any]) -> Any:
-    """Return a type with LangChain's annotations as pydantic's.
-
-    `Annotated[str, ..., "Where."]` has a default and a description for LangChain, and nothing for
-    pydantic, which also takes no `typing.TypedDict` before Python 3.12.
-
-    Args:
-        hint: The type.
-        known: The `TypedDict`s that have been made, by those that they are made of.
-    """
-    if is_typeddict(hint):
-        if hint not in known:
-            known[hint] = hint  # as it is, where it holds itself
-            known[hint] = _annotate_dict(hint, known)
-        return known[hint]
-    origin, args = get_origin(hint), get_args(hint)
-    if origin in (None, Literal):
-        return hint
-    if origin is Annotated:
-        inner, *rest = args
-        described = [Field(description=each) if isinstance(each, str) else each for each in rest]
-        kept = [each for each in described if each is not ... and each is not None]
-        inner = _annotate(inner, known)
-        return Annotated[(inner, *kept)] if kept else inner
-    plain = tuple(_annotate(each, known) for each in args)
-    if plain == args:
-        return hint
-    if origin in (Required, NotRequired):
-        return origin[plain[0]]
-    return Union[plain] if origin is types.UnionType else origin[plain]  # noqa: UP007 - a tuple
-
-
-def _annotate_dict(kind: Any, known: dict[Any, Any]) -> Any:
-    hints = get_type_hints(kind, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, hint in hints.items():
-        fields[name] = _annotate(hint, known)
-        if not _has_qualifier(hint):
-            is_required = name in kind.__required_keys__ and not _has_default(hint)
-            fields[name] = (Required if is_required else NotRequired)[fields[name]]
-    made: Any = TypedDict(kind.__name__, fields)  # type: ignore[misc] # of names that are not literal
-    made.__doc__ = None if kind.__doc__ == dict.__doc__ else kind.__doc__
-    made.__module__ = kind.__module__
-    return made
-
-
-def _has_qualifier(hint: Any) -> bool:
-    """Whether a field says itself if it is required, which `__required_keys__` may not know."""
-    inner = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return get_origin(inner) in (Required, NotRequired)
-
-
-def _has_default(hint: Any) -> bool:
-    return get_origin(hint) is Annotated and len(get_args(hint)) > 2 and get_args(hint)[1] is None
+    if schema.get("type", "object") not in {"object", "function"}:
+        return dict(schema)
+    named = {**schema} if _NAMES & schema.keys() else {"title": "answer", **schema}
+    return {"type": "object", **convert_to_json_schema(named)}
 
 
 class _Attempts:
-    """Asks for an object, and once more with its fault.
+    """Asks for an object, and once more with the fault of the first reply.
 
     Attributes:
         messages: The messages to ask with next; None once it is over.
     """
 
-    def __init__(self, schema: ObjectSchema, messages: list[BaseMessage], *, reask: bool) -> None:
-        self.messages: list[BaseMessage] | None = messages
+    def __init__(
+        self, schema: ObjectSchema, given: LanguageModelInput, *, include_raw: bool, reask: bool
+    ) -> None:
+        self.messages: list[BaseMessage] | None = _to_messages(given)
+        self._schema = schema
+        self._include_raw = include_raw
         self._extraction = Extraction[Any](schema.load, reask=reask)
         self._raw: AIMessage | None = None
+        self._chunks: list[AIMessageChunk] = []
+        self._partial = PartialObject(schema)
 
     def take(self, raw: AIMessage) -> None:
         """Take a reply."""
@@ -172,6 +88,24 @@ class _Attempts:
         question = self._feed(raw)
         earlier = self.messages or []
         self.messages = [*earlier, raw, HumanMessage(question)] if question else None
+
+    def add(self, message: AIMessage) -> Iterator[Any]:
+        """Take a chunk of a reply; yield the object if that has changed it."""
+        chunk = _to_chunk(message)
+        self._chunks.append(chunk)
+        arguments = "".join(each["args"] or "" for each in chunk.tool_call_chunks)
+        if (shown := self._partial.feed(chunk.text, arguments)) is not MISSING:
+            yield {"parsed": shown} if self._include_raw else shown
+
+    def take_chunks(self) -> None:
+        """Take the reply that the chunks add up to."""
+        first, *rest = self._chunks
+        message = message_chunk_to_message(first + rest)
+        assert isinstance(message, AIMessage)  # noqa: S101 - its chunks are
+        self.take(apply_final_text(message))
+        self._chunks = []
+        if self.messages is not None:
+            self._partial = PartialObject(self._schema)
 
     def _feed(self, raw: AIMessage) -> str:
         if raw.tool_calls:
@@ -181,50 +115,49 @@ class _Attempts:
             return self._extraction.feed_failure(f"The function call is not valid. {errors[0]}")
         return self._extraction.feed(raw.text)
 
-    @property
-    def result(self) -> dict[str, Any]:
-        """The outcome, in the form of `include_raw`."""
+    def result(self) -> Any:
+        """Return the outcome.
+
+        Raises:
+            OutputParserException: There is no object; with `include_raw` it is returned.
+        """
         found, raw = self._extraction, self._raw
         assert raw is not None  # noqa: S101 - it is over
-        if not found.reason:
-            return {"raw": raw, "parsed": found.value, "parsing_error": None}
-        error = OutputParserException(
-            f"The reply is not what was asked for: {found.reason}", llm_output=_written(raw)
-        )
-        error.__cause__ = found.error
-        return {"raw": raw, "parsed": None, "parsing_error": error}
+        error = None
+        if found.reason:
+            said = f"The reply is not what was asked for: {found.reason}"
+            error = OutputParserException(said, llm_output=_written(raw))
+            error.__cause__ = found.error
+        if self._include_raw:
+            parsed = None if error else found.value
+            return {"raw": raw, "parsed": parsed, "parsing_error": error}
+        if error is not None:
+            raise error
+        return found.value
+
+    def last(self) -> Iterator[Any]:
+        """Yield the outcome of a stream, unless it was yielded already."""
+        result = self.result()
+        if not self._partial.has_shown(result):
+            yield result
+
+
+def _to_messages(given: LanguageModelInput) -> list[BaseMessage]:
+    if isinstance(given, str):
+        return [HumanMessage(given)]
+    return given.to_messages() if isinstance(given, PromptValue) else convert_to_messages(given)
+
+
+def _to_chunk(message: AIMessage) -> AIMessageChunk:
+    """Return a chunk; where streaming is disabled the model gives a whole message."""
+    if isinstance(message, AIMessageChunk):
+        return message
+    return AIMessageChunk(**message.model_dump(exclude={"type"}), chunk_position="last")
 
 
 def _written(raw: AIMessage) -> str:
     calls = [str(call["args"]) for call in (*raw.tool_calls, *raw.invalid_tool_calls)]
     return "\n".join(part for part in (raw.text, *calls) if part)
-
-
-class _PartialObject:
-    """An object while it is written."""
-
-    def __init__(self, schema: ObjectSchema) -> None:
-        self._schema = schema
-        self._text = self._arguments = ""
-        self._in_text, self._in_call = PartialJSON(), PartialJSON(is_bare=True)
-        self._shown: Any = MISSING
-
-    def add(self, chunk: AIMessageChunk) -> Iterator[Any]:
-        """Yield the object if a chunk has changed it."""
-        self._text += chunk.text
-        self._arguments += "".join(each["args"] or "" for each in chunk.tool_call_chunks)
-        if self._arguments:
-            value = self._in_call.feed(self._arguments)
-        else:
-            value = self._in_text.feed(self._text)
-        shown = MISSING if value is MISSING else self._schema.partial(value)
-        if shown is not MISSING:
-            self._shown = shown
-            yield shown
-
-    def has_shown(self, value: Any) -> bool:
-        """Whether a value is the object as it was yielded last."""
-        return self._shown is not MISSING and bool(self._shown == value)
 
 
 def method_arguments(
@@ -349,18 +282,18 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
     def _invoke(
         self, given: LanguageModelInput, run_manager: Any, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        attempts = self._attempts(given)
+        attempts = self._begin(given)
         while attempts.messages is not None:
             attempts.take(self.model.invoke(attempts.messages, config, **kwargs))
-        return self._given(attempts)
+        return attempts.result()
 
     async def _ainvoke(
         self, given: LanguageModelInput, run_manager: Any, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        attempts = self._attempts(given)
+        attempts = self._begin(given)
         while attempts.messages is not None:
             attempts.take(await self.model.ainvoke(attempts.messages, config, **kwargs))
-        return self._given(attempts)
+        return attempts.result()
 
     def _stream(
         self,
@@ -369,18 +302,14 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        attempts = self._attempts(next(given))
-        partial = _PartialObject(self.schema)
+        attempts = self._begin(next(given))
         while attempts.messages is not None:
-            chunks, partial = list[AIMessageChunk](), _PartialObject(self.schema)
             stream: Any = self.model.stream(attempts.messages, config, **kwargs)
             with contextlib.closing(stream):
                 for chunk in stream:
-                    chunks.append(_a_chunk(chunk))
-                    yield from map(self._shown, partial.add(chunks[-1]))
-            attempts.take(_whole(chunks))
-        if not partial.has_shown(result := self._given(attempts)):
-            yield result
+                    yield from attempts.add(chunk)
+            attempts.take_chunks()
+        yield from attempts.last()
 
     async def _astream(
         self,
@@ -389,50 +318,16 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        attempts = self._attempts(await anext(given))
-        partial = _PartialObject(self.schema)
+        attempts = self._begin(await anext(given))
         while attempts.messages is not None:
-            chunks, partial = list[AIMessageChunk](), _PartialObject(self.schema)
             stream: Any = self.model.astream(attempts.messages, config, **kwargs)
             async with contextlib.aclosing(stream):
                 async for chunk in stream:
-                    chunks.append(_a_chunk(chunk))
-                    for news in partial.add(chunks[-1]):
-                        yield self._shown(news)
-            attempts.take(_whole(chunks))
-        if not partial.has_shown(result := self._given(attempts)):
+                    for partial in attempts.add(chunk):
+                        yield partial
+            attempts.take_chunks()
+        for result in attempts.last():
             yield result
 
-    def _shown(self, partial: Any) -> Any:
-        return {"parsed": partial} if self.include_raw else partial
-
-    def _attempts(self, given: LanguageModelInput) -> _Attempts:
-        return _Attempts(self.schema, _messages(given), reask=self.reask)
-
-    def _given(self, attempts: _Attempts) -> Any:
-        result = attempts.result
-        if self.include_raw:
-            return result
-        if result["parsing_error"] is not None:
-            raise result["parsing_error"]
-        return result["parsed"]
-
-
-def _messages(given: LanguageModelInput) -> list[BaseMessage]:
-    if isinstance(given, str):
-        return [HumanMessage(given)]
-    return given.to_messages() if isinstance(given, PromptValue) else convert_to_messages(given)
-
-
-def _a_chunk(message: AIMessage) -> AIMessageChunk:
-    """Return a model's stream, which is a whole message where streaming is disabled."""
-    if isinstance(message, AIMessageChunk):
-        return message
-    return AIMessageChunk(**message.model_dump(exclude={"type"}), chunk_position="last")
-
-
-def _whole(chunks: list[AIMessageChunk]) -> AIMessage:
-    first, *rest = chunks
-    message = message_chunk_to_message(first + rest)
-    assert isinstance(message, AIMessage)  # noqa: S101 - its chunks are
-    return apply_final_text(message)
+    def _begin(self, given: LanguageModelInput) -> _Attempts:
+        return _Attempts(self.schema, given, include_raw=self.include_raw, reask=self.reask)

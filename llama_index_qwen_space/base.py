@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import ssl
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -22,19 +19,15 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.custom import CustomLLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.llms.llm import ToolSelection
-from pydantic import (
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SkipValidation,
-    ValidationError,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, model_validator
 
 from llama_index_qwen_space import instrumentation
-from llama_index_qwen_space.messages import to_core_messages
+from llama_index_qwen_space.messages import (
+    selections,
+    to_arguments,
+    to_core_messages,
+    to_schema,
+)
 from llama_index_qwen_space.responses import (
     astream_responses,
     chat_response,
@@ -43,32 +36,8 @@ from llama_index_qwen_space.responses import (
     whole_piece,
 )
 from llama_index_qwen_space.structured_output import StructuredPrediction
-from llama_index_qwen_space.tools import make_tools, schema, selections
-from qwen_space.chat.stop import StopScanner
-from qwen_space.chat_model.arguments import (
-    SAMPLING,
-    build_config,
-    drop_none,
-    drop_secrets,
-    format_validation_error,
-    resolve_names,
-    take_options,
-    warn_unknown,
-)
 from qwen_space.chat_model.call import ChatCall
-from qwen_space.chat_model.response_format import ResponseFormat
-from qwen_space.chat_model.space import Space
-from qwen_space.config import (
-    DEFAULT_MAX_QUEUE,
-    DEFAULT_MAX_SIZE,
-    DEFAULT_MODEL,
-    DEFAULT_REASONING_TAGS,
-    History,
-    InputRole,
-    Timeouts,
-    check_auth,
-    default_space,
-)
+from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message
 
@@ -78,14 +47,10 @@ if TYPE_CHECKING:
 
 __all__ = ["QwenSpace"]
 
-logger = logging.getLogger(__name__)
-
-Response = TypeVar("Response", ChatResponse, CompletionResponse)
-
 _UNKNOWN = (32768, 1024)  # context window and output of a model that is not known
 
 
-class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
+class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCallingLLM):
     """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as an LLM.
 
     No key and no account are needed. One object works from any thread and any event loop, one
@@ -135,110 +100,12 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             the error's `text` is the part of the reply that had arrived.
     """
 
-    space: str = Field(
-        default_factory=default_space,
-        description="A Space's id (owner/name), or the URL of a Gradio app. "
-        "From QWEN_SPACE_URL if set.",
-    )
-    model: str = Field(
-        default=DEFAULT_MODEL,
-        description="qwen-2.5 for the Space's default, a size (7B), or a full name "
-        "(Qwen2.5-7B-Instruct).",
-    )
     hf_token: str | None = Field(
         default=None,
         exclude=True,
         repr=False,
         description="A Hugging Face token for this Space. Without one, HF_TOKEN is sent to "
         "Spaces on Hugging Face, and to no other host.",
-    )
-    proxy: str | None = Field(
-        default=None,
-        exclude=True,
-        repr=False,
-        description="The URL of an HTTP proxy for all requests.",
-    )
-    trust_env: bool = Field(
-        default=True,
-        description="Whether the proxies and the certificates that the environment names are used.",
-    )
-    verify: Annotated[
-        bool | str | os.PathLike[str] | ssl.SSLContext,
-        SkipValidation,
-        WithJsonSchema({"type": ["boolean", "string"]}),
-    ] = Field(
-        default=True,
-        exclude=True,
-        description="How the server's certificate is checked: True by the certificates that the "
-        "system trusts, a file or a folder of certificates by those, an ssl.SSLContext as it "
-        "says; False not at all.",
-    )
-    auth: tuple[str, str] | None = Field(
-        default=None,
-        exclude=True,
-        repr=False,
-        description="The user and the password of an app with a login, Gradio's launch(auth=...).",
-    )
-    timeout: float | None = Field(
-        default=None,
-        gt=0,
-        description="Seconds to wait for the first token once the app has started, and for the "
-        "next sign of life, for which 20 are waited at least; see timeouts.",
-    )
-    timeouts: Timeouts = Field(
-        default_factory=Timeouts, description="All time limits, each on its own, in seconds."
-    )
-    max_retries: int = Field(
-        default=2, description="How often a step that cannot have run the prompt is tried again."
-    )
-    history: History = Field(
-        default="split",
-        description="Earlier turns: split renders them into the prompt, native fills the app's "
-        "own history, auto does that where the app told how, turns alternate and no tools are "
-        "bound, and splits elsewhere.",
-    )
-    endpoint: str | None = Field(
-        default=None,
-        description="The api name of the app's function, or its number as #3, when discovery "
-        "should not choose.",
-    )
-    roles: dict[str, InputRole | None] = Field(
-        default_factory=dict,
-        description="The roles of the app's inputs, where discovery tells them wrongly, by label, "
-        "parameter or position.",
-    )
-    inputs: dict[str, Any] = Field(
-        default_factory=dict, description="Values for further inputs of the app, by label."
-    )
-    headers: dict[str, str] = Field(
-        default_factory=dict,
-        exclude=True,
-        repr=False,
-        description="Headers to add to all requests, or to put in place of ours.",
-    )
-    max_size: int = Field(
-        default=DEFAULT_MAX_SIZE,
-        description="The most bytes of an answer or a message of the Space, and the most "
-        "characters of a reply.",
-    )
-    max_queue: int = Field(
-        default=DEFAULT_MAX_QUEUE,
-        description="How many events of a blocking stream its reader may be behind; then the "
-        "Space has to wait.",
-    )
-    reasoning_tags: tuple[str, str] | None = Field(
-        default=DEFAULT_REASONING_TAGS,
-        description="The tags around a model's thoughts at the start of its reply; None for no "
-        "thoughts.",
-    )
-    temperature: float | None = Field(
-        default=None,
-        description="Goes to the app's input of that name; a warning says so where it has none.",
-    )
-    top_p: float | None = Field(default=None, description="As temperature.")
-    max_tokens: int | None = Field(default=None, gt=0, description="As temperature; in tokens.")
-    stop: list[str] | None = Field(
-        default=None, description="Texts before the first of which a reply ends."
     )
     context_window: int | None = Field(
         default=None,
@@ -261,40 +128,11 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     model_config = ConfigDict(hide_input_in_errors=True)  # it may hold the token
 
-    _space: Space | None = PrivateAttr(default=None)
-
-    # Construction
-
-    if not TYPE_CHECKING:  # where the fields are the arguments
-
-        def __init__(self, **kwargs: Any) -> None:
-            try:
-                super().__init__(**kwargs)
-            except ValidationError as exc:  # which holds the arguments, and so the token
-                raise ValueError(format_validation_error(exc)) from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve_names(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        values = {name: value for name, value in values.items() if name != "class_name"}
-        return resolve_names(cls.__name__, values, cls.model_fields)
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _one_stop(cls, stop: Any) -> Any:
-        return [stop] if isinstance(stop, str) else stop
-
-    @field_validator("auth")
-    @classmethod
-    def _hide_password(cls, auth: Any) -> Any:
-        return check_auth(auth)
+    # A limiter that was copied would double its limit, and holds a lock.
+    shared_by_copies: ClassVar[tuple[str, ...]] = ("callback_manager", "rate_limiter", "verify")
 
     @model_validator(mode="after")
-    def _check_early(self) -> Self:
-        build_config(self)
-        StopScanner(self.stop or ())
+    def _check_window(self) -> Self:
         known = self.metadata
         if known.num_output >= known.context_window:
             name = "num_output" if self.num_output else "max_tokens"
@@ -304,15 +142,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             )
         return self
 
-    def _open_space(self) -> Space:
-        """Return the Space, made again when a field has changed since."""
-        config = build_config(self)
-        space = self._space
-        if space is None or space.config != config:
-            self._space = space = Space.from_config(config)
-        return space
-
-    # LlamaIndex's questions about an LLM
+    # The facts that LlamaIndex asks for
 
     @classmethod
     def class_name(cls) -> str:
@@ -340,7 +170,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             "class_name": self.class_name(),
             **self.metadata.model_dump(),
             "model": self.model,
-            **drop_none({name: getattr(self, name) for name in SAMPLING}),
+            **self._sampling,
         }
 
     # The eight endpoints. None calls another, for that would announce and count a call twice.
@@ -418,28 +248,12 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
 
     def _call(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> ChatCall:
         """Return a call; its own values win."""
-        rest = dict(kwargs)
-        tools = make_tools(
-            rest.pop("tools", None),
-            rest.pop("tool_choice", None),
-            required=rest.pop("tool_required", False),
-            parallel=rest.pop("allow_parallel_tool_calls", True),
-            # Small models call a tool for everything; native turns are Qwen's own to the byte.
-            usage_hint=self.history != "native",
-        )
-        reask = rest.pop("reask", True)
-        wanted = rest.pop("response_format", None)
-        options = take_options(rest, self.stop)
-        warn_unknown("QwenSpace", rest)
+        arguments = self._take_arguments(to_arguments(kwargs), to_schema=to_schema)
         limiter = self.rate_limiter
-        return ChatCall(
-            space=self._open_space(),
-            messages=chat,
-            options=options,
-            tools=tools,
-            limits=self._limits(options["model"] or self.model),
-            response_format=None if wanted is None else ResponseFormat.from_openai(wanted),
-            reask=reask,
+        return self._make_call(
+            chat,
+            arguments,
+            self._limits(arguments.options["model"] or self.model),
             before_reask=None if limiter is None else limiter.async_acquire,
         )
 
@@ -469,7 +283,7 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             messages.append(ChatMessage(user_msg) if isinstance(user_msg, str) else user_msg)
         return {
             "messages": messages,
-            "tools": [schema(tool) for tool in tools],
+            "tools": [to_schema(tool) for tool in tools],
             "tool_required": tool_required,
             "allow_parallel_tool_calls": allow_parallel_tool_calls,
             **kwargs,
@@ -522,26 +336,3 @@ class QwenSpace(StructuredPrediction, CustomLLM, FunctionCallingLLM):
             "output_parser": ReActOutputParser(),
         }
         return {**needed, **kwargs}
-
-    # Copies
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """Return the pickled state: all but the secrets, and objects that cannot be pickled."""
-        # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
-        copy = self.model_copy()
-        copy._space = None  # noqa: SLF001 - its own
-        left = drop_secrets(self.__dict__)
-        if secrets := [name for name in left if left[name] != self.__dict__[name]]:
-            logger.warning("not pickled, so give it again: %s", ", ".join(secrets))
-        copy.__dict__.update(left)
-        return super(QwenSpace, copy).__getstate__()
-
-    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        """Return a copy with the same callback manager, rate limiter and `ssl.SSLContext`.
-
-        A limiter that was copied would double what it limits, and holds a lock.
-        """
-        memo = {} if memo is None else memo
-        kept = (self.callback_manager, self.rate_limiter, self.verify)
-        memo.update({id(each): each for each in kept})
-        return super().__deepcopy__(memo)

@@ -17,7 +17,7 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
 )
 
-from llama_index_qwen_space.tools import call_blocks, older_calls
+from llama_index_qwen_space.messages import call_blocks, older_calls
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.fast_copy import FastCopy
 from qwen_space.chat_model.reply import CallEvent, ChatReply

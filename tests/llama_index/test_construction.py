@@ -232,7 +232,7 @@ def test_no_secret_is_in_what_can_be_read_of_it(caplog: pytest.LogCaptureFixture
     ]
 
     assert all("verysecret" not in reading for reading in readings)
-    assert "give it again: hf_token, proxy, headers" in caplog.text
+    assert "give it again: proxy, headers, hf_token" in caplog.text
     assert "verysecret" not in caplog.text
 
 

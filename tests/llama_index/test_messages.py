@@ -98,7 +98,9 @@ MESSAGES = [
         id="picture-in-a-result",
     ),
     pytest.param(
-        ChatMessage("Hi", additional_kwargs={"name": "Ada"}), Message("user", "Ada: Hi"), id="name"
+        ChatMessage("Hi", additional_kwargs={"name": "Ada"}),
+        Message("user", "Hi", name="Ada"),
+        id="name",
     ),
     pytest.param(ChatMessage("a", role="chatbot"), Message("assistant", "a"), id="chatbot"),
     pytest.param(ChatMessage("a", role="model"), Message("assistant", "a"), id="model"),
@@ -115,7 +117,7 @@ def test_a_message_becomes_one_of_the_core(message: ChatMessage, expected: Messa
     "blocks",
     [
         pytest.param([TextBlock(text="a")], id="one"),
-        pytest.param([TextBlock(text="a"), TextBlock(text=""), TextBlock(text="b")], id="several"),
+        pytest.param([TextBlock(text="a"), TextBlock(text="b")], id="several"),
         pytest.param([TextBlock(text="")], id="empty"),
     ],
 )

@@ -20,8 +20,8 @@ from llama_index.core.tools import FunctionTool, ToolMetadata
 from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
+from llama_index_qwen_space.messages import to_schema
 from llama_index_qwen_space.responses import Piece, chat_response
-from llama_index_qwen_space.tools import schema
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.chat_model import reply
 from qwen_space.tools import ToolCall
@@ -46,7 +46,7 @@ def multiply(a: int, b: int) -> int:
 
 ADD = FunctionTool.from_defaults(add)
 MULTIPLY = FunctionTool.from_defaults(multiply)
-SCHEMAS = [schema(ADD), schema(MULTIPLY)]
+SCHEMAS = [to_schema(ADD), to_schema(MULTIPLY)]
 
 
 async def call(llm: QwenSpace, way: str, **kwargs: Any) -> list[ChatResponse]:
@@ -148,7 +148,7 @@ def test_a_tool_keeps_its_name_and_its_long_description(space: Any, llm: QwenSpa
     assert str(llm.predict_and_call([tool], "What is 2+3?")) == "5"
 
 
-@pytest.mark.parametrize("tools", [[ADD], [schema(ADD)]], ids=["tools", "schemas"])
+@pytest.mark.parametrize("tools", [[ADD], [to_schema(ADD)]], ids=["tools", "schemas"])
 async def test_a_chat_takes_tools_too(
     space: Any, llm: QwenSpace, ask: Any, tools: list[Any]
 ) -> None:

@@ -19,7 +19,6 @@ _TEXT_KEYS = {
     "text": "text",
     "input_text": "text",
     "output_text": "text",
-    "text-plain": "text",
     "refusal": "refusal",
 }
 _TEXT_FORMATS = ("json", "xml", "yaml", "csv", "javascript", "toml")
@@ -81,16 +80,21 @@ def _to_turn(message: Mapping[str, Any]) -> Turn:
     return Turn(role, join_parts(map(part_text, parts)), name if isinstance(name, str) else None)
 
 
-def join_parts(texts: Iterable[str]) -> str:
+def join_parts(texts: Iterable[str | None]) -> str:
     """Join the texts of a message's parts, each on a line of its own; empty ones are left out."""
     return "\n".join(filter(None, texts))
 
 
-def part_text(part: Any) -> str:
+def part_text(part: Any, *, is_result: bool = False) -> str:
     """Return the text of one part of a message's content.
 
     Parts are strings and mappings with a `type`: texts as OpenAI, Anthropic and LangChain write
     them, `json`, Anthropic's `document` and `search_result`, and files of text, in base64 or not.
+
+    Args:
+        part: The part.
+        is_result: Whether it belongs to a tool's result. Nobody can leave a picture out of that,
+            so a line stands in its place.
 
     Raises:
         ValueError: The part is something else, such as an image.
@@ -102,8 +106,11 @@ def part_text(part: Any) -> str:
     if isinstance(part, Mapping) and (text := _read_part(part)) is not None:
         return text
     kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+    if is_result:
+        return f"[{kind}: left out, as only text can be read here]"
     raise ValueError(
-        f"A Space takes text only, so a part of type {kind!r} cannot be sent: leave it out."
+        f"A part of type {kind!r} cannot be sent: a Space takes text only. Leave it out of the "
+        "message, or describe it in words."
     )
 
 
@@ -121,6 +128,8 @@ def _read_part(part: Mapping[str, Any]) -> str | None:
             return _titled(part, _read_source(part.get("source")))
         case "file":
             return _read_file(part)
+        case "text-plain":
+            return _read_file({"mime_type": "text/plain", "source_type": "text", **part})
     return None
 
 
@@ -159,8 +168,8 @@ def _read_source(source: Any) -> str | None:
 
 def _read_file(part: Mapping[str, Any]) -> str | None:
     """Return the text of a file as LangChain or OpenAI write it."""
-    if part.get("source_type") == "text":
-        return _string(part.get("text"))
+    if part.get("source_type") == "text" and "text" in part:
+        return _string(part["text"])
     inner = part.get("file")
     if isinstance(inner, Mapping):
         head, _, data = str(inner.get("file_data", "")).partition(",")

@@ -1,18 +1,15 @@
-"""The arguments of a chat model and of its calls, in every framework's adapter."""
+"""The arguments of a chat model's constructor, in every framework's adapter."""
 
 from __future__ import annotations
 
 import difflib
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from qwen_space.config import (
-    CallOptions,
     SpaceConfig,
     Timeouts,
-    check_options,
     default_hub,
     has_password,
     is_tls_context,
@@ -28,20 +25,14 @@ __all__ = [
     "build_config",
     "drop_none",
     "drop_secrets",
+    "find_remedies",
     "format_validation_error",
     "resolve_names",
-    "take_options",
-    "warn_unknown",
 ]
 
 SAMPLING = ("temperature", "top_p", "max_tokens")
 
 _HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
-
-logger = logging.getLogger(__name__)
-
-
-# Of the constructor
 
 
 def build_config(model: Any) -> SpaceConfig:
@@ -176,35 +167,6 @@ def _format_finding(place: Iterable[int | str], message: str) -> str:
     return f"{field}: {message}" if field else message
 
 
-# Of a call
-
-
-def take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOptions:
-    """Remove a call's options from its keyword arguments, and return them.
-
-    Args:
-        kwargs: The keyword arguments. `model`, `stop`, `inputs`, `headers`, `temperature`,
-            `top_p` and `max_tokens` are taken out.
-        stop: The model's own stop sequences, for a call that brings none.
-
-    Raises:
-        ValueError: An option is of another type.
-    """
-    given = kwargs.pop("stop", None)
-    options: CallOptions = {
-        "model": kwargs.pop("model", None),
-        "stop": list(stop or ()) if given is None else given,
-        "inputs": kwargs.pop("inputs", None),
-        "headers": kwargs.pop("headers", None),
-        "sampling": drop_none({name: kwargs.pop(name, None) for name in SAMPLING}),
-    }
-    check_options(options)
-    return options
-
-
-def warn_unknown(owner: str, kwargs: Iterable[str]) -> None:
-    """Log a warning that names the keyword arguments of a call that no Space has a use for."""
-    if names := sorted(kwargs):
-        remedies = sorted({_REMEDIES[name] for name in names if name in _REMEDIES})
-        said = [f"{owner} ignores {', '.join(names)}: a Space has no use for it.", *remedies]
-        logger.warning("%s", " ".join(said))
+def find_remedies(names: Iterable[str]) -> list[str]:
+    """Return the sentences on names of other models for which there is no argument."""
+    return sorted({_REMEDIES[name] for name in names if name in _REMEDIES})

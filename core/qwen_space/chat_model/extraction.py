@@ -9,8 +9,16 @@ from typing import Any, Generic, TypeVar
 from qwen_space.chat.structured import NoJSONError, find_json
 from qwen_space.chat.structured import reask as reask_for
 from qwen_space.chat_model.arguments import format_validation_error
+from qwen_space.chat_model.schema import OutputSchema
 
-__all__ = ["MISSING", "Extraction", "PartialJSON", "describe_error", "read_partial_json"]
+__all__ = [
+    "MISSING",
+    "Extraction",
+    "PartialJSON",
+    "PartialObject",
+    "describe_error",
+    "read_partial_json",
+]
 
 Value = TypeVar("Value")
 
@@ -115,6 +123,44 @@ class PartialJSON:
             return MISSING
         self._last = value
         return value
+
+
+class PartialObject:
+    """An object while it is written, in a reply's text or in a call's arguments.
+
+    Args:
+        schema: The object's schema.
+    """
+
+    def __init__(self, schema: OutputSchema) -> None:
+        self._schema = schema
+        self._text = self._arguments = ""
+        self._in_text, self._in_call = PartialJSON(), PartialJSON(is_bare=True)
+        self._shown: Any = MISSING
+
+    def feed(self, text: str, arguments: str = "") -> Any:
+        """Take what is new of the text and of the arguments.
+
+        Returns:
+            The object as far as it can be shown; `MISSING` where nothing of it is new.
+        """
+        self._text += text
+        self._arguments += arguments
+        if self._arguments:
+            value = self._in_call.feed(self._arguments)
+        else:
+            value = self._in_text.feed(self._text)
+        if value is MISSING:
+            return MISSING
+        try:
+            self._shown = self._schema.load_partial(value)
+        except ValueError:
+            return MISSING
+        return self._shown
+
+    def has_shown(self, value: Any) -> bool:
+        """Whether a value is the object as it was returned last."""
+        return self._shown is not MISSING and bool(self._shown == value)
 
 
 def read_partial_json(reply: str) -> Any:

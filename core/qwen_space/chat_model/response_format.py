@@ -12,12 +12,14 @@ from qwen_space.chat_model.schema import OutputSchema
 
 __all__ = ["JSONCutter", "ResponseFormat"]
 
+_JSON_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+
 
 class ResponseFormat:
     """A format of replies, as OpenAI's `response_format` names it.
 
     Args:
-        schema: The JSON schema of the reply; None for any object.
+        schema: The schema of the reply, as `OutputSchema` takes it; None for any object.
 
     Attributes:
         instruction: The sentence that asks for it.
@@ -27,23 +29,28 @@ class ResponseFormat:
         ValueError: The JSON schema is none.
     """
 
-    def __init__(self, schema: Mapping[str, Any] | None = None) -> None:
-        self.instruction = instruction(schema)
+    def __init__(self, schema: Any = None) -> None:
         self.has_schema = bool(schema)
         self._schema = OutputSchema(schema or None)
+        self.instruction = instruction(self._schema.json_schema if schema else None)
 
     @classmethod
-    def from_openai(cls, given: Mapping[str, Any]) -> ResponseFormat | None:
-        """Return the format that `response_format` names; None where any text will do.
+    def from_argument(cls, given: Any) -> ResponseFormat | None:
+        """Return the format that a call's `response_format` names; None where any text will do.
 
         Args:
             given: `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema",
-                "json_schema": {"schema": {...}}}`.
+                "json_schema": {"schema": {...}}}`; or the schema itself, as `OutputSchema` takes
+                it; or None.
 
         Raises:
             ValueError: The type is unknown, or the schema is none.
         """
-        match given.get("type"):
+        if given is None:
+            return None
+        if not isinstance(given, Mapping) or _is_json_schema(given):
+            return cls(given)
+        match given["type"]:
             case "text":
                 return None
             case "json_object":
@@ -74,6 +81,11 @@ class ResponseFormat:
         except ValueError:  # line breaks within its strings
             return json.dumps(found.value, ensure_ascii=False)
         return found.text
+
+
+def _is_json_schema(given: Mapping[str, Any]) -> bool:
+    kind = given.get("type", "object")
+    return isinstance(kind, list) or kind in _JSON_TYPES
 
 
 class JSONCutter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ class OutputSchema:
 
     Attributes:
         json_schema: The JSON schema.
+        is_class: Whether `load` gives objects of a class, which are valid only as a whole.
 
     Raises:
         ValueError: The JSON schema is none.
@@ -30,10 +32,28 @@ class OutputSchema:
 
     def __init__(self, schema: Any = None) -> None:
         self._schema = schema
+        self.is_class = hasattr(schema, "model_validate") or _is_of_version_1(schema)
         self.json_schema, self._load = _compile(schema)
 
     def __reduce__(self) -> tuple[type[OutputSchema], tuple[Any]]:
-        return OutputSchema, (self._schema,)
+        return type(self), (self._schema,)
+
+    @property
+    def type(self) -> Any:
+        """The type of the objects."""
+        return self._schema if self.is_class else dict[str, Any]
+
+    def require_object(self) -> None:
+        """Refuse a schema of something else than an object.
+
+        Raises:
+            ValueError: It is such a schema; the sentence says what to give in its place.
+        """
+        if isinstance(self._schema, type) and issubclass(self._schema, enum.Enum):
+            raise _no_object(f"The enumeration {self._schema.__name__}")
+        kind = self.json_schema.get("type")
+        if kind != "object" and "properties" not in self.json_schema:
+            raise _no_object(f"A schema of type {kind!r}" if kind else "A schema of no type")
 
     def load(self, value: Any) -> Any:
         """Return the object of a JSON value: an instance of the class, or a dict.
@@ -51,17 +71,36 @@ class OutputSchema:
             return False
         return True
 
+    def load_partial(self, value: Any) -> Any:
+        """Return the part to show of an object that is still being written.
+
+        Raises:
+            ValueError: There is nothing to show yet.
+        """
+        return self._load(value) if self.is_class else value
+
+
+def _no_object(subject: str) -> ValueError:
+    return ValueError(f"{subject} cannot be asked for: give an object that has it as a property.")
+
+
+def _is_of_version_1(schema: Any) -> bool:
+    """Whether a class is of pydantic's version 1."""
+    return hasattr(schema, "parse_obj") and not hasattr(schema, "model_validate")
+
 
 def _compile(schema: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     if schema is None:
         return {"type": "object"}, _load_object
     if isinstance(schema, Mapping):
         return dict(schema), _validator(schema)
-    if hasattr(schema, "parse_obj") and not hasattr(schema, "model_validate"):
-        return schema.schema(), schema.parse_obj  # of pydantic's version 1
+    if _is_of_version_1(schema):
+        return schema.schema(), schema.parse_obj
     from pydantic import TypeAdapter
 
-    adapter = TypeAdapter(schema)
+    from qwen_space.chat_model.typed_dicts import annotate
+
+    adapter = TypeAdapter(annotate(schema))
     # As JSON, where a date is a string and a tuple a list, however strict a class is.
     return _describe(adapter), lambda value: adapter.validate_json(json.dumps(value))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.chat.messages import Turn, part_text, to_turns
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from qwen_space.chat.messages import Turn, to_turns
         pytest.param([{"type": "text", "text": "a"}, "b"], "a\nb", id="parts"),
         pytest.param([{"type": "input_text", "text": "a"}], "a", id="input-text"),
         pytest.param([{"type": "text-plain", "text": "a"}], "a", id="text-plain"),
+        pytest.param([{"type": "text-plain", "base64": "YQ=="}], "a", id="text-plain-in-base64"),
         pytest.param([{"type": "refusal", "refusal": "No."}], "No.", id="refusal"),
         pytest.param([{"type": "json", "json": {"a": ["é"]}}], '{"a": ["é"]}', id="json"),
         pytest.param([{"type": "json", "data": 0}], "0", id="json-data"),
@@ -125,6 +126,22 @@ def test_a_message_without_content_has_no_text() -> None:
 def test_what_is_no_text_message_is_a_misuse(message: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         to_turns([message])
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "http://a.test"}},
+        {"type": "file", "mime_type": "application/pdf", "base64": "aa"},
+        {"type": "file", "file_id": "1"},
+        {"type": "document", "source": {"type": "url", "url": "a"}},
+    ],
+    ids=["image", "pdf", "file-elsewhere", "document-elsewhere"],
+)
+def test_a_picture_or_file_in_a_result_becomes_a_line_that_says_so(part: Any) -> None:
+    said = f"[{part['type']}: left out, as only text can be read here]"
+
+    assert part_text(part, is_result=True) == said
 
 
 def test_a_name_goes_with_its_message_on_one_line() -> None:

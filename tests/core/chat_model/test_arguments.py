@@ -1,15 +1,8 @@
 from __future__ import annotations
 
-import logging
-
 import pytest
 
-from qwen_space.chat_model.arguments import (
-    drop_secrets,
-    resolve_names,
-    take_options,
-    warn_unknown,
-)
+from qwen_space.chat_model.arguments import drop_secrets, find_remedies, resolve_names
 
 KNOWN = ["space", "hf_token", "timeout", "stop", "max_tokens", "model", "context_window"]
 
@@ -60,33 +53,10 @@ def test_an_argument_is_not_given_twice() -> None:
         resolve_names("Model", {"space": "a", "base_url": "b"}, KNOWN)
 
 
-def test_the_options_of_a_call_are_taken_out_of_its_arguments() -> None:
-    kwargs = {"model": "7B", "top_p": 0.5, "temperature": None, "other": 1}
+def test_remedies_are_told_once_each() -> None:
+    [inputs] = find_remedies(["extra_body", "model_kwargs", "user"])
 
-    options = take_options(kwargs, ["x"])
-
-    assert options == {
-        "model": "7B",
-        "stop": ["x"],
-        "inputs": None,
-        "headers": None,
-        "sampling": {"top_p": 0.5},
-    }
-    assert kwargs == {"other": 1}
-
-
-def test_a_call_s_own_stop_wins_also_where_it_is_empty() -> None:
-    assert take_options({"stop": []}, ["x"])["stop"] == []
-
-
-def test_an_unknown_keyword_is_named_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
-    warn_unknown("Model", ["user", "seed"])
-    warn_unknown("Model", [])
-
-    [record] = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.message.startswith("Model ignores seed, user: a Space has no use for it. It goes")
-    assert 'inputs={"seed": ...}' in record.message
+    assert inputs.endswith("given as inputs={...}.")
 
 
 @pytest.mark.parametrize(
