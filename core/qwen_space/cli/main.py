@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwen_space._version import __version__
+from qwen_space.cli.deploy import add_deploy
 from qwen_space.cli.serve import add_engine_options, add_serve, end_on_sigterm, make_space, port
 from qwen_space.config import (
     DEFAULT_MODEL,
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_chat(commands)
     _add_inspect(commands)
     add_serve(commands)
+    add_deploy(commands)
     return parser
 
 

@@ -45,6 +45,13 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     server.add_argument(
         "--root-path", default="", metavar="PATH", help="the path under which a proxy serves it"
     )
+    server.add_argument(
+        "--embed-in",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="an origin whose pages may show this one in a frame; may be repeated",
+    )
     server.add_argument("--auth", metavar="USER:PASS", help="a login for the page")
     server.add_argument("--token", help="a token that programs send, as hf_token")
     server.add_argument(
@@ -139,7 +146,8 @@ def _serve(options: argparse.Namespace) -> None:
         limits=Limits(queue=options.max_queue),
         allowed_hosts=options.allow_host,
         auth=_login(options.auth or os.environ.get("QWEN_SPACE_AUTH")),
-        token=options.token or os.environ.get("QWEN_SPACE_TOKEN"),
+        token=options.token or os.environ.get("QWEN_SPACE_TOKEN") or None,
+        embedded_in=options.embed_in,
         root_path=options.root_path,
     )
     print(f"Loading {space.engine.name} ...", file=sys.stderr, flush=True)
@@ -152,7 +160,7 @@ def _serve(options: argparse.Namespace) -> None:
 def _warn_if_open(options: argparse.Namespace, url: str) -> None:
     from qwen_space.local.access import is_loopback
 
-    if is_loopback(options.host):
+    if is_loopback(options.host) or "SPACE_ID" in os.environ:  # the hub has a door of its own
         return
     others = f"http://{_own_address()}:{url.rpartition(':')[2]}"
     guarded = options.auth or options.token
@@ -176,7 +184,7 @@ def _own_address() -> str:
 
 
 def _login(given: str | None) -> tuple[str, str] | None:
-    if given is None:
+    if not given:
         return None
     user, _, password = given.partition(":")
     if not (user and password):

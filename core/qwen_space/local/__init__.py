@@ -11,6 +11,7 @@ from qwen_space.local.engines.base import Engine, Finished, Sampling, Thinking
 from qwen_space.local.engines.llama import LlamaEngine
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.engines.scripted import ScriptedEngine
+from qwen_space.local.engines.transformers import TransformersEngine
 from qwen_space.local.errors import (
     ContextError,
     EngineError,
@@ -38,6 +39,7 @@ __all__ = [
     "ScriptedEngine",
     "StartError",
     "Thinking",
+    "TransformersEngine",
     "WeightsError",
     "engine_for",
     "find_weights",

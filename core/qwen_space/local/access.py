@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,21 +28,16 @@ __all__ = ["Guard", "is_loopback"]
 _POSTED = frozenset({"call", "cancel", "login", "queue", "reset", "run"})
 # Read by no page of ours. A deep link writes the session into a file.
 _CLOSED = frozenset({"deep_link", "dev", "monitoring", "openapi.json", "run-history", "stream"})
+# Asked without a token: by a balancer, and by Gradio itself as it starts.
+_OPEN = (["health"], ["startup-events"])
 
 # A picture in a reply, a script or a font from elsewhere would tell another server of the chat.
 # Gradio's page needs scripts of its own in the page, and builds some of them as it runs.
-_HEADERS = (
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
-            b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-            b"media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; "
-            b"base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
-        ),
-    ),
-    (b"referrer-policy", b"same-origin"),
-    (b"x-content-type-options", b"nosniff"),
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "media-src 'self' blob:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
 
@@ -57,6 +52,7 @@ class Guard:
         uploads: Whether the app takes files.
         limits: The most bytes of a request.
         token: A token that each request needs but `/health`; none if None.
+        embedded_in: Origins whose pages may show this one in a frame.
     """
 
     def __init__(
@@ -68,6 +64,7 @@ class Guard:
         uploads: bool = False,
         limits: Limits,
         token: str | None = None,
+        embedded_in: Collection[str] = (),
     ) -> None:
         self._app = app
         self._loopback = loopback
@@ -75,6 +72,7 @@ class Guard:
         self._uploads = uploads
         self._limits = limits
         self._token = token
+        self._headers = _headers(embedded_in)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 403, 404 or 413."""
@@ -86,14 +84,14 @@ class Guard:
         is_upload = names[:1] == ["upload"]
         limit = self._limits.upload_bytes if is_upload else self._limits.request_bytes
         refusal = self._refuse(headers) or self._close(scope["method"], names)
-        if refusal is None and names != ["health"]:
+        if refusal is None and names not in _OPEN:
             refusal = self._challenge(headers)
         if refusal is None and _stated_length(headers) > limit:
             refusal = _too_large()
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await _Limited(self._app, limit)(scope, receive, send)
+        await _Limited(self._app, limit, self._headers)(scope, receive, send)
 
     def _refuse(self, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
@@ -149,9 +147,10 @@ class Guard:
 class _Limited:
     """Answers 413 to a body over a limit that its headers hid, and adds headers to answers."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         self._app = app
         self._left = limit
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def count() -> Message:
@@ -166,11 +165,20 @@ class _Limited:
 
         async def pass_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_HEADERS]
+                message["headers"] = [*message["headers"], *self._headers]
             if self._left >= 0:
                 await send(message)
 
         await self._app(scope, count, pass_on)
+
+
+def _headers(embedded_in: Collection[str]) -> tuple[tuple[bytes, bytes], ...]:
+    policy = " ".join([_POLICY, *embedded_in])
+    return (
+        (b"content-security-policy", policy.encode("latin-1")),
+        (b"referrer-policy", b"same-origin"),
+        (b"x-content-type-options", b"nosniff"),
+    )
 
 
 def _too_large() -> PlainTextResponse:

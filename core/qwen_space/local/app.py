@@ -7,11 +7,12 @@ annotations, so their names are imported at run time.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any, TypeAlias
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.local.dispatch import Dispatcher, Waiting
@@ -20,9 +21,21 @@ from qwen_space.local.errors import EngineError
 from qwen_space.local.page import LOOK, add_page
 from qwen_space.local.rows import ReplyRows, Rows, to_messages
 
-__all__ = ["build", "mount", "shut"]
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["build", "launch", "mount", "shut"]
 
 Outputs: TypeAlias = tuple[str, Rows, str]
+
+_SERVED: dict[str, Any] = {
+    "footer_links": ["api", "settings"],
+    "run_history": False,
+    "show_error": False,  # an exception's text can name files and addresses
+    "enable_monitoring": False,
+    "ssr_mode": False,  # it would start a Node server
+    "mcp_server": False,
+}
 
 
 def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue: int) -> gr.Blocks:
@@ -56,20 +69,43 @@ def mount(
     """Make an ASGI app of `blocks` at a path, whose lifespan runs the queue."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(
-        app,
-        blocks,
-        path=path,
-        auth=auth,
-        root_path=root_path or None,
-        footer_links=["api", "settings"],
-        run_history=False,
-        show_error=False,  # an exception's text can name files and addresses
-        enable_monitoring=False,
-        ssr_mode=False,  # it would start a Node server
-        mcp_server=False,
-        **LOOK,
+        app, blocks, path=path, auth=auth, root_path=root_path or None, **_SERVED, **LOOK
     )
     return app
+
+
+def launch(
+    blocks: gr.Blocks,
+    host: str,
+    port: int,
+    wrap: Callable[[ASGIApp], ASGIApp],
+    auth: tuple[str, str] | None,
+) -> None:
+    """Serve `blocks` by Gradio's own `launch`, and return when it answers.
+
+    Args:
+        blocks: The app.
+        host: The address to listen on.
+        port: The port.
+        wrap: Puts middleware around the app.
+        auth: A user and password, for a login page.
+    """
+    blocks.launch(
+        server_name=host,
+        server_port=port,
+        auth=auth,
+        prevent_thread_lock=True,
+        quiet=True,
+        share=False,
+        app_kwargs={
+            "middleware": [Middleware(wrap)],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+        **_SERVED,
+        **LOOK,
+    )
 
 
 def shut(blocks: gr.Blocks) -> None:

@@ -48,20 +48,22 @@ class ContextError(EngineError):
 
 
 class MissingExtraError(LocalSpaceError, ImportError):
-    """A package of the extra `local` is not installed.
+    """A package of the extra `local`, or of `transformers`, is not installed.
 
     Attributes:
         package: The import that failed.
+        extras: The extras that have it.
     """
 
-    def __init__(self, package: str) -> None:
-        super().__init__(package)
+    def __init__(self, package: str, extras: str = "local") -> None:
+        super().__init__(package, extras)
         self.package = package
+        self.extras = extras
 
     def __str__(self) -> str:
         return (
             f"A Space of one's own needs {self.package}, which is not installed. "
-            'Install it with: pip install "qwen-space[local]"'
+            f'Install it with: pip install "qwen-space[{self.extras}]"'
         )
 
 
@@ -85,8 +87,12 @@ class WeightsError(LocalSpaceError):
         )
 
 
-def require(package: str) -> Any:
-    """Import a package of the extra `local` when something first needs it.
+def require(package: str, extras: str = "local") -> Any:
+    """Import a package of an extra when something first needs it.
+
+    Args:
+        package: The import.
+        extras: The extras to install, where it is missing.
 
     Raises:
         MissingExtraError: The package is not installed. The ImportError of a package that is
@@ -97,4 +103,4 @@ def require(package: str) -> Any:
     except ModuleNotFoundError as exc:
         if exc.name != package.partition(".")[0]:
             raise
-        raise MissingExtraError(package) from exc
+        raise MissingExtraError(package, extras) from exc

@@ -17,9 +17,11 @@ from qwen_space.local.errors import StartError, require
 from qwen_space.local.limits import Limits
 
 if TYPE_CHECKING:
+    from gradio import Blocks
     from starlette.types import ASGIApp
     from typing_extensions import Self
 
+    from qwen_space.local.dispatch import Dispatcher
     from qwen_space.local.engines.base import Engine
     from qwen_space.local.server import ServerThread, Site
 
@@ -53,6 +55,8 @@ class LocalSpace:
         token: Requests need it as `Authorization: Bearer`, which `hf_token` of our clients sends,
             or as the password that a browser asks for.
         root_path: The path under which a proxy serves the Space, such as `/chat`.
+        embedded_in: Origins whose pages may show the Space's page in a frame, such as
+            "https://huggingface.co" for a Space on the hub.
         middleware: Functions that put an ASGI app around the given one, the first outermost.
 
     Attributes:
@@ -72,6 +76,7 @@ class LocalSpace:
         auth: tuple[str, str] | None = None,
         token: str | None = None,
         root_path: str = "",
+        embedded_in: Sequence[str] = (),
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
     ) -> None:
         self.engine = engine
@@ -84,6 +89,7 @@ class LocalSpace:
         self._auth = auth
         self._token = token
         self._root_path = root_path
+        self._embedded_in = tuple(embedded_in)
         self._middleware = tuple(middleware)
         self._running: ServerThread | None = None
 
@@ -124,29 +130,66 @@ class LocalSpace:
 
         return ServerThread(self._site, listener, max_connections=self._limits.connections)
 
+    def launch(self) -> None:
+        """Serve the app by `gr.Blocks.launch` in place of a server of our own, until Ctrl-C.
+
+        A Space on ZeroGPU needs it, as the package `spaces` begins its work with `launch`. The
+        end of the program cuts the replies that are being written.
+
+        Raises:
+            MissingExtraError: A package is not installed.
+        """
+        require("gradio")
+        from qwen_space.local.app import launch, shut
+
+        self.engine.start()
+        try:
+            blocks, _, wrap = self._build()
+            self._bound = self._port or _free_port(self._host)
+            launch(blocks, self._host, self._bound, wrap, self._auth)
+            print(f"{self.engine.name} answers on port {self._bound}", flush=True)  # noqa: T201
+            try:
+                threading.Event().wait()
+            finally:
+                shut(blocks)
+        finally:
+            self.engine.close()
+
     def _site(self) -> Site:
+        from qwen_space.local.app import mount, shut
+        from qwen_space.local.server import Site
+
+        with _building:
+            blocks, dispatcher, wrap = self._build()
+            app = wrap(mount(blocks, auth=self._auth, root_path=self._root_path))
+        return Site(app, stopping=partial(shut, blocks), draining=dispatcher.stop)
+
+    def _build(self) -> tuple[Blocks, Dispatcher, Callable[[ASGIApp], ASGIApp]]:
+        """Make the app, its dispatcher, and the function that puts the middleware around it."""
         from qwen_space.local.access import Guard, is_loopback
-        from qwen_space.local.app import build, mount, shut  # imports Gradio
+        from qwen_space.local.app import build  # imports Gradio
         from qwen_space.local.dispatch import Dispatcher
         from qwen_space.local.health import Health
-        from qwen_space.local.server import Site
 
         streams = SessionStreams()
         slots = self._concurrency or self.engine.slots
         dispatcher = Dispatcher(self.engine, streams, self._limits, slots)
-        with _building:
-            blocks = build(dispatcher, self._sizes, slots, self._limits.queue)
-            app = streams.watch(mount(blocks, auth=self._auth, root_path=self._root_path))
-        app = Guard(
-            Health(app, dispatcher.metrics, self.engine.name),
+        guard = partial(
+            Guard,
             token=self._token,
             loopback=is_loopback(self._host),
             allowed_hosts=self._allowed_hosts,
             limits=self._limits,
+            embedded_in=self._embedded_in,
         )
-        for wrap in reversed(self._middleware):
-            app = wrap(app)
-        return Site(app, stopping=partial(shut, blocks), draining=dispatcher.stop)
+
+        def wrap(app: ASGIApp) -> ASGIApp:
+            app = guard(Health(streams.watch(app), dispatcher.metrics, self.engine.name))
+            for put in reversed(self._middleware):
+                app = put(app)
+            return app
+
+        return build(dispatcher, self._sizes, slots, self._limits.queue), dispatcher, wrap
 
     def close(self) -> None:
         """Stop the app, cutting the streams that are open, and then the engine."""
@@ -179,6 +222,11 @@ class LocalSpace:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
+
+
+def _free_port(host: str) -> int:
+    with _listen(host, 0) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -145,7 +145,21 @@ def _threads() -> int:
         usable = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         usable = os.cpu_count() or 1
+    usable = min(usable, _quota() or usable)
     return usable if usable <= 4 else usable // 2
+
+
+def _quota(groups: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Return the processors that a container may use; None if it has no limit.
+
+    It sees all of its machine's, and one thread too many for its share makes it wait for most
+    of the time.
+    """
+    try:
+        limit, period = (groups / "cpu.max").read_text("ascii").split()
+    except (OSError, ValueError):  # no container, or one of the first version of these groups
+        return None
+    return None if limit == "max" else max(1, round(int(limit) / int(period)))
 
 
 _QUANTISED = re.compile(r"[-.](I?Q\d\w*|B?F16|F32)$", re.IGNORECASE)

@@ -1,0 +1,1 @@
+"""The templates of the files that `qwen-space deploy` writes."""
