@@ -44,6 +44,7 @@ from qwen_space.chat_model.arguments import SAMPLING, build_config
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.chat_model.reply import ChatReply
+from qwen_space.spaces import dump_spaces, first_space, identify
 from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import ToolBinding, render
 
@@ -119,7 +120,9 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         "stop_sequence", "tool_calls", or "error" where a call is invalid, whose reasons are
         `tool_call_errors`. `asked_again` is there if a call that had to come was asked for
         twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in streams, if
-        the app changed what had been streamed already, which chunks cannot take back.
+        the app changed what had been streamed already, which chunks cannot take back. Of several
+        Spaces, `space` is the one that answered, and `fallbacks` has the `space` and the `reason`
+        of each that did not.
 
     Custom events:
         Within a chain or a graph, `qwen_space_queued`, `qwen_space_started` and
@@ -262,7 +265,8 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         limits = find_limits(self.profile, model, self.space)
         call = self._make_call(to_core_messages(messages), arguments, limits)
         name = get_full_name(model, self.space)
-        metadata = {"model_name": name, "model_provider": "qwen-space", "space": self.space}
+        space = first_space(self.space)
+        metadata = {"model_name": name, "model_provider": "qwen-space", "space": space}
         return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
 
     # Tools
@@ -383,7 +387,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {
-            "space": build_config(self).url,
+            "space": identify(build_config(self)),
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
@@ -466,7 +470,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
     @property
     def lc_attributes(self) -> dict[str, Any]:
         """Arguments whose serialised form is not their own."""
-        return {"timeouts": asdict(self.timeouts)}
+        return {"timeouts": asdict(self.timeouts), "space": dump_spaces(self.space)}
 
 
 def _without_headers(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ __all__ = [
     "EndpointError",
     "JobError",
     "ModelNotOfferedError",
+    "NoSpaceAnsweredError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -49,6 +50,10 @@ class EndpointError(core.EndpointError, langchain.ModelNotFoundError):
 
 class ModelNotOfferedError(core.ModelNotOfferedError, langchain.ModelNotFoundError):
     """The app does not offer the model; the message lists those that it does."""
+
+
+class NoSpaceAnsweredError(core.NoSpaceAnsweredError, langchain.ModelAPIError):
+    """Each of several Spaces failed, for a reason of its own."""
 
 
 class JobError(core.JobError, langchain.ModelAPIError):
@@ -107,6 +112,7 @@ _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
         EndpointError,
         JobError,
         ModelNotOfferedError,
+        NoSpaceAnsweredError,
         ProtocolError,
         QueueFullError,
         QuotaError,

@@ -8,20 +8,25 @@ from typing import Any
 
 from langchain_core.language_models import ModelProfile
 
+from qwen_space.spaces import SpaceLike
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
 __all__ = ["find_limits", "make_profile"]
 
 
-@functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
-def make_profile(model: str, space: str) -> ModelProfile:
+def make_profile(model: str, space: SpaceLike) -> ModelProfile:
     """Return a model's profile; take a copy before changing it.
 
     Structured output is not in it: nothing but the prompt asks for that. Where it is, LangChain's
     agents rely on the provider for it.
     """
+    return _make_profile(get_full_name(model, space), get_limits(model, space))
+
+
+@functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
+def _make_profile(name: str, limits: Limits | None) -> ModelProfile:
     profile = ModelProfile(
-        name=get_full_name(model, space),
+        name=name,
         text_inputs=True,
         image_inputs=False,
         image_url_inputs=False,
@@ -39,13 +44,13 @@ def make_profile(model: str, space: str) -> ModelProfile:
         tool_call_streaming=True,
         structured_output=False,
     )
-    if limits := get_limits(model, space):
+    if limits is not None:
         profile["max_input_tokens"] = limits.max_input
         profile["max_output_tokens"] = limits.max_output
     return profile
 
 
-def find_limits(profile: Mapping[str, Any] | None, model: str, space: str) -> Limits | None:
+def find_limits(profile: Mapping[str, Any] | None, model: str, space: SpaceLike) -> Limits | None:
     """Return how much a model takes, if that is known or a profile of it says so."""
     profile = profile or {}
     name = get_full_name(model, space)

@@ -100,6 +100,10 @@ class ChunkBuilder:
         }
         if reply.model is not None:
             metadata["model_name"] = reply.model
+        if reply.space is not None:
+            metadata["space"] = reply.space
+        if reply.failures:
+            metadata["fallbacks"] = list(map(asdict, reply.failures))
         if reply.queued is not None:
             metadata["queue"] = {**asdict(reply.queued), "waited": reply.waited}
         if reply.invalid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
@@ -119,7 +119,16 @@ def _raw(reply: ChatReply) -> dict[str, Any]:
             "total_tokens": usage.total_tokens,
             "source": usage.source,
         },
+        **_origin(reply),
     }
+
+
+def _origin(reply: ChatReply) -> dict[str, Any]:
+    """Return which of several Spaces answered, and why others did not."""
+    if reply.space is None:
+        return {}
+    fallbacks = {"fallbacks": list(map(asdict, reply.failures))} if reply.failures else {}
+    return {"space": reply.space, **fallbacks}
 
 
 def stream_responses(

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -27,6 +27,7 @@ __all__ = [
     "Secret",
     "SpaceConfig",
     "SpaceOptions",
+    "Strategy",
     "Timeouts",
     "check_auth",
     "check_headers",
@@ -38,6 +39,7 @@ __all__ = [
     "is_tls_context",
     "space_id",
     "space_url",
+    "split_spaces",
     "token_for",
 ]
 
@@ -51,6 +53,9 @@ HUB = "https://huggingface.co"
 # The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
 History = Literal["auto", "split", "native"]
 """How earlier turns reach an app."""
+
+Strategy = Literal["sticky", "least_queue"]
+"""Which of several Spaces is asked first."""
 
 InputRole = Literal["prompt", "history", "system", "model", "max_tokens", "temperature", "top_p"]
 """The use of an app's input in a chat."""
@@ -91,6 +96,8 @@ class Timeouts:
         silence: For the next byte of any kind. Gradio sends a heartbeat every 15 seconds.
         total: For the whole reply, the queue included, and the waking too.
         wake: For a Space on Hugging Face that sleeps or is being built.
+        fallback_wake: As `wake`, where another Space can be asked meanwhile. If none of them
+            answers, one that sleeps is waited for as long as `wake` says.
     """
 
     connect: float | None = 10.0
@@ -98,6 +105,7 @@ class Timeouts:
     silence: float | None = 60.0
     total: float | None = None
     wake: float | None = 300.0
+    fallback_wake: float | None = 10.0
 
     def __post_init__(self) -> None:
         for limit in fields(self):
@@ -130,11 +138,13 @@ class SpaceOptions(TypedDict, total=False):
     max_size: int
     max_queue: int
     hub: str
+    models: Mapping[str, str]
+    strategy: Strategy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceConfig:
-    """How to reach and to use one Space.
+    """How to reach and to use one Space, and those that may answer in its place.
 
     Attributes:
         space: A Hugging Face id (`owner/name`), the address of its page, or that of a Gradio app:
@@ -175,6 +185,11 @@ class SpaceConfig:
             stream waits for the caller, and the server with it.
         hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
             does not answer as an app does, and about nothing else.
+        models: The app's own names of models, by the names with which calls ask for them.
+        fallbacks: The Spaces that are asked where this one fails before its first text;
+            `make_config` makes them of a list.
+        strategy: Which of several Spaces is asked first: "sticky" keeps to the first one that
+            works as long as it works, "least_queue" asks for the lengths of their queues.
 
     Raises:
         ValueError: A value cannot be right.
@@ -200,6 +215,9 @@ class SpaceConfig:
     max_size: int = DEFAULT_MAX_SIZE
     max_queue: int = DEFAULT_MAX_QUEUE
     hub: str = HUB
+    models: Mapping[str, str] = field(default_factory=dict)
+    fallbacks: tuple[SpaceConfig, ...] = ()
+    strategy: Strategy = "sticky"
 
     def __post_init__(self) -> None:
         space_url(self.space)
@@ -221,6 +239,8 @@ class SpaceConfig:
             raise ValueError(f"max_queue={self.max_queue!r}: events above 0.")
         if self.history not in get_args(History):
             raise ValueError(f'history={self.history!r}: "auto", "split" or "native".')
+        if self.strategy not in get_args(Strategy):
+            raise ValueError(f'strategy={self.strategy!r}: "sticky" or "least_queue".')
         _check_roles(self.roles)
         if self.reasoning_tags is not None:
             object.__setattr__(self, "reasoning_tags", _checked_tags(self.reasoning_tags))
@@ -253,6 +273,16 @@ class SpaceConfig:
     def url(self) -> str:
         """The app's address, without a slash at its end."""
         return space_url(self.space)
+
+    @property
+    def alone(self) -> SpaceConfig:
+        """The configuration of this Space, without those that may answer in its place."""
+        return replace(self, fallbacks=()) if self.fallbacks else self
+
+    @property
+    def each(self) -> tuple[SpaceConfig, ...]:
+        """The configurations of all Spaces, this one first."""
+        return (self.alone, *self.fallbacks)
 
 
 def _check_roles(roles: Mapping[Any, str | None]) -> None:
@@ -447,9 +477,15 @@ def _are_texts(value: Any) -> bool:
 # Defaults from the environment, which only the adapters and the command line read
 
 
-def default_space() -> str:
-    """Return the Space that `QWEN_SPACE_URL` names, or the public one."""
-    return os.environ.get("QWEN_SPACE_URL") or DEFAULT_SPACE
+def default_space() -> str | list[str]:
+    """Return the Space that `QWEN_SPACE_URL` names, or the public one; several as a list."""
+    return split_spaces(os.environ.get("QWEN_SPACE_URL") or "") or DEFAULT_SPACE
+
+
+def split_spaces(given: str) -> str | list[str]:
+    """Return Spaces that commas separate, as a list; one alone as a text."""
+    names = [name for name in map(str.strip, given.split(",")) if name]
+    return names if len(names) > 1 else "".join(names)
 
 
 def default_hub() -> str:

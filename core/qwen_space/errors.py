@@ -8,6 +8,7 @@
     │   └── StreamInterruptedError
     ├── ProtocolError     answered, but not in the protocol
     ├── ContextOverflowError    the input is longer than the model takes; it was not sent
+    ├── NoSpaceAnsweredError    each of several Spaces failed, for a reason of its own
     └── SpaceError        the Space says that it failed
         ├── JobError
         ├── QueueFullError
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 __all__ = [
     "AuthenticationError",
@@ -33,6 +35,7 @@ __all__ = [
     "EndpointError",
     "JobError",
     "ModelNotOfferedError",
+    "NoSpaceAnsweredError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -59,10 +62,13 @@ class QwenSpaceError(Exception):
         text: The part of the reply that had arrived when it failed; empty if none had.
         tries: Why each try of the step that failed did so, this one the last; empty if it was
             tried once.
+        may_have_run: Whether the prompt was sent, and neither refused nor failed by the Space's
+            own word: it may have run all the same, and runs twice if it is sent again.
     """
 
     text: str = ""
     tries: tuple[str, ...] = ()
+    may_have_run: bool = False
 
     def __str__(self) -> str:
         if not self.tries:
@@ -215,6 +221,34 @@ class ContextOverflowError(QwenSpaceError):
         return (
             f"The input has {about}{self.tokens} tokens, but {self.model} takes {self.limit} at "
             "most. Leave out or summarize earlier messages, or choose a model that takes more."
+        )
+
+
+class NoSpaceAnsweredError(QwenSpaceError):
+    """Each of several Spaces failed before its first text, and none was left to ask.
+
+    Attributes:
+        errors: Each Space, as it was given, with its error, in the order in which they were asked.
+    """
+
+    def __init__(self, errors: Sequence[tuple[str, Exception]]) -> None:
+        super().__init__(tuple(errors))
+        self.errors = tuple(errors)
+
+    @property
+    def retry_after(self) -> float | None:
+        """In how many seconds the first of them may be asked again, if one said so."""
+        given = [getattr(error, "retry_after", None) for _, error in self.errors]
+        return min((each for each in given if each is not None), default=None)
+
+    def _said(self) -> str:
+        reasons = " ".join(
+            f"({number}) {space}: {str(error).rstrip('. ')}."
+            for number, (space, error) in enumerate(self.errors, 1)
+        )
+        return (
+            f"None of {len(self.errors)} Spaces answered. {reasons} "
+            "`qwen-space find` lists Spaces that answer now."
         )
 
 

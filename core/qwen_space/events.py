@@ -15,6 +15,7 @@ __all__ = [
     "Notice",
     "Queued",
     "Rewritten",
+    "SpaceFailure",
     "Started",
     "TextDelta",
     "ThinkingDelta",
@@ -139,6 +140,19 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceFailure:
+    """One of several Spaces that did not answer, so that the next was asked.
+
+    Attributes:
+        space: The Space, as it was given.
+        reason: The sentence of its error.
+    """
+
+    space: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The reply is complete. Always the last event, and always there unless an error was raised.
 
@@ -152,6 +166,8 @@ class Completed:
         model: The model that the app was asked to run, such as "72B"; None if it has no choice.
         thinking: The model's thoughts, where the app marks them; several are joined
             by a blank line.
+        space: Which of several Spaces answered, as it was given; None where there is one only.
+        failures: The Spaces that were asked before it, in order.
     """
 
     text: str
@@ -160,6 +176,8 @@ class Completed:
     finish_reason: str = "stop"
     model: str | None = None
     thinking: str = ""
+    space: str | None = None
+    failures: tuple[SpaceFailure, ...] = ()
 
 
 Event = Queued | Started | ThinkingDelta | TextDelta | Rewritten | Notice | Completed

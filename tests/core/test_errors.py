@@ -13,6 +13,7 @@ from qwen_space.errors import (
     EndpointError,
     JobError,
     ModelNotOfferedError,
+    NoSpaceAnsweredError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -59,6 +60,7 @@ ERRORS = [
     (EndpointError("None fits. Name one as endpoint."), "None fits", "Name one"),
     (ModelNotOfferedError("It offers: 7B. Take that."), "It offers: 7B", "Take that"),
     (ProtocolError("No JSON."), "No JSON", "No JSON"),
+    (NoSpaceAnsweredError([(URL, QueueFullError("Full"))]), f"(1) {URL}: Full. Too", "space find"),
     (ContextOverflowError(9, 8, "M"), "has 9 tokens, but M takes 8", "summarize earlier messages"),
     (ContextOverflowError(9, 8, "M", False), "has about 9 tokens", "choose a model"),
 ]
@@ -78,8 +80,8 @@ def test_an_error_survives_being_copied_and_pickled(error: QwenSpaceError, copie
     twin = copied(error)  # type: ignore[operator]
 
     assert type(twin) is type(error)
-    assert twin.args == error.args
-    assert vars(twin) == vars(error)
+    assert repr(twin.args) == repr(error.args)  # errors within are not equal
+    assert repr(vars(twin)) == repr(vars(error))
     assert str(twin) == str(error)
     assert twin.text == "so far"
 
@@ -121,6 +123,7 @@ def test_every_error_can_be_imported_from_the_package() -> None:
         (SpaceTimeoutError, {TransportError, TimeoutError, OSError}),
         (StreamInterruptedError, {TransportError, ConnectionError, OSError}),
         (ProtocolError, set()),
+        (NoSpaceAnsweredError, set()),
         (JobError, {SpaceError}),
         (QueueFullError, {SpaceError}),
         (QuotaError, {SpaceError}),

@@ -13,9 +13,8 @@ from qwen_space.config import (
     default_hub,
     has_password,
     is_tls_context,
-    space_url,
-    token_for,
 )
+from qwen_space.spaces import drop_entry_secrets, make_config, shared_token
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -46,16 +45,17 @@ def build_config(model: Any) -> SpaceConfig:
     Raises:
         ValueError: A field cannot be right.
     """
-    names = (field.name for field in fields(SpaceConfig))
+    names = (field.name for field in fields(SpaceConfig) if field.name != "space")
     values = {name: getattr(model, name) for name in names if hasattr(model, name)}
-    return SpaceConfig(
+    return make_config(
+        model.space,
         **{
             **values,
-            "hf_token": token_for(space_url(model.space), _reveal(model.hf_token)),
+            "hf_token": shared_token(model.space, _reveal(model.hf_token)),
             "timeouts": _apply_timeout(model.timeouts, getattr(model, "timeout", None)),
             "sampling": drop_none({name: getattr(model, name) for name in SAMPLING}),
             "hub": default_hub(),
-        }
+        },
     )
 
 
@@ -78,14 +78,15 @@ def drop_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop_secrets(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's fields as they are pickled: without token, headers and passwords.
+    """Return a model's fields as they are pickled: without tokens, headers and passwords.
 
     An `ssl.SSLContext` cannot be pickled, and so certificates are checked by the system's again.
     """
     proxy = None if has_password(values["proxy"]) else values["proxy"]
     verify = True if is_tls_context(values["verify"]) else values["verify"]
     left: dict[str, Any] = {"hf_token": None, "auth": None, "headers": {}}
-    return {**values, **left, "proxy": proxy, "verify": verify}
+    space = drop_entry_secrets(values["space"])
+    return {**values, **left, "proxy": proxy, "verify": verify, "space": space}
 
 
 def resolve_names(owner: str, given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

@@ -179,7 +179,8 @@ class _Events(AsyncIterator[CallEvent]):
             tokens.count_usage, chat, completed.text, completed.thinking, **self._call.rendering
         )
         if completed.model is not None:  # one name for one model, as in profiles and metadata
-            name = get_full_name(completed.model, self._call.space.config.space)
+            space = completed.space or self._call.space.config.space
+            name = get_full_name(completed.model, space)
             completed = replace(completed, model=name)
         events = self._reader.complete(completed, usage)
         self._replies = None

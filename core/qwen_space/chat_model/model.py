@@ -20,6 +20,7 @@ from pydantic import (
     SkipValidation,
     ValidationError,
     WithJsonSchema,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -44,10 +45,12 @@ from qwen_space.config import (
     DEFAULT_REASONING_TAGS,
     History,
     InputRole,
+    Strategy,
     Timeouts,
     check_auth,
     default_space,
 )
+from qwen_space.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
 from qwen_space.tokens.limits import Limits
 from qwen_space.tools import Message
 
@@ -63,10 +66,16 @@ class SpaceChatModel(BaseModel):
     adds `hf_token`, in the form that its framework has for secrets.
     """
 
-    space: str = Field(
+    space: str | Sequence[str | dict[str, Any]] = Field(
         default_factory=default_space,
-        description="A Space's id (owner/name), or the URL of a Gradio app. "
-        "From QWEN_SPACE_URL if set.",
+        description="A Space's id (owner/name), or the URL of a Gradio app; or a list of those, of "
+        "which the next is asked where one does not answer, each maybe a dict with options of its "
+        "own. From QWEN_SPACE_URL if set, where commas separate several.",
+    )
+    strategy: Strategy = Field(
+        default="sticky",
+        description="Which of several Spaces is asked first: sticky keeps to one as long as it "
+        "answers, least_queue asks for the lengths of their queues.",
     )
     model: str = Field(
         default=DEFAULT_MODEL,
@@ -201,6 +210,15 @@ class SpaceChatModel(BaseModel):
         values = {name: value for name, value in values.items() if name != "class_name"}
         return resolve_names(cls.__name__, values, _argument_names(cls))
 
+    @field_validator("space")
+    @classmethod
+    def _hide_entry_secrets(cls, space: Any) -> Any:
+        return hide_entry_secrets(space)
+
+    @field_serializer("space")
+    def _dump_spaces(self, space: Any) -> Any:
+        return dump_spaces(space)
+
     @field_validator("stop", mode="before")
     @classmethod
     def _one_stop(cls, stop: Any) -> Any:
@@ -293,6 +311,7 @@ class SpaceChatModel(BaseModel):
         """Return a copy, with some fields shared."""
         memo = {} if memo is None else memo
         shared = [getattr(self, name) for name in self.shared_by_copies]
+        shared += list_tls_contexts(self.space)
         memo.update({id(each): each for each in shared})
         return super().__deepcopy__(memo)
 

@@ -21,6 +21,7 @@ from qwen_space.events import (
     Notice,
     Queued,
     Rewritten,
+    SpaceFailure,
     Started,
     TextDelta,
     ThinkingDelta,
@@ -85,6 +86,8 @@ class ChatReply:
         changed: Which of "text", "thinking" and "calls" are not those that the stream's events
             add up to, as the app changed something that was handed out. Deltas cannot take it
             back.
+        space: Which of several Spaces answered, as it was given; None where there is one only.
+        failures: The Spaces that were asked before it, in order.
     """
 
     text: str
@@ -100,6 +103,8 @@ class ChatReply:
     queued: Queued | None = None
     waited: float | None = None
     changed: frozenset[str] = frozenset()
+    space: str | None = None
+    failures: tuple[SpaceFailure, ...] = ()
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -370,6 +375,8 @@ class ReplyReader:
             problem=self._problem(parsed, completed, wrong),
             queued=self._queued,
             waited=self._waited,
+            space=completed.space,
+            failures=tuple(each for reply in self._replies for each in reply.failures),
         )
         return replace(reply, changed=self._out.changed(reply))
 

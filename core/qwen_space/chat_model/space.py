@@ -14,15 +14,18 @@ from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import check_prompt, render_prompt
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.client_pool import ClientPool
+from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
 from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
 from qwen_space.events import Completed, Event, EventStream, last
+from qwen_space.spaces import SpaceLike, make_config
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from qwen_space.client.client import SpaceClient
     from qwen_space.client.login import Login
-    from qwen_space.config import SpaceOptions
+    from qwen_space.config import SpaceOptions, Timeouts
     from qwen_space.gradio.endpoint import Endpoint
 
 __all__ = ["Space", "SyncEventStream"]
@@ -40,7 +43,8 @@ class Space:
     that `with` is possible and not necessary.
 
     Args:
-        space: A Hugging Face id (`owner/name`), or the address of a Gradio app.
+        space: A Hugging Face id (`owner/name`), or the address of a Gradio app; or a list of those,
+            of which the next is asked where one does not answer, as for `SpaceClient`.
         **options: Those of `SpaceClient`, but for `session`: `model`, `hf_token`, `proxy`,
             `timeouts` and the others; see `SpaceConfig`.
 
@@ -48,17 +52,22 @@ class Space:
         ValueError: An argument cannot be right.
     """
 
-    def __init__(self, space: str = DEFAULT_SPACE, **options: Unpack[SpaceOptions]) -> None:
-        self.config = SpaceConfig(space=space, **options)
-        self._known: tuple[SpaceConfig, Endpoint | None] = self.config, None
+    def __init__(self, space: SpaceLike = DEFAULT_SPACE, **options: Unpack[SpaceOptions]) -> None:
+        self._configure(make_config(space, **options))
+
+    def _configure(self, config: SpaceConfig) -> None:
+        self.config = config
+        self._known: tuple[SpaceConfig, Endpoint | None] = config.alone, None
         self._pool = ClientPool()
         self._login: Login | None = None
+        self._others = tuple(map(Space.from_config, config.fallbacks))
+        self._cooldowns = Cooldowns()
 
     @classmethod
     def from_config(cls, config: SpaceConfig) -> Self:
         """Return the Space that `config` describes."""
         space = cls()
-        space.config, space._known = config, (config, None)
+        space._configure(config)
         return space
 
     def __getstate__(self) -> dict[str, Any]:
@@ -135,6 +144,8 @@ class Space:
         pool = self._renew_pool()
         if not pool.is_empty:
             run_sync(pool.close)
+        for other in self._others:
+            other.close()
 
     def __enter__(self) -> Self:
         return self
@@ -172,11 +183,46 @@ class Space:
     ) -> EventStream[Event]:
         """Ask with a chat, and stream the events of the reply, as `SpaceClient.stream_chat`."""
         chat = _checked(messages, options)
-        return EventStream(lambda stack: self._begin(stack, chat, options))
+        members = [space.member for space in (self, *self._others)]
+        strategy = self.config.strategy
+        return stream_with_fallback(members, self._cooldowns, chat, options, strategy=strategy)
+
+    @property
+    def member(self) -> Member:
+        """This Space alone, as one of several."""
+        return Member(
+            self.config.alone,
+            lambda *asked: EventStream(lambda stack: self._begin(stack, *asked)),
+            self.aqueue_size,
+        )
+
+    async def aqueue_size(self) -> int | None:
+        """Return how many jobs wait in the Space's queue; None where it does not say.
+
+        A Space that sleeps is not waited for.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        async with AsyncExitStack() as stack:
+            client = await self._enter_client(stack)
+            size = await client.queue_size()
+            self._remember(client)
+        return size
 
     async def _begin(
-        self, stack: AsyncExitStack, chat: Sequence[Turn], options: CallOptions
+        self,
+        stack: AsyncExitStack,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        timeouts: Timeouts,
     ) -> AsyncIterator[Event]:
+        client = await self._enter_client(stack)
+        events = await client.stream_within(chat, options, timeouts).enter_on(stack)
+        self._remember(client)
+        return events
+
+    async def _enter_client(self, stack: AsyncExitStack) -> SpaceClient:
         if not hasattr(sys.modules.get("qwen_space.client.client"), "SpaceClient"):  # or half of it
             # It would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(_import_client)
@@ -191,12 +237,14 @@ class Space:
 
         client = await stack.enter_async_context(self._pool.acquire(make))
         stack.push(self._forget)
-        events = await client.stream_chat(chat, **options).enter_on(stack)
+        return client
+
+    def _remember(self, client: SpaceClient) -> None:
+        """Keep what a client has found of the app."""
         if client.found is not None:
             self._known = client.config, client.found
         else:
             self._renew_pool()  # the next call asks the app again
-        return events
 
     def _renew_pool(self) -> ClientPool:
         """Let the calls that come use new clients; return the pool of those that were."""
@@ -209,7 +257,7 @@ class Space:
     ) -> bool:
         """Look again after a failure: the app may have been redeployed, or moved."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
-            self._known = self.config, None
+            self._known = self.config.alone, None
             self._renew_pool()
         return False
 

@@ -23,9 +23,10 @@ from qwen_space.config import (
     SpaceConfig,
     default_hub,
     default_space,
-    token_for,
+    split_spaces,
 )
 from qwen_space.errors import QwenSpaceError
+from qwen_space.spaces import list_spaces, make_config, shared_token
 
 if TYPE_CHECKING:
     from qwen_space.chat_model.space import Space
@@ -132,9 +133,10 @@ def _add_space(parser: argparse.ArgumentParser) -> None:
         "space",
         nargs="?",
         metavar="SPACE",
+        type=split_spaces,
         default=default_space(),
-        help="owner/name, or the URL of a Gradio app (default: QWEN_SPACE_URL if that is set, "
-        f"else {DEFAULT_SPACE})",
+        help="owner/name, or the URL of a Gradio app; several with commas between them (default: "
+        f"QWEN_SPACE_URL if that is set, else {DEFAULT_SPACE})",
     )
     parser.add_argument(
         "--auth",
@@ -188,6 +190,8 @@ def _converse(space: Space) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from qwen_space.cli.inspection import inspect_space
 
+    if len(names := list_spaces(options.space)) > 1:
+        raise ValueError(f"inspect looks at one Space: name one of {', '.join(names)}.")
     found = asyncio.run(inspect_space(_config(options, endpoint=options.endpoint)))
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
@@ -223,9 +227,9 @@ def _config(options: argparse.Namespace, **more: Any) -> SpaceConfig:
     Neither the token nor a password is an option: it would show in `ps`.
     """
     space = options.space
-    return SpaceConfig(
-        space=space,
-        hf_token=token_for(SpaceConfig(space=space).url, None),
+    return make_config(
+        space,
+        hf_token=shared_token(space, None),
         auth=None if options.auth is None else (options.auth, _password(options.auth)),
         verify=options.verify,
         hub=default_hub(),

@@ -1,4 +1,4 @@
-"""The asynchronous client of one Space."""
+"""The asynchronous client of a Space, or of several that answer in turn."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import check_prompt, render_prompt
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.deadline import Deadline
+from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
 from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
 from qwen_space.client.login import Login
@@ -38,6 +40,7 @@ from qwen_space.config import (
     History,
     InputRole,
     SpaceConfig,
+    Strategy,
     Timeouts,
     check_options,
 )
@@ -45,6 +48,7 @@ from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStat
 from qwen_space.events import Completed, Event, EventStream, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
+from qwen_space.spaces import SpaceLike, make_config
 
 if TYPE_CHECKING:
     import os
@@ -57,9 +61,11 @@ __all__ = ["SpaceClient"]
 
 logger = logging.getLogger("qwen_space.client")
 
+_AT_ONCE = 0.001  # seconds
+
 
 class SpaceClient:
-    """An asynchronous client of one Gradio Space.
+    """An asynchronous client of a Gradio Space, or of several that answer in turn.
 
     A client belongs to the event loop in which it is used: make one for each loop. Within
     `async with` its connections are kept from call to call; otherwise they are closed with the
@@ -67,7 +73,10 @@ class SpaceClient:
     hash, and so a place in the queue, of its own. Nothing connects before the first call.
 
     Args:
-        space: A Hugging Face id (`owner/name`), or the URL of a Gradio app.
+        space: A Hugging Face id (`owner/name`), or the URL of a Gradio app; or a list of those, of
+            which the next is asked where one does not answer, each maybe a dict with options of
+            its own (see `SpaceEntry`).
+        strategy: Which of several Spaces is asked first; see `SpaceConfig`.
         model: Which of the app's models answers; `qwen-2.5` is its default.
         hf_token: A Hugging Face token, sent to the Space's own address only.
         auth: The user and the password of an app with a login, Gradio's `launch(auth=...)`.
@@ -100,8 +109,9 @@ class SpaceClient:
 
     def __init__(
         self,
-        space: str = DEFAULT_SPACE,
+        space: SpaceLike = DEFAULT_SPACE,
         *,
+        strategy: Strategy = "sticky",
         model: str = DEFAULT_MODEL,
         hf_token: str | None = None,
         auth: tuple[str, str] | None = None,
@@ -121,8 +131,9 @@ class SpaceClient:
         max_size: int = DEFAULT_MAX_SIZE,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
-        config = SpaceConfig(
-            space=space,
+        config = make_config(
+            space,
+            strategy=strategy,
             model=model,
             hf_token=hf_token,
             auth=auth,
@@ -141,10 +152,24 @@ class SpaceClient:
             hub=hub,
             max_size=max_size,
         )
+        self._open(config, session)
+
+    def _open(
+        self,
+        config: SpaceConfig,
+        session: aiohttp.ClientSession | None,
+        endpoint: Endpoint | None = None,
+        login: Login | None = None,
+    ) -> None:
         self._users = 0
         self._is_entered = False
-        self._transport = Transport(config, session)
-        self._resolver = EndpointResolver(self._transport)
+        self._transport = Transport(config.alone, session, login)
+        self._resolver = EndpointResolver(self._transport, endpoint)
+        self._others = tuple(
+            SpaceClient.from_config(each, session=session) for each in config.fallbacks
+        )
+        self._cooldowns = Cooldowns()
+        self._given = config.alone
 
     @classmethod
     def from_config(
@@ -164,13 +189,15 @@ class SpaceClient:
             login: The app's login, where several clients share it.
         """
         client = cls()
-        client._transport = Transport(config, session, login)
-        client._resolver = EndpointResolver(client._transport, endpoint)
+        client._open(config, session, endpoint, login)
         return client
 
     @property
     def config(self) -> SpaceConfig:
-        """The configuration; its address changes when the app is found to have moved."""
+        """The configuration of the Space, or of the first of several.
+
+        Its address changes when the app is found to have moved.
+        """
         return self._transport.config
 
     def __repr__(self) -> str:
@@ -178,6 +205,8 @@ class SpaceClient:
 
     async def __aenter__(self) -> Self:
         self._is_entered = True
+        for other in self._others:
+            await other.__aenter__()
         return self
 
     async def __aexit__(
@@ -188,10 +217,14 @@ class SpaceClient:
     ) -> None:
         self._is_entered = False
         await self.close()
+        for other in self._others:
+            await other.__aexit__(exc_type, exc, traceback)
 
     async def close(self) -> None:
         """Close the connections. The client opens new ones if it is used again."""
         await self._transport.close()
+        for other in self._others:
+            await other.close()
 
     # Asking
 
@@ -292,6 +325,23 @@ class SpaceClient:
         async with self._use():
             return await self._resolver.app_info(prefix, Deadline(self.config.timeouts))
 
+    async def queue_size(self) -> int | None:
+        """Return how many jobs wait in the Space's queue; None where it does not say.
+
+        A Space that sleeps is not waited for.
+
+        Raises:
+            QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        async with self._use():
+            deadline = Deadline(replace(self.config.timeouts, wake=_AT_ONCE))
+            async for _ in self._resolver.resolve(deadline):
+                pass
+            url = f"{self.config.url}{self._resolver.endpoint.prefix}/queue/status"
+            answer = await self._transport.json("GET", url, deadline)
+        size = answer.get("queue_size") if isinstance(answer, dict) else None
+        return size if isinstance(size, int) else None
+
     @property
     def found(self) -> Endpoint | None:
         """The endpoint, if the `/config` of the app at `config.url` told it already."""
@@ -317,11 +367,24 @@ class SpaceClient:
 
     def _stream(self, chat: Sequence[Turn], options: CallOptions) -> EventStream[Event]:
         check_options(options)  # here, and not where the block is entered
+        members = [client.member for client in (self, *self._others)]
+        strategy = self.config.strategy
+        return stream_with_fallback(members, self._cooldowns, chat, options, strategy=strategy)
+
+    @property
+    def member(self) -> Member:
+        """This Space alone, as one of several."""
+        return Member(self._given, self.stream_within, self.queue_size)
+
+    def stream_within(
+        self, chat: Sequence[Turn], options: CallOptions, timeouts: Timeouts
+    ) -> EventStream[Event]:
+        """Ask this Space alone, within other time limits than those of its configuration."""
 
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
             self._users += 1
             stack.push_async_callback(self._end_use)
-            deadline = Deadline(self.config.timeouts)
+            deadline = Deadline(timeouts)
             try:
                 return await self._begun(stack, chat, options, deadline)
             except QwenSpaceError as exc:
@@ -390,6 +453,7 @@ class SpaceClient:
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise
+            explained.may_have_run = exc.may_have_run
             raise explained from exc
         model = None if asked.model is None else str(asked.model)
         reply = EventStreamReader(submission, deadline, model, _sending(transport, join, deadline))
@@ -431,8 +495,9 @@ async def _run_step(
     send_data = _sending(transport, join, deadline)
     try:
         return await run_prerequisite(transport, step, join, deadline, send_data)
-    except JobError as exc:
-        if step.phase != "load":
+    except QwenSpaceError as exc:
+        exc.may_have_run = False  # the endpoint, which answers, comes after it
+        if step.phase != "load" or not isinstance(exc, JobError):
             raise
         # The page shows the error, and lets its visitor write all the same.
         logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)

@@ -77,11 +77,12 @@ def build_question(
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]
     parts, history = _split_chat(config, endpoint, chat, options)
+    model = options.get("model") or config.model
     return Question(
         endpoint,
         parts.prompt,
         parts.system,
-        endpoint.choose_model(options.get("model") or config.model),
+        endpoint.choose_model(config.models.get(model, model)),
         history,
         {**_place_sampling(config, endpoint, sampling), **placed},
     )

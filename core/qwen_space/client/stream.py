@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
-from qwen_space.errors import QwenSpaceError, SpaceTimeoutError, StreamInterruptedError
+from qwen_space.errors import (
+    QwenSpaceError,
+    SpaceError,
+    SpaceTimeoutError,
+    StreamInterruptedError,
+)
 from qwen_space.events import (
     Completed,
     Event,
@@ -133,6 +138,8 @@ class EventStreamReader:
                 job.receive_eof()
             except QwenSpaceError as exc:
                 exc.text = job.text
+                has_failed = isinstance(exc, SpaceError) or job.was_ended
+                exc.may_have_run = not (has_failed or self._owes_data)
                 if not job.session_not_found:
                     await self._explain(exc)
                     raise
@@ -149,11 +156,13 @@ class EventStreamReader:
         """
         self._replicas -= 1
         if self._submission.reopen is None or self._replicas < 0:
-            raise StreamInterruptedError(
+            lost = StreamInterruptedError(
                 "",
                 f"no server behind {self._body.url} knows the session ({exc.args[-1]}); where "
                 "there are several, all requests of a session must reach the same one",
-            ) from exc
+            )
+            lost.may_have_run = True
+            raise lost from exc
         logger.debug("the session is not known there: asking for it again")
         self._body.close()
         await asyncio.sleep(_REPLICA_PAUSE)

@@ -23,6 +23,7 @@ from qwen_space.errors import (
     QwenSpaceError,
     SpaceStatusError,
     SpaceTimeoutError,
+    SpaceUnavailableError,
 )
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
@@ -167,6 +168,7 @@ class _Submitter:
             await self._run(self._open_and_close(url))
             raise
         except QwenSpaceError as exc:
+            exc.may_have_run = True  # for the job was accepted
             if not was_never_sent(exc):
                 await self._run(self._open_and_close(url))
             raise
@@ -200,6 +202,7 @@ class _Submitter:
             await self._run(self._give_up(posting, stream_of))
             raise
         except QwenSpaceError as exc:
+            exc.may_have_run = not _has_no_job(exc)
             if not _was_not_accepted(exc) and (stream := stream_of(None)) is not None:
                 await self._run(self._open_and_close(stream))
             raise
@@ -297,6 +300,18 @@ def _was_not_accepted(exc: QwenSpaceError) -> bool:
         return 300 <= exc.status < 500
     refusals = QueueFullError, QuotaError, AuthenticationError, JobError
     return was_never_sent(exc) or isinstance(exc, refusals)
+
+
+def _has_no_job(exc: QwenSpaceError) -> bool:
+    """Whether no job can run: the app has refused it, has failed, or was not there.
+
+    A server in front that says 502 or 504 does not know whether the app has got the request.
+    """
+    if isinstance(exc, SpaceStatusError):
+        return exc.status <= 500
+    if isinstance(exc, SpaceUnavailableError):
+        return exc.status in {None, 503}
+    return _was_not_accepted(exc)
 
 
 async def _event_id(answering: Awaitable[Any]) -> str:

@@ -85,6 +85,7 @@ class Job:
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
+        was_ended: Whether the server has said that the job does not go on.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Job:
         self._value = ChatValue(prompt, reasoning_tags)
         self._max_size = max_size
         self.session_not_found = False
+        self.was_ended = False
         self._size = 0  # characters of the events so far
         self._edited = 0  # bytes of edits since the value was measured
 
@@ -240,6 +242,7 @@ class Job:
             case UnexpectedError() if self._is_unknown(message):
                 raise self._not_found(str(message.message))
             case UnexpectedError() | ServerStopped():
+                self.was_ended = True
                 raise StreamInterruptedError(
                     self.text, str(message.message) or "an unexpected error"
                 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from qwen_space.config import DEFAULT_SPACE, space_url
+from qwen_space.spaces import SpaceLike, list_entries
 
 __all__ = ["Limits", "get_full_name", "get_limits"]
 
@@ -75,24 +76,42 @@ _FORMAT_PARTS = re.compile(
 _PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
 
 
-def get_full_name(model: str, space: str = DEFAULT_SPACE) -> str:
+def get_full_name(model: str, space: SpaceLike = DEFAULT_SPACE) -> str:
     """Return a model's full name where it is known, and the given name where not.
 
     Args:
         model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
-        space: The Space's id or address, which tells its default model.
+        space: The Space's id or address, which tells its default model; of several, the first
+            that does.
     """
     limits = get_limits(model, space)
     return model if limits is None else limits.model
 
 
-def get_limits(model: str, space: str = DEFAULT_SPACE) -> Limits | None:
+def get_limits(model: str, space: SpaceLike = DEFAULT_SPACE) -> Limits | None:
     """Return a model's limits; None where they are unknown.
 
+    Any of several Spaces may answer, so each limit is the least that is known of them.
+
     Args:
-        model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name.
-        space: The Space's id or address, which tells its default model.
+        model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name. A
+            Space's entry may have a model of its own.
+        space: The Space's id or address, which tells its default model; or several Spaces.
     """
+    entries = list_entries(space)
+    found = [_get_limits(entry.get("model", model), entry["space"]) for entry in entries]
+    known = [limits for limits in found if limits is not None]
+    if len(known) < 2:
+        return next(iter(known), None)
+    return Limits(
+        known[0].model,
+        min(limits.context_window for limits in known),
+        min(limits.max_input for limits in known),
+        min(limits.max_output for limits in known),
+    )
+
+
+def _get_limits(model: str, space: str) -> Limits | None:
     if model.strip().lower() in _DEFAULT_NAMES:
         name = _DEFAULTS.get(urlsplit(space_url(space)).hostname or "")
     else:

@@ -354,5 +354,5 @@ def test_it_takes_all_that_the_configuration_has() -> None:
     names = {each.name for each in dataclasses.fields(SpaceConfig)}
     parameters = set(inspect.signature(SpaceClient).parameters)
 
-    assert set(SpaceOptions.__annotations__) == names - {"space"}
+    assert set(SpaceOptions.__annotations__) == names - {"space", "fallbacks"}
     assert parameters - {"session"} <= names

@@ -22,11 +22,11 @@ from qwen_space import (
     QwenSpaceError,
     Rewritten,
     SpaceClient,
-    SpaceConfig,
     TextDelta,
 )
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
+from qwen_space.spaces import SpaceLike, make_config
 
 __all__ = ["DIFFERING", "PROMPT", "WAYS", "Got", "InWays", "asked_in"]
 
@@ -59,7 +59,7 @@ class Got:
 
 
 def _blocking(ask: Callable[..., Iterator[Said]]) -> Callable[..., Got]:
-    def call(url: str, **options: Any) -> Got:
+    def call(url: SpaceLike, **options: Any) -> Got:
         got = Got()
         try:
             for said in ask(url, **options):
@@ -72,7 +72,7 @@ def _blocking(ask: Callable[..., Iterator[Said]]) -> Callable[..., Got]:
 
 
 def _asynchronous(ask: Callable[..., AsyncIterator[Said]]) -> Callable[..., Got]:
-    async def read(url: str, **options: Any) -> Got:
+    async def read(url: SpaceLike, **options: Any) -> Got:
         got = Got()
         try:
             async for said in ask(url, **options):
@@ -96,23 +96,23 @@ def _of_event(event: Event) -> Said:
     return "", None
 
 
-async def _client_stream(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _client_stream(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     async with SpaceClient(url, **options) as client, client.stream(PROMPT) as events:
         async for event in events:
             yield _of_event(event)
 
 
-async def _client_complete(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _client_complete(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     async with SpaceClient(url, **options) as client:
         yield "", (await client.complete(PROMPT)).text
 
 
-def _space_iterate(url: str, **options: Any) -> Iterator[Said]:
-    return map(_of_event, Space.from_config(SpaceConfig(space=url, **options)).stream_chat(_CHAT))
+def _space_iterate(url: SpaceLike, **options: Any) -> Iterator[Said]:
+    return map(_of_event, Space.from_config(make_config(url, **options)).stream_chat(_CHAT))
 
 
-def _space_complete(url: str, **options: Any) -> Iterator[Said]:
-    yield "", Space.from_config(SpaceConfig(space=url, **options)).chat(_CHAT).text
+def _space_complete(url: SpaceLike, **options: Any) -> Iterator[Said]:
+    yield "", Space.from_config(make_config(url, **options)).chat(_CHAT).text
 
 
 # LangChain
@@ -124,25 +124,25 @@ def _of_chunk(chunk: AIMessage, added: str) -> Said:
     return chunk.text, metadata.get("final_text", added) if "finish_reason" in metadata else None
 
 
-def _langchain_stream(url: str, **options: Any) -> Iterator[Said]:
+def _langchain_stream(url: SpaceLike, **options: Any) -> Iterator[Said]:
     added = ""
     for chunk in ChatQwenSpace(space=url, **options).stream(PROMPT):
         added += chunk.text
         yield _of_chunk(chunk, added)
 
 
-async def _langchain_astream(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _langchain_astream(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     added = ""
     async for chunk in ChatQwenSpace(space=url, **options).astream(PROMPT):
         added += chunk.text
         yield _of_chunk(chunk, added)
 
 
-def _langchain_invoke(url: str, **options: Any) -> Iterator[Said]:
+def _langchain_invoke(url: SpaceLike, **options: Any) -> Iterator[Said]:
     yield "", ChatQwenSpace(space=url, **options).invoke(PROMPT).text
 
 
-async def _langchain_ainvoke(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _langchain_ainvoke(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     yield "", (await ChatQwenSpace(space=url, **options).ainvoke(PROMPT)).text
 
 
@@ -155,20 +155,20 @@ def _of_response(response: ChatResponse) -> Said:
     return response.delta or "", None if response.raw is None else text
 
 
-def _llama_index_stream_chat(url: str, **options: Any) -> Iterator[Said]:
+def _llama_index_stream_chat(url: SpaceLike, **options: Any) -> Iterator[Said]:
     return map(_of_response, QwenSpace(space=url, **options).stream_chat(_MESSAGES))
 
 
-async def _llama_index_astream_chat(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _llama_index_astream_chat(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     async for response in await QwenSpace(space=url, **options).astream_chat(_MESSAGES):
         yield _of_response(response)
 
 
-def _llama_index_chat(url: str, **options: Any) -> Iterator[Said]:
+def _llama_index_chat(url: SpaceLike, **options: Any) -> Iterator[Said]:
     yield _of_response(QwenSpace(space=url, **options).chat(_MESSAGES))
 
 
-async def _llama_index_achat(url: str, **options: Any) -> AsyncIterator[Said]:
+async def _llama_index_achat(url: SpaceLike, **options: Any) -> AsyncIterator[Said]:
     yield _of_response(await QwenSpace(space=url, **options).achat(_MESSAGES))
 
 

@@ -1,0 +1,274 @@
+"""Several Spaces as one: which is asked where one fails, through every surface."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from langchain_qwen_space import ChatQwenSpace
+from llama_index_qwen_space import QwenSpace
+from qwen_space import (
+    JobError,
+    NoSpaceAnsweredError,
+    QuotaError,
+    QwenSpaceError,
+    Space,
+    SpaceClient,
+    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
+    StreamInterruptedError,
+    Timeouts,
+)
+from tests.end_to_end.faults.conftest import Serve
+from tests.end_to_end.faults.ways import WAYS, InWays
+from tests.scripted_server import (
+    CONFIG,
+    EVENT_ID,
+    Answer,
+    Exchange,
+    ScriptedServer,
+    append,
+    failed,
+    generating,
+    replying,
+    starts,
+    status,
+    streaming,
+)
+
+CHAT_APP = status(200, CONFIG)
+SERVED = {"config": CHAT_APP}
+ONE_TRY: dict[str, Any] = {"max_retries": 0, "timeouts": Timeouts(first_token=0.2)}
+STOPPED = {"msg": "unexpected_error", "event_id": EVENT_ID, "message": "out of memory"}
+
+
+def choosing(*models: str) -> Answer:
+    """Answer `/config` as an app that has the choice of some models."""
+    config = copy.deepcopy(CONFIG)
+    choices = [[each, each] for each in models]
+    props = {"label": "Model", "choices": choices, "value": models[0]}
+    config["components"].append({"id": 3, "type": "dropdown", "props": props})
+    config["dependencies"][0]["inputs"].append(3)
+    return status(200, config)
+
+
+async def _cut(exchange: Exchange) -> None:
+    exchange.cut()
+
+
+# A Space that fails where the next may be asked; None is one that is not there.
+PASSED_OVER: dict[str, dict[str, Any] | None] = {
+    "unreachable": None,
+    "broken": {"config": status(500, {"detail": "Internal Server Error"})},
+    "bad-gateway": {"config": status(502, "<html>Bad gateway</html>")},
+    "no-chat": {"config": status(200, {**CONFIG, "dependencies": []})},
+    "gone": {"config": status(404, ""), "join": status(404, "")},
+    "model-not-offered": {"config": choosing("72B")},
+    "private": {"config": status(401, {"detail": "Not authenticated"})},
+    "full": {**SERVED, "join": status(503, {"detail": "Queue is full."})},
+    "rate-limit": {**SERVED, "join": status(429, {"detail": "Too many requests"})},
+    "join-fails": {**SERVED, "join": status(500, {"detail": "Internal Server Error"})},
+    "job-fails": {**SERVED, "data": streaming(starts(), failed("CUDA out of memory"))},
+    "quota-in-stream": {
+        **SERVED,
+        "data": streaming(
+            starts(), failed("You have exceeded your GPU quota. Try again in 0:01:00")
+        ),
+    },
+    "full-in-stream": {**SERVED, "data": streaming({"msg": "queue_full", "event_id": EVENT_ID})},
+    "stopped": {**SERVED, "data": streaming(starts(), STOPPED)},
+}
+
+# One that fails where the prompt may have run, or has given text: the exact error, and the text.
+FINAL: dict[str, tuple[dict[str, Any], type[QwenSpaceError], str]] = {
+    "join-502": ({"join": status(502, "<html></html>")}, SpaceUnavailableError, ""),
+    "join-cut": ({"join": _cut}, StreamInterruptedError, ""),
+    "cut-before-text": ({"data": streaming(starts(), then="cut")}, StreamInterruptedError, ""),
+    "stream-404": ({"data": status(500, {"detail": "?"})}, QwenSpaceError, ""),
+    "silent": ({"data": streaming(starts(), then="hang")}, SpaceTimeoutError, ""),
+    "job-fails-in-text": (
+        {"data": streaming(starts(), generating("Hel"), append("lo"), failed("no"))},
+        JobError,
+        "Hello",
+    ),
+    "cut-in-text": (
+        {"data": streaming(starts(), generating("Hel"), then="cut")},
+        StreamInterruptedError,
+        "Hel",
+    ),
+}
+
+
+@contextlib.contextmanager
+def spaces(serve: Serve, *answers: dict[str, Any] | None) -> Iterator[list[ScriptedServer]]:
+    """Let a server answer for each Space; a Space that is None does not listen."""
+    with contextlib.ExitStack() as stack:
+        servers = []
+        for each in answers:
+            if each is None:
+                with serve(ScriptedServer()) as server:
+                    pass
+            else:
+                server = stack.enter_context(serve(ScriptedServer(**each)))
+            servers.append(server)
+        yield servers
+
+
+def urls(servers: Sequence[ScriptedServer]) -> list[str]:
+    return [server.url for server in servers]
+
+
+def answering(text: str, **more: Any) -> dict[str, Any]:
+    return {"config": choosing("72B", "7B"), "data": replying(text[:2], text[2:]), **more}
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("failure", PASSED_OVER)
+def test_the_next_space_answers_where_one_fails_before_its_first_text(
+    failure: str, position: int, serve: Serve, in_ways: InWays
+) -> None:
+    others = [None, None]
+    others.insert(position, PASSED_OVER[failure])
+
+    def ask(way: str) -> None:
+        with spaces(serve, *others, answering("Hello.")) as servers:
+            got = WAYS[way](urls(servers), model="7B", **ONE_TRY)
+
+            assert got.error is None
+            assert got.text == "Hello."
+            assert len(servers[-1].joins) == 1
+            assert len(servers[position].joins) <= 1
+
+    in_ways(ask)
+
+
+@pytest.mark.parametrize("case", FINAL)
+def test_no_other_space_is_asked_where_the_prompt_may_have_run_or_text_has_come(
+    case: str, serve: Serve, in_ways: InWays
+) -> None:
+    answers, error, text = FINAL[case]
+
+    def ask(way: str) -> None:
+        with spaces(serve, {**SERVED, **answers}, answering("Hello.")) as servers:
+            got = WAYS[way](urls(servers), **ONE_TRY)
+
+            assert isinstance(got.error, error)
+            assert got.error.text == text
+            assert got.text is None
+            assert servers[1].exchanges == []
+
+    in_ways(ask)
+
+
+def test_the_first_space_is_left_before_the_next_is_asked(serve: Serve, in_ways: InWays) -> None:
+    def ask(way: str) -> None:
+        async def join(exchange: Exchange) -> None:
+            at_once.append(
+                len(servers[0].streams) - sum(each.dropped.is_set() for each in servers[0].streams)
+            )
+            await status(200, {"event_id": EVENT_ID})(exchange)
+
+        at_once: list[int] = []
+        failing = {**SERVED, "data": streaming(starts(), failed("no"), then="hang")}
+        with spaces(serve, failing, answering("Hello.", join=join)) as servers:
+            assert WAYS[way](urls(servers), **ONE_TRY).text == "Hello."
+
+        assert at_once == [0]
+
+    in_ways(ask)
+
+
+def test_one_error_has_each_reason_where_all_fail(serve: Serve, in_ways: InWays) -> None:
+    full = {**SERVED, "join": status(429, {"detail": "Slow down"}, {"Retry-After": "37"})}
+
+    def ask(way: str) -> None:
+        with spaces(serve, None, full, PASSED_OVER["job-fails"]) as servers:
+            error = WAYS[way](urls(servers), **ONE_TRY).error
+
+        assert isinstance(error, NoSpaceAnsweredError)
+        assert [space for space, _ in error.errors] == urls(servers)
+        reasons = [type(each) for _, each in error.errors]
+        assert reasons == [SpaceUnreachableError, QuotaError, JobError]
+        assert error.retry_after == 37
+        assert "CUDA out of memory" in str(error)
+        assert "Check the address" in str(error)
+
+    in_ways(ask)
+
+
+def through_core(space: Any) -> tuple[Any, Any]:
+    done = Space(space, max_retries=0).complete("Hi")
+    return done.space, [{"space": each.space, "reason": each.reason} for each in done.failures]
+
+
+def through_langchain(space: Any) -> tuple[Any, Any]:
+    metadata = ChatQwenSpace(space=space, max_retries=0).invoke("Hi").response_metadata
+    return metadata["space"], metadata.get("fallbacks", [])
+
+
+def through_langchain_stream(space: Any) -> tuple[Any, Any]:
+    *_, last = ChatQwenSpace(space=space, max_retries=0).stream("Hi")
+    return last.response_metadata["space"], last.response_metadata.get("fallbacks", [])
+
+
+def through_llama_index(space: Any) -> tuple[Any, Any]:
+    raw: Any = QwenSpace(space=space, max_retries=0).complete("Hi").raw
+    return raw["space"], raw.get("fallbacks", [])
+
+
+@pytest.mark.parametrize(
+    "ask", [through_core, through_langchain, through_langchain_stream, through_llama_index]
+)
+def test_the_metadata_says_which_answered_and_why_others_did_not(
+    ask: Callable[[Any], tuple[Any, Any]], serve: Serve
+) -> None:
+    with spaces(serve, None, PASSED_OVER["full"], answering("Hello.")) as servers:
+        answered, failures = ask(urls(servers))
+
+    assert answered == servers[2].url
+    assert [each["space"] for each in failures] == urls(servers[:2])
+    assert "connection refused" in failures[0]["reason"]
+    assert "Queue is full" in failures[1]["reason"]
+
+
+def test_the_space_that_answered_is_kept_though_the_first_one_is_there_again(serve: Serve) -> None:
+    with spaces(serve, PASSED_OVER["full"], answering("Hello.")) as servers:
+        space = Space(urls(servers))
+        space.complete("Hi")
+        servers[0].join = status(200, {"event_id": EVENT_ID})
+
+        replies = [space.complete("Hi") for _ in range(3)]
+
+        assert [each.space for each in replies] == [servers[1].url] * 3
+        assert [each.failures for each in replies] == [()] * 3
+
+
+def test_each_space_has_its_own_endpoint_inputs_and_model_names(serve: Serve) -> None:
+    with spaces(serve, None, answering("Hello.", config=choosing("big", "my-7b"))) as servers:
+        entry = {"space": servers[1].url, "endpoint": "/chat", "models": {"7B": "my-7b"}}
+        space = Space([servers[0].url, entry], max_retries=0)
+
+        assert space.complete("Hi", model="7B").model == "my-7b"
+        assert space.complete("Hi").model == "big"
+
+
+async def test_the_shortest_queue_is_asked_first() -> None:
+    def waiting(count: int) -> dict[str, Any]:
+        others = {"/queue/status": status(200, {"msg": "estimation", "queue_size": count})}
+        return answering("Hello.", others=others)
+
+    async with (
+        ScriptedServer(**waiting(7)) as long,
+        ScriptedServer(**waiting(2)) as short,
+        ScriptedServer(**answering("Hello.")) as silent,
+        SpaceClient([silent.url, long.url, short.url], strategy="least_queue") as client,
+    ):
+        done = await client.complete("Hi")
+
+        assert done.space == short.url
+        assert (silent.joins, long.joins) == ([], [])
