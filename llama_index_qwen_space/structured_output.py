@@ -23,8 +23,8 @@ from llama_index.core.prompts.base import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
-from llama_index_qwen_space.instrumentation import ClosingStream
 from qwen_space.chat.structured import instruction
+from qwen_space.chat_model.closing_stream import ClosingStream
 from qwen_space.chat_model.extraction import MISSING, Extraction, PartialJSON
 from qwen_space.chat_model.schema import OutputSchema
 

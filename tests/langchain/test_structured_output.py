@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import json
 import threading
-import typing
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic.v1
@@ -15,7 +13,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
@@ -131,36 +129,12 @@ def test_a_method_that_is_none_is_refused(model: ChatQwenSpace) -> None:
         model.with_structured_output(Person, method="grammar")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        pytest.param(json.dumps(ADA), id="bare"),
-        pytest.param(f"Sure!\n{json.dumps(ADA)}\nAnything else?", id="in-words"),
-        pytest.param(f"```\n{json.dumps(ADA, indent=1)}\n```", id="fenced"),
-        pytest.param(json.dumps({"name": "Ada", "arguments": ADA}), id="as-a-call-of-another-name"),
-        pytest.param(f'For {{"x": 1}} it is {json.dumps(ADA)}', id="behind-another-object"),
-    ],
-)
-@pytest.mark.parametrize("method", METHODS)
-def test_the_object_is_found_in_what_models_write(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str
-) -> None:
-    space.engine.reply = [reply]
-
-    assert model.with_structured_output(Person, method=method).invoke("Who?") == Person(**ADA)  # type: ignore[arg-type]
-    assert len(space.joins) == 1
-
-
 # Wrong replies
 
 
 WRONG = [
-    pytest.param("I do not know.", "no JSON", id="prose"),
     pytest.param("", "empty", id="nothing"),
-    pytest.param('{"name": "Ada", "age": 3', "cut off", id="cut-off"),
     pytest.param('{"name": "Ada", "age": -1}', "greater than or equal to 0", id="not-valid"),
-    pytest.param('{"name": "Ada"}', "age", id="key-is-missing"),
-    pytest.param("null", "should be an object", id="null"),
 ]
 
 
@@ -215,16 +189,6 @@ def test_asking_again_can_be_switched_off(
     assert len(space.joins) == 1
 
 
-@pytest.mark.parametrize("schema", [PersonDict, JSON_SCHEMA], ids=["typed-dict", "json-schema"])
-def test_a_dict_has_the_keys_that_are_required(
-    space: ScriptedSpace, model: ChatQwenSpace, schema: Any
-) -> None:
-    space.engine.reply = by_turns('{"name": "Ada"}', json.dumps(ADA))
-
-    assert model.with_structured_output(schema).invoke("Who?") == ADA
-    assert "age" in space.joins[1]["data"][0].partition("does not fit")[2].partition("Answer")[0]
-
-
 def test_a_call_with_wrong_arguments_is_asked_for_again(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
@@ -247,13 +211,6 @@ def test_half_a_call_is_no_object(
 
     with pytest.raises(OutputParserException, match="not closed"):
         list(structured.stream("Who?")) if streamed else structured.invoke("Who?")
-
-
-def test_nothing_but_an_object_can_be_asked_for(model: ChatQwenSpace) -> None:
-    names = {"title": "Names", "type": "array", "items": {"type": "string"}}
-
-    with pytest.raises(ValueError, match="type 'array' cannot be asked for"):
-        model.with_structured_output(names)
 
 
 def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
@@ -524,11 +481,6 @@ def test_the_other_methods_want_a_schema(model: ChatQwenSpace, method: Any) -> N
         model.with_structured_output(method=method)
 
 
-def test_an_enumeration_is_no_object(model: ChatQwenSpace) -> None:
-    with pytest.raises(ValueError, match="The enumeration Colour cannot be asked for"):
-        model.with_structured_output(enum.Enum("Colour", "red blue"))  # type: ignore[arg-type]
-
-
 class Address(TypedDict):
     street: str
 
@@ -575,49 +527,10 @@ def test_a_nested_typed_dict_shows_the_model_a_clean_schema(
     }
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_what_may_be_null_may_be_null(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any
-) -> None:
-    space.engine.reply = [written(RESIDENT, method).replace('"Person"', '"Resident"')]
-
-    assert model.with_structured_output(Resident, method=method).invoke("Who?") == RESIDENT
-    assert len(space.joins) == 1
-
-
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     "schema",
-    [Resident, TypeAdapter(Resident).json_schema()],
-    ids=["typed-dict", "json-schema"],
-)
-def test_a_dict_of_the_wrong_kinds_is_asked_for_again(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any
-) -> None:
-    wrong = {"name": 5, "nick": None, "address": {}}
-    space.engine.reply = by_turns(
-        *(written(each, method).replace('"Person"', '"Resident"') for each in (wrong, RESIDENT))
-    )
-
-    assert model.with_structured_output(schema, method=method).invoke("Who?")["name"] == "Ada"
-    said = space.joins[1]["data"][0].partition("does not fit the JSON schema:")[2]
-    assert "name: " in said
-    assert "street" in said
-
-
-def test_a_typed_dict_of_the_standard_library_does_as_well(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    class Street(typing.TypedDict):
-        houses: list[Address]
-
-    space.engine.reply = ['{"houses": [{"street": "x"}]}']
-
-    assert model.with_structured_output(Street).invoke("Hi") == {"houses": [{"street": "x"}]}
-
-
-@pytest.mark.parametrize(
-    "schema", [list[int], int | str, Person | Address], ids=["list", "union", "union-of-classes"]
+    [list[int], Person | Address, {"title": "Names", "type": "array"}],
+    ids=["list", "union", "json-schema"],
 )
 def test_lists_and_unions_are_refused_with_the_remedy(model: ChatQwenSpace, schema: Any) -> None:
     with pytest.raises(ValueError, match="give an object that has it as a property"):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import pickle
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ContextOverflowError, Timeouts
-from qwen_space.chat_model.arguments import build_config
 from qwen_space.config import token_for
 
 TOKEN = "hf_verysecret"
@@ -49,14 +47,7 @@ def test_it_needs_no_argument() -> None:
 
 WRONG = [
     pytest.param({"temprature": 3}, "'temprature'. Did you mean 'temperature'", id="misspelt"),
-    pytest.param({"zzz": 3}, "no argument 'zzz'. Known are: .*system_prompt", id="unknown"),
     pytest.param({"space": "nowhere"}, "neither a Space's id", id="space"),
-    pytest.param({"model": ""}, "model is empty", id="model"),
-    pytest.param({"max_retries": -1}, "max_retries=-1", id="max_retries"),
-    pytest.param({"history": "long"}, "'split' or 'native'", id="history"),
-    pytest.param({"proxy": "socks5://h"}, "SOCKS", id="proxy"),
-    pytest.param({"stop": [""]}, "stop sequence is empty", id="stop"),
-    pytest.param({"timeouts": {"connect": -1}}, "seconds above 0", id="timeouts"),
     pytest.param({"context_window": 0}, "greater than 0", id="context_window"),
 ]
 
@@ -68,17 +59,6 @@ def test_what_cannot_be_right_is_refused_at_once(arguments: dict[str, Any], word
 
     assert TOKEN not in str(caught.value)
     assert "Value error" not in str(caught.value)  # pydantic's words, not ours
-
-
-def test_a_field_that_is_changed_counts_from_the_next_call_on(space: Any) -> None:
-    llm = QwenSpace(space=space.url)
-    llm.complete("Hi")
-
-    llm.model = "7B"
-    llm.system_prompt = "Be brief."
-    llm.complete("Hi")
-
-    assert space.joins[1]["data"] == ["Hi", [], "Be brief.", "7B"]
 
 
 METADATA = [
@@ -172,13 +152,6 @@ async def test_an_option_of_a_call_that_cannot_be_right_is_named(
 
 
 # The environment
-
-
-def test_the_space_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("QWEN_SPACE_URL", "http://127.0.0.1:7861")
-
-    assert QwenSpace().space == "http://127.0.0.1:7861"
-    assert QwenSpace(space="a/b").space == "a/b"
 
 
 TOKENS = [
@@ -317,23 +290,6 @@ def test_pickling_leaves_the_object_as_it_was(caplog: pytest.LogCaptureFixture) 
     assert llm.hf_token == TOKEN
 
 
-def test_a_proxy_without_a_password_is_pickled(caplog: pytest.LogCaptureFixture) -> None:
-    llm = pickled(QwenSpace(proxy="http://127.0.0.1:3128"))
-
-    assert llm.proxy == "http://127.0.0.1:3128"
-    assert caplog.records == []
-
-
-def test_a_pickled_llm_takes_the_token_of_the_environment(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "env")
-    llm = pickled(QwenSpace(hf_token=TOKEN))
-
-    assert build_config(llm).hf_token == "env"
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
-
-
 def test_it_may_stand_in_a_field_of_a_model(space: Any) -> None:
     from pydantic import BaseModel, ConfigDict
 
@@ -358,16 +314,3 @@ def test_importing_it_imports_no_client_and_no_other_framework() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]", done.stderr
-
-
-def test_a_hub_of_one_s_own_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.org")
-
-    assert build_config(QwenSpace()).hub == "https://hub.example.org"
-
-
-def test_a_hub_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_ENDPOINT", "hub")
-
-    with pytest.raises(ValueError, match="hub must be a URL"):
-        QwenSpace()
