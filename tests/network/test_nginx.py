@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 import trustme
 
@@ -18,6 +19,7 @@ from qwen_space import (
     SpaceUnreachableError,
     TextDelta,
 )
+from qwen_space.local import LocalSpace, ScriptedEngine
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -127,3 +129,17 @@ async def test_info_may_be_closed(space: ScriptedSpace, nginx: Start) -> None:
 
     async with SpaceClient(url) as client:
         assert (await client.complete("Hi")).text == "Hello there."
+
+
+async def test_a_space_under_a_path_answers_there(nginx: Start) -> None:
+    async with LocalSpace(ScriptedEngine(["Hello"]), root_path="/chat") as space:
+        proxied = f"proxy_pass {space.url}/; proxy_buffering off;"
+        url = nginx(f"location /chat/ {{ {proxied} }}") + "/chat"
+
+        async with SpaceClient(url) as client:
+            text = (await client.complete("Hi")).text
+        async with aiohttp.ClientSession() as http, http.get(f"{url}/") as answer:
+            page = await answer.text()
+
+    assert text == "Hello"
+    assert f"{url}/gradio_api" in page or f'"root":"{url}"' in page

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -14,11 +15,14 @@ import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from qwen_space.local import LocalSpace
 
 __all__ = ["add_engine_options", "add_serve", "end_on_sigterm", "make_space", "port"]
+
+_TOKEN_NAME = "QWEN_SPACE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,6 +43,7 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--allow-host",
         action="append",
         default=[],
+        type=_host_name,
         metavar="NAME",
         help="a further name of this server, such as a proxy's; may be repeated",
     )
@@ -49,11 +54,14 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--embed-in",
         action="append",
         default=[],
+        type=_origin,
         metavar="ORIGIN",
         help="an origin whose pages may show this one in a frame; may be repeated",
     )
     server.add_argument("--auth", metavar="USER:PASS", help="a login for the page")
     server.add_argument("--token", help="a token that programs send, as hf_token")
+    server.add_argument("--tls-cert", metavar="FILE", help="a certificate, for HTTPS; in PEM")
+    server.add_argument("--tls-key", metavar="FILE", help="its key, where that is another file")
     server.add_argument(
         "--max-queue",
         type=_count,
@@ -116,6 +124,7 @@ def make_space(options: argparse.Namespace, **more: Any) -> LocalSpace:
     """Return a Space of one's own with the engine of the options; it is not started yet."""
     from qwen_space.local import LocalSpace, engine_for
 
+    _check_engine(options)
     engine = engine_for(
         options.model,
         small=options.small,
@@ -131,9 +140,25 @@ def make_space(options: argparse.Namespace, **more: Any) -> LocalSpace:
     return LocalSpace(engine, port=options.port, **more)
 
 
+def _check_engine(options: argparse.Namespace) -> None:
+    """Raise a ValueError for options that contradict each other."""
+    if options.small and (options.model or options.base_url):
+        raise ValueError("--small is a model by itself: leave --model and --base-url out.")
+    if options.base_url is not None:
+        for name in ("threads", "gpu_layers"):
+            if getattr(options, name) is not None:
+                option = name.replace("_", "-")
+                raise ValueError(f"--{option} is for a file; the server of --base-url has its own.")
+
+
 def end_on_sigterm() -> None:
     """Leave the program with status 0 on SIGTERM, so that the Space is closed and not cut off."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def wait_for_end() -> None:
+    """Block until a signal ends the program."""
+    threading.Event().wait()
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -146,15 +171,16 @@ def _serve(options: argparse.Namespace) -> None:
         limits=Limits(queue=options.max_queue),
         allowed_hosts=options.allow_host,
         auth=_login(options.auth or os.environ.get("QWEN_SPACE_AUTH")),
-        token=options.token or os.environ.get("QWEN_SPACE_TOKEN") or None,
+        token=options.token or os.environ.get(_TOKEN_NAME) or None,
         embedded_in=options.embed_in,
-        root_path=options.root_path,
+        tls=_tls(options),
+        root_path=_root_path(options.root_path),
     )
     print(f"Loading {space.engine.name} ...", file=sys.stderr, flush=True)
     with _log(as_json=options.log_json), space:
         print(f"{space.engine.name} answers at {space.url} (Ctrl-C stops it)", flush=True)
         _warn_if_open(options, space.url)
-        threading.Event().wait()
+        wait_for_end()
 
 
 def _warn_if_open(options: argparse.Namespace, url: str) -> None:
@@ -162,14 +188,16 @@ def _warn_if_open(options: argparse.Namespace, url: str) -> None:
 
     if is_loopback(options.host) or "SPACE_ID" in os.environ:  # the hub has a door of its own
         return
-    others = f"http://{_own_address()}:{url.rpartition(':')[2]}"
-    guarded = options.auth or options.token
-    guarded = guarded or os.environ.get("QWEN_SPACE_AUTH") or os.environ.get("QWEN_SPACE_TOKEN")
-    door = "" if guarded else " without a login: see --auth and --token"
+    parts = urlsplit(url)
+    host = _own_address() if is_loopback(parts.hostname or "") else parts.hostname
+    given = options.auth, options.token, *map(os.environ.get, ("QWEN_SPACE_AUTH", _TOKEN_NAME))
+    door = "" if any(given) else " without a login: see --auth and --token"
+    plain = " It is not encrypted: see --tls-cert, or put a proxy with TLS in front of it."
     print(
-        f"Warning: everybody who reaches {others} can chat{door}. "
-        "It is not encrypted: put a proxy with TLS in front of it.",
+        f"Warning: everybody who reaches {parts.scheme}://{host}:{parts.port} can chat{door}."
+        f"{plain if parts.scheme == 'http' else ''}",
         file=sys.stderr,
+        flush=True,
     )
 
 
@@ -181,6 +209,32 @@ def _own_address() -> str:
         except OSError:
             return socket.gethostname()
         return str(probe.getsockname()[0])
+
+
+def _tls(options: argparse.Namespace) -> tuple[str, str | None] | None:
+    if options.tls_cert is None and options.tls_key is not None:
+        raise ValueError("--tls-key needs --tls-cert, the certificate of that key.")
+    return None if options.tls_cert is None else (options.tls_cert, options.tls_key)
+
+
+def _root_path(given: str) -> str:
+    path = given.rstrip("/")
+    if path and not path.startswith("/"):
+        raise ValueError(f"--root-path takes a path that begins with a slash, not {given!r}.")
+    return path
+
+
+def _host_name(text: str) -> str:
+    """Read the name of a host; it has no scheme, port or path."""
+    if not re.fullmatch(r"[\w.-]+|\[?[\da-fA-F:]+\]?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a host, such as chat.example.org")
+    return text.strip("[]")
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[\w.*:\[\]-]+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin, such as https://example.org")
+    return text
 
 
 def _login(given: str | None) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from qwen_space.local.limits import Limits
 
@@ -83,7 +83,7 @@ class Guard:
         names = _path_names(scope)
         is_upload = names[:1] == ["upload"]
         limit = self._limits.upload_bytes if is_upload else self._limits.request_bytes
-        refusal = self._refuse(headers) or self._close(scope["method"], names)
+        refusal: Response | None = self._refuse(headers) or self._close(scope["method"], names)
         if refusal is None and names not in _OPEN:
             refusal = self._challenge(headers)
         if refusal is None and _stated_length(headers) > limit:
@@ -110,17 +110,19 @@ class Guard:
             403,
         )
 
-    def _challenge(self, headers: Headers) -> PlainTextResponse | None:
+    def _challenge(self, headers: Headers) -> Response | None:
         if self._token is None:
             return None
         given = [headers.get("authorization", ""), headers.get("x-hf-authorization", "")]
         own = self._token.encode()
         if any(secrets.compare_digest(_token(each), own) for each in given):
             return None
-        return PlainTextResponse(
-            "This Space needs a token: as a password in a browser, as hf_token in a client.",
+        # In the form of Gradio's own errors, which clients read. Bearer first, as it is theirs.
+        said = "does not take this token" if any(given) else "needs a token"
+        return JSONResponse(
+            {"detail": f"This Space {said}: hf_token in a client, a password in a browser."},
             401,
-            {"WWW-Authenticate": 'Basic realm="qwen-space"'},
+            {"WWW-Authenticate": 'Bearer realm="qwen-space", Basic realm="qwen-space"'},
         )
 
     def _is_own(self, hostname: str) -> bool:

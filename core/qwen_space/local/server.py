@@ -40,7 +40,13 @@ class Site:
 class _Server(uvicorn.Server):
     """A server that sets an event when ready, and cuts the streams when it stops."""
 
-    def __init__(self, site: Site, ready: threading.Event, max_connections: int | None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        ready: threading.Event,
+        max_connections: int | None,
+        tls: tuple[str, str | None] | None,
+    ) -> None:
         config = uvicorn.Config(
             site.app,
             lifespan="on",
@@ -48,6 +54,8 @@ class _Server(uvicorn.Server):
             log_level=None,
             server_header=False,
             limit_concurrency=max_connections,
+            ssl_certfile=tls and tls[0],
+            ssl_keyfile=tls and tls[1],
         )
         super().__init__(config)
         self._stopping = site.stopping
@@ -76,6 +84,8 @@ class ServerThread:
             of its own, and leaves it open, where none runs.
         listener: The listening socket. The server closes it.
         max_connections: Open connections above which a request is refused with HTTP 503.
+        tls: The files of the server's certificate, with its chain, and of its key, which is in
+            the same file if None; no encryption if None.
 
     Raises:
         StartError: The app failed to start.
@@ -87,8 +97,10 @@ class ServerThread:
         listener: socket.socket,
         *,
         max_connections: int | None = None,
+        tls: tuple[str, str | None] | None = None,
     ) -> None:
         self._max_connections = max_connections
+        self._tls = tls
         self._server: _Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
@@ -126,5 +138,5 @@ class ServerThread:
 
     async def _serve(self, make: Callable[[], Site], listener: socket.socket) -> None:
         self._loop = asyncio.get_running_loop()
-        self._server = _Server(make(), self._ready, self._max_connections)
+        self._server = _Server(make(), self._ready, self._max_connections, self._tls)
         await self._server.serve([listener])

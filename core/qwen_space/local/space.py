@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -54,6 +55,8 @@ class LocalSpace:
         auth: A user and password, for a login page as `gr.Blocks.launch(auth=...)` has it.
         token: Requests need it as `Authorization: Bearer`, which `hf_token` of our clients sends,
             or as the password that a browser asks for.
+        tls: The files of the server's certificate, with its chain, and of its key, for HTTPS.
+            The key is in the certificate's file if None.
         root_path: The path under which a proxy serves the Space, such as `/chat`.
         embedded_in: Origins whose pages may show the Space's page in a frame, such as
             "https://huggingface.co" for a Space on the hub.
@@ -75,6 +78,7 @@ class LocalSpace:
         allowed_hosts: Sequence[str] = (),
         auth: tuple[str, str] | None = None,
         token: str | None = None,
+        tls: tuple[str, str | None] | None = None,
         root_path: str = "",
         embedded_in: Sequence[str] = (),
         middleware: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
@@ -88,6 +92,7 @@ class LocalSpace:
         self._allowed_hosts = tuple(allowed_hosts)
         self._auth = auth
         self._token = token
+        self._tls = tls
         self._root_path = root_path
         self._embedded_in = tuple(embedded_in)
         self._middleware = tuple(middleware)
@@ -104,18 +109,21 @@ class LocalSpace:
             raise RuntimeError("The Space does not run: use it as a context manager, or start() it")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104
         host = f"[{host}]" if ":" in host else host
-        return f"http://{host}:{self._bound}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._bound}"
 
     def start(self) -> Self:
         """Start the engine and the app; return when the app answers.
 
         Raises:
             MissingExtraError: Gradio is not installed.
-            StartError: The address cannot be had, or the app does not start.
+            StartError: The address cannot be had, the certificate cannot be read, or the app
+                does not start.
         """
         if self._running is not None:
             raise RuntimeError("The Space runs already")
         require("gradio")
+        if self._tls is not None:
+            _check_certificate(*self._tls)
         with contextlib.ExitStack() as undo:
             listener = undo.enter_context(_listen(self._host, self._port))
             self.engine.start()
@@ -128,7 +136,8 @@ class LocalSpace:
     def _serve(self, listener: socket.socket) -> ServerThread:
         from qwen_space.local.server import ServerThread  # imports uvicorn
 
-        return ServerThread(self._site, listener, max_connections=self._limits.connections)
+        limit = self._limits.connections
+        return ServerThread(self._site, listener, max_connections=limit, tls=self._tls)
 
     def launch(self) -> None:
         """Serve the app by `gr.Blocks.launch` in place of a server of our own, until Ctrl-C.
@@ -222,6 +231,20 @@ class LocalSpace:
         traceback: TracebackType | None,
     ) -> None:
         await asyncio.to_thread(self.close)
+
+
+def _check_certificate(certificate: str, key: str | None) -> None:
+    """Raise an error that names the files, as uvicorn's and OpenSSL's do not."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as exc:
+        files = f"{certificate} and {key}" if key else certificate
+        reason = str(getattr(exc, "strerror", None) or exc).rstrip(".")
+        raise StartError(
+            f"The certificate and its key cannot be read from {files}: {reason}. "
+            "Give files in PEM's format, the key without a password."
+        ) from exc
 
 
 def _free_port(host: str) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from qwen_space.cli.main import main
+from qwen_space.local.space import _listen
 from tests.completions_server import running_model
 
 COMMAND = [sys.executable, "-m", "qwen_space", "serve", "--port", "0"]
@@ -106,6 +107,9 @@ def test_a_servers_life_from_its_first_line_to_its_status(model: Any) -> None:
         (["--gpu-layers", "-1"], "'-1' is not between 0"),
         (["--port", "99999"], "'99999' is not between 0 and 65535"),
         (["--max-queue", "0"], "'0' is not between 1"),
+        (["--allow-host", "http://x"], "'http://x' is no name of a host"),
+        (["--allow-host", "x:80"], "'x:80' is no name of a host"),
+        (["--embed-in", "x.example"], "'x.example' is no origin"),
     ],
 )
 def test_a_senseless_value_is_refused(
@@ -127,6 +131,11 @@ def test_a_senseless_value_is_refused(
         ),
         (["--base-url", "nonsense://u:pass-word@host"], "is no address of a server"),
         (["--base-url", "http://127.0.0.1:9", "--auth", "user"], "USER:PASS"),
+        (["--small", "--model", "x"], "--small is a model by itself"),
+        (["--base-url", "http://127.0.0.1:9", "--threads", "2"], "--threads is for a file"),
+        (["--base-url", "http://127.0.0.1:9", "--tls-key", "x"], "--tls-key needs --tls-cert"),
+        (["--base-url", "http://127.0.0.1:9", "--tls-cert", "no/x.pem"], "no/x.pem: No such file"),
+        (["--base-url", "http://127.0.0.1:9", "--root-path", "chat"], "begins with a slash"),
     ],
 )
 def test_what_is_wrong_is_said_at_the_start(
@@ -142,3 +151,81 @@ def test_what_is_wrong_is_said_at_the_start(
     assert status == 1
     assert said in error
     assert "pass-word" not in error
+
+
+def said_at_start(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Serve with options, until it would wait for its end; return all that was said."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("qwen_space.cli.serve.wait_for_end", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["serve", "--port", "0", *options]) == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listen on loopback, whatever address the command was given."""
+    replaced = "qwen_space.local.space._listen"
+    monkeypatch.setattr(replaced, lambda _host, port: _listen("127.0.0.1", port))
+
+
+def test_a_model_that_the_server_does_not_list_is_warned_of(
+    model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = said_at_start(["--base-url", model.url, "--model", "servd"], monkeypatch, capsys)
+
+    assert "does not list the model 'servd'. Did you mean 'served'? It lists: served" in said
+    assert "pass-word" not in said
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "open_"),
+    [
+        pytest.param([], {}, True, id="open"),
+        pytest.param(["--token", "x"], {}, False, id="token"),
+        pytest.param([], {"QWEN_SPACE_AUTH": "a:b"}, False, id="login"),
+    ],
+)
+def test_an_address_that_others_reach_is_warned_of(
+    model: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    variables: dict[str, str],
+    open_: bool,
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    # All addresses is all that the command knows: the Space itself stays on this machine.
+    monkeypatch.setattr(
+        "qwen_space.local.space._listen", lambda _, port: _listen("127.0.0.1", port)
+    )
+    every = ["--host", "0.0.0.0", "--base-url", model.url]
+
+    said = said_at_start([*every, *options], monkeypatch, capsys)
+
+    warned = said[said.index("Warning: everybody who reaches http://") :]
+    assert ("without a login: see --auth and --token" in warned) == open_
+    assert "not encrypted" in warned
+    assert "http://0.0.0.0" not in said
+
+
+def test_on_the_hub_nothing_is_warned_of(
+    model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPACE_ID", "owner/name")
+    monkeypatch.setattr(
+        "qwen_space.local.space._listen", lambda _, port: _listen("127.0.0.1", port)
+    )
+
+    said = said_at_start(["--host", "0.0.0.0", "--base-url", model.url], monkeypatch, capsys)
+
+    assert "Warning" not in said

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 
-from qwen_space import QwenSpaceError, SpaceClient
+from qwen_space import AuthenticationError, QwenSpaceError, SpaceClient
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine
 
 BODY = {"data": ["Hi", [], "", "72B"], "fn_index": 3, "session_hash": "s"}
@@ -194,11 +196,8 @@ async def test_connections_have_a_limit() -> None:
     async with LocalSpace(ScriptedEngine([]), limits=Limits(connections=4)) as space:
         host, port = space.url.removeprefix("http://").split(":")
         held = [await asyncio.open_connection(host, int(port)) for _ in range(3)]
-        for _, writer in held:  # begun, and never finished
-            writer.write(
-                b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-                b"Content-Length: 9\r\n\r\n"
-            )
+        for _, writer in held:  # begun, and never finished: a whole head could be answered
+            writer.write(b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         status = 0
         async with aiohttp.ClientSession() as http:
             while status != 503:  # the kernel accepts a connection before the server does
@@ -224,3 +223,58 @@ async def test_a_closed_space_opens_to_our_client_alone(server: Any, client: Any
                 await refused.complete("Hi")
 
     assert text == "Hello"
+
+
+@pytest.mark.parametrize(("given", "said"), [(None, "needs a token"), ("x", "take this token")])
+async def test_a_missing_token_is_named_to_the_client(given: str | None, said: str) -> None:
+    async with (
+        LocalSpace(ScriptedEngine(["Hello"]), token="sesame") as space,
+        SpaceClient(space.url, hf_token=given, max_retries=0) as client,
+    ):
+        with pytest.raises(AuthenticationError, match=rf"{said}: hf_token in a client"):
+            await client.complete("Hi")
+
+
+async def test_a_certificate_of_its_own_encrypts_it(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for pem in issued.cert_chain_pems:
+        pem.write_to_path(tmp_path / "cert.pem", append=True)
+    files = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+
+    async with (
+        LocalSpace(ScriptedEngine(["Hello"]), tls=files) as space,
+        SpaceClient(space.url, verify=tmp_path / "ca.pem") as client,
+    ):
+        url, text = space.url, (await client.complete("Hi")).text
+
+    assert url.startswith("https://127.0.0.1:")
+    assert text == "Hello"
+
+
+async def test_a_page_may_show_it_only_if_it_is_named() -> None:
+    origin = "https://huggingface.co"
+    policies = []
+    for embedded_in in ((), (origin,)):
+        async with (
+            LocalSpace(ScriptedEngine(["Hello"]), embedded_in=embedded_in) as space,
+            aiohttp.ClientSession(space.url) as http,
+            http.get("/") as answer,
+        ):
+            policies.append(answer.headers["Content-Security-Policy"])
+
+    assert policies[0].endswith("frame-ancestors 'self'")
+    assert policies[1].endswith(f"frame-ancestors 'self' {origin}")
+
+
+async def test_behind_a_path_its_links_have_the_path() -> None:
+    async with (
+        LocalSpace(ScriptedEngine(["Hello"]), root_path="/chat") as space,
+        aiohttp.ClientSession(space.url) as http,
+        http.get("/config") as answer,
+    ):
+        root, url = (await answer.json())["root"], space.url
+
+    assert root == f"{url}/chat"

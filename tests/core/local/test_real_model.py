@@ -101,3 +101,17 @@ async def test_the_second_turn_is_read_from_the_cache(http: aiohttp.ClientSessio
     prompt, cached = await tokens("prompt") - before[0], await tokens("cached") - before[1]
     assert prompt > 100
     assert prompt - cached < 30  # the new question, and little more
+
+
+async def test_temperature_0_is_repeatable(http: aiohttp.ClientSession) -> None:
+    async def text(prompt: str) -> str:
+        messages = [message async for message in answer(http, prompt)]
+        reply: str = messages[-2]["output"]["data"][1][-1]["content"][0]["text"]
+        return reply
+
+    first = await text("Name three rivers of Europe.")
+    await text("Name three mountains of Asia.")  # another chat takes the slot's cache meanwhile
+    second = await text("Name three rivers of Europe.")
+
+    assert len(first) > 20
+    assert first == second

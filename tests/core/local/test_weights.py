@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -291,6 +292,7 @@ def test_every_part_is_pinned(wheels: PinnedWheels) -> None:
 # The hub: a server on loopback stands for it
 
 FILE = "made-up-q4_k_m.gguf"
+NOWHERE = "http://127.0.0.1:9"
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
@@ -521,3 +523,17 @@ def test_what_is_named_and_not_there_is_an_error_and_not_replaced(
 
     with pytest.raises(WeightsError, match=reason):
         find_weights(model)
+
+
+@pytest.mark.parametrize("filename", [None, FILE])
+def test_a_hub_out_of_reach_is_said_once_and_soon(
+    cache: Cache, said: list[str], caplog: pytest.LogCaptureFixture, filename: str | None
+) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(Unavailable, match="refused"):
+        from_hub(HubFile("owner/made-up", filename), cache, said.append, endpoint=NOWHERE)
+
+    assert time.monotonic() - began < 3
+    assert said == []
+    assert caplog.records == []

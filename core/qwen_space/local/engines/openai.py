@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
+import difflib
+import logging
 import re
 import ssl
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from qwen_space.local.engines.base import Finished, Output, Sampling, Thinking
 from qwen_space.local.engines.reasoning import ReasoningTags
 from qwen_space.local.errors import ContextError, EngineError, StartError, require
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["OpenAIEngine"]
 
@@ -23,6 +22,8 @@ __all__ = ["OpenAIEngine"]
 NO_KEY = "none"
 
 START_TIMEOUT = 15.0  # seconds
+
+logger = logging.getLogger("qwen_space.local")
 
 
 class OpenAIEngine:
@@ -98,6 +99,21 @@ class OpenAIEngine:
             if not listed:
                 raise StartError(f"The server at {self.base_url} lists no model: name one.")
             self.models, self._model = listed, listed[0]
+        elif listed and self._model not in listed:
+            self._warn_of_model(listed)
+
+    def _warn_of_model(self, listed: Sequence[str]) -> None:
+        """Warn of a model that is not listed. It may be there all the same: some load on demand."""
+        near = difflib.get_close_matches(self._model or "", listed, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(listed[:10]) + (", ..." if len(listed) > 10 else "")
+        logger.warning(
+            "The server at %s does not list the model %r.%s It lists: %s",
+            self.base_url,
+            self._model,
+            hint,
+            shown,
+        )
 
     def close(self) -> None:
         """Do nothing: each reply has a connection of its own, and closes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from qwen_space.local.errors import require
 from qwen_space.local.weights.cache import Cache
@@ -42,8 +43,7 @@ def from_hub(
     """
     hub = require("huggingface_hub")
     try:
-        files = hub.HfApi(endpoint=endpoint).list_repo_files
-        filename = wanted.filename or _choose(files(wanted.repo))
+        filename = wanted.filename or _choose(_list_files(hub, wanted.repo, endpoint))
         url = hub.hf_hub_url(wanted.repo, filename, endpoint=endpoint)
         stated = hub.get_hf_file_metadata(url, timeout=METADATA_TIMEOUT)
         sha256 = _agree(wanted.sha256, _as_sha256(stated.etag))
@@ -58,6 +58,12 @@ def from_hub(
     if sha256 is None or _keep_whole(path, sha256, cache):
         return path
     raise Unavailable(f"the downloaded file is not the expected one {DIFFERS}")
+
+
+def _list_files(hub: Any, repo: str, endpoint: str | None) -> list[str]:
+    # Not list_repo_files: it asks a hub that is out of reach six times, and warns each time.
+    info = hub.HfApi(endpoint=endpoint).model_info(repo, timeout=METADATA_TIMEOUT)
+    return [each.rfilename for each in info.siblings or ()]
 
 
 def _agree(pinned: str | None, stated: str | None) -> str | None:
