@@ -1,68 +1,144 @@
-"""`qwen-space chat` on a terminal: turn after turn, until Ctrl-C or Ctrl-D at the prompt."""
+"""`qwen-space chat`: one reply for a prompt, or a conversation on a terminal."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import contextlib
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, get_args
 
-from rich.console import Console
-from rich.text import Text
+from qwen_space.cli.extra import cli_extra
+from qwen_space.cli.plain import print_json, print_reply
+from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config, count
+from qwen_space.config import DEFAULT_MODEL, History, default_space, space_url, split_spaces
+from qwen_space.spaces import SpaceLike, list_spaces
 
-from qwen_space.chat.messages import Turn
-from qwen_space.chat_model.space import Space
-from qwen_space.cli.live import LiveAnswer
-from qwen_space.cli.plain import strip_control_chars
-from qwen_space.errors import QwenSpaceError
+if TYPE_CHECKING:
+    from qwen_space.chat_model.space import Space
 
-__all__ = ["Conversation"]
+__all__ = ["add_chat"]
+
+_PATIENCE = 3.0  # seconds
 
 
-class Conversation:
-    """A chat between a person at a terminal and a Space.
+def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    chat = commands.add_parser(
+        "chat",
+        usage="%(prog)s [options] [SPACE] [PROMPT]",
+        help="chat with a Space in the terminal",
+        description="Chat with a Space. With a PROMPT, or a text on stdin, only the answer is "
+        "printed, as plain text; with both, the text stands before the prompt. HF_TOKEN is sent "
+        "to Hugging Face.",
+        epilog="In a conversation, /help lists the commands. QWEN_SPACE_HISTORY names the file "
+        "that keeps the lines typed; empty, it keeps none.",
+    )
+    chat.add_argument(
+        "words",
+        nargs="*",
+        metavar="SPACE PROMPT",
+        help=f"SPACE is {SPACE_HELP}. PROMPT is asked, and nothing else. Where QWEN_SPACE_URL is "
+        "set, SPACE can be left out",
+    )
+    chat.add_argument("--system", metavar="TEXT", help="the system prompt")
+    chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    chat.add_argument("--temperature", type=float, help="where the app has an input for it")
+    chat.add_argument(
+        "--max-tokens", type=count, metavar="TOKENS", help="where the app has an input for it"
+    )
+    chat.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    chat.add_argument(
+        "--history",
+        choices=get_args(History),
+        default="split",
+        help="earlier turns as a part of the prompt, in the app's own history, or as suits the app "
+        "(default: %(default)s)",
+    )
+    chat.add_argument(
+        "--json",
+        action="store_true",
+        help="print one object, with the keys text, thinking, model, finish_reason, duration "
+        "(seconds), event_id, space and error",
+    )
+    add_network_options(chat)
+    chat.set_defaults(run=_chat)
 
-    Args:
-        space: The Space that answers.
-        console: The terminal.
+
+def _chat(options: argparse.Namespace) -> None:
+    from qwen_space.chat_model.space import Space
+
+    address, prompt = _split_words(options.words)
+    space = Space.from_config(
+        build_config(
+            options,
+            address,
+            endpoint=options.endpoint,
+            history=options.history,
+            model=options.model,
+            sampling=_sampling(options),
+            system_prompt=options.system,
+        )
+    )
+    if prompt is None and not options.json and sys.stdin.isatty() and sys.stdout.isatty():
+        _converse(space)
+        return
+    ask = print_json if options.json else print_reply
+    asyncio.run(ask(space, _with_stdin(prompt)))
+
+
+def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:
+    """Return the Space, or several, and the prompt. One word alone is the Space, if it can be one.
+
+    Raises:
+        ValueError: There are more than two words.
     """
+    if len(words) > 2:
+        raise ValueError(f"A prompt is one word for the shell: put it in quotes ({words[1]} ...).")
+    if len(words) == 1 and os.environ.get("QWEN_SPACE_URL") and not _is_space(words[0]):
+        return default_space(), words[0]
+    space = split_spaces(words[0]) if words else default_space()
+    return space, words[1] if len(words) > 1 else None
 
-    def __init__(self, space: Space, console: Console) -> None:
-        self._space = space
-        self._console = console
-        self._turns: list[Turn] = []
 
-    def run(self) -> None:
-        """Ask for prompts and show the answers, until there are no more prompts."""
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 - importing it gives `input` its line editing
-        self._say(f"{self._space.config.url} - Ctrl-C cancels an answer, Ctrl-D ends the chat")
-        with contextlib.suppress(EOFError, KeyboardInterrupt):
-            while True:
-                if prompt := input("> ").strip():
-                    self._ask(prompt)
-        self._console.print()
+def _is_space(word: str) -> bool:
+    try:
+        for name in list_spaces(split_spaces(word)):
+            space_url(name)
+    except ValueError:
+        return False
+    return True
 
-    def _ask(self, prompt: str) -> None:
-        """Show the answer to a prompt, and keep both for the turns to come.
 
-        Half an answer is kept when the person cancelled the rest, and not when it failed.
-        """
-        chat = [*self._turns, Turn("user", prompt)]
-        answer = LiveAnswer(self._console)
-        try:
-            with answer:
-                asyncio.run(self._read(chat, answer))
-        except KeyboardInterrupt:
-            self._say("(cancelled)")
-        except (QwenSpaceError, ValueError) as exc:
-            self._say(str(exc), style="red")
-            return
-        if answer.text.strip():
-            self._turns = [*chat, Turn("assistant", answer.text)]
+def _sampling(options: argparse.Namespace) -> dict[str, float]:
+    given = {"temperature": options.temperature, "max_tokens": options.max_tokens}
+    return {name: value for name, value in given.items() if value is not None}
 
-    async def _read(self, chat: list[Turn], answer: LiveAnswer) -> None:
-        async with self._space.astream_chat(chat) as events:
-            async for event in events:
-                answer.show(event)
 
-    def _say(self, line: str, style: str = "dim") -> None:
-        self._console.print(Text(strip_control_chars(line), style=style))
+def _converse(space: Space) -> None:
+    with cli_extra("A chat in the terminal", "a PROMPT works without it"):
+        from rich.console import Console
+
+        from qwen_space.cli.conversation import Conversation
+    Conversation(space, Console(highlight=False)).run()
+
+
+def _with_stdin(prompt: str | None) -> str:
+    """Return the text on stdin and the prompt below it, of which one may be missing."""
+    is_elsewhere = sys.stdin is None or (prompt is not None and sys.stdin.isatty())
+    text = "" if is_elsewhere else _read_stdin()
+    return "\n\n".join(each for each in (text, prompt) if each)
+
+
+def _read_stdin() -> str:
+    """Read stdin to its end, and say so where that takes long: nobody may be writing to it."""
+    hint = "qwen-space: reading stdin to its end; give </dev/null if there is nothing to read"
+    timer = threading.Timer(_PATIENCE, print, [hint], {"file": sys.stderr})
+    timer.daemon = True
+    timer.start()
+    try:
+        return sys.stdin.read().rstrip()
+    finally:
+        timer.cancel()

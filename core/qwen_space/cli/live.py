@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveAnswer"]
 
+_BRACKETED_PASTE_ON, _BRACKETED_PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 _BLOCKS = MarkdownIt("commonmark").enable("table")
 
 
@@ -69,7 +70,7 @@ class LiveAnswer:
         )
 
     def __enter__(self) -> Self:
-        self._silence.enter_context(_without_echo())
+        self._silence.enter_context(_quiet_keyboard(self._console))
         self._live.start()
         return self
 
@@ -188,18 +189,24 @@ def _is_written(line: Sequence[Segment]) -> bool:
 
 
 @contextlib.contextmanager
-def _without_echo() -> Iterator[None]:
-    """Keep typed characters out of the painting: `^C` could break a line in two."""
+def _quiet_keyboard(console: Console) -> Iterator[None]:
+    """Keep keys out of the painting, where `^C` could break a line in two, and for the prompt.
+
+    Without the line discipline a paste may be longer than its 4,095 bytes, and with its brackets
+    it is still one when the prompt reads it.
+    """
     if sys.platform == "win32" or not sys.stdin.isatty():
         yield
         return
     import termios
 
     before = termios.tcgetattr(sys.stdin)
-    silent = [*before]
-    silent[3] &= ~termios.ECHO
-    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, silent)
+    quiet = [*before]
+    quiet[3] &= ~(termios.ECHO | termios.ICANON)
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, quiet)
+    console.file.write(_BRACKETED_PASTE_ON)
     try:
         yield
     finally:
+        console.file.write(_BRACKETED_PASTE_OFF)
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)

@@ -1,16 +1,22 @@
-"""A reply as plain text, for a pipe."""
+"""A reply for a pipe: as plain text, or as JSON."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import check_prompt
 from qwen_space.chat_model.space import Space
+from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Event, Notice, Rewritten, TextDelta
 
-__all__ = ["print_reply", "strip_control_chars"]
+__all__ = ["print_json", "print_reply", "strip_control_chars"]
+
+_KEYS = ("text", "thinking", "model", "finish_reason", "duration", "event_id", "space", "error")
 
 # C0 and C1 but for the tab and the newline, and the characters that turn a line's direction.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -43,6 +49,31 @@ async def print_reply(space: Space, prompt: str) -> None:
     finally:
         if printed:
             _write("\n")
+
+
+async def print_json(space: Space, prompt: str) -> None:
+    """Print the whole reply as one object of JSON, and an error as one with what had arrived.
+
+    Args:
+        space: The Space to ask.
+        prompt: The question.
+
+    Raises:
+        ValueError: The prompt is empty.
+        QwenSpaceError: The answer does not come to its end; it is printed too.
+    """
+    try:
+        reply = await space.achat([Turn("user", check_prompt(prompt))])
+    except QwenSpaceError as exc:
+        error = {"type": type(exc).__name__, "message": str(exc)}
+        _print_object(space, {"text": exc.text, "finish_reason": "error", "error": error})
+        raise
+    _print_object(space, {key: getattr(reply, key) for key in _KEYS if hasattr(reply, key)})
+
+
+def _print_object(space: Space, values: Mapping[str, Any]) -> None:
+    whole = {**dict.fromkeys(_KEYS), **values, "space": space.config.url}
+    _write(f"{json.dumps(whole)}\n")  # in ASCII, which moves no terminal
 
 
 def _print(event: Event) -> bool:

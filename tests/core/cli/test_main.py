@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import signal
 import subprocess
 import sys
 import threading
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from qwen_space import __version__
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.cli.main import _config, _parser, main
+from qwen_space.cli.chat import _split_words
+from qwen_space.cli.main import _parser, main
+from qwen_space.cli.space_options import build_config
+from qwen_space.config import SpaceConfig
 from qwen_space.local import EngineError
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
 COMMAND = [sys.executable, "-m", "qwen_space"]
+
+
+@pytest.fixture(autouse=True)
+def _stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
 def test_the_demo_shows_both_frameworks_on_another_space(
@@ -129,6 +139,7 @@ def test_a_pipe_that_closes_ends_the_answer_quietly(space: ScriptedSpace) -> Non
 
     with subprocess.Popen(
         [*COMMAND, "chat", space.url, "Hi"],
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -155,22 +166,173 @@ def test_the_token_of_the_environment_goes_to_hugging_face_only(
 
     assert not any("hf_environment" in str(headers) for headers in space.headers)
     options = _parser().parse_args(["chat", "Qwen/Qwen2.5"])
-    assert _config(options).hf_token == "hf_environment"
+    assert build_config(options, "Qwen/Qwen2.5").hf_token == "hf_environment"
     assert "hf_environment" not in capsys.readouterr().out
+
+
+def configured(*arguments: str) -> SpaceConfig:
+    return build_config(_parser().parse_args(["chat", *arguments]), "http://127.0.0.1:7860")
 
 
 def test_a_login_and_certificates_are_options_and_the_password_is_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = _parser().parse_args(["chat", "a/b", "--auth", "ada", "--verify", "ca.pem"])
+    options = ["--auth", "ada", "--verify", "ca.pem"]
 
     monkeypatch.setattr("getpass.getpass", lambda prompt: f"typed at {prompt}")
-    assert _config(options).auth == ("ada", "typed at Password of ada: ")
+    assert configured(*options).auth == ("ada", "typed at Password of ada: ")
     monkeypatch.setenv("QWEN_SPACE_PASSWORD", "of the environment")
-    assert _config(options).auth == ("ada", "of the environment")
-    assert _config(options).verify == "ca.pem"
-    assert _config(_parser().parse_args(["inspect", "--no-verify"])).verify is False
-    assert _config(_parser().parse_args(["inspect"])).verify is True
+    assert configured(*options).auth == ("ada", "of the environment")
+    assert configured(*options).verify == "ca.pem"
+    assert configured("--no-verify").verify is False
+    assert configured().verify is True
+
+
+def test_the_network_has_options(tmp_path: Path) -> None:
+    secret = tmp_path / "headers"
+    secret.write_text("Authorization: Basic abc\n\nX-Two: 2\n")
+
+    config = configured(
+        *("--timeout", "2.5", "--proxy", "http://127.0.0.1:3128"),
+        *("--header", "X-One: 1: one", "--header", f"@{secret}"),
+    )
+
+    assert (config.timeouts.total, config.proxy) == (2.5, "http://127.0.0.1:3128")
+    assert config.headers == {"X-One": "1: one", "Authorization": "Basic abc", "X-Two": "2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["caht"], "(did you mean chat?)", id="command"),
+        pytest.param(["chat", "--modle", "7B"], "(did you mean --model?)", id="option"),
+        pytest.param(["chat", "--modle=7B"], "(did you mean --model?)", id="option-with-value"),
+        pytest.param(["chat", "--history", "nativ"], "native", id="choice"),
+        pytest.param(["chat", "--xyzzy"], "unrecognized arguments: --xyzzy\n", id="nothing-near"),
+        pytest.param(["chat", "--timeout", "soon"], "'soon' is no number of seconds", id="seconds"),
+        pytest.param(["chat", "--max-tokens", "0"], "'0' is no whole number above 0", id="count"),
+    ],
+)
+def test_a_mistyped_line_is_status_2_and_a_suggestion(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_options_may_stand_between_the_words(space: ScriptedSpace) -> None:
+    assert main(["chat", space.url, "--model", "7B", "Hi"]) == 0
+
+    assert space.joins[0]["data"] == ["Hi", [], DEFAULT_SYSTEM_PROMPT, "7B"]
+
+
+def test_a_text_on_stdin_stands_before_the_prompt(
+    space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QWEN_SPACE_URL", space.url)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("A long\ntext\n"))
+
+    assert main(["chat", "Summarise it."]) == 0
+
+    assert space.joins[0]["data"][0] == "A long\ntext\n\nSummarise it."
+
+
+def test_a_writer_who_does_not_end_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = threading.Event()
+
+    class Silent(io.StringIO):
+        def read(self, size: int | None = -1, /) -> str:
+            assert said.wait(20)
+            return ""
+
+    class Heard(io.StringIO):
+        def write(self, text: str, /) -> int:
+            if text.endswith("\n"):
+                said.set()
+            return super().write(text)
+
+    monkeypatch.setattr("qwen_space.cli.chat._PATIENCE", 0.0)
+    monkeypatch.setattr(sys, "stdin", Silent())
+    monkeypatch.setattr(sys, "stderr", heard := Heard())
+
+    assert main(["chat", "http://127.0.0.1:9"]) == 1
+    assert heard.getvalue().startswith("qwen-space: reading stdin to its end")
+
+
+@pytest.mark.parametrize(
+    ("words", "named", "expected"),
+    [
+        pytest.param([], "", ("Qwen/Qwen2.5", None), id="none"),
+        pytest.param([], "http://named", ("http://named", None), id="none-and-environment"),
+        pytest.param(["a/b"], "http://named", ("a/b", None), id="a-space"),
+        pytest.param(["Hi there"], "http://named", ("http://named", "Hi there"), id="a-prompt"),
+        pytest.param(["Hi there"], "", ("Hi there", None), id="a-prompt-for-nobody"),
+        pytest.param(["a/b", "Hi"], "http://named", ("a/b", "Hi"), id="both"),
+        pytest.param(["a/b,c/d"], "http://named", (["a/b", "c/d"], None), id="several"),
+    ],
+)
+def test_one_word_is_the_space_if_it_can_be_one(
+    words: list[str],
+    named: str,
+    expected: tuple[str | list[str], str | None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QWEN_SPACE_URL", named)
+
+    assert _split_words(words) == expected
+
+
+def test_a_prompt_without_quotes_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chat", "a/b", "Why", "is"]) == 1
+    assert "put it in quotes" in capsys.readouterr().err
+
+
+def test_json_is_one_object(space: ScriptedSpace, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--json", "--temperature", "0.5", "--max-tokens", "9"]
+
+    status = main(["chat", space.url, "Hi", "--endpoint", "chat", *options])
+
+    said = capsys.readouterr()
+    assert (status, said.err) == (0, "")
+    reply = json.loads(said.out)
+    assert list(reply) == [
+        *("text", "thinking", "model", "finish_reason", "duration", "event_id", "space", "error")
+    ]
+    assert (reply["text"], reply["finish_reason"]) == ("Hello there.", "stop")
+    assert (reply["space"], reply["error"]) == (space.url, None)
+    assert {0.5, 9} <= set(space.joins[0]["data"][2:])
+
+
+def test_json_of_a_failure_has_its_kind_and_the_text_so_far(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = ["Half", ValueError("bad luck")]
+
+    status = main(["chat", space.url, "Hi", "--json"])
+
+    reply = json.loads(capsys.readouterr().out)
+    assert status == 1
+    assert (reply["text"], reply["finish_reason"]) == ("Half", "error")
+    assert reply["error"]["type"] == "JobError"
+    assert "bad luck" in reply["error"]["message"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_can_complete_commands_and_options(
+    shell: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["completion", shell]) == 0
+
+    script = capsys.readouterr().out
+    assert "inspect" in script
+    assert "max-tokens" in script
 
 
 def test_without_rich_the_table_says_what_to_install_and_json_works(

@@ -1,0 +1,107 @@
+"""A conversation on a terminal: turn after turn, until Ctrl-D or /bye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from rich.console import Console
+from rich.text import Text
+
+from qwen_space.chat.messages import Turn
+from qwen_space.chat_model.space import Space
+from qwen_space.cli.conversation_commands import COMMANDS, find_command
+from qwen_space.cli.live import LiveAnswer
+from qwen_space.cli.plain import strip_control_chars
+from qwen_space.cli.prompt_line import PromptLine
+from qwen_space.errors import QwenSpaceError
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """A chat between a person at a terminal and a Space.
+
+    Args:
+        space: The Space that answers.
+        console: The terminal.
+
+    Attributes:
+        turns: The turns so far, without the system prompt.
+        system: The system prompt; None is the Space's own.
+        model: The name of the model.
+        prompt: The last prompt, answered or not; None before the first.
+    """
+
+    def __init__(self, space: Space, console: Console) -> None:
+        self.space = space
+        self.turns: list[Turn] = []
+        self.system = space.config.system_prompt
+        self.model = space.config.model
+        self.prompt: str | None = None
+        self._console = console
+        self._line = PromptLine([command.name for command in COMMANDS])
+
+    def run(self) -> None:
+        """Ask for prompts and show the answers, until the person ends it."""
+        self.say(f"{self.space.config.url} - /help lists the commands, Ctrl-D ends the chat")
+        with contextlib.suppress(EOFError):
+            while True:
+                self.take(self._read_prompt())
+
+    def _read_prompt(self) -> str:
+        try:
+            return self._line.read()
+        except KeyboardInterrupt:
+            self.say("(Ctrl-D or /bye ends the chat)")
+            return ""
+
+    def take(self, text: str) -> None:
+        """Run a command, or ask a prompt.
+
+        Raises:
+            EOFError: The command ends the chat.
+        """
+        if not text.strip():
+            return
+        try:
+            if (command := find_command(text)) is None:
+                self.ask(text)
+            else:
+                command.run(self, text.partition(" ")[2].strip())
+        except (QwenSpaceError, ValueError, OSError) as exc:
+            self.say(str(exc), style="red")
+        except KeyboardInterrupt:
+            self.say("(cancelled)")
+
+    def ask(self, prompt: str) -> None:
+        """Show the answer to a prompt, and keep both for the turns to come.
+
+        Half an answer is kept when the person cancelled the rest, and not when it failed.
+
+        Raises:
+            QwenSpaceError: The answer does not come to its end.
+            KeyboardInterrupt: The person cancelled it.
+        """
+        self.prompt = prompt
+        chat = [*self.turns, Turn("user", prompt)]
+        answer = LiveAnswer(self._console)
+        try:
+            with answer:
+                asyncio.run(self._show(chat, answer))
+        except QwenSpaceError:
+            answer.text = ""
+            raise
+        finally:
+            if answer.text.strip():
+                self.turns = [*chat, Turn("assistant", answer.text)]
+
+    async def _show(self, chat: list[Turn], answer: LiveAnswer) -> None:
+        system = [] if self.system is None else [Turn("system", self.system)]
+        async with self.space.astream_chat([*system, *chat], model=self.model) as events:
+            async for event in events:
+                answer.show(event)
+
+    def say(self, line: str, style: str = "dim") -> None:
+        """Print a line that is no answer."""
+        self._console.print(Text(strip_control_chars(line), style=style))

@@ -1,0 +1,153 @@
+"""The commands of a conversation: a table, by which they are found, run and explained."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qwen_space.chat.messages import Turn, to_turns
+
+if TYPE_CHECKING:
+    from qwen_space.cli.conversation import Conversation
+
+__all__ = ["COMMANDS", "Command", "find_command"]
+
+_COMMAND = re.compile(r"/[a-z]+(?=\s|$)")
+_KEYS = """\
+Ctrl-C     leave the answer, or the line
+Ctrl-D     end the chat
+Alt-Enter  begin a new line; a paste stays whole
+\"\"\"        begin a prompt of several lines, and end it"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of a conversation.
+
+    Attributes:
+        name: Its name, with the slash.
+        argument: Its argument in the list of commands; empty where it takes none.
+        help: Its line in that list.
+        run: Its function, which gets the conversation and the argument. It may raise ValueError,
+            OSError and QwenSpaceError, whose sentences are shown, and EOFError to end the chat.
+    """
+
+    name: str
+    argument: str
+    help: str
+    run: Callable[[Conversation, str], None]
+
+
+def find_command(text: str) -> Command | None:
+    """Return the command that a text begins with; None for a prompt.
+
+    Raises:
+        ValueError: It begins as a command does, and there is none of that name.
+    """
+    if (word := _COMMAND.match(text)) is None:
+        return None
+    names = {command.name: command for command in COMMANDS}
+    if word[0] in names:
+        return names[word[0]]
+    near = difflib.get_close_matches(word[0], names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "/help lists them."
+    raise ValueError(f"There is no command {word[0]}: {hint} A space before it makes it a prompt.")
+
+
+def _help(chat: Conversation, _: str) -> None:
+    left = [f"{command.name} {command.argument}".rstrip() for command in COMMANDS]
+    width = max(map(len, left))
+    for name, command in zip(left, COMMANDS, strict=True):
+        chat.say(f"{name:{width}}  {command.help}")
+    chat.say(_KEYS)
+
+
+def _system(chat: Conversation, text: str) -> None:
+    if text:
+        chat.system = None if text == "-" else text
+    shown = "the Space's own" if chat.system is None else chat.system
+    chat.say(f"System prompt: {shown}")
+
+
+def _model(chat: Conversation, name: str) -> None:
+    if name:
+        chat.model = name
+    chat.say(f"Model: {chat.model}")
+    if not name and (offered := _offered_models(chat)):
+        chat.say(f"Offered: {', '.join(offered)}")
+
+
+def _offered_models(chat: Conversation) -> list[str]:
+    from qwen_space.cli.inspection import inspect_space
+
+    found = asyncio.run(inspect_space(chat.space.config))
+    inputs = [each for function in found.endpoints if function.chosen for each in function.inputs]
+    return [str(model) for each in inputs if each.role == "model" for model in each.choices or ()]
+
+
+def _clear(chat: Conversation, _: str) -> None:
+    chat.turns, chat.prompt = [], None
+    chat.say("The chat begins anew.")
+
+
+def _retry(chat: Conversation, _: str) -> None:
+    if chat.prompt is None:
+        raise ValueError("There is no prompt to ask again.")
+    if [turn.text for turn in chat.turns[-2:-1]] == [chat.prompt]:
+        chat.turns = chat.turns[:-2]
+    chat.ask(chat.prompt)
+
+
+def _save(chat: Conversation, name: str) -> None:
+    if not name:
+        raise ValueError("/save FILE: give the file's name, such as chat.md or chat.json.")
+    path = Path(name).expanduser()
+    path.write_text(_as_json(chat) if path.suffix == ".json" else _as_markdown(chat), "utf-8")
+    chat.say(f"Saved as {path}")
+
+
+def _load(chat: Conversation, name: str) -> None:
+    if not name:
+        raise ValueError("/load FILE: give the name of a .json file that /save wrote.")
+    messages = json.loads(Path(name).expanduser().read_text("utf-8"))
+    turns = to_turns(messages if isinstance(messages, list) else [messages])
+    systems = [turn.text for turn in turns if turn.is_system]
+    chat.system = "\n".join(systems) if systems else chat.system
+    chat.turns = [turn for turn in turns if not turn.is_system]
+    chat.prompt = next((turn.text for turn in chat.turns[::-1] if turn.role == "user"), None)
+    chat.say(f"Loaded {len(chat.turns)} messages")
+
+
+def _bye(_: Conversation, __: str) -> None:
+    raise EOFError
+
+
+def _messages(chat: Conversation) -> list[Turn]:
+    return [*([] if chat.system is None else [Turn("system", chat.system)]), *chat.turns]
+
+
+def _as_json(chat: Conversation) -> str:
+    messages = [{"role": turn.role, "content": turn.text} for turn in _messages(chat)]
+    return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
+
+
+def _as_markdown(chat: Conversation) -> str:
+    return "\n".join(f"## {turn.role.title()}\n\n{turn.text}\n" for turn in _messages(chat))
+
+
+COMMANDS = (
+    Command("/help", "", "list the commands", _help),
+    Command("/system", "[TEXT]", "show or set the system prompt; - is the Space's own", _system),
+    Command("/model", "[NAME]", "show or choose the model", _model),
+    Command("/clear", "", "forget the chat", _clear),
+    Command("/retry", "", "ask the last prompt again", _retry),
+    Command("/save", "FILE", "write the chat as Markdown, or as .json", _save),
+    Command("/load", "FILE", "go on with a chat that was saved as .json", _load),
+    Command("/bye", "", "end the chat", _bye),
+)

@@ -1,0 +1,51 @@
+"""The parser of the command line: argparse, with what it lacks."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["Parser"]
+
+_MISTYPED = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s'=]+)")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser that takes options between words, and suggests what was meant.
+
+    argparse itself, before Python 3.12.7, takes `chat SPACE --model 7B PROMPT` for a mistake, and
+    names the usage of the whole program for the mistyped option of one command.
+    """
+
+    _is_intermixing = False
+
+    def parse_known_args(  # type: ignore[override] # its overloads are about the namespace's type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse a command's words and options, in any order."""
+        if self._subparsers is not None or self._is_intermixing:
+            return super().parse_known_args(args, namespace)
+        self._is_intermixing = True  # it calls this method
+        try:
+            options, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_intermixing = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
+    def error(self, message: str) -> Any:
+        """End the program with status 2, the message, and the name that is nearest to a mistake."""
+        super().error(message + self._suggestion(message))
+
+    def _suggestion(self, message: str) -> str:
+        mistyped = _MISTYPED.search(message)
+        if mistyped is None or "maybe you meant" in message:  # Python 3.14's own
+            return ""
+        choices = [choice for action in self._actions for choice in action.choices or ()]
+        names = [*self._option_string_actions, *map(str, choices)]
+        near = difflib.get_close_matches(mistyped[1], names, n=1)
+        return f" (did you mean {near[0]}?)" if near else ""

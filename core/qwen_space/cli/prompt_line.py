@@ -1,0 +1,94 @@
+"""The line at which a person types prompts: its keys, its pastes, its history.
+
+This module imports prompt_toolkit, which the extra `cli` brings.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.completion import WordCompleter
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+__all__ = ["PromptLine", "history_file"]
+
+_QUOTES = '"""'
+
+_keys = KeyBindings()
+
+
+@_keys.add("escape", "enter")
+def _break_line(event: KeyPressEvent) -> None:
+    event.current_buffer.newline(copy_margin=False)
+
+
+class PromptLine:
+    """A line of a terminal at which prompts are typed.
+
+    A paste stays whole, however many lines it has. Alt-Enter begins a new line, and so does Enter
+    after an opening `\"\"\"`. The lines of earlier sessions come back with the arrow keys.
+
+    Args:
+        words: Words to complete where they begin the line.
+    """
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._session: PromptSession[str] = PromptSession(
+            "> ",
+            completer=WordCompleter(sorted(words), sentence=True),
+            complete_while_typing=False,
+            enable_open_in_editor=True,
+            history=_history(history_file()),
+            key_bindings=_keys,
+            multiline=Condition(lambda: _is_open(get_app().current_buffer.text)),
+            prompt_continuation=". ",
+        )
+
+    def read(self) -> str:
+        r"""Return the next prompt, without the `\"\"\"` around it.
+
+        Raises:
+            EOFError: The person typed Ctrl-D.
+            KeyboardInterrupt: The person typed Ctrl-C.
+        """
+        text = self._session.prompt().strip()
+        if text.startswith(_QUOTES) and text.endswith(_QUOTES) and len(text) >= 2 * len(_QUOTES):
+            text = text[len(_QUOTES) : -len(_QUOTES)].strip("\n")
+        return text
+
+
+def history_file() -> Path | None:
+    """Return the file of the lines typed: QWEN_SPACE_HISTORY, or one in the user's state folder.
+
+    Returns:
+        None where the variable is empty, which keeps no history.
+    """
+    named = os.environ.get("QWEN_SPACE_HISTORY")
+    if named is not None:
+        return Path(named).expanduser() if named else None
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "qwen-space" / "history"
+
+
+def _history(path: Path | None) -> History:
+    """Return the history in a file that only its owner reads; where it cannot be, in memory."""
+    if path is None:
+        return InMemoryHistory()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(path)
+
+
+def _is_open(text: str) -> bool:
+    """Whether a text has opening quotes that are not closed yet."""
+    text = text.strip()
+    return text.startswith(_QUOTES) and not (text.endswith(_QUOTES) and len(text) > len(_QUOTES))

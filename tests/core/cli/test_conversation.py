@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from tests.core.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+
+@pytest.fixture
+def chat(space: ScriptedSpace) -> Iterator[Terminal]:
+    with contextlib.closing(Terminal(space.url)) as chat:
+        yield chat
+
+
+def test_the_turns_of_a_chat_reach_the_space(space: ScriptedSpace, chat: Terminal) -> None:
+    chat.ask("Hi")
+    chat.read_until("Hello there.")
+    chat.ask("And now?")
+    chat.read_until("Hello there.")
+    assert chat.end() == 0
+    assert [join["data"] for join in space.joins] == [
+        ["Hi", [], DEFAULT_SYSTEM_PROMPT, "72B"],
+        [
+            "User: Hi\nAssistant: Hello there.\nUser: And now?\nAssistant:",
+            [],
+            DEFAULT_SYSTEM_PROMPT,
+            "72B",
+        ],
+    ]
+
+
+def test_options_of_a_chat_reach_the_space(space: ScriptedSpace) -> None:
+    options = ["--system", "Be brief.", "--model", "7B", "--history", "native"]
+    with contextlib.closing(Terminal(space.url, "--endpoint", "model_chat", *options)) as chat:
+        chat.ask("Hi")
+        chat.read_until("Hello there.")
+        chat.ask("And now?")
+        chat.read_until("Hello there.")
+        chat.wait_for_prompt()
+
+    prompt, history, system, size = space.joins[1]["data"]
+    assert (prompt, system, size) == ("And now?", "Be brief.", "7B")
+    assert [row["role"] for row in history] == ["user", "assistant"]
+    assert {join["fn_index"] for join in space.joins} == {2}
+
+
+def test_ctrl_c_cancels_the_answer_and_not_the_chat(space: ScriptedSpace, chat: Terminal) -> None:
+    space.engine.reply = ["Half ", "an answer"]
+    space.engine.gate = threading.Semaphore(1)
+    chat.ask("Hi")
+    chat.read_until("Half")
+
+    chat.type("\x03")
+
+    chat.read_until("(cancelled)")
+    space.engine.wait_until(lambda engine: engine.cancelled == 1)
+    space.engine.gate = None
+    space.engine.reply = ["Once more."]
+    chat.ask("Again")
+    chat.read_until("Once more.")
+    assert space.joins[1]["data"][0] == "User: Hi\nAssistant: Half \nUser: Again\nAssistant:"
+    chat.wait_for_prompt()
+    assert chat.process.poll() is None
+
+
+def test_half_an_answer_stays_in_view(space: ScriptedSpace, chat: Terminal) -> None:
+    space.engine.reply = ["# Half\n\n", "an answer\n\n", "lost"]
+    space.engine.gate = threading.Semaphore(2)
+    chat.ask("Hi")
+    chat.see("an answer")
+
+    chat.type("\x03")
+
+    assert "an answer" in chat.read_until("(cancelled)")
+
+
+def test_ctrl_c_at_the_prompt_leaves_the_line_and_not_the_chat(
+    space: ScriptedSpace, chat: Terminal
+) -> None:
+    chat.wait_for_prompt()
+    chat.type("\x03")
+    chat.read_until("(Ctrl-D or /bye ends the chat)")
+    chat.wait_for_prompt()
+    chat.type("not this\x03")
+    chat.read_until("(Ctrl-D or /bye ends the chat)")
+    chat.ask("Hi")
+    chat.read_until("Hello there.")
+
+    assert chat.end() == 0
+    assert [join["data"][0] for join in space.joins] == ["Hi"]
+
+
+def test_a_turn_that_fails_is_a_sentence_and_is_not_kept(
+    space: ScriptedSpace, chat: Terminal
+) -> None:
+    space.engine.reply = ["Half ", ValueError("bad luck")]
+    chat.ask("Hi")
+    said = chat.read_until("The app failed: ValueError: bad luck")
+    assert "Traceback" not in said
+
+    space.engine.reply = ["Well."]
+    chat.ask("Again")
+
+    chat.read_until("Well.")
+    assert space.joins[1]["data"][0] == "Again"
+    chat.wait_for_prompt()
+
+
+def test_a_model_that_is_not_there_is_a_sentence(space: ScriptedSpace) -> None:
+    with contextlib.closing(Terminal(space.url, "--model", "8000B")) as chat:
+        chat.ask("Hi")
+
+        chat.read_until("is not offered by this Space")
+        chat.wait_for_prompt()
+
+
+def test_a_paste_is_one_prompt(space: ScriptedSpace, chat: Terminal) -> None:
+    lines = "\n".join(f"line {number}: {'x' * 60}" for number in range(120))
+    chat.wait_for_prompt()
+
+    chat.paste(lines.replace("\n", "\r"))
+    chat.type("\r")
+
+    chat.read_until("Hello there.")
+    assert space.joins[0]["data"][0] == lines
+
+
+def test_a_paste_during_an_answer_waits_for_the_prompt(
+    space: ScriptedSpace, chat: Terminal
+) -> None:
+    space.engine.reply = ["Half ", "an answer"]
+    space.engine.gate = threading.Semaphore(1)
+    chat.ask("Hi")
+    chat.read_until("Half")
+
+    chat.paste("one\rtwo")
+    space.engine.gate.release()
+    chat.read_until("two")
+    space.engine.gate = None
+    chat.type("\r")
+
+    chat.read_until("an answer")
+    assert space.joins[1]["data"][0].endswith("User: one\ntwo\nAssistant:")
+
+
+@pytest.mark.parametrize(
+    ("keys", "prompt"),
+    [
+        pytest.param("one\x1b\rtwo\r", "one\ntwo", id="alt-enter"),
+        pytest.param('"""one\r\rtwo"""\r', "one\n\ntwo", id="quotes"),
+        pytest.param('"""\rone\r"""\r', "one", id="quotes-on-lines-of-their-own"),
+        pytest.param('""" one """\r', "one", id="quotes-on-one-line"),
+    ],
+)
+def test_a_prompt_may_have_several_lines(
+    space: ScriptedSpace, chat: Terminal, keys: str, prompt: str
+) -> None:
+    chat.wait_for_prompt()
+
+    chat.type(keys)
+
+    chat.read_until("Hello there.")
+    assert space.joins[0]["data"][0].strip() == prompt
+
+
+def test_the_lines_of_a_session_come_back_in_the_next(space: ScriptedSpace, tmp_path: Path) -> None:
+    history = tmp_path / "state" / "history"
+    with contextlib.closing(Terminal(space.url, history=str(history))) as chat:
+        chat.ask("The first prompt")
+        chat.read_until("Hello there.")
+        assert chat.end() == 0
+    assert history.stat().st_mode & 0o777 == 0o600
+
+    with contextlib.closing(Terminal(space.url, history=str(history))) as chat:
+        chat.wait_for_prompt()
+        chat.type("\x1b[A")
+        chat.read_until("The first prompt")
+        chat.type("\r")
+        chat.read_until("Hello there.")
+
+    assert [join["data"][0] for join in space.joins] == ["The first prompt"] * 2
+
+
+def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path) -> None:
+    saved = tmp_path / "chat.json"
+    chat.ask("/help")
+    chat.read_until("/retry")
+    chat.ask("/retry")
+    chat.read_until("There is no prompt to ask again.")
+    chat.ask("/system Be brief.")
+    chat.ask("/model 7B")
+    chat.ask("Hi")
+    chat.read_until("Hello there.")
+    chat.ask("/retry")
+    chat.read_until("Hello there.")
+    chat.ask(f"/save {saved}")
+    chat.read_until("Saved as")
+    chat.ask("/clear")
+    chat.ask("/system -")
+    chat.ask("/usr/bin is a folder")
+    chat.read_until("Hello there.")
+    chat.ask("/bye")
+
+    assert chat.process.wait(20) == 0
+    assert [join["data"] for join in space.joins] == [
+        ["Hi", [], "Be brief.", "7B"],
+        ["Hi", [], "Be brief.", "7B"],
+        ["/usr/bin is a folder", [], DEFAULT_SYSTEM_PROMPT, "7B"],
+    ]
+    assert json.loads(saved.read_text()) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello there."},
+    ]
+
+
+def test_a_file_s_end_at_the_prompt_leaves_the_terminal_as_it_was(
+    space: ScriptedSpace, chat: Terminal
+) -> None:
+    chat.ask("Hi")
+    chat.read_until("Hello there.")
+
+    assert chat.end() == 0
+    assert chat.echoes
