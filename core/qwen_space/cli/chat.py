@@ -122,7 +122,8 @@ def _converse(space: Space) -> None:
         from rich.console import Console
 
         from qwen_space.cli.conversation import Conversation
-    Conversation(space, Console(highlight=False)).run()
+        from qwen_space.cli.conversation_commands import COMMANDS
+    Conversation(space, Console(highlight=False), COMMANDS).run()
 
 
 def _with_stdin(prompt: str | None) -> str:

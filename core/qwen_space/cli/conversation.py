@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.text import Text
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
-from qwen_space.cli.conversation_commands import COMMANDS, find_command
 from qwen_space.cli.live import LiveAnswer
 from qwen_space.cli.plain import strip_control_chars
 from qwen_space.cli.prompt_line import PromptLine
 from qwen_space.errors import QwenSpaceError
 
-__all__ = ["Conversation"]
+__all__ = ["Command", "Conversation"]
+
+_COMMAND = re.compile(r"/[a-z]+(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of a conversation.
+
+    Attributes:
+        name: Its name, with the slash.
+        argument: Its argument in the list of commands; empty where it takes none.
+        help: Its line in that list.
+        run: Its function, which gets the conversation and the argument. It may raise ValueError,
+            OSError and QwenSpaceError, whose sentences are shown, and EOFError to end the chat.
+    """
+
+    name: str
+    argument: str
+    help: str
+    run: Callable[[Conversation, str], None]
 
 
 class Conversation:
@@ -25,6 +48,7 @@ class Conversation:
     Args:
         space: The Space that answers.
         console: The terminal.
+        commands: Those that a line can begin with.
 
     Attributes:
         turns: The turns so far, without the system prompt.
@@ -33,14 +57,15 @@ class Conversation:
         prompt: The last prompt, answered or not; None before the first.
     """
 
-    def __init__(self, space: Space, console: Console) -> None:
+    def __init__(self, space: Space, console: Console, commands: Sequence[Command]) -> None:
         self.space = space
         self.turns: list[Turn] = []
         self.system = space.config.system_prompt
         self.model = space.config.model
         self.prompt: str | None = None
         self._console = console
-        self._line = PromptLine([command.name for command in COMMANDS])
+        self._commands = {command.name: command for command in commands}
+        self._line = PromptLine(self._commands)
 
     def run(self) -> None:
         """Ask for prompts and show the answers, until the person ends it."""
@@ -65,14 +90,30 @@ class Conversation:
         if not text.strip():
             return
         try:
-            if (command := find_command(text)) is None:
-                self.ask(text)
+            if (command := self._find_command(text)) is None:
+                self.ask(text.strip())
             else:
                 command.run(self, text.partition(" ")[2].strip())
         except (QwenSpaceError, ValueError, OSError) as exc:
             self.say(str(exc), style="red")
         except KeyboardInterrupt:
             self.say("(cancelled)")
+
+    def _find_command(self, text: str) -> Command | None:
+        """Return the command that a text begins with; None for a prompt.
+
+        Raises:
+            ValueError: It begins as a command does, and there is none of that name.
+        """
+        if (word := _COMMAND.match(text)) is None:
+            return None
+        if word[0] in self._commands:
+            return self._commands[word[0]]
+        near = difflib.get_close_matches(word[0], self._commands, n=1)
+        hint = f"did you mean {near[0]}?" if near else "/help lists them."
+        raise ValueError(
+            f"There is no command {word[0]}: {hint} A space before it makes it a prompt."
+        )
 
     def ask(self, prompt: str) -> None:
         """Show the answer to a prompt, and keep both for the turns to come.

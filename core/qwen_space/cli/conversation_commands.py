@@ -1,63 +1,21 @@
-"""The commands of a conversation: a table, by which they are found, run and explained."""
+"""The commands of a conversation, as a table."""
 
 from __future__ import annotations
 
 import asyncio
-import difflib
 import json
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.cli.conversation import Command, Conversation
 
-if TYPE_CHECKING:
-    from qwen_space.cli.conversation import Conversation
+__all__ = ["COMMANDS"]
 
-__all__ = ["COMMANDS", "Command", "find_command"]
-
-_COMMAND = re.compile(r"/[a-z]+(?=\s|$)")
 _KEYS = """\
 Ctrl-C     leave the answer, or the line
 Ctrl-D     end the chat
 Alt-Enter  begin a new line; a paste stays whole
 \"\"\"        begin a prompt of several lines, and end it"""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command of a conversation.
-
-    Attributes:
-        name: Its name, with the slash.
-        argument: Its argument in the list of commands; empty where it takes none.
-        help: Its line in that list.
-        run: Its function, which gets the conversation and the argument. It may raise ValueError,
-            OSError and QwenSpaceError, whose sentences are shown, and EOFError to end the chat.
-    """
-
-    name: str
-    argument: str
-    help: str
-    run: Callable[[Conversation, str], None]
-
-
-def find_command(text: str) -> Command | None:
-    """Return the command that a text begins with; None for a prompt.
-
-    Raises:
-        ValueError: It begins as a command does, and there is none of that name.
-    """
-    if (word := _COMMAND.match(text)) is None:
-        return None
-    names = {command.name: command for command in COMMANDS}
-    if word[0] in names:
-        return names[word[0]]
-    near = difflib.get_close_matches(word[0], names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "/help lists them."
-    raise ValueError(f"There is no command {word[0]}: {hint} A space before it makes it a prompt.")
 
 
 def _help(chat: Conversation, _: str) -> None:

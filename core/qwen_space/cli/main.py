@@ -21,6 +21,7 @@ from qwen_space.cli.serve import add_engine_options, add_serve, end_on_sigterm, 
 from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config
 from qwen_space.config import default_space, split_spaces
 from qwen_space.errors import QwenSpaceError
+from qwen_space.spaces import list_spaces
 
 if TYPE_CHECKING:
     from qwen_space.cli.inspection import Inspection
@@ -131,6 +132,8 @@ def _complete(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     from qwen_space.cli.inspection import inspect_space
 
+    if len(names := list_spaces(options.space)) > 1:
+        raise ValueError(f"inspect looks at one Space: name one of {', '.join(names)}.")
     found = asyncio.run(
         inspect_space(build_config(options, options.space, endpoint=options.endpoint))
     )

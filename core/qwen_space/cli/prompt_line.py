@@ -57,9 +57,10 @@ class PromptLine:
             EOFError: The person typed Ctrl-D.
             KeyboardInterrupt: The person typed Ctrl-C.
         """
-        text = self._session.prompt().strip()
-        if text.startswith(_QUOTES) and text.endswith(_QUOTES) and len(text) >= 2 * len(_QUOTES):
-            text = text[len(_QUOTES) : -len(_QUOTES)].strip("\n")
+        text = self._session.prompt()
+        bare = text.strip()
+        if bare.startswith(_QUOTES) and not _is_open(bare):
+            return bare.removeprefix(_QUOTES).removesuffix(_QUOTES).strip("\n")
         return text
 
 
@@ -91,4 +92,6 @@ def _history(path: Path | None) -> History:
 def _is_open(text: str) -> bool:
     """Whether a text has opening quotes that are not closed yet."""
     text = text.strip()
-    return text.startswith(_QUOTES) and not (text.endswith(_QUOTES) and len(text) > len(_QUOTES))
+    return text.startswith(_QUOTES) and not (
+        text.endswith(_QUOTES) and len(text) >= 2 * len(_QUOTES)
+    )

@@ -209,6 +209,10 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.ask("/system -")
     chat.ask("/usr/bin is a folder")
     chat.read_until("Hello there.")
+    chat.ask("/halp")
+    chat.read_until("did you mean /help?")
+    chat.ask(" /help me")
+    chat.read_until("Hello there.")
     chat.ask("/bye")
 
     assert chat.process.wait(20) == 0
@@ -216,6 +220,12 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
         ["Hi", [], "Be brief.", "7B"],
         ["Hi", [], "Be brief.", "7B"],
         ["/usr/bin is a folder", [], DEFAULT_SYSTEM_PROMPT, "7B"],
+        [
+            "User: /usr/bin is a folder\nAssistant: Hello there.\nUser: /help me\nAssistant:",
+            [],
+            DEFAULT_SYSTEM_PROMPT,
+            "7B",
+        ],
     ]
     assert json.loads(saved.read_text()) == [
         {"role": "system", "content": "Be brief."},
