@@ -2,51 +2,78 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from qwen_space.cli.serve import add_engine_options, end_on_sigterm, make_space, port
+from qwen_space.cli.waiting import waiting
+from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.events import Notice, Queued, Started
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
-__all__ = ["run_demo"]
+__all__ = ["add_demo"]
 
 CHAIN_QUESTION = "Why does a chat feel quicker when the answer is streamed?"
 PAGES_QUESTION = "What happens on the server when a stream is left early?"
 
 
-def run_demo(space: str, model: str | None = None) -> None:
-    """Show both frameworks on one Space.
-
-    Args:
-        space: A Space's id, or the URL of a Gradio app.
-        model: The name of its model, if known.
-
-    Raises:
-        ImportError: A framework is not installed.
-        QwenSpaceError: The Space does not answer as it should.
-    """
-    asyncio.run(_both(space, model))
+_PATIENT = Timeouts(connect=60.0, first_token=None, silence=600.0)  # the machine may be slow
 
 
-async def _both(space: str, model: str | None) -> None:
-    from qwen_space.config import SpaceConfig
+def add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    demo = commands.add_parser(
+        "demo",
+        help="stream answers through LangChain and LlamaIndex, from a Space of your own",
+        description="Start a Space of your own on this machine, and stream one answer through "
+        "LangChain and one through LlamaIndex.",
+    )
+    demo.add_argument("--space", metavar="URL", help="ask this Space instead of a local one")
+    demo.add_argument("--keep", action="store_true", help="leave the local Space running")
+    demo.add_argument("--port", type=port, default=0, help="of the local Space (default: any)")
+    add_engine_options(demo, max_tokens=200)
+    demo.set_defaults(run=_demo)
 
+
+def _demo(options: argparse.Namespace) -> None:
+    if options.space is not None:
+        _show_both(options.space)
+        return
+    end_on_sigterm()
+    with waiting("the model, and its engine to load", _say):
+        space = make_space(options)
+    with contextlib.ExitStack() as stack:
+        with waiting(f"Gradio to load, and to start with {space.engine.name}", _say):
+            stack.enter_context(space)
+        _show_both(space.url, space.engine.name)
+        if options.keep:
+            _say(f"\nThe Space goes on at {space.url} (Ctrl-C stops it)")
+            threading.Event().wait()
+    _say("\nThe Space has stopped. --keep leaves it running, to chat on its page.")
+
+
+def _show_both(space: str, model: str | None = None) -> None:
+    """Show both frameworks on one Space."""
     _say(f"Space     {SpaceConfig(space=space).url}  (open it in a browser: its page)")
     _say(f"Model     {model or 'whatever the Space runs'}")
     _title("LangChain", "prompt | ChatQwenSpace() | StrOutputParser(), with astream()")
-    chain = _chain(space)
-    await _show(CHAIN_QUESTION, chain.astream({"question": CHAIN_QUESTION}))
+    with waiting("LangChain to load", _say):
+        chain = _chain(space)
+    asyncio.run(_show(CHAIN_QUESTION, chain.astream({"question": CHAIN_QUESTION})))
     _title("LlamaIndex", "a streaming query engine: BM25Retriever and QwenSpace()")
-    engine = _query_engine(space)
+    with waiting("LlamaIndex to load, and the pages to be indexed", _say):
+        engine = _query_engine(space)
     sources: list[Any] = []
-    await _show(PAGES_QUESTION, _queried(engine, sources))
+    asyncio.run(_show(PAGES_QUESTION, _queried(engine, sources)))
     for source in sources:
         _say(f"Source    {source.metadata['page']} ({source.score:.2f}): {_start_of(source.text)}")
 
@@ -60,7 +87,7 @@ def _chain(space: str) -> Any:
     prompt = ChatPromptTemplate.from_messages(
         [("system", "Answer in two short sentences."), ("human", "{question}")]
     )
-    return prompt | ChatQwenSpace(space=space) | StrOutputParser()
+    return prompt | ChatQwenSpace(space=space, timeouts=_PATIENT) | StrOutputParser()
 
 
 def _query_engine(space: str) -> Any:
@@ -70,7 +97,8 @@ def _query_engine(space: str) -> Any:
     from llama_index_qwen_space import QwenSpace
 
     retriever = BM25Retriever.from_defaults(nodes=_nodes(), similarity_top_k=2)
-    return RetrieverQueryEngine.from_args(retriever, llm=QwenSpace(space=space), streaming=True)
+    llm = QwenSpace(space=space, timeouts=_PATIENT)
+    return RetrieverQueryEngine.from_args(retriever, llm=llm, streaming=True)
 
 
 async def _queried(engine: Any, sources: list[Any]) -> AsyncIterator[str]:
@@ -101,11 +129,12 @@ def _pages_folder() -> Path:
 async def _show(question: str, answer: AsyncIterator[str]) -> None:
     """Print a question, the queue, the answer as it streams, and its speed."""
     _say(f"Question  {question}")
-    with _queue_shown():
+    with _queue_shown(), waiting("the first token", _say) as end_of_wait:
         start = time.monotonic()
         times = []
         async for piece in answer:
             if piece:
+                end_of_wait()
                 times.append(time.monotonic())
                 print(piece, end="", flush=True)
     print()

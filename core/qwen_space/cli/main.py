@@ -8,16 +8,16 @@ import io
 import json
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qwen_space._version import __version__
 from qwen_space.cli.chat import add_chat
+from qwen_space.cli.demo import add_demo
 from qwen_space.cli.deploy import add_deploy
 from qwen_space.cli.extra import cli_extra
 from qwen_space.cli.parser import Parser
-from qwen_space.cli.serve import add_engine_options, add_serve, end_on_sigterm, make_space, port
+from qwen_space.cli.serve import add_serve
 from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config
 from qwen_space.config import default_space, split_spaces
 from qwen_space.errors import QwenSpaceError
@@ -63,27 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"qwen-space {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_demo(commands)
+    add_demo(commands)
     add_chat(commands)
     _add_inspect(commands)
     add_serve(commands)
     add_deploy(commands)
     _add_completion(commands)
     return parser
-
-
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = commands.add_parser(
-        "demo",
-        help="stream answers through LangChain and LlamaIndex, from a Space of your own",
-        description="Start a Space of your own on this machine, and stream one answer through "
-        "LangChain and one through LlamaIndex.",
-    )
-    demo.add_argument("--space", metavar="URL", help="ask this Space instead of a local one")
-    demo.add_argument("--keep", action="store_true", help="leave the local Space running")
-    demo.add_argument("--port", type=port, default=0, help="of the local Space (default: any)")
-    add_engine_options(demo, max_tokens=200)
-    demo.set_defaults(run=_demo)
 
 
 def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -151,21 +137,6 @@ def _print_table(found: Inspection) -> None:
 
         from qwen_space.cli.inspection_table import inspection_table
     Console(highlight=False).print(inspection_table(found))
-
-
-def _demo(options: argparse.Namespace) -> None:
-    from qwen_space.cli.demo import run_demo  # imports the frameworks
-
-    if options.space is not None:
-        run_demo(options.space)
-        return
-    end_on_sigterm()
-    with make_space(options) as space:
-        run_demo(space.url, space.engine.name)
-        if options.keep:
-            print(f"\nThe Space goes on at {space.url} (Ctrl-C stops it)", flush=True)
-            threading.Event().wait()
-    print("\nThe Space has stopped. --keep leaves it running, to chat on its page.")
 
 
 def _forget_stdout() -> None:

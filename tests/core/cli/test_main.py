@@ -45,6 +45,8 @@ def test_the_demo_shows_both_frameworks_on_another_space(
     assert status == 0
     assert space.url in said
     chain, query_engine = said.split("== LlamaIndex")
+    assert "Wait      for LangChain to load" in chain
+    assert "Wait      for LlamaIndex to load" in query_engine
     for part in (chain, query_engine):
         assert "Question  " in part
         assert "Queue     started" in part
