@@ -47,7 +47,7 @@ def check(data: bytes) -> None:
     asked = None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3]
     job = Job(*asked)
     _follow(job, _Server(job, output), events)
-    reads: Any = {"reasoning_tags": ("<think>", "</think>"), "prompt": "<"} if head & 32 else {}
+    reads: Any = {"reasoning_tags": (("<think>", "</think>"),), "prompt": "<"} if head & 32 else {}
     assert _told(Job(*asked, **reads), cut) == _told(Job(*asked, **reads), [body])
 
 

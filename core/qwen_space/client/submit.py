@@ -102,7 +102,8 @@ class _Submitter:
             self._endpoint.output,
             protocol or self._endpoint.protocol,
             prompt=self._prompt,
-            reasoning_tags=config.reasoning_tags,
+            reasoning_tags=self._endpoint.choose_tags(config.reasoning_tags),
+            is_page=self._endpoint.shows_page,
             max_size=config.max_size,
         )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from qwen_space.gradio.cursor import CURSORS, shared_tail, split_cursor
+from collections.abc import Sequence
+
+from qwen_space.gradio.cursor import CURSORS, is_placeholder, shared_tail, split_cursor
+from qwen_space.gradio.details import split_details
 from qwen_space.gradio.html_text import (
     HTMLText,
     find_unfinished_sign,
     has_escaped_prose,
     may_tell,
+    unescape,
 )
 from qwen_space.gradio.reasoning import ReasoningSplitter
 
@@ -27,27 +31,31 @@ class AnswerReader:
     """Reads the app's text while it grows, and holds back an end that may not stay.
 
     Args:
-        reasoning_tags: The tags around thoughts at the start; None for none.
+        reasoning_tags: Pairs of tags around thoughts at the start; none finds no thoughts.
 
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
         is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
             whether the app escapes if the user's message does not.
         has_thought: Whether there are thoughts between tags.
+        is_folding: Whether the text has thoughts in HTML that is not closed yet, so that no piece
+            can be read by itself.
         marked: The thoughts that the app marks by itself, which come before those.
         text: The app's text, without the pieces that were fed since.
     """
 
-    def __init__(self, reasoning_tags: tuple[str, str] | None) -> None:
+    def __init__(self, reasoning_tags: Sequence[tuple[str, str]] = ()) -> None:
         self.escapes: bool | None = None
         self.is_chat = False
         self.has_thought = False
+        self.is_folding = False
         self.marked = ""
         self.text = ""
         self._tags = reasoning_tags
         self._cursor = ""
         self._held = ""
         self._looks = 0
+        self._has_begun = False
         self._html: HTMLText | None = None
         self._splitter = ReasoningSplitter(reasoning_tags)
         self._is_plain = False
@@ -60,23 +68,51 @@ class AnswerReader:
         """Take a whole new text; return the thoughts and the answer in it."""
         if not text.startswith(self.text):
             self._cursor = shared_tail(self.text, text) or self._cursor
-        body, self._held = (text, "") if is_final else split_cursor(text, self._cursor)
-        if not is_final:
-            free = self._free(body)
-            body, self._held = body[:free], body[free:] + self._held
+        body, self._held = (text, "") if is_final else self._split_end(text)
+        folded = split_details(body, is_final=is_final) if self._tags else None
+        thought = "" if folded is None else folded.thought
+        body = body if folded is None else folded.answer
+        self.is_folding = folded is not None and not folded.is_closed
         if self.escapes is None:
-            self.escapes = self._tells(body)
+            self.escapes = self._tells(f"{thought}\n{body}" if thought else body)
+        if self.escapes and thought:
+            thought = unescape(thought)
+        more, answer = self._read_body(
+            body, self._tags if folded is None else (), is_final=is_final
+        )
+        thought += more
+        self.has_thought = bool(thought)
+        self._has_begun = self._has_begun or bool(answer)
+        self._set_plain()
+        return "\n\n".join(filter(None, [self.marked, thought])), answer
+
+    def _split_end(self, text: str) -> tuple[str, str]:
+        """Split a text that is being written from the end that may not stay."""
+        if not self._has_begun and self._stands_in(text):
+            return "", text
+        body, held = split_cursor(text, self._cursor)
+        free = self._free(body)
+        return body[:free], body[free:] + held
+
+    def _stands_in(self, text: str) -> bool:
+        """Whether a text may only stand in for the reply, and does not go on from the last one."""
+        before, _ = split_cursor(self.text)
+        goes_on = bool(before) and text != self.text and text.startswith(before)
+        return not goes_on and is_placeholder(text)
+
+    def _read_body(
+        self, body: str, tags: Sequence[tuple[str, str]], *, is_final: bool
+    ) -> tuple[str, str]:
+        """Return the thoughts between tags and the answer in a text, from its start."""
         self._html = HTMLText() if self.escapes else None
-        self._splitter = ReasoningSplitter(self._tags)
+        self._splitter = ReasoningSplitter(tags)
         if self._html is not None:
             body = self._html.feed(body) + (self._html.flush() if is_final else "")
         thought, answer = self._splitter.split(body)
         if is_final:
             more_thought, more_answer = self._splitter.flush()
             thought, answer = thought + more_thought, answer + more_answer
-        self.has_thought = bool(thought)
-        self._set_plain()
-        return "\n\n".join(filter(None, [self.marked, thought])), answer
+        return thought, answer
 
     def feed(self, piece: str, *, at_line_start: bool) -> tuple[str, str] | None:
         """Take a piece that was appended; return the thoughts and the answer that are free to go.
@@ -99,6 +135,7 @@ class AnswerReader:
         if self._splitter.must_restart:
             return None
         self._set_plain()
+        self._has_begun = self._has_begun or bool(answer)
         if thought and not self.has_thought:
             self.has_thought = True
             thought = f"\n\n{thought}" if self.marked else thought

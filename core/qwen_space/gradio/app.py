@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,8 @@ def _choice_value(choice: Any) -> Any:
     return choice.get("value") if isinstance(choice, dict) else choice
 
 
+_MOST_TAGS = 20  # pairs that a chat may have
+
 # The values of components that `/config` tells none of, as Gradio's front end sets them. Sources:
 # `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5; in Gradio 6, whose components
 # do that only once they are drawn, `gradio.props.value ??= ...` there. `None` stands for null.
@@ -190,6 +192,7 @@ class AppConfig:
         prefix: The part of a path before the queue's: "" or "/gradio_api".
         app_id: A number that the app draws when it starts, or None.
         functions: The app's functions, in order.
+        reasoning_tags: The tags between which the page's chats show thoughts.
 
     Raises:
         ProtocolError: `config` is not Gradio's, or of a Gradio that is too old.
@@ -215,6 +218,7 @@ class AppConfig:
             self.functions = [
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
+            self.reasoning_tags = tuple(_tags(self._components.values()))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
 
@@ -257,6 +261,16 @@ def api_prefix(config: Mapping[str, Any]) -> str:
     if not re.match(r"/[^/]|$", prefix):  # "@elsewhere" would be another host
         raise ProtocolError(f"The app's api_prefix is no path: {prefix!r:.200}")
     return prefix
+
+
+def _tags(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of tags that chats have (`gr.Chatbot(reasoning_tags=...)` of Gradio 6)."""
+    for each in components:
+        props = each.get("props") if each.get("type") in CHATS else None
+        tags = props.get("reasoning_tags") if isinstance(props, dict) else None
+        for pair in tags[:_MOST_TAGS] if isinstance(tags, list) else ():
+            if len(pair) == 2 and all(isinstance(tag, str) and tag.strip() for tag in pair):
+                yield pair[0], pair[1]
 
 
 def _target(target: Any) -> tuple[Any, str]:

@@ -9,6 +9,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
     {"component": "code", "value": "x = 1", ...}      a component in place of a text
+    {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"__type__": "update", "value": any of these}     from gr.update
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
@@ -33,7 +34,7 @@ from qwen_space.errors import ProtocolError
 __all__ = ["Reply", "find_prompt", "find_reply"]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
-_TEXTS = ("text", "content")
+_TEXTS = ("text", "content", "html")
 _THOUGHT_TEXTS = ("thinking", "reasoning", *_TEXTS)
 _ROW_KEYS = ("content", "text", "component")
 # Of these types, a content lists paths or suggestions, and no text.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CURSORS", "shared_tail", "split_cursor"]
+__all__ = ["CURSORS", "is_placeholder", "shared_tail", "split_cursor"]
 
 _SPINNERS = "".join(map(chr, range(0x2800, 0x2900)))  # in Braille
 CURSORS = frozenset("▌▍▎▏▋▊▉█▐▮■●⬤⏳⌛" + _SPINNERS)
@@ -15,6 +15,18 @@ _CURSOR = re.compile(
     r"|<(?:span|div|i|img|svg) [^<>\n]{1,60}>(?:</(?:span|div|i|svg)>)?"
     r")+\s*$"
 )
+
+_PLACEHOLDER = re.compile(
+    r"\s{0,9}[*_~<>\w/]{0,9}"
+    r"(?:[^\n]{1,60}(?:\.\.\.|…|。。。|\.{2,6})|[⏳⌛🤔💭🧠🔄⚙️][^\n]{0,60})"
+    r"[*_~<>/\w]{0,9}\s*"
+)
+_LONGEST_PLACEHOLDER = 90  # characters
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a first text may only stand in for the reply, as "Thinking ..." does."""
+    return len(text) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(text) is not None
 
 
 def split_cursor(text: str, known: str = "") -> tuple[str, str]:

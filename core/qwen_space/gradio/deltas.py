@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio.answer import AnswerReader
-from qwen_space.gradio.chatbot import find_prompt, find_reply
+from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
 from qwen_space.gradio.edits import EditedValue
+from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_html
 from qwen_space.gradio.html_text import escapes_html
 
 __all__ = ["ChatValue", "TextTracker", "ValueEvent"]
@@ -18,6 +20,7 @@ ValueEvent = ThinkingDelta | TextDelta | Rewritten
 
 Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
 
+_HTML_COST = 10  # of reading a character of HTML, in those of other texts
 _MAX_RESUMED = 2**20  # characters of a text whose white space may change; they take 30 ms
 
 
@@ -135,13 +138,20 @@ class ChatValue:
 
     Args:
         prompt: The prompt, by which the user's message in the value shows whether the app escapes.
-        reasoning_tags: The tags around thoughts at the start of the answer; None for none.
+        reasoning_tags: Pairs of tags around thoughts at the start of the answer.
+        is_page: Whether the value is HTML that shows the whole chat.
 
     Attributes:
         known: Whether there is a value yet.
     """
 
-    def __init__(self, prompt: str = "", reasoning_tags: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        prompt: str = "",
+        reasoning_tags: Sequence[tuple[str, str]] = (),
+        *,
+        is_page: bool = False,
+    ) -> None:
         self.known = False
         self._value = EditedValue(None)
         self._cost = 0  # of the last look at the value, in characters and parts
@@ -150,6 +160,8 @@ class ChatValue:
         self._answer_string = _String()
         self._thought_string = _String()
         self._prompt = prompt
+        self._is_page = is_page
+        self._is_html = False
         self._reader = AnswerReader(reasoning_tags)
 
     @property
@@ -235,18 +247,31 @@ class ChatValue:
             return events
         self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
         self._compare_prompt()
+        text = self._markdown(reply, is_final=is_final)
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
-        events = self._read(reply.text, is_final=is_final)
-        self._reader.text = reply.text
-        self._lead_to(reply.path, reply.thinking_path)
+        events = self._read(text, is_final=is_final)
+        self._reader.text = text
+        grows = text is reply.text and not self._reader.is_folding
+        self._lead_to(reply.path if grows else None, reply.thinking_path)
         return events
+
+    def _markdown(self, reply: Reply, *, is_final: bool) -> str:
+        """Return the text of a reply that the app may have made HTML of."""
+        if self._is_page or (reply.path is not None and reply.path[-1:] == ["html"]):
+            self._cost *= _HTML_COST
+            return read_chat_page(reply.text, self._prompt, is_final=is_final)
+        if self._is_html:
+            self._cost *= _HTML_COST
+            return read_html(reply.text, is_final=is_final)
+        return reply.text
 
     def _compare_prompt(self) -> None:
         """See by the user's message whether the app escapes; leave it to the reply if it cannot."""
         if self._prompt and self._reader.escapes is None:
             shown = find_prompt(self._value.value)
-            self._reader.escapes = escapes_html(self._prompt, shown)
+            self._is_html = is_html_of(self._prompt, shown)
+            self._reader.escapes = False if self._is_html else escapes_html(self._prompt, shown)
             self._reader.is_chat = bool(shown)
 
     def _read(self, text: str, *, is_final: bool = False) -> list[ValueEvent]:

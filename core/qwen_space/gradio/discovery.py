@@ -24,7 +24,7 @@ from qwen_space.gradio.app import (
 )
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape, bare_name
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
-from qwen_space.gradio.steps import LOADING, Page, find_output
+from qwen_space.gradio.steps import LOADING, PAGES, Page, find_output
 
 __all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]
 
@@ -203,9 +203,9 @@ class App:
             is_hidden,
             not shows_chat,
             not last.streams,
-            output is not None and last.outputs[output].kind == "json",
             known,
-            "submit" not in first.events,
+            bool(first.events) and "submit" not in first.events,
+            output is not None and last.outputs[output].kind == "json",
             len(SAMPLING.intersection(role for role, _ in roles)) < 2,
             output is not None and ("prompt", last.outputs[output].id) in told,
         )
@@ -283,8 +283,14 @@ class App:
         )
         before = [*self._setting_system(candidate), *before]
         before = [*self._loading([*before, last]), *before]
+        output = find_output(candidate.last)
         return replace(
-            last, output=find_output(candidate.last), before=tuple(before), remembers=remembers
+            last,
+            output=output,
+            before=tuple(before),
+            remembers=remembers,
+            reasoning_tags=self.config.reasoning_tags,
+            shows_page=output is not None and candidate.last.outputs[output].kind in PAGES,
         )
 
     def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qwen_space.config import InputRole
+from qwen_space.config import DEFAULT_REASONING_TAGS, InputRole
 from qwen_space.errors import ModelNotOfferedError
 
 __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
@@ -96,6 +96,8 @@ class Endpoint:
         remembers: Whether it may find the chat in its session, where no history can be put.
         phase: When the page runs it: as it loads, when a system prompt is set, or in the chat.
         app_id: The number that the app drew when it started; None if it has none.
+        reasoning_tags: The tags between which the page's chat shows thoughts.
+        shows_page: Whether its output is HTML that shows the whole chat.
     """
 
     api_name: str | None
@@ -111,6 +113,14 @@ class Endpoint:
     remembers: bool = field(default=False, compare=False)
     phase: Phase = field(default="chat", compare=False)
     app_id: Any = field(default=None, compare=False)
+    reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    shows_page: bool = field(default=False, compare=False)
+
+    def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
+        """Return the tags around thoughts: the caller's, or the page's own beside the default."""
+        if tags is None:
+            return ()
+        return (*self.reasoning_tags, tags) if tags == DEFAULT_REASONING_TAGS else (tags,)
 
     @property
     def every_input(self) -> tuple[Input, ...]:

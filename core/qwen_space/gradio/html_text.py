@@ -20,6 +20,7 @@ __all__ = [
     "find_unfinished_sign",
     "has_escaped_prose",
     "may_tell",
+    "unescape",
 ]
 
 _SIGNS = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
@@ -126,6 +127,11 @@ class HTMLText:
         """Return the text that was held back, as nothing follows."""
         held, self._held = self._held, ""
         return _MARKUP.sub(_shown, held)
+
+
+def unescape(text: str) -> str:
+    """Return a whole text as the page shows it."""
+    return _MARKUP.sub(_shown, text)
 
 
 def _shown(markup: re.Match[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qwen_space.errors import (
@@ -75,7 +75,8 @@ class Job:
             their looks. "call" stands for `/call`, whose values are whole.
         prompt: The prompt: by the user's message in the chat it is seen whether the app escapes
             HTML.
-        reasoning_tags: The tags around thoughts at the start of the reply; None for none.
+        reasoning_tags: Pairs of tags around thoughts at the start of the reply.
+        is_page: Whether the output is HTML that shows the whole chat.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -95,7 +96,8 @@ class Job:
         protocol: str | None = None,
         *,
         prompt: str = "",
-        reasoning_tags: tuple[str, str] | None = None,
+        reasoning_tags: Sequence[tuple[str, str]] = (),
+        is_page: bool = False,
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
@@ -105,7 +107,7 @@ class Job:
         self._protocol = protocol
         self._takes_edits = protocol not in _FULL_VALUES
         self._decoder = SSEDecoder(max_size)
-        self._value = ChatValue(prompt, reasoning_tags)
+        self._value = ChatValue(prompt, reasoning_tags, is_page=is_page)
         self._max_size = max_size
         self.session_not_found = False
         self.was_ended = False

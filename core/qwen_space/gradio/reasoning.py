@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sequence
 
 __all__ = ["ReasoningSplitter"]
 
@@ -31,17 +32,19 @@ class ReasoningSplitter:
     The white space around thoughts and before the answer belongs to neither.
 
     Args:
-        tags: The opening and the closing tag; None finds no thoughts.
+        tags: Pairs of an opening and a closing tag; none finds no thoughts.
 
     Attributes:
         must_restart: Whether a whole reply has to be split again, as it began with thoughts.
     """
 
-    def __init__(self, tags: tuple[str, str] | None) -> None:
+    def __init__(self, tags: Sequence[tuple[str, str]] = ()) -> None:
         self.must_restart = False
-        self._open, self._close = tags or ("", "")
-        self._state = _State.ANSWER if tags is None else _State.START
-        self._alone = re.compile(rf"^[ \t]*{re.escape(self._close)}[ \t]*$", re.MULTILINE)
+        self._tags = tags
+        self._close = ""  # of the thoughts that have begun
+        self._state = _State.START if tags else _State.ANSWER
+        closing = "|".join(re.escape(close) for _, close in tags)
+        self._alone = re.compile(rf"^[ \t]*(?:{closing})[ \t]*$", re.MULTILINE)
         self._held = ""
 
     @property
@@ -51,8 +54,7 @@ class ReasoningSplitter:
 
     def split(self, text: str) -> tuple[str, str]:
         """Take the start of a reply, as far as it has come; return its thoughts and its answer."""
-        stripped = text.lstrip()
-        if self._state is not _State.START or stripped.startswith(self._open):
+        if self._state is not _State.START or self._opening(text.lstrip()) is not None:
             return self.feed(text)
         if (found := self._closing(text)) is None:
             return self.feed(text)
@@ -87,15 +89,21 @@ class ReasoningSplitter:
 
     def _closing(self, text: str) -> re.Match[str] | None:
         """Find a closing tag alone on its line; the plain search spares most texts the pattern."""
-        return self._alone.search(text) if self._close in text else None
+        if not any(close in text for _, close in self._tags):
+            return None
+        return self._alone.search(text)
+
+    def _opening(self, stripped: str) -> tuple[str, str] | None:
+        """Return the tags of the thoughts that a text begins with."""
+        return next((each for each in self._tags if stripped.startswith(each[0])), None)
 
     def _begin(self, text: str) -> tuple[str, bool]:
         """Return the text to go on with, and whether it is known to be thoughts or not."""
         stripped = text.lstrip()
-        if stripped.startswith(self._open):
-            self._state = _State.THINKING
-            return stripped[len(self._open) :], True
-        if not self._open.startswith(stripped):
+        if (tags := self._opening(stripped)) is not None:
+            self._state, self._close = _State.THINKING, tags[1]
+            return stripped[len(tags[0]) :], True
+        if not any(opening.startswith(stripped) for opening, _ in self._tags):
             self._state = _State.UNTAGGED
             return text, True
         self._held = stripped  # the start of a tag
@@ -126,7 +134,7 @@ class ReasoningSplitter:
         found = self._closing(text)
         if found is not None and (found.start() or at_line_start):
             self.must_restart = True
-        held = _overlap(text, self._close)
+        held = max(_overlap(text, close) for _, close in self._tags)
         before = text[: len(text) - held]
         if held and (before.endswith("\n") or (not before and at_line_start)):
             self._held = text[len(before) :]

@@ -11,7 +11,7 @@ from typing import Any
 
 from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppFunction
 
-__all__ = ["LOADING", "Page", "find_output"]
+__all__ = ["LOADING", "PAGES", "Page", "find_output"]
 
 LOADING = frozenset({"load", "unload", "tick"})
 """Events that no visitor makes."""
@@ -24,10 +24,13 @@ _REPLIES = frozenset(
     {*TEXTS, "markdown", "json", "modelscopemarkdown", "modelscopelegacymarkdown", "antdxbubble"}
 )
 
+PAGES = frozenset({"html", "headless"})
+"""Components that may show a whole chat, as HTML."""
+
 
 def find_output(function: AppFunction) -> int | None:
     """Return the position of the output that shows the reply; None if there is none."""
-    for wanted in (CHATS, _REPLIES):
+    for wanted in (CHATS, _REPLIES, PAGES):
         for position, each in enumerate(function.outputs):
             if each.kind in wanted:
                 return position
@@ -52,6 +55,7 @@ class Page:
         self._writers: dict[Any, list[AppFunction]] = {}
         self._settings: dict[Any, bool] = {}
         self._given: dict[Any, set[Any]] = {}
+        self._taken = {part.id for each in functions for part in each.inputs}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
         self.elsewhere: set[Any] = set()
@@ -90,7 +94,7 @@ class Page:
         path: list[AppFunction] = []
         members: set[Any] = set()
         known: set[Any] = set()  # the components that the chat has passed through
-        replies = False
+        replies = may_reply = False
         found = self._next([start], lambda each: each.runs and takes_prompt(each))
         while found:
             path += found
@@ -98,11 +102,12 @@ class Page:
             members.add(last.id)
             known.update(part.id for part in last.outputs)
             known.update(part.id for part in last.inputs if part.kind in TEXTS)
-            replies = replies or find_output(last) is not None
+            may_reply = may_reply or find_output(last) is not None
+            replies = replies or _shows_reply(last)
             if (replies and last.streams and last.queued) or len(members) > _MOST_STEPS:
                 break
             found = self._next(self._following.get(last.id, ()), _Goes(known, replies=replies))
-        steps = _needed(path, members) if replies else []
+        steps = _needed(path, members) if may_reply else []
         return steps if len(steps) <= _MOST_STEPS else []
 
     def _next(
@@ -143,7 +148,16 @@ class Page:
             doubtful = any(each.id not in filled and not self._is_setting(each) for each in states)
             written = {each.id for each in step.outputs if each.kind == "state"}
             filled = filled - written if doubtful else filled | written
-        return doubtful
+        return doubtful or self._hands_out(steps)
+
+    def _hands_out(self, steps: Sequence[AppFunction]) -> bool:
+        """Whether the steps give a state that others alone take: a handle, as to stop a chat.
+
+        Then the chat itself may go on behind it, on the server.
+        """
+        own = {each.id for step in steps for each in step.inputs}
+        given = {each.id for step in steps for each in step.outputs if each.kind == "state"}
+        return not self._taken.isdisjoint(given - own)
 
     def _is_setting(self, state: AppComponent) -> bool:
         """Whether a state holds a setting: the functions that write it know of no chat."""
@@ -178,6 +192,16 @@ def _is_constant(value: Any) -> bool:
     is told of it by Gradio 5 and newer.
     """
     return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
+
+
+def _shows_reply(function: AppFunction) -> bool:
+    """Whether a function shows a reply, and does not only clear the box of the prompt."""
+    output = find_output(function)
+    if output is None:
+        return False
+    shown = function.outputs[output]
+    is_own = shown.kind in TEXTS and any(each.id == shown.id for each in function.inputs)
+    return function.streams or not is_own
 
 
 class _Goes:

@@ -23,7 +23,7 @@ def replaced(
     *texts: str, prompt: str = "", row: str = "u", final: str | None = None
 ) -> tuple[ChatValue, list[ValueEvent]]:
     """Follow an app that yields whole texts."""
-    value = ChatValue(prompt, TAGS)
+    value = ChatValue(prompt, [TAGS])
     events = [event for text in texts for event in value.replace(rows(text, row))]
     last = texts[-1] if final is None else final
     return value, events + value.replace(rows(last, row), is_final=True)
@@ -33,7 +33,7 @@ def appended(
     *pieces: str, prompt: str = "", row: str = "u", final: bool = True
 ) -> tuple[ChatValue, list[ValueEvent]]:
     """Follow an app whose text only grows."""
-    value = ChatValue(prompt, TAGS)
+    value = ChatValue(prompt, [TAGS])
     events = value.replace(rows(pieces[0], row))
     for piece in pieces[1:]:
         more = value.append(["append", PATH, piece])
@@ -61,7 +61,9 @@ def test_a_cursor_is_no_text_and_no_rewriting(cursor: str) -> None:
 
     value, events = replaced(*[text + cursor for text in texts], final=texts[-1])
 
-    assert deltas(events) == ["The", " answer", " is", " 42."]
+    # The first text with dots may as well stand in for the reply, as "Thinking ..." does.
+    begin = ["The answer"] if cursor in {"...", "…"} else ["The", " answer"]
+    assert deltas(events) == [*begin, " is", " 42."]
     assert not rewritings(events)
     assert value.text == texts[-1]
 
@@ -100,6 +102,54 @@ def test_a_placeholder_of_dots_is_replaced_by_the_reply() -> None:
     assert deltas(events) == ["The", " answer"]
     assert not rewritings(events)
     assert value.text == "The answer"
+
+
+@pytest.mark.parametrize("placeholder", ["Thinking ...", "*Is typing...*", "⏳ Please wait"])
+def test_a_placeholder_is_no_text_and_no_rewriting(placeholder: str) -> None:
+    value, events = replaced(placeholder, placeholder, "Search ...", "The", "The answer")
+
+    assert deltas(events) == ["The", " answer"]
+    assert not rewritings(events)
+    assert value.text == "The answer"
+
+
+def test_a_reply_that_looks_like_a_placeholder_is_the_reply() -> None:
+    for value, events in (replaced("Well ..."), appended("Well ...", " then"), appended("Well...")):
+        assert "".join(deltas(events)) == value.text != ""
+        assert not rewritings(events)
+
+
+# HTML
+
+
+def test_markdown_that_an_app_makes_html_of_is_markdown_again() -> None:
+    value, events = replaced(
+        "<p>So</p>",
+        "<p>So <strong>bo</strong></p>",
+        "<p>So <strong>bold</strong> &lt;</p>",
+        prompt="Hi",
+        row="<p>Hi</p>",
+    )
+
+    assert deltas(events) == ["So", " **bo", "ld** <"]
+    assert value.text == "So **bold** <"
+    assert not rewritings(events)
+
+
+@pytest.mark.parametrize("page", [str, lambda text: {"html": text, "last_message_only": False}])
+def test_a_page_with_the_whole_chat_gives_its_last_message(page: Any) -> None:
+    value = ChatValue("Hi", [TAGS], is_page=page is str)
+    shown = '<div class="chat"><p class="message">Hi</p>{}</div>'
+    reply = '<p class="message">{}</p>'
+
+    events = value.replace(page(shown.format("")))
+    for text in ("<em>Typing...</em>", "The", "The <b>answer</b>"):
+        events += value.replace(page(shown.format(reply.format(text))))
+    events += value.replace(page(shown.format(reply.format(text))), is_final=True)
+
+    assert deltas(events) == ["The", " **answer", "**"]
+    assert value.text == "The **answer**"
+    assert not rewritings(events)
 
 
 # Escapes
@@ -166,7 +216,7 @@ def test_an_escape_that_is_cut_is_held_back() -> None:
 
 
 def test_a_text_output_is_as_it_stands() -> None:
-    value = ChatValue("Hi", TAGS)
+    value = ChatValue("Hi", [TAGS])
 
     value.replace("if x ")
     value.append(["append", [], "&lt; 3"])
@@ -261,7 +311,7 @@ def test_a_closing_tag_alone_ends_thoughts_that_the_template_has_opened(size: in
 
 
 def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
-    value = ChatValue("", TAGS)
+    value = ChatValue("", [TAGS])
     thought = {"role": "assistant", "content": "first", "metadata": {"title": "T"}}
     user = {"role": "user", "content": "u"}
 
@@ -270,6 +320,54 @@ def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
 
     assert "".join(deltas(events, ThinkingDelta)) == value.thinking == "first\n\nsecond"
     assert value.text == "42"
+
+
+def test_thoughts_that_an_app_folds_are_thoughts() -> None:
+    fold = "<details open><summary>{}</summary>\n<div>\n{}\n</div>\n</details>{}".format
+
+    value, events = replaced(
+        fold("Thinking...", "a", ""),
+        fold("Thinking...", "a &lt; b", ""),
+        fold("Thought", "a &lt; b", "4"),
+        fold("Thought", "a &lt; b", "42 &gt; 1"),
+        prompt="Hi",
+        row="Hi",
+    )
+
+    assert (value.thinking, value.text) == ("a < b", "42 > 1")
+    assert deltas(events) == ["4", "2 > 1"]
+    assert not rewritings(events)
+
+
+def test_folded_thoughts_stay_as_they_are_where_none_are_wanted() -> None:
+    text = "<details><summary>Thinking</summary>a</details>42"
+    value = ChatValue("")
+
+    value.replace(text, is_final=True)
+
+    assert (value.thinking, value.text) == ("", text)
+
+
+def test_an_answer_goes_on_piece_by_piece_after_folded_thoughts() -> None:
+    _, before = replaced("<details><summary>Thinking</summary>a")
+    value, events = appended("<details><summary>Thinking</summary>a</details>4", "2", "!")
+
+    assert deltas(before, ThinkingDelta) == ["a"]
+    assert (value.thinking, value.text) == ("a", "42!")
+    assert deltas(events) == ["4", "2", "!"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_an_app_may_have_several_pairs_of_tags(size: int) -> None:
+    for text, thinking in (("<r>a</r>42", "a"), ("<think>b</think>42", "b"), ("<q>42", "")):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        value = ChatValue("", [("<r>", "</r>"), TAGS])
+        value.replace(rows(pieces[0]))
+        for piece in pieces[1:]:
+            value.append(["append", PATH, piece])
+        value.replace(rows(text), is_final=True)
+
+        assert (value.thinking, value.text[-2:]) == (thinking, "42")
 
 
 PIECES = st.lists(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_space.gradio.cursor import shared_tail, split_cursor
+from qwen_space.gradio.cursor import is_placeholder, shared_tail, split_cursor
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,23 @@ def test_a_shared_tail_ends_both_and_the_rest_only_grows(old: str, new: str) -> 
         assert old.endswith(tail)
         assert new.endswith(tail)
         assert new.startswith(old[: len(old) - len(tail)])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thinking ...",
+        "*Is typing...*",
+        "Generating…",
+        "思考中...",
+        "⏳ Please wait",
+        "<i>Loading..</i>",
+    ],
+)
+def test_a_short_text_that_waits_may_stand_in_for_the_reply(text: str) -> None:
+    assert is_placeholder(text)
+
+
+@pytest.mark.parametrize("text", ["", "Sure.", "Well... then", "a\nb...", "x" * 100 + "..."])
+def test_other_texts_do_not(text: str) -> None:
+    assert not is_placeholder(text)

@@ -31,7 +31,7 @@ def edits(count: int, edit: Callable[[int], Any]) -> Iterable[bytes]:
 
 def follow(chunks: Iterable[bytes], protocol: str = "sse_v3") -> tuple[Job, float]:
     """Return a job that received all chunks or failed, and the longest time without a turn."""
-    job = Job("e", 0, protocol, reasoning_tags=("<think>", "</think>"), prompt="a < b")
+    job = Job("e", 0, protocol, reasoning_tags=[("<think>", "</think>")], prompt="a < b")
     longest, last = 0.0, time.process_time()
     try:
         for message in chunks:
@@ -100,6 +100,22 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
         *edits(40, lambda _: ["append", [0, 1], "\n```\n&lt;" * 50 * n]),
     ],
     "many-spans": lambda n: [generating([["a", "`" * (n * MB // 8) + "`a`" * (n * MB // 16)]])],
+    "html": lambda n: [
+        generating([["<p>a", text * (n * MB // 16 // len(text))]])
+        for text in ("<p>a &lt; <b>b</b><ul><li>c", "<", "<a <!-- ")
+    ],
+    "html-of-a-page": lambda n: [
+        generating({"html": text * (n * MB // 4 // len(text))})
+        for text in ("<p class='message'>", "<p data-raw='x'>", "<a class=", "a &lt; b")
+    ],
+    "small-edits-of-html": lambda n: [
+        generating([["<p>a", "<p>a</p>" * 4_000]]),
+        *edits(100 * n, lambda _: ["append", [0, 1], "x"]),
+    ],
+    "folded-thoughts-without-end": lambda n: [
+        generating("<details><summary>Thinking</summary>"),
+        *edits(1_000 * n, lambda _: ["append", [], "<div>a "]),
+    ],
     "cursors-of-whole-texts": lambda n: [
         generating("x" * 2_000 * n + "▌"),
         *[

@@ -52,6 +52,7 @@ def run(endpoint: Endpoint) -> list[int]:
 
 STREAMS = {"types": {"generator": True}}
 LOAD = {"targets": [["page", "load"]]}
+CLICK = {"targets": [["button", "click"]]}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,11 @@ def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) 
 @pytest.mark.parametrize(
     ("steps", "takes"),
     [
+        pytest.param(
+            [step("box chat", "box chat saved"), step("saved", "saved", **CLICK)],
+            False,
+            id="a-handle-that-a-button-takes",
+        ),
         pytest.param([step("box chat", "chat")], True, id="the-chat-is-read"),
         pytest.param([step("box chat turns", "chat")], False, id="a-list-changed-in-place"),
         pytest.param([step("box chat saved", "chat")], False, id="a-state-that-is-not-told"),

@@ -138,3 +138,95 @@ async def test_a_list_is_a_reply_of_several_messages(value: Any, endpoint: str |
 
     assert isinstance(events[-1], Completed)
     assert joined(events) == events[-1].text == "One.\n\nTwo."
+
+
+# Chats in HTML
+
+
+def with_html_page() -> Any:
+    """Make a page that collects its inputs first, and shows the whole chat in one HTML output."""
+    import gradio as gr
+
+    def collect(message: str, system: str, temperature: float) -> dict[str, Any]:
+        return {"message": message, "system": system, "temperature": temperature}
+
+    def answer(message: str, state: dict[str, Any]) -> Iterator[str]:
+        yield html_page(message, "<em>Is typing...</em>")
+        for text in texts():
+            yield html_page(message, f"{state['temperature']} {state['system']} {text}")
+
+    def complete(text: str) -> Iterator[str]:
+        yield text
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        state, saved = gr.State({}), gr.State()
+        display, box = gr.HTML(), gr.Textbox(placeholder="Send a message")
+        system = gr.Textbox(label="Custom system message")
+        temperature = gr.Slider(0, 2, 1, label="temperature")
+        raw, other = gr.Textbox(label="Raw"), gr.Textbox(label="Output")
+        box.submit(collect, [box, system, temperature], state).then(
+            lambda text: (text, ""), box, [saved, box]
+        ).then(answer, [saved, state], display)
+        gr.Button("Complete").click(complete, raw, other)
+    return app
+
+
+def html_page(prompt: str, reply: str) -> str:
+    bubbles = "".join(
+        f'<div class="message"><b>{name}</b><div class="message-body"><p>{text}</p></div></div>'
+        for name, text in (("You", html.escape(prompt)), ("AI", reply))
+    )
+    return f'<style>p {{ color: red }}</style><div class="chat">{bubbles}</div>'
+
+
+async def test_a_chat_in_an_html_output_gives_its_last_message() -> None:
+    with running(with_html_page) as url:
+        events = await ask(url, "Is a < b?", system_prompt="Brief.", inputs={"temperature": 0.5})
+
+    assert joined(events) == events[-1].text == "0.5 Brief. The answer is 42."
+    assert not [each for each in events if isinstance(each, Rewritten)]
+
+
+def with_markdown_made_html() -> Any:
+    import gradio as gr
+
+    def answer(message: str, chat: list[Any]) -> Iterator[Any]:
+        yield [*chat, user(f"<p>{message}</p>"), bot("Thinking ...")]
+        for shown in ("<p>So <b>b</b></p>", "<p>So <b>bold</b></p><pre><code>x = 1</code></pre>"):
+            yield [*chat, user(f"<p>{message}</p>"), bot(shown)]
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        chat, box = gr.Chatbot(), gr.Textbox()
+        box.submit(answer, [box, chat], chat)
+    return app
+
+
+async def test_a_server_that_makes_html_of_markdown_gives_markdown() -> None:
+    with running(with_markdown_made_html) as url:
+        events = await ask(url, "Hi")
+
+    assert joined(events) == events[-1].text == "So **bold**\n\n```\nx = 1\n```"
+    assert not [each for each in events if isinstance(each, Rewritten)]
+
+
+def with_reasoning_tags() -> Any:
+    import gradio as gr
+
+    def answer(message: str, history: list[Any]) -> Iterator[str]:
+        yield from ("<r>", "<r>hm", "<r>hm</r>42")
+
+    return gr.ChatInterface(
+        answer,
+        chatbot=gr.Chatbot(reasoning_tags=[("<x>", "</x>"), ("<r>", "</r>")]),
+        analytics_enabled=False,
+    )
+
+
+async def test_the_page_s_own_reasoning_tags_are_the_default() -> None:
+    with running(with_reasoning_tags) as url:
+        events = await ask(url, "Hi")
+        as_it_stands = await ask(url, "Hi", reasoning_tags=None)
+
+    assert isinstance(done := events[-1], Completed)
+    assert (done.thinking, done.text) == ("hm", "42")
+    assert as_it_stands[-1].text == "<r>hm</r>42"

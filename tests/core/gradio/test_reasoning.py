@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from qwen_space.gradio.reasoning import ReasoningSplitter
 TAGS = ("<think>", "</think>")
 
 
-def split(pieces: list[str], tags: tuple[str, str] | None = TAGS) -> tuple[str, str]:
+def split(pieces: list[str], tags: Sequence[tuple[str, str]] = (TAGS,)) -> tuple[str, str]:
     """Return thoughts and answer of a reply that came in pieces."""
     splitter = ReasoningSplitter(tags)
     thoughts, answers, so_far = [], [], ""
@@ -58,9 +60,9 @@ def test_thoughts_are_split_from_the_answer(text: str, thinking: str, answer: st
 def test_other_tags_can_be_asked_for_and_none() -> None:
     text = "[R]hm[/R]42"
 
-    assert split([text], ("[R]", "[/R]")) == ("hm", "42")
+    assert split([text], [("[R]", "[/R]")]) == ("hm", "42")
     assert split([text]) == ("", text)
-    assert split(["<think>hm</think>42"], None) == ("", "<think>hm</think>42")
+    assert split(["<think>hm</think>42"], ()) == ("", "<think>hm</think>42")
 
 
 @given(st.lists(st.sampled_from([*TAGS, "a", " ", "\n", "<", "/", "think>"]), max_size=12))
@@ -78,7 +80,7 @@ def test_however_a_reply_was_cut_all_of_it_is_there(parts: list[str]) -> None:
 
 
 def test_thoughts_go_on_at_once() -> None:
-    splitter = ReasoningSplitter(TAGS)
+    splitter = ReasoningSplitter([TAGS])
 
     assert [splitter.feed(each)[0] for each in ("<think>", "hm", " so", " ", "on")] == [
         "",
