@@ -8,14 +8,16 @@ of an invalid call are what the model wrote, tag included, which nothing takes f
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
 from langchain_core.messages import ToolCall as LangChainCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from qwen_space.chat.media import MediaKind
 from qwen_space.chat_model.fast_copy import FastCopy
+from qwen_space.events import ReplyFile
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 from qwen_space.tools.calls import to_json
 
@@ -112,8 +114,19 @@ def _sentence(call: InvalidCall) -> str:
     return f"{call.reason[:1].upper()}{call.reason[1:]}."
 
 
+def file_block(file: ReplyFile) -> dict[str, Any]:
+    """Return a file of a reply as a content block of LangChain's."""
+    block: dict[str, Any] = {"type": file.kind, "url": file.url}
+    if file.mime_type is not None:
+        block["mime_type"] = file.mime_type
+    if file.name is not None:
+        block["extras"] = {"filename": file.name}
+    return block
+
+
 # Where the app changed what chunks had said
 
+_MEDIA = frozenset(get_args(MediaKind))
 _FINAL = ("final_text", "final_reasoning", "final_tool_calls", "final_invalid_tool_calls")
 
 
@@ -129,9 +142,11 @@ def apply_final_text(message: AIMessage) -> AIMessage:
     text = final.get("final_text", message.text)
     thought = final.get("final_reasoning", message.additional_kwargs.get("reasoning_content"))
     others = {key: value for key, value in metadata.items() if key not in _FINAL}
+    parts = [] if isinstance(message.content, str) else message.content
+    files = [each for each in parts if isinstance(each, dict) and each.get("type") in _MEDIA]
     changed = message.model_copy(
         update={
-            "content": text,
+            "content": [text, *files] if files else text,
             "tool_calls": final.get("final_tool_calls", message.tool_calls),
             "invalid_tool_calls": final.get("final_invalid_tool_calls", message.invalid_tool_calls),
             "additional_kwargs": {
@@ -141,7 +156,7 @@ def apply_final_text(message: AIMessage) -> AIMessage:
             "response_metadata": others,
         }
     )
-    return changed if isinstance(message.content, str) else _in_blocks(changed)
+    return _in_blocks(changed) if others.get("output_version") == "v1" else changed
 
 
 def apply_final_texts(result: ChatResult) -> ChatResult:
@@ -160,5 +175,6 @@ def _in_blocks(message: AIMessage) -> AIMessage:
     blocks: list[Any] = [{"type": "reasoning", "reasoning": thought}] if thought else []
     if message.text:
         blocks.append({"type": "text", "text": message.text})
+    files = [each for each in message.content if not isinstance(each, str)]
     calls = [*message.tool_calls, *message.invalid_tool_calls]
-    return message.model_copy(update={"content": [*blocks, *calls]})
+    return message.model_copy(update={"content": [*blocks, *calls, *files]})

@@ -32,6 +32,7 @@ __all__ = [
     "SpaceUnavailableError",
     "SpaceUnreachableError",
     "StreamInterruptedError",
+    "UploadError",
     "typed",
 ]
 
@@ -104,6 +105,10 @@ class StreamInterruptedError(core.StreamInterruptedError, langchain.ModelConnect
     """The stream ended before the reply was complete."""
 
 
+class UploadError(core.UploadError, langchain.ModelInvalidRequestError):
+    """A picture or a file could not be given to the app; the prompt was not sent."""
+
+
 _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
     kind.__mro__[1]: kind
     for kind in (
@@ -121,6 +126,7 @@ _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
         SpaceUnavailableError,
         SpaceUnreachableError,
         StreamInterruptedError,
+        UploadError,
     )
 }
 

@@ -16,7 +16,8 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from qwen_space.chat.messages import join_parts, part_text
+from qwen_space.chat.media import Media
+from qwen_space.chat.messages import join_parts, part_text, split_parts
 from qwen_space.tools import Message, ToolCall
 
 __all__ = ["to_core_messages"]
@@ -64,7 +65,7 @@ def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
 
     Raises:
-        ValueError: A message holds something else than text, or is of an unknown kind.
+        ValueError: A message holds neither text nor media, or is of an unknown kind.
     """
     return [_message(message) for message in messages]
 
@@ -76,7 +77,8 @@ def _message(message: BaseMessage) -> Message:
             ToolCall(call["name"], call["args"], call["id"] or "") for call in message.tool_calls
         ]
     call_id = message.tool_call_id if isinstance(message, ToolMessage) else None
-    return Message(_role(message), _text(message), calls, call_id, message.name)
+    text, media = _content(message)
+    return Message(_role(message), text, calls, call_id, message.name, media)
 
 
 def _role(message: BaseMessage) -> str:
@@ -88,17 +90,17 @@ def _role(message: BaseMessage) -> str:
     raise ValueError(f"A message of type {message.type!r} has no place in a chat: leave it out.")
 
 
-def _text(message: BaseMessage) -> str:
+def _content(message: BaseMessage) -> tuple[str, tuple[Media, ...]]:
     content = message.content
     blocks: list[Any] = [content] if isinstance(content, str) else content
+    blocks = [block for block in blocks if not _is_silent(block)]
     if not isinstance(message, AIMessage):
         is_result = isinstance(message, (ToolMessage, FunctionMessage))
-        return join_parts(
-            part_text(block, is_result=is_result) for block in blocks if not _is_silent(block)
-        )
-    said = [block for block in blocks if not _is_silent(block) and not _was_run_elsewhere(block)]
-    text = "".join(map(part_text, said))  # the deltas of a stream, and the texts around calls
-    return join_parts([text, *map(_as_written, message.invalid_tool_calls)])
+        return split_parts(blocks, is_result=is_result)
+    said = [block for block in blocks if not _was_run_elsewhere(block)]
+    # The deltas of a stream, and the texts around calls. Its own files need not be sent back.
+    text = "".join(part_text(block, is_result=True) for block in said)
+    return join_parts([text, *map(_as_written, message.invalid_tool_calls)]), ()
 
 
 def _is_silent(block: str | dict[Any, Any]) -> bool:

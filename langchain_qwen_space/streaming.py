@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_qwen_space.chunks import (
     call_chunk,
     call_part_chunk,
+    file_block,
     reasoning,
     reasoning_chunk,
     text_chunk,
@@ -62,7 +63,7 @@ class ChunkBuilder:
     def result(self, reply: ChatReply) -> ChatResult:
         """Return a whole reply."""
         message = AIMessage(
-            self._content(reply),  # type: ignore[arg-type]
+            self._content(reply),
             tool_calls=[to_tool_call(call) for call in reply.calls],
             invalid_tool_calls=[to_invalid_tool_call(call) for call in reply.invalid],
             additional_kwargs=reasoning(reply.thinking),
@@ -76,16 +77,19 @@ class ChunkBuilder:
     def _last_chunk(self, reply: ChatReply) -> ChatGenerationChunk:
         """Return the last chunk of a stream: the metadata, and the rest that deltas cannot say."""
         message = AIMessageChunk(
-            content="",
+            content=list(map(file_block, reply.files)) if reply.files else "",
             response_metadata={**self._metadata(reply), **_final(reply)},
             usage_metadata=_usage_metadata(reply.usage),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=message, generation_info=_info(reply))
 
-    def _content(self, reply: ChatReply) -> str | list[dict[str, Any]]:
+    def _content(self, reply: ChatReply) -> str | list[Any]:
         """Return a message's content; as text where langchain-core makes the blocks of it."""
-        return list(map(_block, reply.parts)) if self._has_blocks(reply) else reply.text
+        files = list(map(file_block, reply.files))
+        if self._has_blocks(reply):
+            return [*map(_block, reply.parts), *files]
+        return [reply.text, *files] if files else reply.text
 
     def _has_blocks(self, reply: ChatReply) -> bool:
         return self._blocks and bool(reply.calls or reply.invalid)

@@ -6,20 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
+    AudioBlock,
     CachePoint,
     ChatMessage,
     CitableBlock,
     CitationBlock,
     DocumentBlock,
+    ImageBlock,
     MessageRole,
     TextBlock,
     ThinkingBlock,
     ToolCallBlock,
+    VideoBlock,
 )
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
-from qwen_space.chat.messages import join_parts, part_text
+from qwen_space.chat.messages import is_text, join_parts, part_text, split_parts
 from qwen_space.tools import Message, ToolCall
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ def to_core_messages(messages: Sequence[ChatMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
 
     Raises:
-        ValueError: A message holds something that is no text.
+        ValueError: A message holds something that is neither text nor media.
     """
     return [_message(message) for message in messages]
 
@@ -52,8 +55,11 @@ def to_core_messages(messages: Sequence[ChatMessage]) -> list[Message]:
 def _message(message: ChatMessage) -> Message:
     beside = message.additional_kwargs
     calls = tuple(_read_calls(message))
+    is_result = message.role in _RESULTS
+    parts = (_part(block, is_result=is_result) for block in message.blocks)
+    text, media = split_parts(parts, is_result=is_result)
     return Message(
-        _role(message), _text(message), calls, beside.get("tool_call_id"), beside.get("name")
+        _role(message), text, calls, beside.get("tool_call_id"), beside.get("name"), media
     )
 
 
@@ -62,29 +68,47 @@ def _role(message: ChatMessage) -> str:
     return MessageRole.ASSISTANT.value if assistant else message.role.value
 
 
-def _text(message: ChatMessage) -> str:
-    is_result = message.role in _RESULTS
-    return join_parts(_block_text(block, is_result=is_result) for block in message.blocks)
-
-
-def _block_text(block: Any, *, is_result: bool) -> str:
-    """Return a block's text; empty for one that says nothing to the model, and for a call."""
+def _part(block: Any, *, is_result: bool) -> Any:
+    """Return a block as a part for the core; empty for one that says nothing, and for a call."""
     match block:
         case TextBlock():
             return block.text
         case ToolCallBlock() | ThinkingBlock() | CachePoint():
             return ""
         case CitableBlock():
-            content = [_block_text(each, is_result=is_result) for each in block.content]
-            return join_parts([block.title, block.source, *content])
+            content = [_part(each, is_result=is_result) for each in block.content]
+            return _text([block.title, block.source, *content], is_result=is_result)
         case CitationBlock():
-            cited = _block_text(block.cited_content, is_result=is_result)
-            return join_parts([block.title, block.source, cited])
-        case DocumentBlock(data=bytes(data)):
+            cited = _part(block.cited_content, is_result=is_result)
+            return _text([block.title, block.source, cited], is_result=is_result)
+        case DocumentBlock(data=bytes(data)) if is_text(block.document_mimetype):
             kind = {"media_type": block.document_mimetype, "type": "base64"}
-            part = {"type": "document", "source": {**kind, "data": data.decode()}}
-            return part_text(part, is_result=is_result)
-    return part_text({"type": block.block_type}, is_result=is_result)
+            return {"type": "document", "source": {**kind, "data": data.decode()}}
+        case ImageBlock():
+            return _media("image", block.image, block, block.image_mimetype)
+        case AudioBlock():
+            mime_type = f"audio/{block.format}" if block.format else None
+            return _media("audio", block.audio, block, mime_type)
+        case VideoBlock():
+            return _media("video", block.video, block, block.video_mimetype)
+        case DocumentBlock():
+            return _media("file", block.data, block, block.document_mimetype, block.title)
+    return {"type": block.block_type}
+
+
+def _text(parts: Sequence[Any], *, is_result: bool) -> str:
+    """Return the parts of a citation as text, which has no place for media."""
+    return join_parts(part_text(each, is_result=is_result) for each in parts)
+
+
+def _media(
+    kind: str, data: Any, block: Any, mime_type: str | None, name: str | None = None
+) -> dict[str, Any]:
+    """Return a block's media; LlamaIndex keeps bytes in base64, as bytes too."""
+    source = data.decode("ascii", "replace") if isinstance(data, bytes) else data
+    found = {"base64": source, "url": block.url and str(block.url), "path": block.path}
+    given = {key: value for key, value in found.items() if value}
+    return {"type": kind, **given, "mime_type": mime_type, "name": name}
 
 
 # Calls

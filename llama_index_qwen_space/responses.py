@@ -8,20 +8,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import (
+    AudioBlock,
     ChatMessage,
     ChatResponse,
     CompletionResponse,
     ContentBlock,
+    DocumentBlock,
+    ImageBlock,
     MessageRole,
     TextBlock,
     ThinkingBlock,
+    VideoBlock,
 )
 
 from llama_index_qwen_space.messages import call_blocks, older_calls
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.fast_copy import FastCopy
 from qwen_space.chat_model.reply import CallEvent, ChatReply
-from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.events import ReplyFile, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import ToolCall
 
 __all__ = [
@@ -48,6 +52,7 @@ class Piece:
         thinking: All thoughts so far, which are no part of the text.
         thinking_delta: The new thought; None when there is none.
         calls: The tool calls that are complete so far, which are no part of the text either.
+        files: The pictures and files in the reply, once it is complete.
     """
 
     text: str
@@ -56,6 +61,7 @@ class Piece:
     thinking: str = ""
     thinking_delta: str | None = None
     calls: tuple[ToolCall, ...] = ()
+    files: tuple[ReplyFile, ...] = ()
 
 
 class PieceBuilder:
@@ -103,7 +109,7 @@ def whole_piece(reply: ChatReply) -> Piece:
     """
     gap = "\n" if reply.problem and reply.text and not reply.text.endswith("\n") else ""
     text = f"{reply.text}{gap}{reply.problem}"
-    return Piece(text, None, _raw(reply), reply.thinking, calls=reply.calls)
+    return Piece(text, None, _raw(reply), reply.thinking, calls=reply.calls, files=reply.files)
 
 
 def _raw(reply: ChatReply) -> dict[str, Any]:
@@ -178,6 +184,7 @@ def _message(piece: Piece) -> ChatMessage:
     blocks: list[ContentBlock] = [TextBlock(text=piece.text)]
     if piece.thinking:
         blocks.insert(0, ThinkingBlock(content=piece.thinking))
+    blocks += map(_file_block, piece.files)
     if not piece.calls:
         return ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
     return ChatMessage(
@@ -185,6 +192,17 @@ def _message(piece: Piece) -> ChatMessage:
         blocks=[*blocks, *call_blocks(piece.calls)],
         additional_kwargs={"tool_calls": older_calls(piece.calls)},
     )
+
+
+def _file_block(file: ReplyFile) -> ContentBlock:
+    match file.kind:
+        case "image":
+            return ImageBlock(url=file.url, image_mimetype=file.mime_type)
+        case "audio":
+            return AudioBlock(url=file.url, format=(file.mime_type or "").partition("/")[2] or None)
+        case "video":
+            return VideoBlock(url=file.url, video_mimetype=file.mime_type)
+    return DocumentBlock(url=file.url, title=file.name, document_mimetype=file.mime_type)
 
 
 def completion_response(piece: Piece) -> CompletionResponse:

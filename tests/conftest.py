@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from blockbuster import BlockBuster
 
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests import gradio_app, thinking_app
+from tests import media_app as media_apps
 from tests.loops import LOOPS
 
 
@@ -146,3 +148,19 @@ def thinking_space() -> Iterator[str]:
     """The address of an app that thinks, and answers, as the prompt says."""
     with gradio_app.running(thinking_app.build) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def media_app() -> Iterator[media_apps.MediaApp]:
+    """Return the address of an app that takes media, by its kind, which runs for the module."""
+    with contextlib.ExitStack() as stack:
+        found: dict[str, str] = {}
+
+        def address(kind: str) -> str:
+            if kind not in found:
+                found[kind] = stack.enter_context(
+                    gradio_app.running(lambda: media_apps.build(kind))
+                )
+            return found[kind]
+
+        yield address

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qwen_space._version import __version__
+from qwen_space.chat.media import Media
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import (
     AuthenticationError,
@@ -28,17 +29,21 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
     TransportError,
+    UploadError,
 )
 from qwen_space.events import (
     Completed,
     Event,
+    FileReceived,
     Notice,
     Queued,
+    ReplyFile,
     Rewritten,
     SpaceFailure,
     Started,
     TextDelta,
     ThinkingDelta,
+    Uploading,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +56,9 @@ __all__ = [
     "ContextOverflowError",
     "EndpointError",
     "Event",
+    "FileReceived",
     "JobError",
+    "Media",
     "ModelNotOfferedError",
     "NoSpaceAnsweredError",
     "Notice",
@@ -60,6 +67,7 @@ __all__ = [
     "Queued",
     "QuotaError",
     "QwenSpaceError",
+    "ReplyFile",
     "Rewritten",
     "Space",
     "SpaceClient",
@@ -76,6 +84,8 @@ __all__ = [
     "ThinkingDelta",
     "Timeouts",
     "TransportError",
+    "UploadError",
+    "Uploading",
     "__version__",
 ]
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 __all__ = [
+    "DEFAULT_MAX_FILES",
+    "DEFAULT_MAX_FILE_SIZE",
     "DEFAULT_MAX_QUEUE",
     "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
@@ -48,6 +50,8 @@ DEFAULT_MODEL = "qwen-2.5"
 DEFAULT_REASONING_TAGS = ("<think>", "</think>")
 DEFAULT_MAX_QUEUE = 10_000
 DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
+DEFAULT_MAX_FILES = 20
+DEFAULT_MAX_FILE_SIZE = 512 * 2**20
 HUB = "https://huggingface.co"
 
 # The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
@@ -57,7 +61,19 @@ History = Literal["auto", "split", "native"]
 Strategy = Literal["sticky", "least_queue"]
 """Which of several Spaces is asked first."""
 
-InputRole = Literal["prompt", "history", "system", "model", "max_tokens", "temperature", "top_p"]
+InputRole = Literal[
+    "prompt",
+    "history",
+    "system",
+    "model",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "image",
+    "audio",
+    "video",
+    "file",
+]
 """The use of an app's input in a chat."""
 
 _SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
@@ -136,6 +152,8 @@ class SpaceOptions(TypedDict, total=False):
     reasoning_tags: tuple[str, str] | None
     headers: Mapping[str, str]
     max_size: int
+    max_files: int
+    max_file_size: int
     max_queue: int
     hub: str
     models: Mapping[str, str]
@@ -181,6 +199,8 @@ class SpaceConfig:
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
             characters of a reply, with its thoughts and notices, and of the chat's value. More is
             a `ProtocolError`, so that no server fills the memory.
+        max_files: The most pictures and files that a chat may have; more are an `UploadError`.
+        max_file_size: The most bytes that one of them, or a file of a reply, may have.
         max_queue: How many events of a stream a blocking caller may be behind; from there on the
             stream waits for the caller, and the server with it.
         hub: The address of the Hugging Face hub. It is asked about a Space on Hugging Face that
@@ -213,6 +233,8 @@ class SpaceConfig:
     sampling: Mapping[str, float] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # may hold a secret
     max_size: int = DEFAULT_MAX_SIZE
+    max_files: int = DEFAULT_MAX_FILES
+    max_file_size: int = DEFAULT_MAX_FILE_SIZE
     max_queue: int = DEFAULT_MAX_QUEUE
     hub: str = HUB
     models: Mapping[str, str] = field(default_factory=dict)
@@ -233,8 +255,11 @@ class SpaceConfig:
         check_headers(self.headers)
         if self.max_retries < 0:
             raise ValueError(f"max_retries={self.max_retries!r}: 0 or more.")
-        if self.max_size <= 0:
-            raise ValueError(f"max_size={self.max_size!r}: bytes above 0.")
+        for name in ("max_size", "max_file_size"):
+            if (size := getattr(self, name)) <= 0:
+                raise ValueError(f"{name}={size!r}: bytes above 0.")
+        if self.max_files < 0:
+            raise ValueError(f"max_files={self.max_files!r}: a number of files from 0 on.")
         if self.max_queue <= 0:
             raise ValueError(f"max_queue={self.max_queue!r}: events above 0.")
         if self.history not in get_args(History):

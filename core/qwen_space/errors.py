@@ -15,6 +15,7 @@
         ├── QuotaError
         ├── AuthenticationError
         ├── SpaceUnavailableError
+        ├── UploadError
         └── EndpointError
             └── ModelNotOfferedError
 
@@ -47,6 +48,7 @@ __all__ = [
     "SpaceUnreachableError",
     "StreamInterruptedError",
     "TransportError",
+    "UploadError",
 ]
 
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
@@ -392,6 +394,26 @@ class SpaceUnavailableError(SpaceError):
         )
         again = _again(self.retry_after)
         return f"{self.url} is not available: {self.detail.rstrip('. ')}.{again} {remedy}"
+
+
+class UploadError(SpaceError):
+    """A picture or a file could not be given to the app; the prompt was not sent.
+
+    Attributes:
+        name: The file's name.
+        reason: The reason.
+        remedy: The way out; None is the general one.
+    """
+
+    def __init__(self, name: str, reason: str, remedy: str | None = None) -> None:
+        super().__init__(name, reason, remedy)
+        self.name = name
+        self.reason = reason
+        self.remedy = remedy
+
+    def _said(self) -> str:
+        remedy = self.remedy or "Give another file, or leave it out of the message."
+        return f"{self.name!r} was not uploaded: {self.reason.rstrip('. ')}. {remedy}"
 
 
 class EndpointError(SpaceError):

@@ -12,13 +12,16 @@ __all__ = [
     "Completed",
     "Event",
     "EventStream",
+    "FileReceived",
     "Notice",
     "Queued",
+    "ReplyFile",
     "Rewritten",
     "SpaceFailure",
     "Started",
     "TextDelta",
     "ThinkingDelta",
+    "Uploading",
     "last",
 ]
 
@@ -153,6 +156,49 @@ class SpaceFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploading:
+    """Files of the chat are on their way to the app.
+
+    Attributes:
+        sent: The bytes sent so far, of all files.
+        total: The bytes of all files.
+    """
+
+    sent: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFile:
+    """A picture, a sound or another file in a reply. `SpaceClient.download` fetches its bytes.
+
+    Attributes:
+        url: Its address at the app, or elsewhere if the app says so.
+        kind: "image", "audio", "video" or "file".
+        mime_type: Its type, such as "image/png"; None if nothing tells it.
+        name: Its name; None if it has none.
+        size: Its size in bytes as the app tells it, or None.
+    """
+
+    url: str
+    kind: str = "file"
+    mime_type: str | None = None
+    name: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReceived:
+    """A file has appeared in the reply.
+
+    Attributes:
+        file: The file.
+    """
+
+    file: ReplyFile
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The reply is complete. Always the last event, and always there unless an error was raised.
 
@@ -168,6 +214,7 @@ class Completed:
             by a blank line.
         space: Which of several Spaces answered, as it was given; None where there is one only.
         failures: The Spaces that were asked before it, in order.
+        files: The files in the reply, in order; `text` does not name them.
     """
 
     text: str
@@ -178,9 +225,20 @@ class Completed:
     thinking: str = ""
     space: str | None = None
     failures: tuple[SpaceFailure, ...] = ()
+    files: tuple[ReplyFile, ...] = ()
 
 
-Event = Queued | Started | ThinkingDelta | TextDelta | Rewritten | Notice | Completed
+Event = (
+    Queued
+    | Started
+    | ThinkingDelta
+    | TextDelta
+    | Rewritten
+    | FileReceived
+    | Notice
+    | Uploading
+    | Completed
+)
 
 
 E = TypeVar("E")

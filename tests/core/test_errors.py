@@ -25,6 +25,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
     TransportError,
+    UploadError,
 )
 
 URL = "https://a-b.hf.space"
@@ -59,6 +60,8 @@ ERRORS = [
     (SpaceUnavailableError(URL, "HTTP 503: x", status=503), "HTTP 503: x. Open", "Open its page"),
     (EndpointError("None fits. Name one as endpoint."), "None fits", "Name one"),
     (ModelNotOfferedError("It offers: 7B. Take that."), "It offers: 7B", "Take that"),
+    (UploadError("a.png", "too large."), "'a.png' was not uploaded: too large. ", "leave it out"),
+    (UploadError("a.png", "no", "Do this."), "was not uploaded: no. Do this.", "Do this."),
     (ProtocolError("No JSON."), "No JSON", "No JSON"),
     (NoSpaceAnsweredError([(URL, QueueFullError("Full"))]), f"(1) {URL}: Full. Too", "space find"),
     (ContextOverflowError(9, 8, "M"), "has 9 tokens, but M takes 8", "summarize earlier messages"),

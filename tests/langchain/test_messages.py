@@ -15,6 +15,8 @@ from langchain_core.messages import (
 )
 
 from langchain_qwen_space.messages import to_core_messages
+from qwen_space import Media
+from qwen_space.chat.media import PLACEHOLDER
 
 LINES = [{"type": "text", "text": "Paris: 21"}, {"type": "text", "text": "Oslo: 3"}]
 FILE = base64.b64encode("a ü".encode()).decode()
@@ -52,15 +54,18 @@ def test_text_in_other_forms_is_text(kind: type[BaseMessage]) -> None:
     assert text_of(kind(content=blocks, tool_call_id="1")) == "a\na ü"
 
 
-def test_a_picture_in_a_result_becomes_a_line_that_says_so() -> None:
-    message = ToolMessage([LINES[0], IMAGE], tool_call_id="1")  # type: ignore[list-item]
+@pytest.mark.parametrize("kind", [HumanMessage, ToolMessage])
+def test_a_picture_is_media_with_a_place_in_the_text(kind: type[BaseMessage]) -> None:
+    [message] = to_core_messages([kind(content=[LINES[0], IMAGE], tool_call_id="1")])
 
-    assert text_of(message) == "Paris: 21\n[image: left out, as only text can be read here]"
+    assert message.text == f"Paris: 21\n{PLACEHOLDER}"
+    assert message.media == (Media("image", data=b"i\xa6\x9a", mime_type="image/png"),)
 
 
-def test_a_picture_in_a_question_is_refused() -> None:
-    with pytest.raises(ValueError, match="type 'image' cannot be sent"):
-        text_of(HumanMessage([IMAGE]))
+def test_the_models_own_picture_becomes_a_line() -> None:
+    message = AIMessage(["See:", {"type": "image", "url": "http://x/y.png"}])
+
+    assert text_of(message) == "See:[image: left out, as only text can be read here]"
 
 
 def test_the_name_of_whoever_speaks_goes_with_the_message() -> None:

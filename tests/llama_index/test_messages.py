@@ -21,6 +21,8 @@ from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
 from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.messages import to_core_messages
+from qwen_space import Media
+from qwen_space.chat.media import PLACEHOLDER
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools import Message, ToolCall
 
@@ -94,7 +96,7 @@ MESSAGES = [
     ),
     pytest.param(
         ChatMessage([TextBlock(text="a"), ImageBlock(image=b"x")], role="tool"),
-        Message("tool", "a\n[image: left out, as only text can be read here]"),
+        Message("tool", f"a\n{PLACEHOLDER}", media=(Media("image", data=b"x"),)),
         id="picture-in-a-result",
     ),
     pytest.param(
@@ -139,7 +141,7 @@ def test_every_role_keeps_its_name(role: MessageRole) -> None:
         pytest.param(AudioBlock(audio=b"x", format="wav"), "audio", id="audio"),
         pytest.param(VideoBlock(video=b"x", video_mimetype="video/mp4"), "video", id="video"),
         pytest.param(
-            DocumentBlock(data=b"x", document_mimetype="application/pdf"), "document", id="document"
+            DocumentBlock(data=b"x", document_mimetype="application/pdf"), "file", id="document"
         ),
         pytest.param(
             CitableBlock(title="t", source="s", content=[ImageBlock(image=b"x")]),
@@ -152,7 +154,7 @@ async def test_what_is_no_text_is_refused_before_anything_is_sent(
     ask: Any, space: Any, llm: QwenSpace, block: Any, kind: str
 ) -> None:
     for endpoint in ("chat", "achat", "stream_chat", "astream_chat"):
-        with pytest.raises(ValueError, match=f"'{kind}' cannot be sent: a Space takes text only"):
+        with pytest.raises(ValueError, match=f"'{kind}' cannot be sent: a Space takes text"):
             await ask(llm, endpoint, [ChatMessage([TextBlock(text="See:"), block])])
 
     assert space.joins == []

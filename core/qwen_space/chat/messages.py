@@ -1,4 +1,4 @@
-"""Turns: the messages of a chat as plain text."""
+"""Turns: the messages of a chat, as text with media."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Turn", "join_parts", "part_text", "to_turns"]
+from qwen_space.chat.media import PLACEHOLDER, Media, describe_media, drop_media, to_media
+
+__all__ = ["Turn", "is_text", "join_parts", "part_text", "split_parts", "to_turns"]
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _LONGEST_NAME = 64  # characters, as in OpenAI's protocol
@@ -26,17 +29,21 @@ _TEXT_FORMATS = ("json", "xml", "yaml", "csv", "javascript", "toml")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a chat as plain text, which is all that a Space takes.
+    """One message of a chat.
 
     Attributes:
         role: "system", "developer", "user", "assistant", "tool", or any other name.
-        text: The text.
+        text: The text, with a `PLACEHOLDER` on a line of its own for each media.
         name: The name of the person or agent, where several have the same role.
+        media: The pictures and files of the message, in order.
+        is_result: Whether it has results of tools, whose media may be left out.
     """
 
     role: str
     text: str
     name: str | None = None
+    media: tuple[Media, ...] = ()
+    is_result: bool = False
 
     @property
     def is_system(self) -> bool:
@@ -50,22 +57,33 @@ class Turn:
         return name.encode("utf-8", "replace").decode()  # no half of a surrogate pair
 
     @property
+    def bare_text(self) -> str:
+        """The text without the places of media, for an app that gets the media beside it."""
+        return drop_media(self.text) if self.media else self.text
+
+    @property
+    def described_text(self) -> str:
+        """The text with a line in the place of each media, such as `[image: cat.png]`."""
+        return describe_media(self.text, self.media) if self.media else self.text
+
+    @property
     def labelled_text(self) -> str:
-        """The text behind the name, for an app that has no place for names.
+        """The bare text behind the name, for an app that has no place for names.
 
         The assistant's own turns have none, as the model would begin its replies with it.
         """
-        return f"{self.label}: {self.text}" if self.label and self.role == "user" else self.text
+        text = self.bare_text
+        return f"{self.label}: {text}" if self.label and self.role == "user" else text
 
 
 def to_turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
     """Convert plain `{"role": ..., "content": ..., "name": ...}` messages to turns.
 
-    `content` is a string, None, or a list of strings and of parts as `part_text` takes them, which
-    are joined by line breaks. `name` may be missing.
+    `content` is a string, None, or a list of parts as `split_parts` takes them. `name` may be
+    missing.
 
     Raises:
-        ValueError: A message has no role, or a part that is no text.
+        ValueError: A message has no role, or a part that is neither text nor media.
     """
     return [_to_turn(message) for message in messages]
 
@@ -77,7 +95,45 @@ def _to_turn(message: Mapping[str, Any]) -> Turn:
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
     name = message.get("name")
-    return Turn(role, join_parts(map(part_text, parts)), name if isinstance(name, str) else None)
+    is_result = role in {"tool", "function"}
+    text, media = split_parts(parts, is_result=is_result)
+    return Turn(role, text, name if isinstance(name, str) else None, media, is_result)
+
+
+def split_parts(parts: Iterable[Any], *, is_result: bool = False) -> tuple[str, tuple[Media, ...]]:
+    """Return the text of a message's parts, each on a line of its own, and their media.
+
+    Args:
+        parts: Strings, mappings as `part_text` or `to_media` takes them, `Media`, and `Path`.
+        is_result: Whether they belong to a tool's result, as for `part_text`.
+
+    Returns:
+        The text, with a `PLACEHOLDER` for each media, and the media.
+
+    Raises:
+        ValueError: A part is of another type.
+    """
+    texts: list[str] = []
+    media: list[Media] = []
+    for part in parts:
+        found = _find_media(part)
+        texts.append(part_text(part, is_result=is_result) if found is None else PLACEHOLDER)
+        media += [] if found is None else [found]
+    if not media:
+        return join_parts(texts), ()
+    # Theirs are the only ones then, so that each stands for its media.
+    own = [each if each == PLACEHOLDER else each.replace(PLACEHOLDER, "") for each in texts]
+    return join_parts(own), tuple(media)
+
+
+def _find_media(part: Any) -> Media | None:
+    if isinstance(part, Media):
+        return part
+    if isinstance(part, Path):
+        return Media.from_path(part)
+    if isinstance(part, Mapping) and _read_part(part) is None:
+        return to_media(part)
+    return None
 
 
 def join_parts(texts: Iterable[str | None]) -> str:
@@ -97,7 +153,7 @@ def part_text(part: Any, *, is_result: bool = False) -> str:
             so a line stands in its place.
 
     Raises:
-        ValueError: The part is something else, such as an image.
+        ValueError: The part is something else.
     """
     if part is None:
         return ""
@@ -109,8 +165,8 @@ def part_text(part: Any, *, is_result: bool = False) -> str:
     if is_result:
         return f"[{kind}: left out, as only text can be read here]"
     raise ValueError(
-        f"A part of type {kind!r} cannot be sent: a Space takes text only. Leave it out of the "
-        "message, or describe it in words."
+        f"A part of type {kind!r} cannot be sent: a Space takes text, pictures and files. Leave it "
+        "out of the message, or describe it in words."
     )
 
 
@@ -161,7 +217,7 @@ def _read_source(source: Any) -> str | None:
             return _string(source.get("data"))
         case "content":
             return _nested(source.get("content"))
-        case "base64" if _is_text(source.get("media_type")):
+        case "base64" if is_text(source.get("media_type")):
             return _decode(source.get("data"))
     return None
 
@@ -173,14 +229,16 @@ def _read_file(part: Mapping[str, Any]) -> str | None:
     inner = part.get("file")
     if isinstance(inner, Mapping):
         head, _, data = str(inner.get("file_data", "")).partition(",")
-        is_text = head.startswith("data:") and _is_text(head[len("data:") :])
-        return _titled({"title": inner.get("filename")}, _decode(data)) if is_text else None
-    if _is_text(part.get("mime_type")):
+        if not head.startswith("data:") or not is_text(head[len("data:") :]):
+            return None
+        return _titled({"title": inner.get("filename")}, _decode(data))
+    if is_text(part.get("mime_type")):
         return _decode(part.get("base64") or part.get("data"))
     return None
 
 
-def _is_text(mime_type: Any) -> bool:
+def is_text(mime_type: Any) -> bool:
+    """Whether a file of this type is text."""
     kind = str(mime_type or "").partition(";")[0].strip().lower()
     return kind.startswith("text/") or kind.rpartition("/")[2].rpartition("+")[2] in _TEXT_FORMATS
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from qwen_space.chat.messages import Turn
+from qwen_space.chat.media import Media
+from qwen_space.chat.messages import Turn, split_parts
 
 __all__ = [
     "DEFAULT_SYSTEM_PROMPT",
     "RenderedPrompt",
     "check_prompt",
     "effective_messages",
+    "make_chat",
     "pair_turns",
     "render_prompt",
 ]
@@ -26,7 +29,7 @@ class RenderedPrompt:
 
     Attributes:
         system: The system prompt; None when the chat has no system message.
-        prompt: The prompt, never empty.
+        prompt: The prompt; empty only beside media.
     """
 
     system: str | None
@@ -55,7 +58,9 @@ def render_prompt(chat: Sequence[Turn], *, system_apart: bool = True) -> Rendere
     system = [turn.text for turn in chat if turn.is_system and system_apart]
     spoken = [turn for turn in chat if not (turn.is_system and system_apart)]
     if len(spoken) == 1 and spoken[0].role == "user":
-        prompt = spoken[0].labelled_text if check_prompt(spoken[0].text) else ""
+        if not spoken[0].media:
+            check_prompt(spoken[0].text)
+        prompt = spoken[0].labelled_text
     else:
         prompt = "\n".join([*map(_line, spoken), "Assistant:"])
     return RenderedPrompt("\n".join(system) if system else None, prompt)
@@ -93,6 +98,21 @@ def effective_messages(
     return [Turn("system", given), *(Turn(turn.role, turn.labelled_text) for turn in spoken)]
 
 
+def make_chat(
+    prompt: str, system: str | None = None, files: Sequence[Path | Media] = ()
+) -> list[Turn]:
+    """Return the chat that asks one question.
+
+    Raises:
+        ValueError: The prompt is empty, and there is no file.
+    """
+    text, media = split_parts([*files, prompt])
+    if not media:
+        check_prompt(prompt)
+    before = [] if system is None else [Turn("system", system)]
+    return [*before, Turn("user", text, media=media)]
+
+
 def check_prompt(prompt: str) -> str:
     """Return `prompt` if it has any text.
 
@@ -118,4 +138,5 @@ def _check_text(turn: Turn) -> None:
 
 def _line(turn: Turn) -> str:
     role = f"{turn.role[:1].upper()}{turn.role[1:]}"
-    return f"{role} ({turn.label}): {turn.text}" if turn.label else f"{role}: {turn.text}"
+    said = turn.described_text
+    return f"{role} ({turn.label}): {said}" if turn.label else f"{role}: {said}"

@@ -18,13 +18,16 @@ from qwen_space.chat_model.response_format import JSONCutter, ResponseFormat
 from qwen_space.events import (
     Completed,
     Event,
+    FileReceived,
     Notice,
     Queued,
+    ReplyFile,
     Rewritten,
     SpaceFailure,
     Started,
     TextDelta,
     ThinkingDelta,
+    Uploading,
 )
 from qwen_space.tokens import Usage
 from qwen_space.tools import (
@@ -44,7 +47,7 @@ from qwen_space.tools.calls import new_call_id
 
 __all__ = ["CallEvent", "ChatReply", "Part", "ReplyReader", "StatusEvent", "Thought"]
 
-StatusEvent = Queued | Started | Notice
+StatusEvent = Queued | Started | Notice | Uploading | FileReceived
 
 _EMPTY = "Your answer is empty. Answer in words, or with a function call within <tool_call> tags."
 
@@ -88,6 +91,7 @@ class ChatReply:
             back.
         space: Which of several Spaces answered, as it was given; None where there is one only.
         failures: The Spaces that were asked before it, in order.
+        files: The pictures and files in the reply, in order.
     """
 
     text: str
@@ -105,6 +109,7 @@ class ChatReply:
     changed: frozenset[str] = frozenset()
     space: str | None = None
     failures: tuple[SpaceFailure, ...] = ()
+    files: tuple[ReplyFile, ...] = ()
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
@@ -377,6 +382,7 @@ class ReplyReader:
             waited=self._waited,
             space=completed.space,
             failures=tuple(each for reply in self._replies for each in reply.failures),
+            files=completed.files,
         )
         return replace(reply, changed=self._out.changed(reply))
 

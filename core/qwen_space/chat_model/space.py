@@ -11,18 +11,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from qwen_space.chat.messages import Turn, to_turns
-from qwen_space.chat.prompt import check_prompt, render_prompt
+from qwen_space.chat.prompt import make_chat, render_prompt
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.client_pool import ClientPool
 from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
 from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
 from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
-from qwen_space.events import Completed, Event, EventStream, last
+from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.spaces import SpaceLike, make_config
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from typing_extensions import Self, Unpack
 
+    from qwen_space.chat.media import Media
     from qwen_space.client.client import SpaceClient
     from qwen_space.client.login import Login
     from qwen_space.config import SpaceOptions, Timeouts
@@ -79,25 +82,32 @@ class Space:
     # Blocking
 
     def complete(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> Completed:
         """Ask, and return the whole reply.
 
         Args:
             prompt: The text to answer.
             system: The system prompt; None is the client's, or else the Space's own.
+            files: Pictures and other files, which are uploaded to the app.
             **options: See `CallOptions`.
 
         Returns:
             The reply: its `text`, the seconds it took (`duration`), and more.
 
         Raises:
-            ValueError: The prompt is empty, or an option cannot be right.
+            ValueError: The prompt is empty, an option cannot be right, or the app takes no such
+                file.
             QwenSpaceError: The Space cannot be reached, refuses, fails, or breaks off; the
                 error's `text` is the part of the reply that had arrived.
             RuntimeError: The caller runs in the client's own event loop.
         """
-        return self.chat(_chat(prompt, system), **options)
+        return self.chat(make_chat(prompt, system, files), **options)
 
     def chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
@@ -117,7 +127,12 @@ class Space:
         return run_sync(lambda: self.achat(chat, **options))
 
     def stream(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> SyncEventStream:
         """Ask, and return the events of the reply: an iterator and a context manager.
 
@@ -125,7 +140,7 @@ class Space:
         block, or of the iterator closes the connection, which stops the job on the server.
         Arguments and errors are those of `complete`; the last event is `Completed`.
         """
-        return self.stream_chat(_chat(prompt, system), **options)
+        return self.stream_chat(make_chat(prompt, system, files), **options)
 
     def stream_chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
@@ -158,13 +173,29 @@ class Space:
     ) -> None:
         self.close()
 
+    def download(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
+        """Return the bytes of a file in a reply, as `SpaceClient.download`."""
+        _import_client()
+        return run_sync(lambda: self.adownload(file, max_size=max_size))
+
     # Asynchronous
 
+    async def adownload(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
+        """Return the bytes of a file in a reply, as `SpaceClient.download`."""
+        async with AsyncExitStack() as stack:
+            client = await self._enter_client(stack)
+            return await client.download(file, max_size=max_size)
+
     async def acomplete(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> Completed:
         """Do as `complete`, for asynchronous callers."""
-        return await self.achat(_chat(prompt, system), **options)
+        return await self.achat(make_chat(prompt, system, files), **options)
 
     async def achat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
@@ -173,10 +204,15 @@ class Space:
         return await last(self.astream_chat(messages, **options))
 
     def astream(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> EventStream[Event]:
         """Ask, and stream the events of the reply, as `SpaceClient.stream`: `async with` it."""
-        return self.astream_chat(_chat(prompt, system), **options)
+        return self.astream_chat(make_chat(prompt, system, files), **options)
 
     def astream_chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
@@ -223,6 +259,7 @@ class Space:
         return events
 
     async def _enter_client(self, stack: AsyncExitStack) -> SpaceClient:
+        """Return a client, which the stack gives back."""
         if not hasattr(sys.modules.get("qwen_space.client.client"), "SpaceClient"):  # or half of it
             # It would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(_import_client)
@@ -240,7 +277,7 @@ class Space:
         return client
 
     def _remember(self, client: SpaceClient) -> None:
-        """Keep what a client has found of the app."""
+        """Keep a client's finding about the app."""
         if client.found is not None:
             self._known = client.config, client.found
         else:
@@ -285,11 +322,6 @@ class SyncEventStream(AbstractContextManager["SyncEventStream"], Iterator[Event]
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _chat(prompt: str, system: str | None) -> list[Turn]:
-    chat = [] if system is None else [Turn("system", system)]
-    return [*chat, Turn("user", check_prompt(prompt))]
 
 
 def _checked(messages: Sequence[Mapping[str, Any] | Turn], options: CallOptions) -> list[Turn]:

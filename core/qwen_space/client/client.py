@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from qwen_space.chat.messages import Turn, to_turns
-from qwen_space.chat.prompt import check_prompt, render_prompt
+from qwen_space.chat.prompt import make_chat, render_prompt
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
@@ -30,7 +30,10 @@ from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
 from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import run_prerequisite, submit_job
+from qwen_space.client.upload import Upload
 from qwen_space.config import (
+    DEFAULT_MAX_FILE_SIZE,
+    DEFAULT_MAX_FILES,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
     DEFAULT_REASONING_TAGS,
@@ -45,7 +48,7 @@ from qwen_space.config import (
     check_options,
 )
 from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
-from qwen_space.events import Completed, Event, EventStream, last
+from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
 from qwen_space.spaces import SpaceLike, make_config
@@ -53,9 +56,12 @@ from qwen_space.spaces import SpaceLike, make_config
 if TYPE_CHECKING:
     import os
     import ssl
+    from pathlib import Path
 
     import aiohttp
     from typing_extensions import Self, Unpack
+
+    from qwen_space.chat.media import Media
 
 __all__ = ["SpaceClient"]
 
@@ -100,6 +106,8 @@ class SpaceClient:
         hub: The address of the Hugging Face hub, which is asked about Spaces that do not answer.
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
             characters of a reply.
+        max_files: The most pictures and files that a chat may have.
+        max_file_size: The most bytes that one of them, or a file of a reply, may have.
         session: An aiohttp session to use. The client closes only one that it made itself, and
             only there does it wait, aside, for the end of a reply to keep its connection.
 
@@ -129,6 +137,8 @@ class SpaceClient:
         headers: Mapping[str, str] | None = None,
         hub: str = HUB,
         max_size: int = DEFAULT_MAX_SIZE,
+        max_files: int = DEFAULT_MAX_FILES,
+        max_file_size: int = DEFAULT_MAX_FILE_SIZE,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         config = make_config(
@@ -151,6 +161,8 @@ class SpaceClient:
             headers=headers or {},
             hub=hub,
             max_size=max_size,
+            max_files=max_files,
+            max_file_size=max_file_size,
         )
         self._open(config, session)
 
@@ -229,7 +241,12 @@ class SpaceClient:
     # Asking
 
     def stream(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> EventStream[Event]:
         """Ask, and stream the events of the reply.
 
@@ -241,24 +258,29 @@ class SpaceClient:
         Args:
             prompt: The text to answer.
             system: The system prompt; None is the client's, or else the Space's own.
+            files: Pictures and other files. They are uploaded when the events are read.
             **options: See `CallOptions`.
 
         Returns:
             A context manager that gives an iterator of events; the last is `Completed`.
 
         Raises:
-            ValueError: The prompt is empty, or the app does not offer the model or an input.
+            ValueError: The prompt is empty, or the app has no such input, or takes no such file.
             QwenSpaceError: The Space cannot be reached, refuses, fails, or breaks off; the
                 error's `text` is the part of the reply that had arrived.
         """
-        chat = [] if system is None else [Turn("system", system)]
-        return self._stream([*chat, Turn("user", check_prompt(prompt))], options)
+        return self._stream(make_chat(prompt, system, files), options)
 
     async def complete(
-        self, prompt: str, *, system: str | None = None, **options: Unpack[CallOptions]
+        self,
+        prompt: str,
+        *,
+        system: str | None = None,
+        files: Sequence[Path | Media] = (),
+        **options: Unpack[CallOptions],
     ) -> Completed:
         """Ask, and return the whole reply; arguments and errors are those of `stream`."""
-        return await last(self.stream(prompt, system=system, **options))
+        return await last(self.stream(prompt, system=system, files=files, **options))
 
     def stream_chat(
         self, messages: Sequence[Mapping[str, Any] | Turn], **options: Unpack[CallOptions]
@@ -341,6 +363,23 @@ class SpaceClient:
             answer = await self._transport.json("GET", url, deadline)
         size = answer.get("queue_size") if isinstance(answer, dict) else None
         return size if isinstance(size, int) else None
+
+    async def download(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
+        """Return the bytes of a file in a reply.
+
+        The token and the login go to the Space's own address only.
+
+        Args:
+            file: The file, from `Completed.files`.
+            max_size: The most bytes to take; None is `max_file_size`.
+
+        Raises:
+            ProtocolError: There are more.
+            QwenSpaceError: It cannot be had.
+        """
+        limit = self.config.max_file_size if max_size is None else max_size
+        async with self._use():
+            return await self._transport.download(file.url, Deadline(self.config.timeouts), limit)
 
     @property
     def found(self) -> Endpoint | None:
@@ -428,34 +467,53 @@ class SpaceClient:
         options: CallOptions,
         deadline: Deadline,
     ) -> AsyncIterator[Event]:
-        """Ask the endpoint; the stack closes the stream."""
-        stop = options.get("stop") or ()
-        scanner = StopScanner(stop)
+        """Upload the media of a chat and ask the endpoint; the stack closes the stream."""
         transport = self._transport.with_headers(options.get("headers"))
-        asked = await self._question(chat, options, deadline)
-        endpoint = asked.endpoint
+        question = await self._question(chat, options, deadline)
+        stop = options.get("stop") or ()
+        media = question.every_media
+        if not media:
+            return await self._submitted(stack, transport, question, stop, deadline)
+        upload = Upload(transport, question.endpoint.prefix, media, deadline)
+        progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
+
+        async def events() -> AsyncGenerator[Event, None]:
+            async for uploading in progress:
+                yield uploading
+            question.files = upload.files
+            async for event in await self._submitted(stack, transport, question, stop, deadline):
+                yield event
+
+        return await stack.enter_async_context(contextlib.aclosing(events()))
+
+    async def _submitted(
+        self,
+        stack: contextlib.AsyncExitStack,
+        transport: Transport,
+        question: Question,
+        stop: str | Sequence[str],
+        deadline: Deadline,
+    ) -> AsyncIterator[Event]:
+        """Run the steps of a question, submit its job, and return the events of the reply."""
+        scanner = StopScanner(stop)
+        endpoint = question.endpoint
         session_hash = uuid.uuid4().hex
-        for step in asked.steps:
-            join = self._join(step, asked.data(step), session_hash)
-            asked.receive(step, await _run_step(transport, step, join, deadline))
-        join = self._join(endpoint, asked.data(endpoint), session_hash)
+        for step, files in question.calls:
+            join = self._join(step, question.data(step, files), session_hash)
+            if step is not endpoint:
+                question.receive(step, await _run_step(transport, step, join, deadline))
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
             submission = await submit_job(
-                transport,
-                endpoint,
-                join,
-                deadline,
-                may_call=may_call,
-                prompt=asked.prompt,
+                transport, endpoint, join, deadline, may_call=may_call, prompt=question.prompt
             )
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise
             explained.may_have_run = exc.may_have_run
             raise explained from exc
-        model = None if asked.model is None else str(asked.model)
+        model = None if question.model is None else str(question.model)
         reply = EventStreamReader(submission, deadline, model, _sending(transport, join, deadline))
         events = reply.events()
         stack.push_async_callback(events.aclose)

@@ -9,8 +9,8 @@ import io
 import json
 import ssl
 import warnings
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,18 +34,38 @@ from qwen_space.errors import (
     SpaceUnreachableError,
 )
 
-__all__ = ["Transport"]
+__all__ = ["Content", "Transport"]
 
 # Gradio's server closes idle connections after 5 seconds. A join that is sent on such a one is
 # lost, and must not be repeated; so none is kept that long.
 _KEEP_ALIVE = 3.0
 
+_JSON = "application/json"
 _EVENTS = "text/event-stream"
 _FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT = f"qwen-space/{__version__}"
 
 _HUB_SECONDS = 10.0  # a hub that takes longer is done without
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The body of a request.
+
+    Attributes:
+        type: Its `Content-Type`.
+        size: Its bytes.
+        open: Returns it, anew for each try.
+    """
+
+    type: str
+    size: int
+    open: Callable[[], io.BytesIO | AsyncIterable[bytes | memoryview]]
+
+
+def _content(kind: str, data: bytes) -> Content:
+    return Content(kind, len(data), lambda: io.BytesIO(data))  # aiohttp warns of large bytes
 
 
 class Transport:
@@ -174,9 +194,28 @@ class Transport:
             ProtocolError: The answer is not JSON.
             QwenSpaceError: There is no answer, or it is a refusal.
         """
-        headers = self._headers("application/json")
-        response = await self._send_to_app(method, url, deadline, headers, body)
+        content = None if body is None else _content(_JSON, json.dumps(body).encode())
+        response = await self._send_to_app(method, url, deadline, self._headers(_JSON), content)
         return await self._parsed(url, response, deadline)
+
+    async def post(self, url: str, deadline: Deadline, content: Content) -> Any:
+        """Send any content to the Space and return the JSON of its answer; errors as of `json`."""
+        response = await self._send_to_app("POST", url, deadline, self._headers(_JSON), content)
+        return await self._parsed(url, response, deadline)
+
+    async def download(self, url: str, deadline: Deadline, max_size: int) -> bytes:
+        """Return the bytes at an address, to which secrets are sent only if it is the Space's own.
+
+        Raises:
+            ProtocolError: There are more bytes than `max_size`.
+            QwenSpaceError: There is no answer, or it is a refusal.
+        """
+        if _origin(url) == _origin(self.config.url):
+            response = await self._send_to_app("GET", url, deadline, self._headers("*/*"))
+        else:
+            response = await self._send("GET", url, deadline, {"User-Agent": _USER_AGENT})
+        async with response:
+            return await self._whole(Body(response, deadline), max_size)
 
     async def _parsed(self, url: str, response: aiohttp.ClientResponse, deadline: Deadline) -> Any:
         """Return the JSON of a response, which is closed then."""
@@ -187,14 +226,15 @@ class Transport:
         except (ValueError, RecursionError) as exc:
             raise ProtocolError(f"{url} did not answer with JSON: {text[:200]!r}") from exc
 
-    async def _whole(self, body: Body) -> bytes:
+    async def _whole(self, body: Body, max_size: int | None = None) -> bytes:
         """Return a body, which may not be without end."""
+        limit = self.config.max_size if max_size is None else max_size
         whole = bytearray()
         while data := await body.read():
             whole += data
-            if len(whole) > self.config.max_size:
+            if len(whole) > limit:
                 raise ProtocolError(
-                    f"{body.url} answered with more than {self.config.max_size} bytes; "
+                    f"{body.url} answered with more than {limit} bytes; "
                     "raise max_size if that is to be expected."
                 )
         return bytes(whole)
@@ -224,17 +264,22 @@ class Transport:
         )
 
     async def _send_to_app(
-        self, method: str, url: str, deadline: Deadline, headers: dict[str, str], body: Any = None
+        self,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        headers: dict[str, str],
+        content: Content | None = None,
     ) -> aiohttp.ClientResponse:
         """Send a request, again after a login where the app wants one: it has refused it whole."""
         cookie = self._login.cookie
         try:
-            return await self._send(method, url, deadline, self._logged_in(headers), body)
+            return await self._send(method, url, deadline, self._logged_in(headers), content)
         except AuthenticationError as exc:
             if self.config.auth is None or exc.detail != NOT_LOGGED_IN:
                 raise
         await self._log_in(cookie, deadline)
-        return await self._send(method, url, deadline, self._logged_in(headers), body)
+        return await self._send(method, url, deadline, self._logged_in(headers), content)
 
     def _logged_in(self, headers: dict[str, str]) -> dict[str, str]:
         """Return headers with the cookie of the login, beside any that the caller gave."""
@@ -251,9 +296,8 @@ class Transport:
             if self._login.cookie != refused:
                 return
             url = f"{self.config.url}/login"
-            headers = {**self._headers("application/json"), "Content-Type": _FORM}
-            form = io.BytesIO(login_form(self.config.auth))
-            response = await self._request("POST", url, deadline, headers, form)
+            form = _content(_FORM, login_form(self.config.auth))
+            response = await self._request("POST", url, deadline, self._headers(_JSON), form)
             async with response:
                 said = await Body(response, deadline).read_error()
                 if response.status != 200:
@@ -261,14 +305,15 @@ class Transport:
                 self._login.take(url, response.cookies)
 
     async def _send(
-        self, method: str, url: str, deadline: Deadline, headers: dict[str, str], body: Any = None
+        self,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        headers: dict[str, str],
+        content: Content | None = None,
     ) -> aiohttp.ClientResponse:
         """Send a request and return its response, whose status is 200; the caller closes it."""
-        data = None
-        if body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
-            data = io.BytesIO(json.dumps(body).encode())  # aiohttp warns of large bytes
-        response = await self._request(method, url, deadline, headers, data)
+        response = await self._request(method, url, deadline, headers, content)
         if response.status != 200:
             async with response:
                 said = await Body(response, deadline).read_error()
@@ -284,7 +329,7 @@ class Transport:
         url: str,
         deadline: Deadline,
         headers: dict[str, str],
-        data: io.BytesIO | None,
+        content: Content | None,
     ) -> aiohttp.ClientResponse:
         """Send a request and return its response; the caller closes it."""
         session, proxy = self._opened_session(), self._proxy(url)
@@ -296,7 +341,10 @@ class Transport:
                 remedy=f"{proxy.remedy} SpaceClient also takes a session that speaks SOCKS.",
             )
         tls = await self._tls(url, proxy)
-        size = 0 if data is None else len(data.getbuffer())
+        size, data = 0, None
+        if content is not None:
+            size, data = content.size, content.open()
+            headers = {**headers, "Content-Type": content.type, "Content-Length": str(size)}
         with map_aiohttp_errors(url, deadline.timeouts, proxy):
             async with deadline.limit_head(size):
                 return await session.request(
@@ -362,3 +410,8 @@ class Transport:
         given = {**self.config.headers, **self.call_headers}
         given = {name: Secret(value) for name, value in given.items()}
         return {**headers, **given}  # aiohttp takes the last, whatever its case
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen_space.chat.media import Media, describe_media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Shape
+from qwen_space.gradio.files import history_content
 
 __all__ = ["Question", "build_question", "pair_history"]
 
@@ -24,8 +26,11 @@ class Question:
         prompt: The value of the prompt's input.
         system: The system prompt; None leaves the app's own.
         model: A value that `Endpoint.choose_model` gave.
-        history: The earlier turns in the shape of the app's own history; empty with the split.
+        history: The earlier turns in the shape of the app's own history, with `Media` in the place
+            of their files; empty with the split.
         values: Values for further inputs, by the inputs' keys.
+        media: The media of the prompt, by the inputs' keys.
+        files: The `FileData` of all media, once they are uploaded.
         loaded: Values that components got before the message was written, by their numbers.
         page: Values that components got since, by their numbers.
     """
@@ -36,31 +41,73 @@ class Question:
     model: Any
     history: list[Any]
     values: Mapping[Any, Any]
+    media: Mapping[Any, Sequence[Media]] = field(default_factory=dict)
+    files: Mapping[Media, Any] = field(default_factory=dict)
     loaded: dict[Any, Any] = field(default_factory=dict)
     page: dict[Any, Any] = field(default_factory=dict)
 
     @property
-    def steps(self) -> Iterator[Endpoint]:
-        """The steps to run before the endpoint; the app's own system prompt needs none."""
-        for step in self.endpoint.before:
-            if step.phase != "system" or self.system is not None:
-                yield step
+    def every_media(self) -> tuple[Media, ...]:
+        """All media to upload, each once."""
+        placed = (media for several in self.media.values() for media in several)
+        return tuple(dict.fromkeys([*_find_media(self.history), *placed]))
 
-    def data(self, step: Endpoint) -> list[Any]:
+    @property
+    def calls(self) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
+        """The steps before the endpoint, each with the files for it, and the endpoint itself.
+
+        The app's own system prompt needs no step. One that uploads is run for each file, if it
+        takes one only.
+        """
+        files = {key: [self.files[each] for each in media] for key, media in self.media.items()}
+        for step in self.endpoint.before:
+            if step.phase == "upload":
+                slots = {each.key: each.slot for each in step.inputs if each.key in files}
+                for key, slot in slots.items():
+                    several = files.pop(key)
+                    is_single = slot is not None and slot.is_single
+                    for batch in ([each] for each in several) if is_single else [several]:
+                        yield step, {key: batch}
+            elif step.phase != "system" or self.system is not None:
+                yield step, files
+        yield self.endpoint, files
+
+    def data(self, step: Endpoint, files: Mapping[Any, Sequence[Any]]) -> list[Any]:
         """Return the arguments of the endpoint itself, or of a step before it."""
         return step.data(
             self.prompt,
             self.system,
             model=self.model,
-            history=self.history,
+            history=[_filled(each, self.files) for each in self.history],
             values=self.values,
             loaded=self.loaded,
             page=self.page,
+            files=files,
         )
 
     def receive(self, step: Endpoint, values: Mapping[Any, Any]) -> None:
         """Put the values that a step has given into the page's components."""
-        (self.page if step.phase == "chat" else self.loaded).update(values)
+        is_chat = step.phase in {"chat", "upload"}
+        (self.page if is_chat else self.loaded).update(values)
+
+
+def _find_media(value: Any) -> Iterator[Media]:
+    if isinstance(value, Media):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _find_media(each)
+
+
+def _filled(value: Any, files: Mapping[Media, Any]) -> Any:
+    """Return a row of a history with the files in the places of their media."""
+    if isinstance(value, Media):
+        return files[value]
+    if isinstance(value, list):
+        return [_filled(each, files) for each in value]
+    if isinstance(value, dict):
+        return {key: _filled(each, files) for key, each in value.items()}
+    return value
 
 
 def build_question(
@@ -69,14 +116,15 @@ def build_question(
     """Return the request for a chat.
 
     Raises:
-        ValueError: The app does not offer the model, or has no such input.
+        ValueError: The app does not offer the model, has no such input, or does not take a media.
     """
     sampling = {**config.sampling, **(options.get("sampling") or {})}
     inputs = {**config.inputs, **(options.get("inputs") or {})}
     placed = endpoint.place_inputs(inputs)
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]
-    parts, history = _split_chat(config, endpoint, chat, options)
+    chat = [_without_results(endpoint, turn) for turn in chat]
+    parts, history, media = _split_chat(config, endpoint, chat, options)
     model = options.get("model") or config.model
     return Question(
         endpoint,
@@ -85,18 +133,26 @@ def build_question(
         endpoint.choose_model(config.models.get(model, model)),
         history,
         {**_place_sampling(config, endpoint, sampling), **placed},
+        endpoint.place_media(media),
     )
+
+
+def _without_results(endpoint: Endpoint, turn: Turn) -> Turn:
+    """Return a turn with lines in the place of a tool's media, if the app does not take them."""
+    if not turn.is_result or all(map(endpoint.takes_media, turn.media)):
+        return turn
+    return replace(turn, text=describe_media(turn.text, turn.media, left_out=True), media=())
 
 
 def _split_chat(
     config: SpaceConfig, endpoint: Endpoint, chat: Sequence[Turn], options: CallOptions
-) -> tuple[RenderedPrompt, list[Any]]:
-    """Return a chat as system prompt and prompt, and the value of the app's history."""
+) -> tuple[RenderedPrompt, list[Any], Sequence[Media]]:
+    """Return a chat as system prompt and prompt, the app's history, and the prompt's media."""
     mode = options.get("history") or config.history
     if mode == "native" or (mode == "auto" and endpoint.is_discovered):
         if endpoint.takes("history"):
             if (native := pair_history(endpoint, chat)) is not None:
-                return native
+                return *native, chat[-1].media
         elif mode == "native" and any(turn.role == "assistant" for turn in chat):
             warnings.warn(
                 f"history='native': {endpoint.title} of {config.url} has no input for a history "
@@ -104,7 +160,8 @@ def _split_chat(
                 "earlier turns go into the prompt, as with history='split'.",
                 stacklevel=2,
             )
-    return render_prompt(chat, system_apart=endpoint.takes("system")), []
+    media = [each for turn in chat for each in turn.media]
+    return render_prompt(chat, system_apart=endpoint.takes("system")), [], media
 
 
 def pair_history(
@@ -120,10 +177,23 @@ def pair_history(
         return None
     earlier, prompt = found
     shape = next(each.shape for each in endpoint.chat_inputs if each.role == "history")
-    last = [Turn("user", prompt)]
+    spoken = [turn for turn in chat if not turn.is_system]
+    last = [Turn("user", prompt, media=spoken[-1].media)]
     system = [turn for turn in chat if turn.is_system]
     parts = render_prompt([*system, *last], system_apart=endpoint.takes("system"))
-    return parts, [row for pair in earlier for row in _history_rows(pair, shape)]
+    asked = [turn.media for turn in spoken[:-1:2]]
+    return parts, [
+        row
+        for pair, media in zip(earlier, asked, strict=True)
+        for row in (*_media_rows(media, shape), *_history_rows(pair, shape))
+    ]
+
+
+def _media_rows(media: Sequence[Media], shape: Shape) -> Iterator[Any]:
+    """Yield the rows of a user's media, which Gradio's own page puts before the text."""
+    for each in media:
+        content = history_content(shape, each)
+        yield [content, None] if shape == "pairs" else {"role": "user", "content": content}
 
 
 def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:

@@ -20,6 +20,7 @@ from qwen_space.errors import (
 from qwen_space.events import (
     Completed,
     Event,
+    FileReceived,
     Notice,
     Queued,
     Rewritten,
@@ -219,7 +220,13 @@ class EventStreamReader:
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self.job
         return Completed(
-            text, self._deadline.elapsed, job.event_id, finish_reason, self._model, job.thinking
+            text,
+            self._deadline.elapsed,
+            job.event_id,
+            finish_reason,
+            self._model,
+            job.thinking,
+            files=job.files,
         )
 
     async def _read(self) -> bytes:
@@ -241,7 +248,7 @@ class EventStreamReader:
     def _watch(self, event: Event) -> None:
         """Set the patience that the event calls for, and log events without text."""
         match event:
-            case TextDelta() | ThinkingDelta():
+            case TextDelta() | ThinkingDelta() | FileReceived():
                 self._patience = None
             case Rewritten():
                 self._patience = None

@@ -191,6 +191,7 @@ class AppConfig:
         protocol: The name of the queue's protocol, or None.
         prefix: The part of a path before the queue's: "" or "/gradio_api".
         app_id: A number that the app draws when it starts, or None.
+        release: The first two numbers of the version.
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
 
@@ -211,7 +212,7 @@ class AppConfig:
         self.app_id = config.get("app_id")
         self.prefix = api_prefix(config)
         try:
-            self._release = _release(self.version)
+            self.release = _release(self.version)
             self._read: dict[Any, AppComponent] = {}
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}
@@ -247,7 +248,7 @@ class AppConfig:
         props = component.get("props")
         props = props if isinstance(props, dict) else {}
         kind = str(component.get("type") or "unknown")
-        value = _untouched_value(kind, props, self._release)
+        value = _untouched_value(kind, props, self.release)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
 
 

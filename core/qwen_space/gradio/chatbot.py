@@ -24,12 +24,13 @@ parts of the answer.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from qwen_space.errors import ProtocolError
+from qwen_space.gradio.files import find_files
 
 __all__ = ["Reply", "find_prompt", "find_reply"]
 
@@ -54,6 +55,7 @@ class Reply:
         thinking: The thoughts, joined as the parts are.
         thinking_path: Where the last thought grows, as `path`.
         parts: How many parts of the value were looked at.
+        files: The `FileData` of the files in it, in order.
     """
 
     text: str
@@ -61,12 +63,11 @@ class Reply:
     thinking: str = ""
     thinking_path: list[Any] | None = None
     parts: int = field(default=0, compare=False)
+    files: tuple[Any, ...] = ()
 
 
 def find_reply(value: Any) -> Reply | None:
     """Return the last reply in a chat component's value.
-
-    Files are left out.
 
     Returns:
         The reply; None when the value is an update that leaves everything as it was.
@@ -80,22 +81,23 @@ def find_reply(value: Any) -> Reply | None:
     found = list(islice(_rows(value, path), _MAX_PARTS + 1))
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
-    parts = [part for part in found if part is not None]
+    parts = [part for part in found if isinstance(part, _Part)]
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
-    return Reply(*_joined(answer), *_joined(thoughts), parts=len(found))
+    files = tuple(part for part in found if isinstance(part, dict))
+    return Reply(*_joined(answer), *_joined(thoughts), parts=len(found), files=files)
 
 
 def find_prompt(value: Any) -> str:
     """Return the user's last message in a chat component's value; empty where there is none."""
     value, _ = _unwrapped(value)
     try:
-        return "\n\n".join(part.text for part in _prompt_parts(value) if part is not None)
+        return "\n\n".join(part.text for part in _prompt_parts(value) if isinstance(part, _Part))
     except ProtocolError:
         return ""
 
 
-def _prompt_parts(value: Any) -> Iterator[_Part | None]:
+def _prompt_parts(value: Any) -> Iterator[_Found]:
     if not isinstance(value, list) or not value:
         return
     if isinstance(value[-1], list):
@@ -127,6 +129,9 @@ class _Part:
     thought: bool
 
 
+_Found = _Part | Mapping[str, Any] | None  # a text, the `FileData` of a file, or neither
+
+
 def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
     """Return the parts as one text, and the path to the string at its end.
 
@@ -138,8 +143,8 @@ def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
     return "\n\n".join(texts), parts[-1].path if ends else None
 
 
-def _rows(value: Any, path: list[Any]) -> Iterator[_Part | None]:
-    """Yield the parts of the reply, and None for each place that may have none."""
+def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
+    """Yield the parts of the reply, files too, and None for each place that may have none."""
     if not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
@@ -150,7 +155,7 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Part | None]:
         yield from _messages(value, path)
 
 
-def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Part | None]:
+def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
     """Yield the parts of the assistant's messages after the user's last one."""
     start = len(rows)
     while start and _role(rows[start - 1]) != "user":
@@ -184,8 +189,8 @@ def _is_thought(item: dict[str, Any]) -> bool:
     return titled or item.get("type") in _THOUGHTS
 
 
-def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterator[_Part | None]:
-    """Yield the texts in a message's content: a string, a dict with a text, or a list of them."""
+def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterator[_Found]:
+    """Yield the parts of a message's content: a string, a dict with a text, or a list of them."""
     if isinstance(content, str):
         yield _Part(path, content, thought)
     elif isinstance(content, list):
@@ -193,6 +198,7 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
             yield None
             yield from _content(part, [*path, index], thought=thought)
     elif isinstance(content, dict):
+        yield from find_files(content)
         if isinstance(content.get("component"), str) and isinstance(content.get("value"), str):
             yield _Part([*path, "value"], content["value"], thought)
         if isinstance(kind := content.get("type"), str) and kind in _NO_TEXTS:

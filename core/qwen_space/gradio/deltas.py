@@ -7,16 +7,18 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.events import FileReceived, ReplyFile, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio.answer import AnswerReader
 from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
 from qwen_space.gradio.edits import EditedValue
+from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_html
 from qwen_space.gradio.html_text import escapes_html
 
-__all__ = ["ChatValue", "TextTracker", "ValueEvent"]
+__all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent"]
 
-ValueEvent = ThinkingDelta | TextDelta | Rewritten
+TextEvent = ThinkingDelta | TextDelta | Rewritten
+ValueEvent = TextEvent | FileReceived
 
 Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
 
@@ -140,9 +142,11 @@ class ChatValue:
         prompt: The prompt, by which the user's message in the value shows whether the app escapes.
         reasoning_tags: Pairs of tags around thoughts at the start of the answer.
         is_page: Whether the value is HTML that shows the whole chat.
+        address: The app's address with the prefix of its paths, for the files of the reply.
 
     Attributes:
         known: Whether there is a value yet.
+        files: The files in the reply.
     """
 
     def __init__(
@@ -151,8 +155,11 @@ class ChatValue:
         reasoning_tags: Sequence[tuple[str, str]] = (),
         *,
         is_page: bool = False,
+        address: str = "",
     ) -> None:
         self.known = False
+        self.files: tuple[ReplyFile, ...] = ()
+        self._address = address
         self._value = EditedValue(None)
         self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
@@ -192,7 +199,7 @@ class ChatValue:
         self._value, self.known = EditedValue(value), True
         return self._look(is_final=is_final)
 
-    def append(self, edit: Any) -> list[ValueEvent] | None:
+    def append(self, edit: Any) -> list[TextEvent] | None:
         """Take an edit that appends to the answer or to the last thought; None for any other."""
         if type(edit) is not list or len(edit) != 3:
             return None
@@ -235,16 +242,16 @@ class ChatValue:
         """
         return self._look() if self._value.spend(self._cost) else []
 
-    def finish(self) -> list[ValueEvent]:
+    def finish(self) -> list[TextEvent]:
         """Return the events of the text that was held back, as nothing follows."""
         return self._read(self._text_so_far(), is_final=True)
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
         reply = find_reply(self._value.value)
         if reply is None:
-            events = self.finish() if is_final else []
+            rest = self.finish() if is_final else []
             self._lead_to(None, None)
-            return events
+            return [*rest]
         self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
         self._compare_prompt()
         text = self._markdown(reply, is_final=is_final)
@@ -254,7 +261,13 @@ class ChatValue:
         self._reader.text = text
         grows = text is reply.text and not self._reader.is_folding
         self._lead_to(reply.path if grows else None, reply.thinking_path)
-        return events
+        return [*events, *self._receive_files(reply.files)]
+
+    def _receive_files(self, found: Sequence[Any]) -> list[ValueEvent]:
+        """Take the reply's files, and return the events of the new ones."""
+        known = set(self.files)
+        self.files = tuple(to_reply_file(each, self._address) for each in found)
+        return [FileReceived(each) for each in self.files if each not in known]
 
     def _markdown(self, reply: Reply, *, is_final: bool) -> str:
         """Return the text of a reply that the app may have made HTML of."""
@@ -274,7 +287,7 @@ class ChatValue:
             self._reader.escapes = False if self._is_html else escapes_html(self._prompt, shown)
             self._reader.is_chat = bool(shown)
 
-    def _read(self, text: str, *, is_final: bool = False) -> list[ValueEvent]:
+    def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:
         thinking, answer = self._reader.read(text, is_final=is_final)
         thought = self._thoughts.replace(thinking)
         # A rewriting is about the answer: nobody has to take a thought back.
@@ -283,13 +296,13 @@ class ChatValue:
             *_some(self._answer.replace(answer)),
         ]
 
-    def _extend(self, piece: str) -> list[ValueEvent]:
+    def _extend(self, piece: str) -> list[TextEvent]:
         """Take a piece of the app's text that may not go on as it stands."""
         read = self._reader.feed(piece, at_line_start=self._answer.ends_line)
         if read is None:
             return self._read(self._text_so_far())
         thought, answer = read
-        events: list[ValueEvent] = []
+        events: list[TextEvent] = []
         if thought:
             events.append(self._thoughts.append(thought))
         if answer:
@@ -321,5 +334,5 @@ class _String:
         return [["append", self.path, "".join(self.pieces)]] if self.pieces else []
 
 
-def _some(event: Delta | Rewritten | None) -> list[ValueEvent]:
+def _some(event: Delta | Rewritten | None) -> list[TextEvent]:
     return [] if event is None else [event]

@@ -23,6 +23,7 @@ from qwen_space.gradio.app import (
     AppFunction,
 )
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape, bare_name
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, PAGES, Page, find_output
 
@@ -281,6 +282,7 @@ class App:
         *before, last = (
             self._step(each, roles, trigger, parameters=parameters) for each in candidate.steps
         )
+        before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting_system(candidate), *before]
         before = [*self._loading([*before, last]), *before]
         output = find_output(candidate.last)
@@ -309,6 +311,19 @@ class App:
                 roles: Roles = {function.inputs[0].id: ("system", why)}
                 return [self._step(function, roles, function.trigger, phase="system")]
         return []
+
+    def _uploading(self, candidate: _Candidate, roles: Roles) -> list[Endpoint]:
+        """Return the functions that the page runs when a file is chosen, to put it in the chat."""
+        needed = {each.id for each in _distinct(candidate.steps)}
+        found: dict[Role, Endpoint] = {}
+        for function in self._page.uploading(needed):
+            given = next(each for each in function.inputs if each.id == function.trigger)
+            role = next((role for role, kinds in MEDIA_KINDS.items() if given.kind in kinds), None)
+            if role is None or given.id in roles or role in found:
+                continue
+            own: Roles = {**roles, given.id: (role, "its upload starts a function")}
+            found[role] = self._step(function, own, function.trigger, phase="upload")
+        return [*found.values()]
 
     def _step(
         self,
@@ -352,6 +367,7 @@ class App:
             component=component.id,
             why=why,
             limits=self._limits(component),
+            slot=find_slot(component, self.config.release),
         )
 
     def _limits(self, component: AppComponent) -> tuple[float | None, float | None]:

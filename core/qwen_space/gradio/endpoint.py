@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from qwen_space.chat.media import Media
 from qwen_space.config import DEFAULT_REASONING_TAGS, InputRole
 from qwen_space.errors import ModelNotOfferedError
+from qwen_space.gradio.files import component_value
+from qwen_space.gradio.media_inputs import MEDIA_ROLES, MediaSlot
 
 __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
-Phase = Literal["load", "system", "chat"]
+Phase = Literal["load", "system", "upload", "chat"]
 
 SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
 
@@ -38,6 +41,7 @@ class Input:
         component: The component's number in the app's `/config`.
         why: The reason for its role, in words.
         limits: The least and the greatest value that the server takes; None for no limit.
+        slot: The way in which it takes pictures and files; None if it takes none.
     """
 
     role: Role | None
@@ -50,6 +54,7 @@ class Input:
     component: Any = field(default=None, compare=False)
     why: str = field(default="", compare=False)
     limits: tuple[float | None, float | None] = field(default=(None, None), compare=False)
+    slot: MediaSlot | None = field(default=None, compare=False)
 
     def clamp(self, value: float) -> float:
         """Return the nearest value that the server takes, as the page's own slider does."""
@@ -72,7 +77,7 @@ class Input:
     def is_free(self) -> bool:
         """Whether a caller may give it a value by its name."""
         is_state = self.kind == "state" and self.role != "settings"
-        return self.role in {None, "settings", *SAMPLING} and not is_state
+        return self.role in {None, "settings", *SAMPLING, *MEDIA_ROLES} and not is_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,8 @@ class Endpoint:
             the server.
         queued: Whether it goes by the queue.
         remembers: Whether it may find the chat in its session, where no history can be put.
-        phase: When the page runs it: as it loads, when a system prompt is set, or in the chat.
+        phase: When the page runs it: as it loads, when a system prompt is set, when a file is
+            uploaded, or in the chat.
         app_id: The number that the app drew when it started; None if it has none.
         reasoning_tags: The tags between which the page's chat shows thoughts.
         shows_page: Whether its output is HTML that shows the whole chat.
@@ -220,6 +226,58 @@ class Endpoint:
             f"inputs={sorted(inputs)!r:.200}: the app {fault}. Its further inputs are: {offered}."
         )
 
+    @property
+    def media_inputs(self) -> tuple[Input, ...]:
+        """The inputs for media, in the order in which they are filled: the message's own first."""
+        found = {each.key: each for each in self.every_input if each.slot is not None}
+        places = ("prompt", *MEDIA_ROLES)
+        used = [each for each in found.values() if each.role in places]
+        return tuple(sorted(used, key=lambda each: places.index(each.role or "")))
+
+    def takes_media(self, media: Media) -> bool:
+        """Whether one of the inputs takes a media of this type."""
+        return any(each.slot is not None and each.slot.takes(media) for each in self.media_inputs)
+
+    def place_media(self, media: Iterable[Media]) -> dict[Any, list[Media]]:
+        """Return the media by the keys of the inputs that take them.
+
+        Raises:
+            ValueError: No input takes a media, or each that does has one already.
+        """
+        placed: dict[Any, list[Media]] = {}
+        uploading = [step for step in self.before if step.phase == "upload"]
+        repeated = {each.key for step in uploading for each in step.inputs}
+        slots = [(each, each.slot) for each in self.media_inputs if each.slot is not None]
+        for each in media:
+            able = [(one, slot) for one, slot in slots if slot.takes(each)]
+            free = [
+                one
+                for one, slot in able
+                if one.key not in placed or not slot.is_single or one.key in repeated
+            ]
+            if not free:
+                raise ValueError(self._refusal(each, [one for one, _ in able]))
+            placed.setdefault(free[0].key, []).append(each)
+        return placed
+
+    def _refusal(self, media: Media, able: Iterable[Input]) -> str:
+        names = [repr(each.name) for each in able]
+        if names:
+            return (
+                f"{media.description} cannot be sent: {', '.join(names)} of {self.title} takes one "
+                "only. Leave the others out of the chat, or ask about one at a time."
+            )
+        offered = [f"{one.name!r} ({one.slot.described})" for one in self.media_inputs if one.slot]
+        takes = (
+            f"the app takes {', '.join(offered)} beside text"
+            if offered
+            else "a Space takes text only"
+        )
+        return (
+            f"A content block of type {media.kind!r} cannot be sent: {takes}. "
+            "Leave it out of the message, or describe it in words."
+        )
+
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
 
@@ -262,6 +320,7 @@ class Endpoint:
         values: Mapping[Any, Any] | None = None,
         loaded: Mapping[Any, Any] | None = None,
         page: Mapping[Any, Any] | None = None,
+        files: Mapping[Any, Sequence[Any]] | None = None,
     ) -> list[Any]:
         """Return the function's arguments, in order.
 
@@ -273,8 +332,10 @@ class Endpoint:
             values: Values of further inputs, by their keys.
             loaded: Values that components got when the page was loaded, by their numbers.
             page: Values that the steps before left in components, by their numbers.
+            files: The `FileData` of media, by the inputs' keys.
         """
         given = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
+        given["files"] = files or {}
         return [
             _argument(each, given, values or {}, loaded or {}, page or {}) for each in self.inputs
         ]
@@ -295,8 +356,11 @@ def _argument(
         return {**default, **dict(_settings(given)), **values.get(each.key, {})}
     if each.role == "history":
         return [*(default if isinstance(default, list) else ()), *given["history"]]
+    files = given["files"].get(each.key, [])
     if each.role == "prompt" and each.shape == "multimodal":
-        return {"text": given["prompt"], "files": []}
+        return {"text": given["prompt"], "files": files}
+    if files and each.slot is not None:
+        return component_value(each.slot.shape, files)
     if each.role == "model" and given["model"] == each.default:
         return default
     value = given.get(each.role or "", values.get(each.key))

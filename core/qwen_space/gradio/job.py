@@ -16,8 +16,8 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import Notice, Queued, Started
-from qwen_space.gradio.deltas import ChatValue, ValueEvent
+from qwen_space.events import FileReceived, Notice, Queued, ReplyFile, Started
+from qwen_space.gradio.deltas import ChatValue, TextEvent, ValueEvent
 from qwen_space.gradio.edits import is_edits
 from qwen_space.gradio.large_json import LARGE
 from qwen_space.gradio.messages import (
@@ -77,6 +77,7 @@ class Job:
             HTML.
         reasoning_tags: Pairs of tags around thoughts at the start of the reply.
         is_page: Whether the output is HTML that shows the whole chat.
+        address: The app's address with the prefix of its paths, for the files of the reply.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -98,6 +99,7 @@ class Job:
         prompt: str = "",
         reasoning_tags: Sequence[tuple[str, str]] = (),
         is_page: bool = False,
+        address: str = "",
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
@@ -107,7 +109,7 @@ class Job:
         self._protocol = protocol
         self._takes_edits = protocol not in _FULL_VALUES
         self._decoder = SSEDecoder(max_size)
-        self._value = ChatValue(prompt, reasoning_tags, is_page=is_page)
+        self._value = ChatValue(prompt, reasoning_tags, is_page=is_page, address=address)
         self._max_size = max_size
         self.session_not_found = False
         self.was_ended = False
@@ -128,6 +130,11 @@ class Job:
     def thinking(self) -> str:
         """The thoughts so far, which are no part of the text."""
         return self._value.thinking
+
+    @property
+    def files(self) -> tuple[ReplyFile, ...]:
+        """The files in the reply so far."""
+        return self._value.files
 
     @property
     def done(self) -> bool:
@@ -196,7 +203,7 @@ class Job:
             self.state = JobState.FAILED
             raise StreamInterruptedError(self.text, "the server closed it")
 
-    def _append(self, message: ProcessGenerating) -> list[ValueEvent] | None:
+    def _append(self, message: ProcessGenerating) -> list[TextEvent] | None:
         """Return the events of a message that does nothing but append to the reply, else None."""
         data, output = message.output.data, self._output
         if message.event_id != self.event_id or output is None or len(data) <= output:
@@ -266,7 +273,7 @@ class Job:
     def _counted(self, events: list[ValueEvent]) -> Iterator[ValueEvent]:
         for event in events:
             yield event
-            self._count(len(event.delta))
+            self._count(len(str(event.file) if isinstance(event, FileReceived) else event.delta))
 
     def _generating(self, message: ProcessGenerating, size: int) -> Iterator[ValueEvent | None]:
         if self._output is None:
@@ -330,7 +337,7 @@ class Job:
         if value is not None:
             events = self._value.replace(value, is_final=True)
         else:
-            events = self._value.finish()
+            events = [*self._value.finish()]
         self.state = JobState.COMPLETED
         return events
 

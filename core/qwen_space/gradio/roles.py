@@ -13,6 +13,7 @@ from typing import Any
 
 from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.endpoint import Role, bare_name
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, MediaRole
 
 __all__ = ["Clues", "Roles", "assign_roles", "looks_like_system"]
 
@@ -342,6 +343,14 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
     return find
 
 
+def _find_media(role: MediaRole) -> Callable[[Sequence[AppComponent], Clues], _Found]:
+    def find(components: Sequence[AppComponent], clues: Clues) -> _Found:
+        found = next((each for each in components if each.kind in MEDIA_KINDS[role]), None)
+        return None if found is None else (found, f"it is of type {found.kind}")
+
+    return find
+
+
 _FINDERS: Sequence[tuple[Role, Callable[[Sequence[AppComponent], Clues], _Found]]] = (
     ("prompt", _find_prompt),
     ("history", _find_history),
@@ -350,4 +359,8 @@ _FINDERS: Sequence[tuple[Role, Callable[[Sequence[AppComponent], Clues], _Found]
     ("max_tokens", _find_figure("max_tokens")),
     ("temperature", _find_figure("temperature")),
     ("top_p", _find_figure("top_p")),
+    ("image", _find_media("image")),
+    ("audio", _find_media("audio")),
+    ("video", _find_media("video")),
+    ("file", _find_media("file")),
 )

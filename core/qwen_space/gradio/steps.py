@@ -18,6 +18,8 @@ LOADING = frozenset({"load", "unload", "tick"})
 
 _CHANGING = frozenset({"blur", "change", "input"})
 
+_UPLOADING = frozenset({"upload", "change"})
+
 _MOST_STEPS = 20  # that are run for one message
 
 _REPLIES = frozenset(
@@ -134,6 +136,14 @@ class Page:
         """Return the functions that the page runs as it loads, to fill these components."""
         steps = _needed(self._loading, set(), set(needed))
         return steps[-_MOST_STEPS:]
+
+    def uploading(self, needed: Collection[Any]) -> Iterator[AppFunction]:
+        """Yield the functions that start when a file is chosen, and give these components."""
+        for each in self.starts:
+            takes_it = any(part.id == each.trigger for part in each.inputs)
+            gives = any(part.id in needed for part in each.outputs)
+            if each.runs and takes_it and gives and each.events & _UPLOADING:
+                yield each
 
     def remembers(self, steps: Sequence[AppFunction]) -> bool:
         """Whether the last step may read earlier turns from a state, and not from its inputs.

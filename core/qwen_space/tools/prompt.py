@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools.calls import ToolCall, call_text
@@ -32,6 +33,7 @@ class Message:
         call_id: The `id` of the call that a tool's result belongs to. Qwen is not told any ids:
             results belong to calls by their order, so they are put into that.
         name: The name of the person or agent, where several have the same role.
+        media: The pictures and files of the message, each with a `PLACEHOLDER` in the text.
     """
 
     role: str
@@ -39,6 +41,7 @@ class Message:
     calls: Sequence[ToolCall] = ()
     call_id: str | None = None
     name: str | None = None
+    media: tuple[Media, ...] = ()
 
 
 def render(
@@ -84,11 +87,14 @@ def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
     calls: Sequence[ToolCall] = ()
     for are_results, group in groupby(messages, lambda message: message.role in _RESULTS):
         if are_results:
-            yield Turn("user", "\n".join(map(_result_text, _in_order(list(group), calls))))
+            results = _in_order(list(group), calls)
+            media = tuple(each for result in results for each in result.media)
+            text = "\n".join(map(_result_text, results))
+            yield Turn("user", text, media=media, is_result=bool(media))
             continue
         for message in group:
             calls = message.calls
-            yield Turn(message.role, _message_text(message), message.name)
+            yield Turn(message.role, _message_text(message), message.name, message.media)
 
 
 def _in_order(results: list[Message], calls: Sequence[ToolCall]) -> list[Message]:

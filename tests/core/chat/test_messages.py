@@ -104,11 +104,6 @@ def test_a_message_without_content_has_no_text() -> None:
             id="no-text-file",
         ),
         pytest.param(
-            {"role": "user", "content": [{"type": "file", "mime_type": "text/x", "data": "/w=="}]},
-            "type 'file'",
-            id="no-utf-8",
-        ),
-        pytest.param(
             {
                 "role": "user",
                 "content": [

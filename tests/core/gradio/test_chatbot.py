@@ -25,6 +25,7 @@ def part(text: str) -> dict[str, Any]:
 
 
 FILE = {"file": {"path": "/x.png", "url": "u"}, "alt_text": None, "type": "file"}
+FILES = (FILE["file"],)
 
 SHAPES = [
     pytest.param("", Reply("", []), id="text-empty"),
@@ -75,7 +76,7 @@ SHAPES = [
     ),
     pytest.param(
         [user([part("u")]), bot([part("b"), FILE])],
-        Reply("b", [1, "content", 0, "text"]),
+        Reply("b", [1, "content", 0, "text"], files=FILES),
         id="parts-with-a-file",
     ),
     pytest.param([user([part("u")]), bot([])], Reply("", None), id="parts-none"),
@@ -86,8 +87,8 @@ SHAPES = [
         [user("u"), bot(""), bot("b")], Reply("b", [2, "content"]), id="messages-an-empty-one"
     ),
     pytest.param([user("u"), bot(""), bot("")], Reply("", [2, "content"]), id="messages-all-empty"),
-    pytest.param([user("u"), bot(FILE)], Reply("", None), id="messages-file"),
-    pytest.param([["u", FILE]], Reply("", None), id="pair-file"),
+    pytest.param([user("u"), bot(FILE)], Reply("", None, files=FILES), id="messages-file"),
+    pytest.param([["u", FILE]], Reply("", None, files=FILES), id="pair-file"),
     pytest.param(bot("b"), Reply("b", ["content"]), id="one-message"),
     pytest.param(
         {"__type__": "update", "value": [["u", "b"]]}, Reply("b", ["value", 0, 1]), id="update"

@@ -1,0 +1,94 @@
+"""The inputs of an app that take pictures and files, and the place of each media of a chat.
+
+Source: the components' arguments in `/config` (`file_types`, `file_count`), and the check of
+`file_types` on the page, in `js/upload/src/utils.ts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Literal
+
+from qwen_space.chat.media import Media
+from qwen_space.gradio.app import TEXTS_WITH_FILES, AppComponent
+
+__all__ = ["MEDIA_KINDS", "MEDIA_ROLES", "MediaRole", "MediaSlot", "find_slot"]
+
+MediaRole = Literal["image", "audio", "video", "file"]
+
+MEDIA_ROLES: tuple[MediaRole, ...] = ("image", "audio", "video", "file")
+"""The roles of inputs for media, the surest first."""
+
+MEDIA_KINDS: Mapping[MediaRole, frozenset[str]] = {
+    "image": frozenset({"image", "imageeditor", "gallery", "multimodalimage"}),
+    "audio": frozenset({"audio"}),
+    "video": frozenset({"video"}),
+    "file": frozenset({"file", "uploadbutton", "antdupload", "antduploaddragger"}),
+}
+"""The types of components for each role."""
+
+_SEVERAL = frozenset({"multiple", "directory"})
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSlot:
+    """The way in which an input takes media.
+
+    Attributes:
+        shape: The form of its value, as `component_value` has it; "text" for a text with files.
+        types: The file types that it takes, as Gradio's `file_types`: kinds, and suffixes such as
+            ".pdf"; empty for any.
+    """
+
+    shape: str
+    types: tuple[str, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it takes one media only."""
+        return self.shape in {"one", "video", "editor"}
+
+    def takes(self, media: Media) -> bool:
+        """Whether it takes a media of this type."""
+        suffix = PurePath(media.filename).suffix.lower()
+        kinds = {"file", media.kind, media.content_type.partition("/")[0], media.content_type}
+        return not self.types or any(
+            each.lower() == suffix if each.startswith(".") else each.removesuffix("/*") in kinds
+            for each in self.types
+        )
+
+    @property
+    def described(self) -> str:
+        """Its types in words, for an error."""
+        return ", ".join(self.types[:12]) or "any file"
+
+
+def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | None:
+    """Return the way in which a component takes media; None if it takes none.
+
+    Args:
+        component: The component.
+        release: The version of Gradio.
+    """
+    given = component.props.get("file_types")
+    given = given if isinstance(given, list) else []
+    types = tuple(each for each in given if isinstance(each, str))
+    if component.kind in TEXTS_WITH_FILES:
+        return MediaSlot("text", types)
+    match component.kind:
+        case "image" | "multimodalimage":
+            return MediaSlot("one", ("image",))
+        case "imageeditor":
+            return MediaSlot("editor", ("image",))
+        case "gallery":
+            return MediaSlot("gallery", types or ("image", "video"))
+        case "audio":
+            return MediaSlot("one", ("audio",))
+        case "video":
+            return MediaSlot("one" if release[0] >= 6 else "video", ("video",))
+    if component.kind in MEDIA_KINDS["file"]:
+        several = component.props.get("file_count") in _SEVERAL
+        return MediaSlot("many" if several else "one", types)
+    return None

@@ -1,0 +1,267 @@
+"""Pictures and files of a chat, with real Gradio apps that describe what they were given."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import tracemalloc
+import wave
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwen_space import (
+    AuthenticationError,
+    Event,
+    FileReceived,
+    Media,
+    ProtocolError,
+    ReplyFile,
+    Space,
+    SpaceClient,
+    UploadError,
+    Uploading,
+)
+from tests.gradio_app import running
+from tests.media_app import PNG, MediaApp, build, describe
+
+# Gradio's Image leaves the file open that it looks at.
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
+
+
+def sound() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as made:
+        made.setparams((1, 2, 8000, 0, "NONE", ""))
+        made.writeframes(b"\0\0" * 80)
+    return file.getvalue()
+
+
+IMAGE = Media("image", data=PNG, mime_type="image/png", name="red.png")
+SECOND = Media("image", data=PNG + b"\0", mime_type="image/png", name="two.png")
+AUDIO = Media("audio", data=sound(), mime_type="audio/wav", name="beep.wav")
+VIDEO = Media("video", data=b"\0\0\0\x18ftypmp42" + b"\0" * 40, name="v.mp4")
+PDF = Media("file", data=b"%PDF-1.4", mime_type="application/pdf", name="a b.pdf")
+
+
+def lines(*media: Media) -> list[str]:
+    return [describe(each.filename, each.data or b"") for each in media]
+
+
+TAKEN = [
+    pytest.param("chat_interface", [IMAGE, PDF], id="chat_interface"),
+    pytest.param("image", [IMAGE], id="image"),
+    pytest.param("audio", [AUDIO], id="audio"),
+    pytest.param("video", [VIDEO], id="video"),
+    pytest.param("file", [PDF], id="file"),
+    pytest.param("file", [IMAGE], id="file-of-two-types"),
+    pytest.param("files", [PDF, IMAGE], id="files"),
+    pytest.param("gallery", [IMAGE, SECOND], id="gallery"),
+    pytest.param("editor", [IMAGE], id="editor"),
+    pytest.param("step", [IMAGE, VIDEO], id="upload-step"),
+    pytest.param("history", [IMAGE, SECOND], id="multimodal"),
+]
+
+
+@pytest.mark.parametrize(("kind", "media"), TAKEN)
+async def test_files_reach_the_app_byte_for_byte(
+    media_app: MediaApp, kind: str, media: list[Media]
+) -> None:
+    async with SpaceClient(media_app(kind)) as client:
+        done = await client.complete("Look", files=media)
+
+    assert sorted(done.text.splitlines()[-len(media) :]) == sorted(lines(*media))
+    assert "You said: Look" in done.text
+
+
+def test_a_blocking_caller_gives_a_path(media_app: MediaApp, tmp_path: Path) -> None:
+    path = tmp_path / "red.png"
+    path.write_bytes(PNG)
+
+    done = Space(media_app("image")).complete("Look", files=[path])
+
+    assert done.text.splitlines()[-1] == describe("red.png", PNG)
+
+
+async def test_progress_is_told_before_the_queue(media_app: MediaApp) -> None:
+    async with (
+        SpaceClient(media_app("files")) as client,
+        client.stream("Hi", files=[PDF, IMAGE]) as got,
+    ):
+        events = [event async for event in got]
+
+    uploading = [event for event in events if isinstance(event, Uploading)]
+    total = len(PNG) + len(PDF.data or b"")
+    assert events[: len(uploading)] == uploading
+    assert uploading[-1] == Uploading(total, total)
+    assert all(one.sent <= other.sent for one, other in itertools.pairwise(uploading))
+
+
+@pytest.mark.parametrize(
+    ("kind", "media", "says"),
+    [
+        pytest.param("none", [IMAGE], "'image' cannot be sent: a Space takes text only", id="none"),
+        pytest.param(
+            "image", [PDF], "'file' cannot be sent: the app takes 'Picture'", id="another-kind"
+        ),
+        pytest.param("file", [AUDIO], r"takes 'File' \(.pdf, image\) beside text", id="file-types"),
+        pytest.param(
+            "image", [IMAGE, SECOND], "'picture' of /answer takes one only", id="two-in-one"
+        ),
+        pytest.param("step", [AUDIO], "'audio' cannot be sent", id="upload-step"),
+    ],
+)
+async def test_a_file_that_the_app_does_not_take_is_refused_first(
+    media_app: MediaApp, kind: str, media: list[Media], says: str
+) -> None:
+    seen: list[Event] = []
+    async with SpaceClient(media_app(kind)) as client:
+        with pytest.raises(ValueError, match=f"(?i){says}"):
+            async with client.stream("Look", files=media) as events:
+                seen += [event async for event in events]
+
+    assert seen == []
+
+
+async def test_a_role_can_be_given(media_app: MediaApp) -> None:
+    async with SpaceClient(media_app("image"), roles={"Picture": None}) as client:
+        with pytest.raises(ValueError, match="text only"):
+            await client.complete("Look", files=[IMAGE])
+    async with SpaceClient(media_app("image"), roles={"Picture": "image"}) as client:
+        assert lines(IMAGE)[0] in (await client.complete("Look", files=[IMAGE])).text
+
+
+CHAT = [
+    {"role": "user", "content": [IMAGE, "One?"]},
+    {"role": "assistant", "content": "1."},
+    {"role": "user", "content": [SECOND, "Two?"]},
+]
+
+
+async def test_earlier_files_stay_with_their_turns(media_app: MediaApp) -> None:
+    async with SpaceClient(media_app("history"), history="auto") as client:
+        done = await client.chat(CHAT)
+
+    assert done.text.splitlines() == ["uua", "You said: Two?", *lines(IMAGE, SECOND)]
+
+
+async def test_a_split_chat_brings_all_its_files(media_app: MediaApp) -> None:
+    async with SpaceClient(media_app("chat_interface")) as client:
+        done = await client.chat(CHAT)
+
+    assert done.text.splitlines() == [
+        "You said: User: [image: red.png]",
+        "One?",
+        "Assistant: 1.",
+        "User: [image: two.png]",
+        "Two?",
+        "Assistant:",
+        *lines(IMAGE, SECOND),
+    ]
+
+
+async def test_a_tools_picture_is_a_line_where_the_app_takes_none(media_app: MediaApp) -> None:
+    chat = [{"role": "user", "content": "Draw."}, {"role": "tool", "content": ["Done:", IMAGE]}]
+    async with SpaceClient(media_app("none")) as client:
+        done = await client.chat(chat)
+
+    assert "Done:\n[image: left out, as only text can be read here]" in done.text
+
+
+async def test_the_limits_can_be_set(media_app: MediaApp, tmp_path: Path) -> None:
+    url = media_app("files")
+    async with SpaceClient(url, max_files=1) as client:
+        with pytest.raises(UploadError, match="the chat has 2 files, and max_files is 1"):
+            await client.complete("Look", files=[IMAGE, PDF])
+    async with SpaceClient(url, max_file_size=9) as client:
+        with pytest.raises(UploadError, match=r"'red.png' was not uploaded: it has 69 bytes"):
+            await client.complete("Look", files=[IMAGE])
+        with pytest.raises(UploadError, match="there is no file at"):
+            await client.complete("Look", files=[tmp_path / "no.png"])
+
+
+async def test_a_login_and_a_prefix_are_no_matter(tmp_path: Path) -> None:
+    with running(lambda: build("reply"), "/app", ("ada", "secret")) as url:
+        async with SpaceClient(url, auth=("ada", "secret")) as client:
+            done = await client.complete("Hi")
+            assert await client.download(done.files[0]) == PNG
+        with pytest.raises(AuthenticationError):
+            await SpaceClient(url).complete("Hi", files=[IMAGE])
+    with running(lambda: build("image"), "/app", ("ada", "secret")) as url:
+        async with SpaceClient(url, auth=("ada", "secret")) as client:
+            done = await client.complete("Hi", files=[IMAGE])
+
+    assert lines(IMAGE)[0] in done.text
+
+
+async def test_a_large_file_is_never_in_memory_as_a_whole(
+    media_app: MediaApp, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.bin"
+    size = 100 * 2**20
+    with path.open("wb") as file:
+        file.truncate(size)
+    async with SpaceClient(media_app("files")) as client:
+        await client.endpoint()
+        tracemalloc.start()
+        # The app itself reads the file into memory, in the same process, when it is there.
+        stream = client.stream("Look", files=[path])
+        async with stream as events:
+            seen = [await anext(events)]
+            while seen[-1] != Uploading(size, size):
+                seen.append(await anext(events))
+            _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+    assert peak < size / 4
+
+
+async def test_leaving_stops_the_upload(media_app: MediaApp, tmp_path: Path) -> None:
+    path = tmp_path / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(200 * 2**20)
+    async with SpaceClient(media_app("files")) as client:
+        async with client.stream("Look", files=[path]) as events:
+            first = await anext(events)
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        mine = [task for task in others if "upload" in repr(task.get_coro())]
+
+    assert isinstance(first, Uploading)
+    assert mine == []
+
+
+async def test_a_reply_brings_its_files(media_app: MediaApp) -> None:
+    async with SpaceClient(media_app("reply")) as client:
+        async with client.stream("Hi") as got:
+            events = [event async for event in got]
+        [received] = [event.file for event in events if isinstance(event, FileReceived)]
+        assert await client.download(received) == PNG
+        with pytest.raises(ProtocolError, match="more than 68 bytes"):
+            await client.download(received, max_size=68)
+
+    done = events[-1]
+    assert (done.text, done.files) == ("See:", (received,))  # type: ignore[union-attr]
+    assert (received.kind, received.mime_type, received.name) == ("image", "image/png", "red.png")
+    assert Space(media_app("reply")).download(received) == PNG
+
+
+async def test_a_token_goes_to_no_other_host(media_app: MediaApp) -> None:
+    heard: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    options: dict[str, Any] = {"hf_token": "hf_x", "headers": {"X-Secret": "s"}}
+    async with server, SpaceClient(media_app("reply"), **options) as client:
+        got = await client.download(ReplyFile(f"http://127.0.0.1:{port}/a.png"))
+
+    assert got == b"hi"
+    assert b"hf_x" not in heard[0]
+    assert b"X-Secret" not in heard[0]

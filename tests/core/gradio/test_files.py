@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwen_space import FileReceived, ReplyFile
+from qwen_space.chat.media import Media
+from qwen_space.gradio.app import AppComponent
+from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.deltas import ChatValue
+from qwen_space.gradio.files import component_value, history_content, to_reply_file
+from qwen_space.gradio.media_inputs import find_slot
+
+FILE = {"path": "/tmp/a b.png", "url": None, "meta": {"_type": "gradio.FileData"}}
+OTHER = {**FILE, "path": "/tmp/c.wav", "orig_name": "c.wav"}
+ADDRESS = "https://a-b.hf.space/gradio_api"
+
+
+def bot(content: Any) -> list[Any]:
+    return [{"role": "user", "content": "u"}, {"role": "assistant", "content": content}]
+
+
+@pytest.mark.parametrize(
+    ("value", "files"),
+    [
+        pytest.param([["u", {"file": FILE, "alt_text": None}]], [FILE], id="pair"),
+        pytest.param(bot({"file": FILE, "alt_text": None}), [FILE], id="messages"),
+        pytest.param(bot([{"type": "file", "file": FILE}]), [FILE], id="parts"),
+        pytest.param(bot([{"type": "file", "content": [FILE, OTHER]}]), [FILE, OTHER], id="blocks"),
+        pytest.param(bot({"component": "image", "value": FILE}), [FILE], id="component"),
+        pytest.param(
+            bot({"component": "video", "value": {"video": FILE, "subtitles": None}}),
+            [FILE],
+            id="video",
+        ),
+        pytest.param(
+            bot({"component": "gallery", "value": [{"image": FILE}, {"image": OTHER}]}),
+            [FILE, OTHER],
+            id="gallery",
+        ),
+        pytest.param([["u", {"text": "a", "files": [FILE]}]], [FILE], id="text-with-files"),
+        pytest.param(bot([{"type": "text", "text": "a", "path": "/x", "meta": {}}]), [], id="text"),
+        pytest.param(bot({"file": {"path": 5}}), [], id="a-path-that-is-no-text"),
+        pytest.param(bot({"component": "plot", "value": {"plot": "{}"}}), [], id="plot"),
+    ],
+)
+def test_the_files_of_a_reply_are_found_in_every_shape(value: Any, files: list[Any]) -> None:
+    reply = find_reply(value)
+
+    assert reply is not None
+    assert list(reply.files) == files
+
+
+@pytest.mark.parametrize(
+    ("data", "file"),
+    [
+        pytest.param(
+            FILE,
+            ReplyFile(f"{ADDRESS}/file=/tmp/a%20b.png", "image", "image/png", "a b.png"),
+            id="a-path",
+        ),
+        pytest.param(
+            {**OTHER, "url": "/gradio_api/file=/tmp/c.wav", "size": 5},
+            ReplyFile(f"{ADDRESS}/file=/tmp/c.wav", "audio", "audio/wav", "c.wav", 5),
+            id="an-address-within",
+        ),
+        pytest.param(
+            {**FILE, "url": "https://x.org/y", "mime_type": "video/mp4", "orig_name": "v"},
+            ReplyFile("https://x.org/y", "video", "video/mp4", "v"),
+            id="an-address-elsewhere",
+        ),
+        pytest.param(
+            {**FILE, "path": "https://x.org/y.pdf"},
+            ReplyFile("https://x.org/y.pdf", "file", "application/pdf", "y.pdf"),
+            id="an-address-as-path",
+        ),
+    ],
+)
+def test_a_file_has_an_address_and_a_type(data: Any, file: ReplyFile) -> None:
+    assert to_reply_file(data, ADDRESS) == file
+
+
+def test_each_file_is_told_once() -> None:
+    value = ChatValue(address=ADDRESS)
+    first, second = to_reply_file(FILE, ADDRESS), to_reply_file(OTHER, ADDRESS)
+
+    told = [
+        event
+        for content in ([{"type": "file", "file": FILE}], [FILE], [FILE, OTHER], [FILE, OTHER])
+        for event in value.replace(bot(content))
+    ]
+
+    assert told == [FileReceived(first), FileReceived(second)]
+    assert value.files == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("kind", "props", "release", "shape", "taken"),
+    [
+        pytest.param("image", {}, (6, 0), "one", {"image"}, id="image"),
+        pytest.param("imageeditor", {}, (5, 0), "editor", {"image"}, id="editor"),
+        pytest.param("gallery", {}, (5, 0), "gallery", {"image", "video"}, id="gallery"),
+        pytest.param("video", {}, (5, 0), "video", {"video"}, id="video-with-subtitles"),
+        pytest.param("video", {}, (6, 0), "one", {"video"}, id="video"),
+        pytest.param("file", {}, (4, 0), "one", {"image", "audio", "video", "file"}, id="file"),
+        pytest.param(
+            "file", {"file_count": "multiple", "file_types": [".PDF"]}, (4, 0), "many", {"file"}
+        ),
+        pytest.param("uploadbutton", {"file_types": ["image/*"]}, (4, 0), "one", {"image"}, id="b"),
+        pytest.param("multimodaltextbox", {"file_types": ["audio"]}, (5, 0), "text", {"audio"}),
+    ],
+)
+def test_a_component_takes_its_types(
+    kind: str, props: dict[str, Any], release: tuple[int, int], shape: str, taken: set[str]
+) -> None:
+    slot = find_slot(AppComponent(1, kind, props), release)
+    media = [
+        Media("image", data=b"", name="a.png"),
+        Media("audio", data=b"", name="a.wav"),
+        Media("video", data=b"", name="a.mp4"),
+        Media("file", data=b"", name="a.pdf"),
+    ]
+
+    assert slot is not None
+    assert slot.shape == shape
+    assert {each.kind for each in media if slot.takes(each)} == taken
+
+
+def test_a_textbox_takes_no_files() -> None:
+    assert find_slot(AppComponent(1, "textbox", {}), (6, 0)) is None
+
+
+def test_values_have_the_components_shapes() -> None:
+    video = {**FILE, "mime_type": "video/mp4"}
+
+    assert component_value("one", [FILE]) == FILE
+    assert component_value("many", [FILE, OTHER]) == [FILE, OTHER]
+    assert component_value("video", [FILE]) == {"video": FILE, "subtitles": None}
+    assert component_value("editor", [FILE]) == {
+        "background": FILE,
+        "layers": [],
+        "composite": FILE,
+    }
+    assert component_value("gallery", [FILE, video]) == [
+        {"image": FILE, "caption": None},
+        {"video": video, "caption": None},
+    ]
+    assert history_content("pairs", FILE) == {"file": FILE, "alt_text": None}
+    assert history_content("parts", FILE) == [{"type": "file", "file": FILE, "alt_text": None}]
+    assert history_content("blocks", FILE) == [{"type": "file", "content": [FILE]}]
