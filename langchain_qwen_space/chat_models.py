@@ -111,14 +111,15 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         to take, or than `profile` says, is not sent.
 
     Stop:
-        A reply ends before the first of the `stop` sequences, and the Space stops working on it.
+        A reply ends before the first of the `stop` sequences, and after `max_tokens` where the app
+        has no input for that, and the Space stops working on it.
 
     Response metadata:
         `model_name`, `model_provider`, `finish_reason`, `duration` in seconds, `event_id`,
         `space`, `usage_source`, and as `queue` the first place in the queue (`rank`,
         `queue_size`, `eta`) and the seconds `waited`. `finish_reason` is "stop",
-        "stop_sequence", "tool_calls", or "error" where a call is invalid, whose reasons are
-        `tool_call_errors`. `asked_again` is there if a call that had to come was asked for
+        "stop_sequence", "length", "tool_calls", or "error" where a call is invalid, whose reasons
+        are `tool_call_errors`. `asked_again` is there if a call that had to come was asked for
         twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in streams, if
         the app changed what had been streamed already, which chunks cannot take back. Of several
         Spaces, `space` is the one that answered, and `fallbacks` has the `space` and the `reason`

@@ -62,13 +62,13 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
 
     Every chunk of a stream has the text so far and, as its delta, exactly its new part. A last
     chunk with nothing new has the server's final text and `raw`: the job's `model`, `event_id`,
-    `finish_reason` ("stop" or "stop_sequence"), `duration` in seconds and `usage`. That has the
-    tokens (`prompt_tokens`, `completion_tokens`, `total_tokens`) and their `source`:
-    "qwen.tiktoken" where they were counted, "estimate" without the extra `tokens`. Of several
-    Spaces, `space` is the one that answered, and `fallbacks` has the `space` and the `reason` of
-    each that did not. An app that changes text which was streamed already makes a chunk with an
-    empty delta and the new text. Closing a stream stops the job on the server; so does cancelling
-    the task that reads it.
+    `finish_reason` ("stop", "stop_sequence", "length", "tool_calls" or "error"), `duration` in
+    seconds and `usage`. That has the tokens (`prompt_tokens`, `completion_tokens`, `total_tokens`)
+    and their `source`: "qwen.tiktoken" where they were counted, "estimate" without the extra
+    `tokens`. Of several Spaces, `space` is the one that answered, and `fallbacks` has the `space`
+    and the `reason` of each that did not. An app that changes text which was streamed already makes
+    a chunk with an empty delta and the new text. Closing a stream stops the job on the server; so
+    does cancelling the task that reads it.
 
     The model's thoughts, where the app marks them, are no part of the text. Chunks have them as
     `additional_kwargs["thinking_delta"]`, the message of a chat in a `ThinkingBlock` before its

@@ -194,7 +194,8 @@ class SpaceConfig:
             "temperature", "top_p", or None for no role.
         inputs: Values for further inputs of the app, by parameter name or label.
         sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
-            a warning says so where it has none.
+            a warning says so where it has none. Without an input for `max_tokens` the reply, its
+            thoughts included, and the job are ended after so many tokens.
         headers: Headers to add, or to put in place of ours.
         max_size: The most bytes that an answer, or one message of a stream, may take, and the most
             characters of a reply, with its thoughts and notices, and of the chat's value. More is
@@ -442,7 +443,7 @@ class CallOptions(TypedDict, total=False):
         model: In place of the client's model.
         stop: Texts, or one, before the first of which the reply ends.
         inputs: Values for further inputs of the app, by parameter name or label.
-        sampling: `temperature`, `top_p` and `max_tokens`, where the app has inputs for them.
+        sampling: `temperature`, `top_p` and `max_tokens`, on top of the client's.
         headers: Headers of this call's requests to the Space, on top of the client's, such as the
             `X-IP-Token` of the visitor for whom it asks.
         history: In place of the client's history.

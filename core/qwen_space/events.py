@@ -208,7 +208,8 @@ class Completed:
             it had cleaned away in between. Thoughts are no part of it.
         duration: Seconds from the request to the end.
         event_id: The job's name on the server.
-        finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did.
+        finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did, and
+            "length" when `max_tokens` did, where the app has no input for it.
         model: The model that the app was asked to run, such as "72B"; None if it has no choice.
         thinking: The model's thoughts, where the app marks them; several are joined
             by a blank line.

@@ -344,7 +344,7 @@ def test_an_argument_that_a_space_has_no_use_for_is_named_in_the_log(
 def test_sampling_that_the_app_has_no_input_for_is_warned_of(space: ScriptedSpace) -> None:
     model = ChatQwenSpace(space=space.url, temperature=0.2)
 
-    with pytest.warns(UserWarning, match="no input for some of temperature"):
+    with pytest.warns(UserWarning, match="has no input for temperature: the app keeps"):
         model.invoke("Hi")
 
 

@@ -88,6 +88,16 @@ async def test_each_piece_of_a_thought_is_a_chunk(model: ChatQwenSpace) -> None:
     assert [chunk.content for chunk in chunks] == ["", "", "The", " answer", ""]
 
 
+async def test_thoughts_count_where_the_reply_ends_after_so_many_tokens(
+    model: ChatQwenSpace,
+) -> None:
+    for most, thought, text in ((1, "hm", ""), (3, "hm so", "The")):
+        for message in await every_way(model.model_copy(update={"max_tokens": most}), PROMPT):
+            assert message.additional_kwargs == {"reasoning_content": thought}
+            assert message.text == text
+            assert message.response_metadata["finish_reason"] == "length"
+
+
 def test_without_thoughts_nothing_is_said_of_them(model: ChatQwenSpace) -> None:
     prompt = asked(("say", "The"), ("say", " answer"))
 

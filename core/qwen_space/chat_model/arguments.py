@@ -26,6 +26,7 @@ __all__ = [
     "drop_secrets",
     "find_remedies",
     "format_validation_error",
+    "rename",
     "resolve_names",
 ]
 
@@ -166,6 +167,19 @@ def _format_finding(place: Iterable[int | str], message: str) -> str:
     message = message.removeprefix("Value error, ")  # pydantic's words before our sentence
     field = ".".join(map(str, place))
     return f"{field}: {message}" if field else message
+
+
+def rename(given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return a call's keyword arguments, those by other models' names under ours.
+
+    Args:
+        given: The arguments.
+        known: The names that a call takes; ours win where both are given.
+    """
+    names = set(known)
+    renamed = {name: _ALIASES.get(name, name) for name in given}
+    ours = {name for name in given if renamed[name] not in names or renamed[name] in given}
+    return {name if name in ours else renamed[name]: value for name, value in given.items()}
 
 
 def find_remedies(names: Iterable[str]) -> list[str]:

@@ -91,7 +91,12 @@ class SpaceChatModel(BaseModel):
         description="Goes to the app's input of that name; a warning says so where it has none.",
     )
     top_p: float | None = Field(default=None, description="As temperature.")
-    max_tokens: int | None = Field(default=None, gt=0, description="As temperature; in tokens.")
+    max_tokens: int | None = Field(
+        default=None,
+        gt=0,
+        description="Tokens after which a reply ends. It goes to the app's input of that name; "
+        "where there is none, tokens are counted here, and the reply and the job ended.",
+    )
     stop: list[str] | None = Field(
         default=None,
         description="Texts before the first of which a reply ends. A call's own stop wins.",

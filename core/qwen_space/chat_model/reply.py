@@ -74,8 +74,8 @@ class ChatReply:
         text: All text outside of tool calls.
         thinking: The model's thoughts, joined by a blank line.
         parts: The thoughts, texts, tool calls and invalid calls, in order.
-        finish_reason: "stop" or "stop_sequence"; "tool_calls" where there are calls, and "error"
-            where one of them is invalid.
+        finish_reason: "stop", "stop_sequence" or "length"; "tool_calls" where there are calls, and
+            "error" where one of them is invalid.
         duration: Seconds from the request to the end, of both replies where there were two.
         usage: The tokens that the replies took together.
         event_id: The last job's id on the server.

@@ -52,6 +52,7 @@ from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
 from qwen_space.spaces import SpaceLike, make_config
+from qwen_space.tokens.limiter import TokenLimiter
 
 if TYPE_CHECKING:
     import os
@@ -496,6 +497,7 @@ class SpaceClient:
     ) -> AsyncIterator[Event]:
         """Run the steps of a question, submit its job, and return the events of the reply."""
         scanner = StopScanner(stop)
+        limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
         endpoint = question.endpoint
         session_hash = uuid.uuid4().hex
         for step, files in question.calls:
@@ -519,6 +521,9 @@ class SpaceClient:
         stack.push_async_callback(events.aclose)
         if stop:
             events = reply.until_stop(events, scanner)
+            stack.push_async_callback(events.aclose)
+        if limiter is not None:
+            events = reply.until_length(events, limiter)
             stack.push_async_callback(events.aclose)
         stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
         return events

@@ -11,7 +11,7 @@ from qwen_space.chat.media import Media, describe_media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
-from qwen_space.gradio.endpoint import Endpoint, Shape
+from qwen_space.gradio.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.files import history_content
 
 __all__ = ["Question", "build_question", "pair_history"]
@@ -31,6 +31,8 @@ class Question:
         values: Values for further inputs, by the inputs' keys.
         media: The media of the prompt, by the inputs' keys.
         files: The `FileData` of all media, once they are uploaded.
+        max_tokens: Tokens after which the reply is to be ended here, as the app has no input for
+            it, or one that goes no lower; None if it has.
         loaded: Values that components got before the message was written, by their numbers.
         page: Values that components got since, by their numbers.
     """
@@ -43,6 +45,7 @@ class Question:
     values: Mapping[Any, Any]
     media: Mapping[Any, Sequence[Media]] = field(default_factory=dict)
     files: Mapping[Media, Any] = field(default_factory=dict)
+    max_tokens: float | None = None
     loaded: dict[Any, Any] = field(default_factory=dict)
     page: dict[Any, Any] = field(default_factory=dict)
 
@@ -134,6 +137,7 @@ def build_question(
         history,
         {**_place_sampling(config, endpoint, sampling), **placed},
         endpoint.place_media(media),
+        max_tokens=_own_limit(endpoint, sampling.get("max_tokens")),
     )
 
 
@@ -154,11 +158,10 @@ def _split_chat(
             if (native := pair_history(endpoint, chat)) is not None:
                 return *native, chat[-1].media
         elif mode == "native" and any(turn.role == "assistant" for turn in chat):
-            warnings.warn(
+            _warn(
                 f"history='native': {endpoint.title} of {config.url} has no input for a history "
                 "that it reads: it keeps its own in the session, as gr.ChatInterface does; "
-                "earlier turns go into the prompt, as with history='split'.",
-                stacklevel=2,
+                "earlier turns go into the prompt, as with history='split'."
             )
     media = [each for turn in chat for each in turn.media]
     return render_prompt(chat, system_apart=endpoint.takes("system")), [], media
@@ -212,21 +215,42 @@ def _history_rows(pair: tuple[str, str], shape: Shape) -> list[Any]:
 def _place_sampling(
     config: SpaceConfig, endpoint: Endpoint, sampling: Mapping[str, float]
 ) -> dict[Any, Any]:
-    missing = [name for name in sampling if not endpoint.place_sampling({name: sampling[name]})]
-    if missing:
-        has = [name for name in sampling if name not in missing]
-        warnings.warn(
-            f"{config.url} has no input for some of {', '.join(sampling)} (it has for: "
-            f"{', '.join(has) or 'none'}); there the app keeps its own values.",
-            stacklevel=2,
-        )
     placed = endpoint.place_sampling(sampling)
+    # Tokens are counted here where the app has no input for them.
+    missing = [
+        name
+        for name in sampling
+        if name != "max_tokens" and not endpoint.place_sampling({name: sampling[name]})
+    ]
+    if missing:
+        _warn(f"{config.url} has no input for {' and '.join(missing)}: the app keeps its own.")
     for each in endpoint.chat_inputs:
         wanted = sampling.get(each.role or "")
-        if wanted is not None and placed.get(each.key) != wanted:
-            warnings.warn(
-                f"{each.role}={wanted}: the app's {each.name!r} goes from {each.limits[0]} to "
-                f"{each.limits[1]}, so {placed[each.key]} is sent.",
-                stacklevel=2,
-            )
+        sent = placed.get(each.key)
+        if wanted is None or sent == wanted or _keeps_limit(each, wanted):
+            continue
+        low, high = each.limits
+        _warn(f"{each.role}={wanted}: {each.name!r} goes from {low} to {high}, so {sent} is sent.")
     return placed
+
+
+def _own_limit(endpoint: Endpoint, most: float | None) -> float | None:
+    """Return the limit of tokens that has to be kept here; None where the app keeps it."""
+    if most is None or not endpoint.place_sampling({"max_tokens": most}):
+        return most
+    return most if any(_keeps_limit(each, most) for each in endpoint.chat_inputs) else None
+
+
+def _keeps_limit(given: Input, most: float) -> bool:
+    """Whether an app's limit of tokens goes no lower than one that is above the wanted one."""
+    return given.role == "max_tokens" and given.clamp(most) > most
+
+
+_REGISTRY: dict[Any, Any] = {}
+
+
+def _warn(message: str) -> None:
+    """Warn in one line: the caller is in another thread or task, so no line of code is shown."""
+    warnings.warn_explicit(
+        message, UserWarning, "qwen_space", 1, module="qwen_space", registry=_REGISTRY
+    )

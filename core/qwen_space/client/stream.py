@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.body import Body
@@ -31,6 +31,7 @@ from qwen_space.events import (
 from qwen_space.gradio.deltas import TextTracker
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import SendData
+from qwen_space.tokens.limiter import TokenLimiter
 
 __all__ = ["EventStreamReader", "Submission"]
 
@@ -209,6 +210,37 @@ class EventStreamReader:
                     yield event
             if scanner.hit:
                 yield self._completed(shown.text, "stop_sequence")
+                return
+
+    async def until_length(
+        self, events: AsyncIterator[Event], limiter: TokenLimiter
+    ) -> AsyncGenerator[Event, None]:
+        """Pass events on up to a number of tokens, thoughts included, and end the reply there."""
+        shown, thinking = TextTracker(TextDelta), ""
+        async for event in events:
+            match event:
+                case TextDelta():
+                    if text := await limiter.feed(event.delta):
+                        yield shown.append(text)
+                case ThinkingDelta():
+                    if thought := await limiter.feed(event.delta):
+                        thinking += thought
+                        yield ThinkingDelta(thought)
+                case Rewritten():
+                    text = await limiter.restart(thinking + event.text)
+                    if (changed := shown.replace(text[len(thinking) :])) is not None:
+                        yield changed
+                case Completed():
+                    if event.text != shown.text:
+                        text = await limiter.restart(thinking + event.text)
+                        shown.replace(text[len(thinking) :])
+                    if not limiter.hit:
+                        yield event
+                case _:
+                    yield event
+            if limiter.hit:
+                completed = self._completed(shown.text, "length")
+                yield replace(completed, thinking=thinking)
                 return
 
     async def _owed(self, event_id: str | None) -> None:

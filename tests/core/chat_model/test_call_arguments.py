@@ -35,6 +35,14 @@ def test_the_options_are_those_of_the_space() -> None:
     }
 
 
+def test_names_of_other_models_mean_ours() -> None:
+    given = take(max_new_tokens=5, stop_sequences=["x"], model_name="7B", base_url="http://a.test")
+
+    assert given.options["sampling"] == {"max_tokens": 5}
+    assert (given.options["stop"], given.options["model"]) == (["x"], "7B")
+    assert take(max_new_tokens=5, max_tokens=6).options["sampling"] == {"max_tokens": 6}
+
+
 def test_the_caller_s_arguments_stay_as_they_are() -> None:
     kwargs = {"model": "7B", "tools": [ADD], "user": 1}
 

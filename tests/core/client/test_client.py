@@ -485,6 +485,52 @@ async def test_a_stop_sequence_stops_the_job_on_the_server(space: Any) -> None:
     await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.cancelled == 1)
 
 
+LIMITS = [
+    pytest.param(["a", " b", " c"], 2, ["a", " b"], "length", id="cut"),
+    pytest.param(["a b c"], 2, ["a b"], "length", id="one-piece"),
+    pytest.param(["a", " b"], 2, ["a", " b"], "stop", id="just-enough"),
+    pytest.param(["a", " STOP", " c"], 2, ["a", " "], "stop_sequence", id="stop-comes-first"),
+    pytest.param(["a", " b", "STOP"], 1, ["a"], "length", id="length-comes-first"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "most", "expected", "reason"), LIMITS)
+async def test_a_reply_ends_after_so_many_tokens(
+    space: Any, pieces: list[str], most: int, expected: list[str], reason: str
+) -> None:
+    space.engine.reply = pieces
+
+    async with SpaceClient(space.url) as client:
+        events = await events_of(client, stop=["STOP"], sampling={"max_tokens": most})
+
+    done = events[-1]
+    assert deltas(events) == expected
+    assert (done.text, done.finish_reason) == ("".join(expected), reason)
+    assert sum(isinstance(event, Completed) for event in events) == 1
+
+
+async def test_a_limit_of_tokens_stops_the_job_on_the_server(space: Any) -> None:
+    space.engine.reply = ["a", " b", " c", " d"]
+    space.engine.gate = threading.Semaphore(2)
+
+    async with SpaceClient(space.url) as client:
+        done = await client.complete("Hi", sampling={"max_tokens": 1})
+
+    assert (done.text, done.finish_reason) == ("a", "length")
+    await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.cancelled == 1)
+
+
+@pytest.mark.parametrize("most", [0, -5])
+async def test_a_limit_below_one_token_is_a_misuse_before_anything_is_sent(
+    space: Any, most: int
+) -> None:
+    async with SpaceClient(space.url) as client:
+        with pytest.raises(ValueError, match=f"max_tokens={most}"):
+            await client.complete("Hi", sampling={"max_tokens": most})
+
+    assert space.joins == []
+
+
 async def test_an_empty_stop_sequence_is_a_misuse_before_anything_is_sent(space: Any) -> None:
     async with SpaceClient(space.url) as client:
         with pytest.raises(ValueError, match="empty"):

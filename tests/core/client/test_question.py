@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -117,3 +118,54 @@ def test_the_app_s_own_system_prompt_needs_no_step_that_sets_it() -> None:
         [setting],
     )
     assert told.data(setting, {}) == ["S"]
+
+
+# Sampling
+
+APP = "http://127.0.0.1:1"
+PLAIN = Endpoint(None, 0, None, (Input("prompt", "p"),), 0)
+
+
+def limited(low: float) -> Endpoint:
+    most = Input("max_tokens", "Most", 512, kind="slider", limits=(low, 1024))
+    return Endpoint(None, 0, None, (Input("prompt", "p"), most), 0)
+
+
+def sampled(endpoint: Endpoint, **sampling: float) -> Any:
+    config = SpaceConfig(space=APP, sampling=sampling)
+    return build_question(config, endpoint, CHAT[:1], {})
+
+
+def test_inputs_that_are_missing_are_warned_of_in_one_line() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sampled(PLAIN, temperature=0.2, top_p=0.5)
+
+    [warning] = caught
+    shown = warnings.formatwarning(
+        str(warning.message), warning.category, warning.filename, warning.lineno
+    )
+    said = "has no input for temperature and top_p: the app keeps its own."
+    assert shown == f"qwen_space:1: UserWarning: {APP} {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "most", "kept"),
+    [
+        pytest.param(PLAIN, 5, 5, id="no-input"),
+        pytest.param(limited(16), 5, 5, id="an-input-that-goes-no-lower"),
+        pytest.param(limited(1), 5, None, id="an-input"),
+        pytest.param(PLAIN, None, None, id="no-limit"),
+    ],
+)
+def test_a_limit_of_tokens_is_kept_here_where_the_app_cannot(
+    endpoint: Endpoint, most: int | None, kept: int | None
+) -> None:
+    sampling = {} if most is None else {"max_tokens": most}
+
+    assert sampled(endpoint, **sampling).max_tokens == kept
+
+
+def test_a_limit_beyond_the_app_s_own_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"max_tokens=2000: 'Most' goes from 16 to 1024, so 1024"):
+        assert sampled(limited(16), max_tokens=2000).max_tokens is None
