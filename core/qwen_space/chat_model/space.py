@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -16,7 +17,13 @@ from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.client_pool import ClientPool
 from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
 from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
-from qwen_space.errors import ProtocolError, SpaceError, SpaceStatusError, SpaceUnreachableError
+from qwen_space.errors import (
+    ProtocolError,
+    QwenSpaceError,
+    SpaceError,
+    SpaceStatusError,
+    SpaceUnreachableError,
+)
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.spaces import SpaceLike, make_config
 
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
     from qwen_space.gradio.endpoint import Endpoint
 
 __all__ = ["Space", "SyncEventStream"]
+
+logger = logging.getLogger(__name__)
 
 
 class Space:
@@ -245,6 +254,33 @@ class Space:
             size = await client.queue_size()
             self._remember(client)
         return size
+
+    async def aoffered_models(self, *, seconds: float = 5.0) -> list[str]:
+        """Return the names of the models that the Space offers, or several Spaces together.
+
+        A Space that does not answer in time is passed over, and so is one without a choice.
+
+        Args:
+            seconds: How long to wait.
+        """
+        spaces = [self, *self._others]
+        found = await asyncio.gather(*(space._offered_models(seconds) for space in spaces))  # noqa: SLF001 - its own kind
+        return list(dict.fromkeys(name for names in found for name in names))
+
+    async def _offered_models(self, seconds: float) -> tuple[str, ...]:
+        try:
+            endpoint = await asyncio.wait_for(self._aendpoint(), seconds)
+        except (QwenSpaceError, asyncio.TimeoutError) as exc:
+            logger.debug("%s does not tell its models: %s", self.config.space, exc)
+            return ()
+        return endpoint.models
+
+    async def _aendpoint(self) -> Endpoint:
+        async with AsyncExitStack() as stack:
+            client = await self._enter_client(stack)
+            endpoint = await client.endpoint()
+            self._remember(client)
+        return endpoint
 
     async def _begin(
         self,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qwen_space._version import __version__
+from qwen_space.cli.api import add_api
 from qwen_space.cli.chat import add_chat
 from qwen_space.cli.demo import add_demo
 from qwen_space.cli.deploy import add_deploy
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add_chat(commands)
     _add_inspect(commands)
     add_serve(commands)
+    add_api(commands)
     add_deploy(commands)
     _add_completion(commands)
     return parser

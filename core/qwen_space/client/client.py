@@ -320,9 +320,12 @@ class SpaceClient:
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
         async with self._use():
-            async for _ in self._resolver.resolve(Deadline(self.config.timeouts)):
-                pass  # it is waited for, and nobody is there to be told
-            return self._resolver.endpoint
+            return await self._resolved(Deadline(self.config.timeouts))
+
+    async def _resolved(self, deadline: Deadline) -> Endpoint:
+        async for _ in self._resolver.resolve(deadline):
+            pass  # it is waited for, and nobody is there to be told
+        return self._resolver.endpoint
 
     async def app_config(self) -> Any:
         """Request the app's `/config` and return its JSON.
@@ -358,9 +361,8 @@ class SpaceClient:
         """
         async with self._use():
             deadline = Deadline(replace(self.config.timeouts, wake=_AT_ONCE))
-            async for _ in self._resolver.resolve(deadline):
-                pass
-            url = f"{self.config.url}{self._resolver.endpoint.prefix}/queue/status"
+            endpoint = await self._resolved(deadline)
+            url = f"{self.config.url}{endpoint.prefix}/queue/status"
             answer = await self._transport.json("GET", url, deadline)
         size = answer.get("queue_size") if isinstance(answer, dict) else None
         return size if isinstance(size, int) else None

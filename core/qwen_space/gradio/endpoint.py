@@ -278,6 +278,13 @@ class Endpoint:
             "Leave it out of the message, or describe it in words."
         )
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the app offers; none where it has no choice, or fills it in later."""
+        choosing = (each for each in self.every_input if each.role in {"model", "settings"})
+        given = next(choosing, None)
+        return () if given is None else tuple(map(str, given.choices or ()))
+
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
 

@@ -1,0 +1,97 @@
+"""LangChain's suites for chat models, with ChatOpenAI over `qwen-space api`."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_openai import ChatOpenAI
+from langchain_tests.integration_tests import ChatModelIntegrationTests
+
+from qwen_space import Space
+from tests.api_server import serving
+from tests.langchain.obedient import obedient
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+pytestmark = [
+    pytest.mark.consumers,
+    # The client's own, of the object that it has put into its message, and of old schemas.
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),
+    pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
+    pytest.mark.filterwarnings("ignore:unclosed"),
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _collected() -> Iterator[None]:
+    """Let the client's connections go, which it leaves open, where nobody minds."""
+    yield
+    gc.collect()
+
+
+class Suite(ChatModelIntegrationTests):
+    """The suite; each class of it has another method of structured output."""
+
+    method = "json_schema"
+    url: str
+
+    @pytest.fixture(autouse=True)
+    def _answering(self, space: ScriptedSpace) -> Iterator[None]:
+        space.engine.reply = obedient("three")
+        with serving(Space(space.url)) as url:
+            self.url = url
+            yield
+
+    @pytest.fixture(autouse=True)
+    def _known(self, request: pytest.FixtureRequest) -> None:
+        if request.node.name == "test_tool_calling[model1]":  # with output_version="v1"
+            reason = "ChatOpenAI gives a text and the call after it one index, and joins them"
+            request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+
+    @pytest.fixture
+    def vcr(self) -> Any:
+        """What `test_stream_time` looks for a recording in. There is none: a Space answers."""
+        return SimpleNamespace(responses=["a live Space"])
+
+    @property
+    def enable_vcr_tests(self) -> bool:
+        return True
+
+    @property
+    def chat_model_class(self) -> type[BaseChatModel]:
+        return ChatOpenAI
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {
+            "model": "qwen-2.5",
+            "base_url": f"{self.url}/v1",
+            "api_key": "none",
+            "stream_usage": True,
+        }
+
+    @property
+    def model_override_value(self) -> str:
+        return "7B"
+
+    @property
+    def structured_output_kwargs(self) -> dict[str, Any]:
+        return {"method": self.method}
+
+    @property
+    def supports_json_mode(self) -> bool:
+        return True
+
+
+class TestJsonSchema(Suite):
+    pass
+
+
+class TestFunctionCalling(Suite):
+    method = "function_calling"
