@@ -22,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every-loop", action="store_true", help="run each asynchronous test on every event loop"
     )
+    parser.addoption(
+        "--rewrite-outputs",
+        action="store_true",
+        help="write the outputs of examples into the pages",
+    )
 
 
 def pytest_asyncio_loop_factories(

@@ -1,0 +1,108 @@
+"""Each block of Python in README, pages and docstrings runs, and prints the output below it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qwen_space.cli.main import _parser
+from tests.docs.examples import Examples
+from tests.docs.replies import REPLIES, reply
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PACKAGES = ("core/qwen_space", "langchain_qwen_space", "llama_index_qwen_space")
+MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+WITH_EXAMPLES = [path for path in (*PAGES, *MODULES) if "```python\n" in path.read_text("utf-8")]
+BASH = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
+COMMANDS = [
+    line.strip()
+    for page in PAGES
+    for block in BASH.findall(page.read_text("utf-8"))
+    for line in re.findall(r"qwen-space [a-z][^|>)`&\n]*", block.replace("\\\n", ""))
+]
+# The Spaces that examples name, all of which are the local one here.
+NAMED = re.compile(r"http://127\.0\.0\.1:7860|(?<=\")Qwen/Qwen2\.5(?=\")")
+
+
+def names_of(path: Path) -> dict[str, Any]:
+    """Return the names that the examples of docstrings take for given."""
+    if path.suffix != ".py":
+        return {}
+    from langchain_core.tools import tool
+    from pydantic import BaseModel
+
+    @tool
+    def get_weather(city: str) -> str:
+        """Tell the weather in a city."""
+        return f"It is sunny in {city}."
+
+    class Person(BaseModel):
+        name: str
+
+    return {"get_weather": get_weather, "Person": Person}
+
+
+@pytest.fixture(autouse=True)
+def _event_loop() -> Iterator[None]:
+    """Give the loop that LlamaIndex would make for blocking callers, and never close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo what a page sets for all of LlamaIndex."""
+    from llama_index.core import Settings
+
+    monkeypatch.setattr(Settings, "_llm", None)
+
+
+@pytest.mark.filterwarnings(
+    # As in the agents' own tests.
+    "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
+    "ignore:is_running called from within a step:DeprecationWarning",
+)
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_examples_of_a_page_run(
+    path: Path,
+    space: ScriptedSpace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pytestconfig: pytest.Config,
+) -> None:
+    text = path.read_text("utf-8")
+    space.engine.reply = REPLIES.get(path.name, reply)
+    monkeypatch.setenv("QWEN_SPACE_URL", space.url)
+    monkeypatch.chdir(tmp_path)
+    here = tmp_path / path.name
+    here.write_text(NAMED.sub(space.url, text), "utf-8")
+
+    examples = Examples(here, names_of(path))
+    examples.run()
+    if pytestconfig.getoption("--rewrite-outputs"):
+        path.write_text(examples.with_outputs(text), "utf-8")
+
+    assert not examples.wrong
+    assert examples.count == len(re.findall(r"^ *```python$", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_of_a_page_exist(line: str) -> None:
+    _, *words = shlex.split(line, comments=True)
+
+    options = _parser().parse_args(words)
+
+    assert callable(options.run)
