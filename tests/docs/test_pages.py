@@ -14,6 +14,7 @@ import pytest
 from qwen_space.cli.main import _parser
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
+from tests.media_app import PNG, MediaApp
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -31,7 +32,8 @@ COMMANDS = [
     for line in re.findall(r"qwen-space [a-z][^|>)`&\n]*", block.replace("\\\n", ""))
 ]
 # The Spaces that examples name, all of which are the local one here.
-NAMED = re.compile(r"http://127\.0\.0\.1:7860|(?<=\")Qwen/Qwen2\.5(?=\")")
+NAMED = re.compile(r"http://127\.0\.0\.1:7860|(?<=\")Qwen/Qwen2\.5[\w.-]*(?=\")")
+DOG = 'url="https://example.org/dog.png"'  # which the app would fetch from the internet
 
 
 def names_of(path: Path) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_examples_of_a_page_run(
     path: Path,
     space: ScriptedSpace,
+    media_app: MediaApp,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     pytestconfig: pytest.Config,
@@ -88,7 +91,9 @@ def test_the_examples_of_a_page_run(
     monkeypatch.setenv("QWEN_SPACE_URL", space.url)
     monkeypatch.chdir(tmp_path)
     here = tmp_path / path.name
-    here.write_text(NAMED.sub(space.url, text), "utf-8")
+    url = media_app("file") if path.name == "files.md" else space.url
+    here.write_text(NAMED.sub(url, text).replace(DOG, f"data={PNG!r}"), "utf-8")
+    Path("cat.png").write_bytes(PNG)
 
     examples = Examples(here, names_of(path))
     examples.run()
