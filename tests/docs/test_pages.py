@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qwen_space import Space
+from qwen_space.api import ApiOptions
 from qwen_space.cli.main import _parser
+from tests.api_server import serving
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
 from tests.media_app import PNG, MediaApp
@@ -33,6 +36,7 @@ COMMANDS = [
 ]
 # The Spaces that examples name, all of which are the local one here.
 NAMED = re.compile(r"http://127\.0\.0\.1:7860|(?<=\")Qwen/Qwen2\.5[\w.-]*(?=\")")
+API = "http://127.0.0.1:8000"
 DOG = 'url="https://example.org/dog.png"'  # which the app would fetch from the internet
 
 
@@ -72,6 +76,13 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Settings, "_llm", None)
 
 
+@pytest.fixture(scope="module")
+def api(_running_space: ScriptedSpace) -> Iterator[str]:
+    """The address of `qwen-space api`."""
+    with serving(Space(_running_space.url), ApiOptions()) as address:
+        yield address
+
+
 @pytest.mark.filterwarnings(
     # As in the agents' own tests.
     "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
@@ -81,6 +92,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_examples_of_a_page_run(
     path: Path,
     space: ScriptedSpace,
+    api: str,
     media_app: MediaApp,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,8 +103,8 @@ def test_the_examples_of_a_page_run(
     monkeypatch.setenv("QWEN_SPACE_URL", space.url)
     monkeypatch.chdir(tmp_path)
     here = tmp_path / path.name
-    url = media_app("file") if path.name == "files.md" else space.url
-    here.write_text(NAMED.sub(url, text).replace(DOG, f"data={PNG!r}"), "utf-8")
+    url = media_app("files") if path.name == "files.md" else space.url
+    here.write_text(NAMED.sub(url, text).replace(API, api).replace(DOG, f"data={PNG!r}"), "utf-8")
     Path("cat.png").write_bytes(PNG)
 
     examples = Examples(here, names_of(path))
