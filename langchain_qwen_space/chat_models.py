@@ -322,6 +322,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         *,
         method: Method = ...,
         include_raw: Literal[False] = ...,
+        tools: None = ...,
         strict: bool | None = ...,
         reask: bool = ...,
         **kwargs: Any,
@@ -334,6 +335,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         *,
         method: Method = ...,
         include_raw: bool = ...,
+        tools: Sequence[Any] | None = ...,
         strict: bool | None = ...,
         reask: bool = ...,
         **kwargs: Any,
@@ -345,6 +347,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         *,
         method: Method = "json_schema",
         include_raw: bool = False,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
         strict: bool | None = None,
         reask: bool = True,
         **kwargs: Any,
@@ -363,6 +366,8 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
                 has to say what is to be in it.
             include_raw: Whether it gives a dict with the message as `raw`, the object as
                 `parsed`, and as `parsing_error` the reply's fault, or None.
+            tools: Tools that the model may call in place of giving the object, with
+                `include_raw`: their calls are in `raw`, and `parsed` is None.
             strict: As in `bind_tools`.
             reask: Whether the model is asked once more, with what was wrong, where its reply
                 does not hold the object.
@@ -375,9 +380,16 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         """
         if schema is None and method != "json_mode":
             raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")
-        wanted = ObjectSchema(schema)
-        model = self.bind(**method_arguments(wanted, method, strict=strict), **kwargs)
-        return StructuredOutput(model, wanted, include_raw=include_raw, reask=reask)
+        if tools and not include_raw:
+            raise ValueError("tools=[...] wants include_raw=True: a call of theirs is no object.")
+        asked = method_arguments(ObjectSchema(schema), method, tools or (), strict=strict)
+        return StructuredOutput(
+            model=self.bind(**{**asked, **kwargs}),
+            object_schema=schema,
+            include_raw=include_raw,
+            reask=reask,
+            tools=tuple(convert_to_openai_tool(tool)["function"]["name"] for tool in tools or ()),
+        )
 
     # LangChain's questions about a model
 

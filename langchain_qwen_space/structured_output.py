@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+import functools
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from langchain_core.exceptions import OutputParserException
@@ -13,13 +14,16 @@ from langchain_core.messages import (
     AIMessageChunk,
     BaseMessage,
     HumanMessage,
+    ToolCall,
+    ToolCallChunk,
     convert_to_messages,
     message_chunk_to_message,
 )
 from langchain_core.prompt_values import PromptValue
-from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.json_schema import dereference_refs
+from pydantic import ConfigDict
 
 from langchain_qwen_space.chunks import apply_final_text
 from langchain_qwen_space.tools import bind_arguments
@@ -72,15 +76,23 @@ class _Attempts:
     """
 
     def __init__(
-        self, schema: ObjectSchema, given: LanguageModelInput, *, include_raw: bool, reask: bool
+        self,
+        schema: ObjectSchema,
+        given: LanguageModelInput,
+        tools: Collection[str],
+        *,
+        include_raw: bool,
+        reask: bool,
     ) -> None:
         self.messages: list[BaseMessage] | None = _to_messages(given)
         self._schema = schema
+        self._tools = tools
         self._include_raw = include_raw
         self._extraction = Extraction[Any](schema.load, reask=reask)
         self._raw: AIMessage | None = None
         self._chunks: list[AIMessageChunk] = []
         self._partial = PartialObject(schema)
+        self._is_tool_call = False  # whether the model called another tool
 
     def take(self, raw: AIMessage) -> None:
         """Take a reply."""
@@ -93,6 +105,9 @@ class _Attempts:
         """Take a chunk of a reply; yield the object if that has changed it."""
         chunk = _to_chunk(message)
         self._chunks.append(chunk)
+        self._is_tool_call |= self._calls_tool(chunk.tool_call_chunks)
+        if self._is_tool_call:
+            return
         arguments = "".join(each["args"] or "" for each in chunk.tool_call_chunks)
         if (shown := self._partial.feed(chunk.text, arguments)) is not MISSING:
             yield {"parsed": shown} if self._include_raw else shown
@@ -103,11 +118,17 @@ class _Attempts:
         message = message_chunk_to_message(first + rest)
         assert isinstance(message, AIMessage)  # noqa: S101 - its chunks are
         self.take(apply_final_text(message))
-        self._chunks = []
+        self._chunks, self._is_tool_call = [], self._calls_tool(message.tool_calls)
         if self.messages is not None:
             self._partial = PartialObject(self._schema)
 
+    def _calls_tool(self, calls: Sequence[ToolCall | ToolCallChunk]) -> bool:
+        return any(call["name"] in self._tools for call in calls)
+
     def _feed(self, raw: AIMessage) -> str:
+        if self._calls_tool(raw.tool_calls):
+            self._is_tool_call = True
+            return ""
         if raw.tool_calls:
             return self._extraction.feed_arguments(raw.tool_calls[0]["args"])
         if raw.invalid_tool_calls:
@@ -129,7 +150,7 @@ class _Attempts:
             error = OutputParserException(said, llm_output=_written(raw))
             error.__cause__ = found.error
         if self._include_raw:
-            parsed = None if error else found.value
+            parsed = None if error or self._is_tool_call else found.value
             return {"raw": raw, "parsed": parsed, "parsing_error": error}
         if error is not None:
             raise error
@@ -161,25 +182,33 @@ def _written(raw: AIMessage) -> str:
 
 
 def method_arguments(
-    schema: ObjectSchema, method: Method, *, strict: bool | None
+    schema: ObjectSchema, method: Method, tools: Sequence[Any] = (), *, strict: bool | None
 ) -> dict[str, Any]:
     """Return the arguments of the calls that ask for an object.
+
+    Args:
+        schema: The object's schema.
+        method: The way in which it is asked for.
+        tools: Tools that the model may call in place of giving the object.
+        strict: As in `bind_tools`.
 
     Raises:
         ValueError: The method is unknown.
     """
     shown = schema.json_schema
     about = {"kwargs": {"method": method, "strict": strict}, "schema": shown}
+    wanted: dict[str, Any] = {"type": "function", "function": {"name": shown["title"]}}
     match method:
         case "function_calling":
             asked = bind_arguments(
-                [shown],
-                tool_choice={"type": "function", "function": {"name": shown["title"]}},
+                [shown, *tools],
+                tool_choice="any" if tools else wanted,
                 parallel_tool_calls=False,
                 strict=strict,
                 reask=True,
                 stream_arguments=True,
             )
+            tools = ()
         case "json_schema":
             wanted = {"name": shown["title"], "schema": shown}
             asked = {"response_format": {"type": "json_schema", "json_schema": wanted}}
@@ -190,40 +219,52 @@ def method_arguments(
                 f"method={method!r} is unknown: "
                 "give 'json_schema', 'function_calling' or 'json_mode'."
             )
+    if tools:
+        asked["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
     # This asks once more itself, with the fault that its own check finds.
     return {"ls_structured_output_format": about, **asked, "reask": False}
 
 
-class StructuredOutput(Runnable[LanguageModelInput, Any]):
+class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     """A model that gives objects; made by `ChatQwenSpace.with_structured_output`.
 
-    Args:
-        model: The model, bound to the request for the object.
-        schema: The schema of the object.
-        include_raw: Whether it gives a dict with `raw`, `parsed` and `parsing_error`.
-        reask: Whether it asks once more where the reply is not right.
+    langchain-core's `dumpd` and `load` take it where the schema is a dict: a class has no
+    serialised form. It can be pickled in either case.
     """
 
-    def __init__(
-        self,
-        model: Runnable[LanguageModelInput, AIMessage],
-        schema: ObjectSchema,
-        *,
-        include_raw: bool,
-        reask: bool,
-    ) -> None:
-        self.model = model
-        self.schema = schema
-        self.include_raw = include_raw
-        self.reask = reask
+    model: Runnable[LanguageModelInput, AIMessage]
+    """The model, bound to the request for the object."""
+
+    object_schema: Any = None
+    """The schema of the object, as `with_structured_output` takes it."""
+
+    include_raw: bool = False
+    """Whether it gives a dict with `raw`, `parsed` and `parsing_error`."""
+
+    reask: bool = True
+    """Whether it asks once more where the reply is not right."""
+
+    tools: tuple[str, ...] = ()
+    """The names of tools that the model may call in place of giving the object."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @functools.cached_property
+    def _schema(self) -> ObjectSchema:
+        return ObjectSchema(self.object_schema)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Return True: `dumps` gives all of it, but for a class."""
+        return True
 
     @property
     def OutputType(self) -> Any:  # noqa: N802 - LangChain's name for it
         """Its output."""
-        return dict[str, Any] if self.include_raw else self.schema.type
+        return dict[str, Any] if self.include_raw else self._schema.type
 
     def __repr__(self) -> str:
-        wanted = getattr(self.schema.type, "__name__", "dict")
+        wanted = getattr(self._schema.type, "__name__", "dict")
         return f"StructuredOutput({wanted}, include_raw={self.include_raw}, reask={self.reask})"
 
     def invoke(
@@ -330,4 +371,5 @@ class StructuredOutput(Runnable[LanguageModelInput, Any]):
             yield result
 
     def _begin(self, given: LanguageModelInput) -> _Attempts:
-        return _Attempts(self.schema, given, include_raw=self.include_raw, reask=self.reask)
+        options = {"include_raw": self.include_raw, "reask": self.reask}
+        return _Attempts(self._schema, given, self.tools, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import threading
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +12,15 @@ import pydantic.v1
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
+from langchain_core.load import dumpd, dumps, load
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, Field
 from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
+from langchain_qwen_space.structured_output import StructuredOutput
 from qwen_space.tools import ToolCall, call_text
 from tests.langchain.obedient import obedient
 
@@ -535,3 +539,87 @@ def test_a_nested_typed_dict_shows_the_model_a_clean_schema(
 def test_lists_and_unions_are_refused_with_the_remedy(model: ChatQwenSpace, schema: Any) -> None:
     with pytest.raises(ValueError, match="give an object that has it as a property"):
         model.with_structured_output(schema)
+
+
+# With tools beside it
+
+
+def get_weather(city: str) -> str:
+    """Tell the weather in a city."""
+    return city
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_a_call_of_another_tool_is_a_call(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = list(call_text(ToolCall("get_weather", {"city": "Oslo"})))
+    structured = model.with_structured_output(
+        Person, method=method, include_raw=True, tools=[get_weather]
+    )
+
+    found = await every_way(structured)
+
+    for each in found:
+        assert (each["parsed"], each["parsing_error"]) == (None, None)
+        [call] = each["raw"].tool_calls
+        assert (call["name"], call["args"]) == ("get_weather", {"city": "Oslo"})
+    assert len(space.joins) == 4
+    assert '"name": "get_weather"' in space.joins[0]["data"][2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_an_object_comes_beside_tools_as_without(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = list(written(ADA, method))
+    structured = model.with_structured_output(
+        Person, method=method, include_raw=True, tools=[get_weather]
+    )
+
+    found = await every_way(structured)
+
+    assert [each["parsed"] for each in found] == [Person(**ADA)] * 4  # type: ignore[arg-type]
+
+
+def test_tools_want_a_place_for_their_calls(model: ChatQwenSpace) -> None:
+    with pytest.raises(ValueError, match="wants include_raw=True"):
+        model.with_structured_output(Person, tools=[get_weather])  # type: ignore[call-overload]
+
+
+# Copies
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.filterwarnings("ignore:The function `load` is in beta")
+def test_it_survives_dumping_and_loading(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any
+) -> None:
+    space.engine.reply = [written(ADA, method)]
+    structured = model.with_structured_output(JSON_SCHEMA, method=method, include_raw=True)
+
+    loaded = load(
+        json.loads(dumps(structured)),
+        allowed_objects=[ChatQwenSpace, StructuredOutput, RunnableBinding],
+        valid_namespaces=["langchain_qwen_space"],
+    )
+
+    assert repr(loaded) == repr(structured)
+    assert loaded.model.kwargs == structured.model.kwargs  # type: ignore[attr-defined]
+    assert loaded.invoke("Who?")["parsed"] == ADA
+
+
+def test_a_class_has_no_serialised_form_and_says_so(model: ChatQwenSpace) -> None:
+    dumped = dumpd(model.with_structured_output(Person))
+
+    assert dumped["kwargs"]["object_schema"]["type"] == "not_implemented"
+
+
+@pytest.mark.parametrize("schema", [Person, PersonDict, JSON_SCHEMA])
+def test_it_can_be_pickled(space: ScriptedSpace, model: ChatQwenSpace, schema: Any) -> None:
+    space.engine.reply = [json.dumps(ADA)]
+    structured = model.with_structured_output(schema)
+
+    again = pickle.loads(pickle.dumps(structured))
+
+    assert again.invoke("Who?") == structured.invoke("Who?")
