@@ -24,8 +24,10 @@ from qwen_space.local.rows import (
     ReplyRows,
     Rows,
     escape_html,
+    is_file,
     read_text,
     to_display,
+    to_file_rows,
     to_messages,
     unescape_html,
 )
@@ -76,64 +78,87 @@ _WRITES: dict[str, Any] = {
     "concurrency_limit": None,  # the dispatcher has the slots
     "show_progress": "hidden",
 }
+# A question takes the files with it that the browser has read.
+_TAKE_FILES = "(text, _, ...rest) => [text, qwenSpace.take(text), ...rest]"
 _QUICK: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
 
 def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
     """Add the page to `blocks`, which is being made."""
     name = dispatcher.engine.name
-    saved = gr.BrowserState([], storage_key="qwen-space-chat", secret="qwen-space")  # noqa: S106
-    with gr.Row(elem_id="top"):
-        gr.HTML(f"<h1>{html.escape(name)}</h1>", elem_id="title", padding=False)
-        new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=96)
-        options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=96)
-    chat = gr.Chatbot(
-        label=f"Chat with {name}",
-        show_label=False,
-        container=False,
-        scale=1,
-        elem_id="chat",
-        buttons=["copy", "copy_all"],
-        latex_delimiters=_LATEX,
-        editable="user",
-        feedback_options=None,
-        placeholder="## How can I help you?",
-        examples=[{"text": text} for text in _EXAMPLES],
-    )
-    box = gr.Textbox(
-        label="Message",
-        show_label=False,
-        container=False,
-        placeholder="Write a message. Enter sends it, Shift+Enter begins a new line.",
-        max_lines=8,
-        autofocus=True,
-        elem_id="message",
-        **_IDLE,
-    )
-    status = gr.Markdown("", elem_id="status", container=False)
+    with gr.Row(elem_id="app"):
+        gr.HTML("<nav aria-label='Chats'></nav>", elem_id="chats", padding=False)
+        with gr.Column(elem_id="main"):
+            with gr.Row(elem_id="top"):
+                chats = gr.Button("☰", size="sm", elem_id="show-chats", scale=0, min_width=40)
+                gr.HTML(f"<h1>{html.escape(name)}</h1>", elem_id="title", padding=False)
+                new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=88)
+                options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=80)
+            chat = _make_chat(name)
+            gr.HTML("<div role='list' aria-label='Files'></div>", elem_id="files", padding=False)
+            with gr.Row(elem_id="composer"):
+                attach = gr.Button("+", elem_id="attach", scale=0, min_width=40)
+                box = _make_box()
+            status = gr.Markdown("", elem_id="status", container=False)
+    opened = gr.Button(visible="hidden", elem_id="open-chat")
+    files = gr.JSON([], visible=False)
     panel, settings = _add_settings(blocks, dispatcher)
     options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
+    attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
+    chats.click(None, js="() => qwenSpace.toggle()", api_visibility="private")
 
     outputs = [box, chat, status]
     writer = _Writer(dispatcher)
+    submitted = [box, files, chat, *settings]
     writes = [
-        box.submit(writer.submit, [box, chat, *settings], outputs, **_WRITES),
+        box.submit(writer.submit, submitted, outputs, js=_TAKE_FILES, **_WRITES),
         chat.retry(writer.retry, [chat, *settings], outputs, **_WRITES),
         chat.edit(writer.edit, [chat, *settings], outputs, **_WRITES),
         chat.example_select(writer.example, [chat, *settings], outputs, **_WRITES),
         chat.option_select(writer.option, [chat, *settings], outputs, **_WRITES),
     ]
     cancels: list[dict[str, Any]] = [*writes]
-    changes = [
-        *writes,
-        box.stop(_stop, chat, outputs, cancels=cancels, **_QUICK),
-        chat.undo(_undo, chat, outputs, cancels=cancels, **_QUICK),
-        chat.clear(_clear, None, outputs, cancels=cancels, **_QUICK),
-        new.click(_clear, None, outputs, cancels=cancels, **_QUICK),
-    ]
-    for change in changes:
-        change.then(None, chat, saved, js="rows => [rows]", api_visibility="private")
-    blocks.load(_restore, saved, chat, **_QUICK)
+    box.stop(_stop, chat, outputs, cancels=cancels, **_QUICK)
+    chat.undo(_undo, chat, outputs, cancels=cancels, **_QUICK)
+    chat.change(None, chat, js="rows => { qwenSpace.keep(rows); }", api_visibility="private")
+    for button, js in (
+        (new, "qwenSpace.begin(crypto.randomUUID())"),
+        (opened, "qwenSpace.begin()"),
+    ):
+        left = button.click(
+            _leave, None, [box, status], js=f"() => {js}", cancels=cancels, **_QUICK
+        )
+        left.then(None, None, chat, js="() => qwenSpace.opened()", api_visibility="private")
+    blocks.load(None, None, chat, js="() => qwenSpace.opened()", api_visibility="private")
+
+
+def _make_chat(name: str) -> gr.Chatbot:
+    return gr.Chatbot(
+        label=f"Chat with {name}",
+        show_label=False,
+        container=False,
+        scale=1,
+        elem_id="chat",
+        buttons=["copy"],
+        latex_delimiters=_LATEX,
+        editable="user",
+        feedback_options=None,
+        placeholder="## How can I help you?",
+        examples=[{"text": text} for text in _EXAMPLES],
+    )
+
+
+def _make_box() -> gr.Textbox:
+    return gr.Textbox(
+        label="Message",
+        show_label=False,
+        container=False,
+        placeholder="Ask anything",
+        max_lines=8,
+        autofocus=True,
+        elem_id="message",
+        **_IDLE,
+    )
 
 
 def _add_settings(blocks: gr.Blocks, dispatcher: Dispatcher) -> tuple[gr.Sidebar, list[Any]]:
@@ -148,8 +173,9 @@ def _add_settings(blocks: gr.Blocks, dispatcher: Dispatcher) -> tuple[gr.Sidebar
         model.visible = len(models) > 1
         temperature = gr.Slider(0, 2, 0.7, step=0.05, label="Temperature")
         top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p")
-        max_tokens = gr.Slider(16, 8192, 2048, step=16, label="Most tokens of a reply")
+        max_tokens = gr.Slider(16, 8192, 2048, step=16, label="Max tokens")
         _add_programs(blocks)
+        gr.Markdown("[All functions](?view=api) · [Dark mode and language](?view=settings)")
     return panel, [system, model, temperature, top_p, max_tokens]
 
 
@@ -203,10 +229,11 @@ class _Writer:
         self._busy: set[str | None] = set()
 
     async def submit(
-        self, request: gr.Request, text: str, rows: Rows, *settings: Any
+        self, request: gr.Request, text: str, files: Any, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
         if text.strip():
-            async for outputs in self._write(rows, text, settings, request, value=""):
+            asked = [*rows, *to_file_rows(files)]
+            async for outputs in self._write(asked, text, settings, request, value=""):
                 yield outputs
 
     async def retry(
@@ -376,7 +403,7 @@ def _plain(rows: Rows) -> Rows:
 def _question(rows: Rows, index: Any) -> tuple[Rows, str]:
     """Return the rows before the question at, or before, an index, and its text."""
     at = index[0] if isinstance(index, list | tuple) else index
-    while at > 0 and rows[at]["role"] != "user":
+    while at > 0 and (rows[at]["role"] != "user" or is_file(rows[at])):
         at -= 1
     return rows[:at], unescape_html(read_text(rows[at]["content"]))
 
@@ -399,17 +426,14 @@ def _stop(rows: Rows) -> Outputs:
 
 
 def _undo(rows: Rows) -> Outputs:
-    """Take the last question back into the box."""
+    """Take the last question back into the box, and its files out of the chat."""
     if not rows:
         return gr.skip(), gr.skip(), gr.skip()
     before, text = _question(rows, len(rows) - 1)
+    while before and is_file(before[-1]):
+        before.pop()
     return gr.update(value=text, **_IDLE), before, ""
 
 
-def _clear() -> Outputs:
-    return gr.update(**_IDLE), [], ""
-
-
-def _restore(saved: Any) -> Any:
-    """Show the chat that the browser has kept."""
-    return saved if isinstance(saved, list) and saved else gr.skip()
+def _leave() -> tuple[Any, str]:
+    return gr.update(**_IDLE), ""

@@ -12,7 +12,10 @@ __all__ = [
     "ReplyRows",
     "Rows",
     "escape_html",
+    "is_file",
     "read_text",
+    "to_display",
+    "to_file_rows",
     "to_messages",
     "unescape_html",
 ]
@@ -56,12 +59,47 @@ def to_messages(
         system: The system prompt.
         read: Turns a row's text into the model's.
     """
-    turns = (
-        {"role": row["role"], "content": read(read_text(row["content"]))}
-        for row in rows
-        if not (row.get("metadata") or {}).get("title")
-    )
-    return [{"role": "system", "content": system}, *turns]
+    messages, files = [{"role": "system", "content": system}], []
+    for row in rows:
+        text = read(read_text(row["content"]))
+        if is_file(row):
+            files.append(f"{read(row['metadata']['title'])}:\n{text}")
+        elif not (row.get("metadata") or {}).get("title"):
+            messages.append({"role": row["role"], "content": "\n\n".join([*files, text])})
+            files = []
+    return messages
+
+
+def is_file(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is a file of the question below it."""
+    return row["role"] == "user" and bool((row.get("metadata") or {}).get("title"))
+
+
+def to_file_rows(files: Any) -> Rows:
+    """Return rows for the files of a question, as the browser sends them; broken ones are left out.
+
+    Args:
+        files: Objects with a name and a text.
+    """
+    found = files if isinstance(files, list) else []
+    named = [each for each in found if isinstance(each, dict)]
+    texts = [(each.get("name"), each.get("text")) for each in named]
+    return [
+        {
+            "role": "user",
+            "content": _fenced(text),
+            "metadata": {"title": escape_html(name[:200]) or "A file", "status": "done"},
+        }
+        for name, text in texts
+        if isinstance(name, str) and isinstance(text, str)
+    ]
+
+
+def _fenced(text: str) -> str:
+    """Return a text as a block of code, which its own lines cannot end."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}\n{text}\n{fence}"
 
 
 def read_text(content: str | Sequence[Mapping[str, Any] | str] | Mapping[str, Any]) -> str:

@@ -180,15 +180,14 @@ def test_stop_takes_the_place_of_send_and_keeps_the_text(
     assert [turn["content"] for turn in engine.requests[1][1:]] == ["Count", "One two ", "Again"]
 
 
-@pytest.mark.parametrize("way", ["New chat", "Clear"])
-def test_clearing_during_a_reply_clears_for_good(
-    page: Page, engine: ScriptedEngine, way: str
+def test_a_new_chat_during_a_reply_stops_it_and_stays_empty(
+    page: Page, engine: ScriptedEngine
 ) -> None:
     engine.gate = threading.Semaphore(2)
     ask(page, "Count")
     page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
 
-    page.get_by_role("button", name=way).first.click()
+    page.get_by_role("button", name="New chat").click()
 
     engine.wait_until(lambda seen: seen.running == 0)
     page.get_by_role("button", name="Send").wait_for()
@@ -310,6 +309,90 @@ def test_a_reload_keeps_the_chat(page: Page, engine: ScriptedEngine) -> None:
     engine.wait_until(lambda seen: len(seen.requests) == 2)
 
     assert engine.requests[1][1]["content"] == "Remember <me>"
+
+
+def chats(page: Page) -> list[str]:
+    return page.locator("#chats .open").all_inner_texts()
+
+
+def test_several_chats_are_kept_and_each_opens_again(
+    page: Page, engine: ScriptedEngine, space: LocalSpace
+) -> None:
+    for text in ("First of all", "Second <one>"):
+        ask(page, text)
+        replied(page, "four.")
+        page.locator("#chats .open", has_text=text).wait_for()
+        page.get_by_role("button", name="New chat").click()
+        page.get_by_text("How can I help you?").wait_for()
+    assert chats(page) == ["Second <one>", "First of all"]
+
+    page.locator("#chats .open", has_text="First of all").click()
+    page.locator("#chat [data-testid=user]", has_text="First of all").wait_for()
+    ask(page, "And then?")
+    engine.wait_until(lambda seen: len(seen.requests) == 3)
+    replied(page, "four.")
+    said = [turn["content"] for turn in engine.requests[2][1:]]
+    assert said == ["First of all", "".join(WORDS), "And then?"]
+
+    another = page.context.new_page()  # which begins with a chat of its own
+    another.goto(space.url)
+    message(another).wait_for()
+    another.get_by_text("How can I help you?").wait_for()
+    ask(another, "Third")
+    replied(another, "four.")
+    page.locator("#chats .open", has_text="Third").wait_for()
+
+    remove = page.get_by_role("button", name="Delete the chat: Second <one>")
+    remove.focus()
+    remove.press("Enter")
+    remove.press("Enter")
+    page.locator("#chats .open", has_text="Second").wait_for(state="detached")
+    page.reload()
+    page.locator("#chat [data-testid=user]", has_text="And then?").wait_for()
+    assert chats(page) == ["Third", "First of all"]
+
+
+def test_a_chat_that_is_left_while_it_is_written_keeps_what_had_come(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    engine.gate = threading.Semaphore(2)
+    ask(page, "Count")
+    page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
+    page.get_by_role("button", name="New chat").click()
+    engine.wait_until(lambda seen: seen.running == 0)
+    engine.gate = None
+    ask(page, "Another")
+    replied(page, "four.")
+
+    page.locator("#chats .open", has_text="Count").click()
+
+    page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
+    assert "four" not in page.locator("#chat").inner_text()
+
+
+def test_a_text_file_goes_with_its_question(page: Page, engine: ScriptedEngine) -> None:
+    with page.expect_file_chooser() as chosen:
+        page.get_by_role("button", name="Add text files").click()
+    text = {"name": "notes.md", "mimeType": "text/plain", "buffer": b"Buy ```milk``` & <bread>."}
+    binary = {"name": "a.png", "mimeType": "image/png", "buffer": b"\x89PNG\0"}
+    chosen.value.set_files([text, binary])
+    page.get_by_text("a.png is no text file.").wait_for()
+    page.locator("#files .chip", has_text="notes.md").wait_for()
+
+    ask(page, "What shall I buy?")
+    replied(page, "four.")
+
+    page.locator("#chat [data-testid=user]", has_text="notes.md").wait_for()
+    assert page.locator("#files .chip").count() == 0
+    asked = engine.requests[0][1]["content"]
+    assert asked == "notes.md:\n````\nBuy ```milk``` & <bread>.\n````\n\nWhat shall I buy?"
+    page.get_by_role("button", name="Retry").last.click()
+    engine.wait_until(lambda seen: len(seen.requests) == 2)
+    replied(page, "four.")
+    assert engine.requests[1][1]["content"] == asked
+    page.get_by_role("button", name="Undo").last.click()
+    page.get_by_text("How can I help you?").wait_for()
+    assert message(page).input_value() == "What shall I buy?"
 
 
 def test_an_example_starts_a_chat(page: Page, engine: ScriptedEngine) -> None:

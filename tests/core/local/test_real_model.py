@@ -57,6 +57,14 @@ async def pieces(http: aiohttp.ClientSession, prompt: str, limit: int) -> int:
     return count
 
 
+def test_a_start_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    engine = LlamaEngine(find_weights(small=True, progress=False), slots=1)
+    engine.start()
+    engine.close()
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 async def test_a_real_model_streams(http: aiohttp.ClientSession) -> None:
     messages = [message async for message in answer(http, "Count to ten.")]
 
@@ -115,3 +123,44 @@ async def test_temperature_0_is_repeatable(http: aiohttp.ClientSession) -> None:
 
     assert len(first) > 20
     assert first == second
+
+
+async def test_several_replies_run_at_once_and_each_stops_when_its_client_leaves() -> None:
+    engine = LlamaEngine(find_weights(small=True, progress=False), slots=2, temperature=0)
+    async with LocalSpace(engine) as space, aiohttp.ClientSession(space.url) as http:
+        replies = [answer(http, f"Write a very long story about {what}.") for what in ("A", "B")]
+        pieces = [_generated(reply) for reply in replies]
+        for _ in range(5):  # both, in turn: neither waits for the other's end
+            await asyncio.gather(*map(anext, pieces))
+        assert await _running(http) == 2
+
+        await _leave(pieces[0], replies[0])
+        await _until(http, 1)
+        await anext(pieces[1])
+        await _leave(pieces[1], replies[1])
+        await _until(http, 0)
+
+
+async def _generated(messages: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    async for message in messages:
+        if message["msg"] == "process_generating":
+            yield message
+
+
+async def _leave(*generators: AsyncGenerator[Any, None]) -> None:
+    for generator in generators:
+        await generator.aclose()
+
+
+async def _running(http: aiohttp.ClientSession) -> int:
+    async with http.get("/metrics") as figures:
+        found = re.search(r"qwen_space_replies_running (\d\S*)", await figures.text())
+    return int(float(found[1])) if found else -1
+
+
+async def _until(http: aiohttp.ClientSession, count: int) -> None:
+    async def look() -> None:
+        while await _running(http) != count:
+            pass
+
+    await asyncio.wait_for(look(), 5)

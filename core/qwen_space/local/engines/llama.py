@@ -111,7 +111,7 @@ class LlamaEngine:
             ) from exc
         self._engine = OpenAIEngine(
             f"{self._server.listening_address}/v1",
-            self.path.name,
+            None,  # the one that it has loaded
             key,
             temperature=self._temperature,
             max_tokens=self._max_tokens,
