@@ -154,7 +154,7 @@ class SpaceTimeoutError(TransportError, TimeoutError):
 
     Attributes:
         limit: The field of `Timeouts` that passed: "connect", "first_token", "silence", "total"
-            or "wake".
+            or "wake"; or "hub", where the hub was asked.
         seconds: Its value.
         remedy: The way out; None is to raise the limit.
     """
@@ -172,6 +172,7 @@ class SpaceTimeoutError(TransportError, TimeoutError):
             "silence": "Nothing came from the Space, not even a sign of life,",
             "total": "The reply was not complete",
             "wake": "The Space was not awake",
+            "hub": "The Hugging Face hub did not answer",
         }.get(self.limit, "The Space did not answer")
         remedy = self.remedy or f"If that is to be expected, raise Timeouts({self.limit}=...)."
         return f"{happened} within {self.seconds:g} seconds. {remedy}"
@@ -389,7 +390,7 @@ class SpaceUnavailableError(SpaceError):
 
     def _said(self) -> str:
         remedy = self.remedy or (
-            "Open its page to wake it or to see why; "
+            "Open its page to wake it or to see why; `qwen-space find` lists others, and "
             "a duplicate of the Space, or `qwen-space serve`, can stand in for it."
         )
         again = _again(self.retry_after)

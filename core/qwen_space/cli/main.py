@@ -17,6 +17,7 @@ from qwen_space.cli.chat import add_chat
 from qwen_space.cli.demo import add_demo
 from qwen_space.cli.deploy import add_deploy
 from qwen_space.cli.extra import cli_extra
+from qwen_space.cli.find import add_find
 from qwen_space.cli.parser import Parser
 from qwen_space.cli.serve import add_serve
 from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add_chat(commands)
     _add_inspect(commands)
     add_serve(commands)
+    add_find(commands)
     add_api(commands)
     add_deploy(commands)
     _add_completion(commands)

@@ -62,7 +62,10 @@ _STATES = {
     "RUNTIME_ERROR": "crashed",
     "BUILD_ERROR": "not built",
 }
-_STAND_IN = "A duplicate of the Space, or `qwen-space serve`, can stand in for it."
+_STAND_IN = (
+    "`qwen-space find` lists others; a duplicate of the Space, or `qwen-space serve`, can stand in "
+    "for it."
+)
 _BROKEN = {
     "PAUSED": ("its owner has paused it", "Only the owner can restart it, at {page}."),
     "RUNTIME_ERROR": ("its app has crashed", "Its owner can see why and restart it, at {page}."),
