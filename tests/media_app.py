@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
+import wave
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PNG", "MediaApp", "build", "describe"]
+__all__ = ["PNG", "SILENCE", "MediaApp", "build", "describe"]
 
 MediaApp = Callable[[str], str]  # the address of a running app, by its kind
 
@@ -140,3 +142,15 @@ PNG = bytes.fromhex(
     "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
 )
 """A picture of one red pixel."""
+
+
+def _silence() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as made:
+        made.setparams((1, 2, 8000, 0, "NONE", ""))
+        made.writeframes(b"\0\0" * 80)
+    return file.getvalue()
+
+
+SILENCE = _silence()
+"""A hundredth of a second of sound."""

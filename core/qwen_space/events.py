@@ -265,9 +265,12 @@ class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
         return self._enter(stack)
 
     async def __aenter__(self) -> AsyncIterator[E]:
-        async with AsyncExitStack() as stack:
+        stack = AsyncExitStack()
+        async with AsyncExitStack() as entering:
+            entering.push_async_exit(stack)
             events = await self._enter(stack)
-            self._stack = stack.pop_all()
+            entering.pop_all()
+        self._stack = stack  # itself, as reading the events may push more on it
         return events
 
     async def __aexit__(

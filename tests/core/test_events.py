@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from qwen_space.events import (
     Completed,
+    EventStream,
     Notice,
     Queued,
     Rewritten,
@@ -82,3 +85,34 @@ def test_a_pickled_delta_holds_no_later_text() -> None:
     pieces.append("secret")
 
     assert b"secret" not in pickle.dumps(delta)
+
+
+async def test_a_connection_opened_while_reading_is_closed_on_leaving() -> None:
+    closed = []
+
+    async def enter(stack: AsyncExitStack) -> AsyncIterator[int]:
+        async def events() -> AsyncGenerator[int, None]:
+            stack.callback(closed.append, "reading")
+            yield 1
+
+        stack.callback(closed.append, "entering")
+        return events()
+
+    async with EventStream(enter) as events:
+        assert await anext(events) == 1
+
+    assert closed == ["reading", "entering"]
+
+
+async def test_a_stream_that_cannot_be_entered_closes_its_connections() -> None:
+    closed = []
+
+    async def enter(stack: AsyncExitStack) -> AsyncIterator[int]:
+        stack.callback(closed.append, "entering")
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        async with EventStream(enter):
+            pass
+
+    assert closed == ["entering"]

@@ -5,15 +5,20 @@ with it. Any other prompt is the answer itself. `python app.py FLAVOUR...` serve
 these flavours (see `FLAVOURS`), all in one process, and prints `ready FLAVOUR URL` for each.
 """
 
+import functools
+import hashlib
 import json
+import pathlib
 import socket
 import sys
+import tempfile
 import threading
 import time
 
 import gradio as gr
 
 MAJOR = int(gr.__version__.split(".")[0])
+HAS_TYPES = gr.__version__ != "4.0.2"  # of a Gallery's files
 
 
 def pieces(query, history=None):
@@ -99,7 +104,117 @@ def interface(**more):
     )
 
 
+def describe(path):
+    """Return the line of a file in the replies."""
+    if isinstance(path, dict):
+        path = path.get("path") or path["file"]["path"]
+    data = pathlib.Path(path).read_bytes()
+    return f"{pathlib.Path(path).name} {len(data)} {hashlib.sha256(data).hexdigest()[:12]}"
+
+
+def flat(value):
+    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+COMPONENTS = {
+    "image": lambda: gr.Image(type="filepath", **({"image_mode": None} if MAJOR > 4 else {})),
+    "audio": lambda: gr.Audio(type="filepath"),
+    "video": lambda: gr.Video(),
+    "file": lambda: gr.File(file_types=["image", ".pdf"]),
+    "files": lambda: gr.File(file_count="multiple"),
+    "gallery": lambda: gr.Gallery(**({"type": "filepath"} if HAS_TYPES else {})),
+}
+
+
+def media(kind):
+    """An app whose function takes a file beside the prompt, and describes it."""
+
+    def answer(query, value, chat):
+        if kind == "gallery" and not HAS_TYPES:
+            value = [each.image.path for each in value.root]
+        elif kind == "gallery":
+            value = [each[0] for each in value]
+        paths = flat(value)
+        text = "\n".join(map(describe, paths))
+        yield [*chat, *([[query, text]] if MAJOR < 6 else row("", query, text))]
+
+    with gr.Blocks() as app:
+        own = COMPONENTS[kind]()
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, own, chat], chat)
+    return app
+
+
+def upload_step():
+    """An app as Qwen2.5-VL's: a button puts each file into a state, which the answer reads."""
+
+    def add(files, file):
+        return [*files, file if isinstance(file, str) else file.name]
+
+    def answer(query, files, chat):
+        text = "\n".join(map(describe, files))
+        yield [*chat, *([[query, text]] if MAJOR < 6 else row("", query, text))]
+
+    with gr.Blocks() as app:
+        files, button = gr.State([]), gr.UploadButton("Upload", file_types=["image"])
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        button.upload(add, [files, button], files)
+        query.submit(answer, [query, files, chat], chat)
+    return app
+
+
+def files_in_history():
+    """An app whose answer reads the files of earlier turns too."""
+    kind = {"type": "messages"} if MAJOR == 5 else {}
+
+    def found(content):
+        for each in content if isinstance(content, (list, tuple)) else [content]:
+            if (isinstance(each, dict) and ("file" in each or "path" in each)) or (
+                isinstance(each, str) and pathlib.Path(each).is_absolute()
+            ):
+                yield each
+
+    def answer(query, chat):
+        rows = [each["content"] if MAJOR > 4 else each[0] for each in chat]
+        earlier = [file for content in rows for file in found(content)]
+        text = "\n".join(map(describe, [*earlier, *query["files"]]))
+        yield [*chat, *([[query["text"], text]] if MAJOR < 5 else row("", query["text"], text))]
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(**kind), gr.MultimodalTextbox()
+        query.submit(answer, [query, chat], chat)
+    return app
+
+
+def file_in_reply():
+    """An app that answers with a picture."""
+
+    def answer(query, chat):
+        path = pathlib.Path(tempfile.mkdtemp()) / "red.png"
+        path.write_bytes(PNG)
+        if MAJOR < 6:
+            yield [*chat, [query, (str(path),)]]
+        else:
+            yield [*chat, *row("", query, {"path": str(path)})]
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, chat], chat)
+    return app
+
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082"
+)
+"""A picture of one red pixel."""
+
+
 FLAVOURS = {
+    **{kind: functools.partial(media, kind) for kind in COMPONENTS},
+    "upload": upload_step,
+    "history": files_in_history,
+    "reply": file_in_reply,
     "pairs": lambda: blocks("pairs"),
     "messages": lambda: blocks("messages"),
     "modelscope": lambda: blocks("modelscope"),

@@ -6,6 +6,7 @@ Not part of the quick tests: `pytest -m matrix` makes an environment for each re
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -18,9 +19,10 @@ import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import JobError, Notice, SpaceClient, SpaceConfig, TextDelta
+from qwen_space import JobError, Media, Notice, SpaceClient, SpaceConfig, TextDelta
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
+from tests.media_app import PNG, SILENCE, describe
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
@@ -46,6 +48,16 @@ RELEASES = [
 ]
 
 INTERFACES = {"interface", "multimodal"}
+
+# The oldest and the newest release of each kind of input for pictures and files.
+_SINCE_4_0 = "image audio file files gallery upload reply"
+_SINCE_4_44 = f"{_SINCE_4_0} video history"  # before that, a Video runs ffprobe
+MEDIA_RELEASES = [
+    ("4.0.2", "2023-11-10", _SINCE_4_0),
+    ("4.44.1", "2024-12-15", _SINCE_4_44),
+    ("5.50.0", "2026-03-01", _SINCE_4_44),
+    ("6.31.0", None, _SINCE_4_44),
+]
 
 PIECES = ["a", "a", " b", "[1]", '["append", [0], "x"]', "\nlist\n", "- x", " 你好🙂", "!"]
 TEXT = "".join(PIECES)
@@ -76,6 +88,20 @@ def url(request: pytest.FixtureRequest, apps: Apps) -> str:
     return apps.running(environment(release, day, more), flavours)[flavour]
 
 
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((release, day, flavours, flavour), id=f"{release}-{flavour}")
+        for release, day, flavours in MEDIA_RELEASES
+        for flavour in flavours.split()
+    ],
+)
+def media_app(request: pytest.FixtureRequest, apps: Apps) -> tuple[str, str]:
+    """The flavour and the address of a running app that takes files, or answers with one."""
+    release, day, flavours, flavour = request.param
+    return flavour, apps.running(environment(release, day, []), flavours.split())[flavour]
+
+
 class Apps:
     """The flavours of the app that one environment runs, in one process: the last asked for.
 
@@ -86,12 +112,12 @@ class Apps:
     def __init__(self, log: Path) -> None:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self._python: Path | None = None
+        self._started: tuple[Path, list[str]] | None = None
         self._urls: dict[str, str] = {}
 
     def running(self, python: Path, flavours: list[str]) -> dict[str, str]:
         """Return the addresses of the flavours, which are started if need be."""
-        if python != self._python:
+        if (python, flavours) != self._started:
             # On a busy machine `launch` gives up where its own page takes more than 3 seconds.
             # Nobody has asked the app for anything by then.
             for _ in range(3):
@@ -101,14 +127,14 @@ class Apps:
                     break
             else:
                 pytest.fail(f"the app did not start:\n{self._log.read_text()[-2000:]}")
-            self._python = python
+            self._started = python, flavours
         return self._urls
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._process, self._python, self._urls = None, None, {}
+        self._process, self._started, self._urls = None, None, {}
 
     def _start(self, python: Path, flavours: list[str]) -> None:
         """Start the flavours, and wait until each says that it is ready, or the process ends."""
@@ -210,3 +236,53 @@ def test_a_blocking_stream_that_is_left_early_closes(url: str) -> None:
     stream.close()
 
     assert first.delta == "a"
+
+
+IMAGE = Media("image", data=PNG, mime_type="image/png", name="red.png")
+PDF = Media("file", data=b"%PDF-1.4", mime_type="application/pdf", name="a b.pdf")
+SOUND = Media("audio", data=SILENCE, name="beep.wav")
+FILM = Media("video", data=b"\0\0\0\x18ftypmp42" + b"\0" * 40, name="v.mp4")
+GIVEN = {
+    "image": [IMAGE],
+    "audio": [SOUND],
+    "video": [FILM],
+    "file": [PDF],
+    "files": [PDF, IMAGE],
+    "gallery": [IMAGE],
+    "upload": [IMAGE, dataclasses.replace(IMAGE, data=PNG + b"\0", name="two.png")],
+    "history": [IMAGE],
+}
+
+
+def hashed(line: str) -> str:
+    """Return the size and the hash in the line of a file."""
+    return line.split(" ", line.count(" ") - 1)[-1]
+
+
+async def test_files_go_to_the_app_and_come_from_it(media_app: tuple[str, str]) -> None:
+    flavour, url = media_app
+    async with SpaceClient(url, history="auto") as client:
+        if flavour == "reply":
+            done = await client.complete("Hi")
+            assert await client.download(done.files[0]) == PNG
+            return
+        given = GIVEN[flavour]
+        done = await client.complete("Look", files=given)
+        told = [describe(each.filename, each.data or b"") for each in given]
+        # The name may be another: Gradio 4.0 writes pictures anew.
+        assert list(map(hashed, done.text.splitlines())) == list(map(hashed, told))
+        if flavour == "history":
+            chat = [
+                {"role": "user", "content": [IMAGE, "One?"]},
+                {"role": "assistant", "content": "1."},
+                {"role": "user", "content": ["Two?", PDF]},
+            ]
+            told = [describe(each.filename, each.data or b"") for each in (IMAGE, PDF)]
+            assert (await client.chat(chat)).text.splitlines() == told
+
+
+def test_blocking_callers_send_files_too(media_app: tuple[str, str]) -> None:
+    flavour, url = media_app
+    if flavour != "reply":
+        done = Space(url).complete("Look", files=GIVEN[flavour])
+        assert len(done.text.splitlines()) == len(GIVEN[flavour])

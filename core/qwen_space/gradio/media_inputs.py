@@ -72,9 +72,7 @@ def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | No
         component: The component.
         release: The version of Gradio.
     """
-    given = component.props.get("file_types")
-    given = given if isinstance(given, list) else []
-    types = tuple(each for each in given if isinstance(each, str))
+    types = _file_types(component)
     if component.kind in TEXTS_WITH_FILES:
         return MediaSlot("text", types)
     match component.kind:
@@ -89,6 +87,17 @@ def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | No
         case "video":
             return MediaSlot("one" if release[0] >= 6 else "video", ("video",))
     if component.kind in MEDIA_KINDS["file"]:
-        several = component.props.get("file_count") in _SEVERAL
+        several = component.props.get("file_count") in _SEVERAL or component.kind.startswith("antd")
         return MediaSlot("many" if several else "one", types)
     return None
+
+
+def _file_types(component: AppComponent) -> tuple[str, ...]:
+    """Return the types that a component takes, which modelscope_studio has as HTML's `accept`."""
+    props = component.props
+    upload = props.get("upload_config")
+    accept = props.get("accept", upload.get("accept") if isinstance(upload, dict) else None)
+    given = props.get("file_types")
+    if isinstance(accept, str) and given is None:
+        given = [each.strip() for each in accept.split(",")]
+    return tuple(each for each in given or () if each and isinstance(each, str))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import tracemalloc
-import wave
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +23,15 @@ from qwen_space import (
     Uploading,
 )
 from tests.gradio_app import running
-from tests.media_app import PNG, MediaApp, build, describe
+from tests.media_app import PNG, SILENCE, MediaApp, build, describe
 
 # Gradio's Image leaves the file open that it looks at.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
 
 
-def sound() -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as made:
-        made.setparams((1, 2, 8000, 0, "NONE", ""))
-        made.writeframes(b"\0\0" * 80)
-    return file.getvalue()
-
-
 IMAGE = Media("image", data=PNG, mime_type="image/png", name="red.png")
 SECOND = Media("image", data=PNG + b"\0", mime_type="image/png", name="two.png")
-AUDIO = Media("audio", data=sound(), mime_type="audio/wav", name="beep.wav")
+AUDIO = Media("audio", data=SILENCE, mime_type="audio/wav", name="beep.wav")
 VIDEO = Media("video", data=b"\0\0\0\x18ftypmp42" + b"\0" * 40, name="v.mp4")
 PDF = Media("file", data=b"%PDF-1.4", mime_type="application/pdf", name="a b.pdf")
 

@@ -109,6 +109,14 @@ def test_each_file_is_told_once() -> None:
         ),
         pytest.param("uploadbutton", {"file_types": ["image/*"]}, (4, 0), "one", {"image"}, id="b"),
         pytest.param("multimodaltextbox", {"file_types": ["audio"]}, (5, 0), "text", {"audio"}),
+        pytest.param("antdupload", {"accept": ".pdf, image/*"}, (5, 0), "many", {"file", "image"}),
+        pytest.param(
+            "modelscopepromultimodalinput",
+            {"upload_config": {"accept": "image/*"}},
+            (5, 0),
+            "text",
+            {"image"},
+        ),
     ],
 )
 def test_a_component_takes_its_types(
