@@ -103,6 +103,7 @@ class _Submitter:
             protocol or self._endpoint.protocol,
             prompt=self._prompt,
             reasoning_tags=self._endpoint.choose_tags(config.reasoning_tags),
+            thinks_anywhere=self._endpoint.thinks_anywhere(config.reasoning_tags),
             is_page=self._endpoint.shows_page,
             address=f"{config.url}{self._endpoint.prefix}",
             max_size=config.max_size,

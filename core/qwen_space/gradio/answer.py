@@ -32,6 +32,7 @@ class AnswerReader:
 
     Args:
         reasoning_tags: Pairs of tags around thoughts at the start; none finds no thoughts.
+        anywhere: Whether such thoughts may begin within the answer, too.
 
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
@@ -44,7 +45,9 @@ class AnswerReader:
         text: The app's text, without the pieces that were fed since.
     """
 
-    def __init__(self, reasoning_tags: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, reasoning_tags: Sequence[tuple[str, str]] = (), *, anywhere: bool = False
+    ) -> None:
         self.escapes: bool | None = None
         self.is_chat = False
         self.has_thought = False
@@ -52,12 +55,13 @@ class AnswerReader:
         self.marked = ""
         self.text = ""
         self._tags = reasoning_tags
+        self._anywhere = anywhere
         self._cursor = ""
         self._held = ""
         self._looks = 0
         self._has_begun = False
         self._html: HTMLText | None = None
-        self._splitter = ReasoningSplitter(reasoning_tags)
+        self._splitter = ReasoningSplitter(reasoning_tags, anywhere=anywhere)
         self._is_plain = False
 
     def takes_as_it_is(self, piece: str) -> bool:
@@ -105,7 +109,7 @@ class AnswerReader:
     ) -> tuple[str, str]:
         """Return the thoughts between tags and the answer in a text, from its start."""
         self._html = HTMLText() if self.escapes else None
-        self._splitter = ReasoningSplitter(tags)
+        self._splitter = ReasoningSplitter(tags, anywhere=self._anywhere)
         if self._html is not None:
             body = self._html.feed(body) + (self._html.flush() if is_final else "")
         thought, answer = self._splitter.split(body)

@@ -141,6 +141,7 @@ class ChatValue:
     Args:
         prompt: The prompt, by which the user's message in the value shows whether the app escapes.
         reasoning_tags: Pairs of tags around thoughts at the start of the answer.
+        thinks_anywhere: Whether such thoughts may begin within the answer, too.
         is_page: Whether the value is HTML that shows the whole chat.
         address: The app's address with the prefix of its paths, for the files of the reply.
 
@@ -154,6 +155,7 @@ class ChatValue:
         prompt: str = "",
         reasoning_tags: Sequence[tuple[str, str]] = (),
         *,
+        thinks_anywhere: bool = False,
         is_page: bool = False,
         address: str = "",
     ) -> None:
@@ -169,7 +171,7 @@ class ChatValue:
         self._prompt = prompt
         self._is_page = is_page
         self._is_html = False
-        self._reader = AnswerReader(reasoning_tags)
+        self._reader = AnswerReader(reasoning_tags, anywhere=thinks_anywhere)
 
     @property
     def text(self) -> str:

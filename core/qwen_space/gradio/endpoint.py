@@ -126,7 +126,11 @@ class Endpoint:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""
         if tags is None:
             return ()
-        return (*self.reasoning_tags, tags) if tags == DEFAULT_REASONING_TAGS else (tags,)
+        return (*self.reasoning_tags, tags) if self.thinks_anywhere(tags) else (tags,)
+
+    def thinks_anywhere(self, tags: tuple[str, str] | None) -> bool:
+        """Whether the page's own tags count, between which it shows thoughts wherever they are."""
+        return bool(self.reasoning_tags) and tags == DEFAULT_REASONING_TAGS
 
     @property
     def every_input(self) -> tuple[Input, ...]:

@@ -76,6 +76,7 @@ class Job:
         prompt: The prompt: by the user's message in the chat it is seen whether the app escapes
             HTML.
         reasoning_tags: Pairs of tags around thoughts at the start of the reply.
+        thinks_anywhere: Whether such thoughts may begin within the reply, too.
         is_page: Whether the output is HTML that shows the whole chat.
         address: The app's address with the prefix of its paths, for the files of the reply.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
@@ -98,6 +99,7 @@ class Job:
         *,
         prompt: str = "",
         reasoning_tags: Sequence[tuple[str, str]] = (),
+        thinks_anywhere: bool = False,
         is_page: bool = False,
         address: str = "",
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
@@ -109,7 +111,13 @@ class Job:
         self._protocol = protocol
         self._takes_edits = protocol not in _FULL_VALUES
         self._decoder = SSEDecoder(max_size)
-        self._value = ChatValue(prompt, reasoning_tags, is_page=is_page, address=address)
+        self._value = ChatValue(
+            prompt,
+            reasoning_tags,
+            thinks_anywhere=thinks_anywhere,
+            is_page=is_page,
+            address=address,
+        )
         self._max_size = max_size
         self.session_not_found = False
         self.was_ended = False

@@ -213,7 +213,7 @@ def with_reasoning_tags() -> Any:
     import gradio as gr
 
     def answer(message: str, history: list[Any]) -> Iterator[str]:
-        yield from ("<r>", "<r>hm", "<r>hm</r>42")
+        yield from ("<r>", "<r>hm", "<r>hm</r>4 <r>so</r>2")
 
     return gr.ChatInterface(
         answer,
@@ -228,5 +228,5 @@ async def test_the_page_s_own_reasoning_tags_are_the_default() -> None:
         as_it_stands = await ask(url, "Hi", reasoning_tags=None)
 
     assert isinstance(done := events[-1], Completed)
-    assert (done.thinking, done.text) == ("hm", "42")
-    assert as_it_stands[-1].text == "<r>hm</r>42"
+    assert (done.thinking, done.text) == ("hm\n\nso", "4 2")
+    assert as_it_stands[-1].text == "<r>hm</r>4 <r>so</r>2"

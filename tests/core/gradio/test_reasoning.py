@@ -89,3 +89,22 @@ def test_thoughts_go_on_at_once() -> None:
         "",
         " on",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 100])
+def test_a_page_s_own_tags_may_come_again(size: int) -> None:
+    text = "<think>a</think>\n1 <think> b </think>2 <thin <think>c"
+    splitter = ReasoningSplitter([TAGS], anywhere=True)
+    parts = [splitter.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    parts.append(splitter.flush())
+
+    assert "".join(thought for thought, _ in parts) == "a\n\nb\n\nc"
+    assert "".join(answer for _, answer in parts) == "1 2 <thin "
+
+
+def test_the_thoughts_of_a_reply_are_bounded_in_number() -> None:
+    splitter = ReasoningSplitter([TAGS], anywhere=True)
+
+    thought, answer = splitter.feed("<think>a</think>b" * 1_001)
+
+    assert (thought.count("a"), answer) == (1_000, "b" * 1_000 + "<think>a</think>b")
