@@ -23,7 +23,7 @@ __all__ = [
     "unescape",
 ]
 
-_SIGNS = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+_SIGNS = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "*": "&ast;"}
 
 _MARKUP = re.compile(
     r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
@@ -34,12 +34,14 @@ _MARKUP = re.compile(
 _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
+_LINE_ENDS = ("\n", "<br>", "<br/>", "<br />")
 _LONGEST = 80  # characters of an unfinished entity or tag
 
-_ESCAPE = r"&(?:lt|gt|amp|quot|#39|#x27|#34);"
+# Those of html.escape, and of the many that escape Markdown, too. No model writes them itself.
+_ESCAPE = r"&(?:lt|gt|amp|quot|ast|lowbar|grave|#x27|#3[346-9]|#4[0-6]|#9[56]);"
 _SIGN = re.compile(
     r"(?P<fence>^[ \t]{0,3}(?:```|~~~))|(?P<span>`+[^`\n]*`*)"
-    rf"|(?P<line><br ?/?>)|(?P<escape>{_ESCAPE}|<pre><code)|(?P<raw>[<>])",
+    rf"|(?P<made><br ?/?>|<pre><code)|(?P<escape>{_ESCAPE})|(?P<raw>[<>])",
     re.MULTILINE,
 )
 _TELLING = re.compile(rf"[<>]|{_ESCAPE}")
@@ -61,7 +63,7 @@ def escapes_html(prompt: str, shown: str) -> bool | None:
         if sign in prompt:
             if shown.count(escape) > prompt.count(escape):
                 return True
-            if sign in shown and sign != "&":  # some apps leave that one alone
+            if sign in shown and sign in "<>":  # some apps leave the others alone
                 return False
     return None
 
@@ -69,24 +71,24 @@ def escapes_html(prompt: str, shown: str) -> bool | None:
 def has_escaped_prose(text: str) -> bool | None:
     """Return whether an app escapes, by the first sign or escape in the text of its reply.
 
-    An escape in a code span or fence tells nothing, as a model may write one there.
+    An escape in a code span or fence tells nothing, as a model may write one there. An app that
+    makes HTML of the line breaks may escape in code alone.
 
     Returns:
         None where the text has neither, so far.
     """
-    at = 0
+    has_raw, at = False, 0
     while (found := _SIGN.search(text, at)) is not None:
         start, at = found.span()
         kind = found.lastgroup
         if kind == "escape":
-            return True
-        if kind == "raw":
-            return False
-        if kind == "line":  # a model may write some into a table, which has lines of its own
+            return not has_raw
+        if kind == "made":  # a model may write some into a table, which has lines of its own
             return "\n" not in text[:start]
         if kind == "fence":
             at = _end_of_fence(text, at)
-        if "<" in (code := text[start:at]) or ">" in code:
+        has_raw = has_raw or kind == "raw" or "<" in (code := text[start:at]) or ">" in code
+        if has_raw and "\n" in text[:at]:
             return False
     return None
 
@@ -113,6 +115,7 @@ class HTMLText:
 
     def __init__(self) -> None:
         self._held = ""  # may be the start of an escape
+        self._ends_line = True
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return the text that is free to go."""
@@ -121,17 +124,30 @@ class HTMLText:
         found = _UNFINISHED.search(text, start)
         end = found.start() if found is not None else len(text)
         self._held = text[end:]
-        return _MARKUP.sub(_shown, text[:end])
+        return self._shown(text[:end])
 
     def flush(self) -> str:
         """Return the text that was held back, as nothing follows."""
         held, self._held = self._held, ""
-        return _MARKUP.sub(_shown, held)
+        return self._shown(held)
+
+    def _shown(self, text: str) -> str:
+        def begin_line(markup: re.Match[str]) -> str:
+            if not markup[0].startswith("<pre>"):
+                return _shown(markup)
+            at = markup.start()
+            ends = text.endswith(_LINE_ENDS, 0, at) if at else self._ends_line
+            return _shown(markup) if ends else f"\n{_shown(markup)}"
+
+        shown = _MARKUP.sub(begin_line, text)
+        self._ends_line = shown.endswith("\n") if shown else self._ends_line
+        return shown
 
 
 def unescape(text: str) -> str:
     """Return a whole text as the page shows it."""
-    return _MARKUP.sub(_shown, text)
+    shown = HTMLText()
+    return shown.feed(text) + shown.flush()
 
 
 def _shown(markup: re.Match[str]) -> str:
