@@ -4,7 +4,7 @@
     python -m benchmarks [--quick] [--only cost latency crowd start pictures]
 
 Everything talks to one stand-in server on this machine (`benchmarks/server.py`). The data goes to
-`benchmarks/results/speed.json`, the pictures beside it, and the tables to standard output and into
+`benchmarks/results/speed.json`, the pictures in `docs/images`, and the tables to standard output and into
 `docs/speed.md`. With `--quick` it takes five minutes rather than fifteen, and figures are rough.
 """
 
@@ -23,6 +23,7 @@ from benchmarks.report import markdown
 from benchmarks.server import running_server
 
 RESULTS = Path(__file__).parent / "results"
+PICTURES = Path(__file__).parents[1] / "docs" / "images"
 PAGE = Path(__file__).parents[1] / "docs" / "speed.md"
 PARTS = {"cost": cost, "latency": latency, "crowd": crowd, "start": start}
 LIBRARIES = (
@@ -56,8 +57,8 @@ def main() -> None:
             path.write_text(json.dumps(data, indent=1) + "\n")
         data = json.loads(path.read_text())  # as a later run would find it
         if "pictures" in wanted:
-            pictures.plots(data, RESULTS)
-            pictures.flame_graphs(server, RESULTS)
+            pictures.plots(data, PICTURES)
+            pictures.flame_graphs(server, PICTURES)
     tables = markdown(data)
     print(tables)
     _write_page(tables)

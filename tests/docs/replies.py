@@ -14,6 +14,8 @@ Messages = Sequence[Mapping[str, str]]
 _ANSWERS = {
     "What is a Space?": "A Space is a Gradio app that Hugging Face runs.",
     "What does a Space run?": "A Gradio app.",
+    "Что такое Space?": "Space — это приложение на Gradio, которое запускает Hugging Face.",
+    "Space 是什么？": "Space 是由 Hugging Face 运行的 Gradio 应用。",  # noqa: RUF001 - Chinese
 }
 _do_as_told = obedient("whole")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,17 @@ import pytest
 
 from qwen_space import Space
 from qwen_space.api import ApiOptions
+from qwen_space.cli import demo
 from qwen_space.cli.main import _parser
 from tests.api_server import serving
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
 from tests.media_app import PNG, MediaApp
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -27,6 +34,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ("core/qwen_space", "langchain_qwen_space", "llama_index_qwen_space")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 WITH_EXAMPLES = [path for path in (*PAGES, *MODULES) if "```python\n" in path.read_text("utf-8")]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 BASH = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMANDS = [
     line.strip()
@@ -123,3 +132,27 @@ def test_the_commands_of_a_page_exist(line: str) -> None:
     options = _parser().parse_args(words)
 
     assert callable(options.run)
+
+
+def test_the_wheel_has_the_pages_of_the_demo() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+
+    assert [f"docs/{name}.md" for name in demo.PAGES] == [
+        path for path in included if path.startswith("docs/")
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    targets = LINK.findall(CODE.sub("", page.read_text("utf-8")))
+    local = [target for target in targets if not target.startswith(("http://", "https://"))]
+
+    missing = [target for target in local if not (page.parent / target.partition("#")[0]).exists()]
+
+    assert missing == []
+    if page.parent != ROOT:  # a site has nothing beside docs/
+        inside = [
+            (page.parent / target).resolve().is_relative_to(ROOT / "docs") for target in local
+        ]
+        assert all(inside)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_demo"]
 
+PAGES = ("errors", "how-it-works", "local-space", "reliability", "security", "tools")
 CHAIN_QUESTION = "Why does a chat feel quicker when the answer is streamed?"
 PAGES_QUESTION = "What happens on the server when a stream is left early?"
 
@@ -115,7 +116,7 @@ def _nodes() -> list[BaseNode]:
 
     pages = [
         Document(text=path.read_text("utf-8"), metadata={"page": path.name})
-        for path in sorted(_pages_folder().glob("*.md"))
+        for path in (_pages_folder() / f"{name}.md" for name in PAGES)
     ]
     return MarkdownNodeParser().get_nodes_from_documents(pages)
 
