@@ -4,8 +4,8 @@
     python -m benchmarks [--quick] [--only cost latency crowd start pictures]
 
 Everything talks to one stand-in server on this machine (`benchmarks/server.py`). The data goes to
-`benchmarks/results/speed.json`, the pictures to `docs/images`, the tables to standard output and into
-`docs/speed.md`. With `--quick` it takes five minutes rather than fifteen, and figures are rough.
+`benchmarks/results/speed.json`, the pictures to `docs/images`, and the tables to standard output
+and into `docs/speed.md`. With `--quick` it takes five minutes, not fifteen, and figures are rough.
 """
 
 from __future__ import annotations
