@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from aiohttp import web
 
 from qwen_space.api import ApiOptions, create_app
+from tests.background import entered
 
 __all__ = ["aserving", "serving"]
 
@@ -32,14 +31,5 @@ async def aserving(space: Any, options: ApiOptions | None = None) -> AsyncIterat
 @contextlib.contextmanager
 def serving(space: Any, options: ApiOptions | None = None) -> Iterator[str]:
     """Serve within the block, from a thread; give the server's address."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="api")
-    thread.start()
-    server = aserving(space, options)
-    try:
-        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with entered(aserving(space, options)) as url:
+        yield url

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from huggingface_hub import close_session
 
 from qwen_space import Space
 from qwen_space.api import ApiOptions
 from qwen_space.cli import demo
 from qwen_space.cli.main import _parser
 from tests.api_server import serving
+from tests.background import entered
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
+from tests.hub_list import HubList, Listed
 from tests.media_app import PNG, MediaApp
 
 if sys.version_info >= (3, 11):
@@ -92,6 +95,14 @@ def api(_running_space: ScriptedSpace) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def hub() -> Iterator[str]:
+    """The address of a hub with two Spaces."""
+    with entered(HubList([Listed("a/qwen2.5-chat"), Listed("b/qwen2.5")])) as listing:
+        yield listing.url
+    close_session()  # of the hub's own client, which it keeps
+
+
 @pytest.mark.filterwarnings(
     # As in the agents' own tests.
     "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
@@ -102,6 +113,7 @@ def test_the_examples_of_a_page_run(
     path: Path,
     space: ScriptedSpace,
     api: str,
+    hub: str,
     media_app: MediaApp,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -110,6 +122,7 @@ def test_the_examples_of_a_page_run(
     text = path.read_text("utf-8")
     space.engine.reply = REPLIES.get(path.name, reply)
     monkeypatch.setenv("QWEN_SPACE_URL", space.url)
+    monkeypatch.setenv("HF_ENDPOINT", hub)
     monkeypatch.chdir(tmp_path)
     here = tmp_path / path.name
     url = media_app("files") if path.name == "files.md" else space.url

@@ -1,0 +1,29 @@
+"""Enters an asynchronous context manager in a thread of its own, for blocking callers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+__all__ = ["entered"]
+
+T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Enter it in an event loop of its own; give what it gives."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="background")
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(manager.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
