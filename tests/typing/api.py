@@ -11,7 +11,17 @@ from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import Completed, Event, SpaceClient, TextDelta, Timeouts
+from qwen_space import (
+    Completed,
+    Event,
+    Space,
+    SpaceClient,
+    SpaceFailure,
+    TextDelta,
+    Timeouts,
+)
+from qwen_space.find import afind_spaces
+from qwen_space.spaces import SpaceEntry
 
 
 class Person(BaseModel):
@@ -30,6 +40,16 @@ async def core() -> None:
         assert_type(await client.chat([{"role": "user", "content": "Hello"}]), Completed)
 
 
+async def several() -> None:
+    mine: SpaceEntry = {"space": "http://127.0.0.1:7860", "endpoint": "/chat"}
+    done = await SpaceClient(["Qwen/Qwen2.5", mine], strategy="least_queue").complete("Hello")
+    assert_type(done.failures, tuple[SpaceFailure, ...])
+    assert_type(Space(["Qwen/Qwen2.5", mine], strategy="sticky").complete("Hello"), Completed)
+    ChatQwenSpace(space=["Qwen/Qwen2.5", {"space": "a/b", "model": "7B"}])
+    names = [each.space for each in await afind_spaces("qwen2.5", limit=3)]
+    ChatQwenSpace(space=names)
+
+
 async def langchain() -> None:
     model = ChatQwenSpace(space="http://127.0.0.1:7860", model="7B", temperature=0.2)
     assert_type(model.invoke("Hello"), AIMessage)
@@ -45,6 +65,7 @@ async def langchain() -> None:
 
 async def llama_index() -> None:
     llm = QwenSpace(space="http://127.0.0.1:7860", model="7B", temperature=0.2)
+    QwenSpace(space=["Qwen/Qwen2.5", "http://127.0.0.1:7860"], strategy="least_queue")
     assert_type(llm.complete("Hello"), CompletionResponse)
     assert_type(await llm.achat([ChatMessage("Hello")]), ChatResponse)
     async for chunk in await llm.astream_chat([ChatMessage("Hello")]):

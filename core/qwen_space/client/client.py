@@ -403,7 +403,7 @@ class SpaceClient:
     async def _end_use(self) -> None:
         self._users -= 1
         if not self._users and not self._is_entered:
-            await self.close()
+            await self._transport.close()  # and not those of the others, which may be in use
 
     # The wire
 

@@ -26,6 +26,7 @@ from qwen_space.events import (
     Completed,
     Event,
     EventStream,
+    FileReceived,
     Notice,
     Rewritten,
     SpaceFailure,
@@ -39,6 +40,8 @@ logger = logging.getLogger("qwen_space.client")
 
 FIRST_COOLDOWN = 5.0  # seconds; each further failure in a row doubles it
 LONGEST_COOLDOWN = 300.0
+_CONTENT = (FileReceived, Rewritten, TextDelta, ThinkingDelta)  # handed out, it stays
+
 _DAY = 86_400.0  # no server has a Space rest for longer
 
 _QUEUE_SECONDS = 2.0  # for the lengths of the queues
@@ -249,7 +252,7 @@ class _Events(AsyncIterator[Event]):
             self._succeed()
             space = self._members[self._place].config.space
             return replace(event, space=space, failures=self._failures)
-        if not self._has_text and isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
+        if not self._has_text and isinstance(event, _CONTENT):
             self._has_text = True
             self._succeed()
         return event

@@ -40,7 +40,14 @@ from qwen_space.client.fallback import (
 from qwen_space.events import EventStream, last
 from qwen_space.spaces import make_config
 from tests.hub_front import Answer, HubFront, told
-from tests.scripted_server import CONFIG, ScriptedServer, status
+from tests.scripted_server import (
+    CONFIG,
+    Exchange,
+    ScriptedServer,
+    completed,
+    generating,
+    status,
+)
 
 CHAT = [Turn("user", "Hi")]
 HELLO = [Started(None), TextDelta("Hello"), Completed("Hello", 0.1)]
@@ -396,6 +403,36 @@ async def test_a_client_of_several_spaces_closes_them_all() -> None:
         await second.until(lambda server: server.connections == 0)
 
     assert done.space == second.url
+
+
+async def test_a_call_that_passes_a_space_over_leaves_the_others_calls_alone() -> None:
+    go_on = asyncio.Event()
+
+    async def data(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await exchange.send(generating("Hel"))
+        await go_on.wait()
+        await exchange.send(completed("Hello."))
+        await exchange.end_stream()
+
+    full = status(503, {"detail": "Queue is full."})
+    async with (
+        ScriptedServer(config=status(200, CONFIG), join=full) as first,
+        ScriptedServer(config=status(200, CONFIG), data=data) as second,
+    ):
+        client = SpaceClient([first.url, second.url])
+        async with client.stream("Hi") as events:
+            while not isinstance(await anext(events), TextDelta):
+                pass
+            client._cooldowns.succeed(0)
+            client._cooldowns._first = 0
+            other = asyncio.create_task(client.complete("Hi"))
+            await second.until(lambda server: len(server.streams) == 2)
+            go_on.set()
+            done = [event async for event in events][-1]
+
+        assert isinstance(done, Completed)
+        assert done.text == (await other).text == "Hello."
 
 
 def test_the_configuration_of_several_has_the_first_and_the_others() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from qwen_space import (
     SpaceUnavailableError,
     SpaceUnreachableError,
     StreamInterruptedError,
+    TextDelta,
     Timeouts,
 )
 from tests.end_to_end.faults.conftest import Serve
@@ -255,6 +257,68 @@ def test_each_space_has_its_own_endpoint_inputs_and_model_names(serve: Serve) ->
 
         assert space.complete("Hi", model="7B").model == "my-7b"
         assert space.complete("Hi").model == "big"
+
+
+def leave_space(space: list[str]) -> None:
+    with Space(space).stream("Hi") as events:
+        for event in events:
+            if isinstance(event, TextDelta):
+                break
+
+
+async def leave_client(space: list[str]) -> None:
+    async with SpaceClient(space) as client, client.stream("Hi") as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+
+
+def leave_langchain(space: list[str]) -> None:
+    stream = ChatQwenSpace(space=space).stream("Hi")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+
+
+async def leave_langchain_by_cancelling(space: list[str]) -> None:
+    started = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in ChatQwenSpace(space=space).astream("Hi"):
+            started.set()
+
+    task = asyncio.create_task(read())
+    await started.wait()
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def leave_llama_index(space: list[str]) -> None:
+    stream = QwenSpace(space=space).stream_complete("Hi")
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        leave_space,
+        leave_client,
+        leave_langchain,
+        leave_langchain_by_cancelling,
+        leave_llama_index,
+    ],
+)
+def test_leaving_a_reply_stops_the_job_of_the_space_that_gives_it(
+    leave: Callable[[list[str]], Any], serve: Serve
+) -> None:
+    hanging = {**SERVED, "data": streaming(starts(), generating("Hel"), then="hang")}
+    with spaces(serve, PASSED_OVER["job-fails"], hanging) as servers:
+        if asyncio.iscoroutinefunction(leave):
+            asyncio.run(leave(urls(servers)))
+        else:
+            leave(urls(servers))
+
+        assert len(servers[1].streams) == 1  # and `serve` waits until no connection is left
 
 
 async def test_the_shortest_queue_is_asked_first() -> None:
