@@ -45,7 +45,7 @@ from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.chat_model.reply import ChatReply
 from qwen_space.spaces import dump_spaces, first_space, identify
-from qwen_space.tokens.limits import get_full_name
+from qwen_space.tokens.limits import get_limits
 from qwen_space.tools import ToolBinding, render
 
 __all__ = ["ChatQwenSpace"]
@@ -64,34 +64,98 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         pip install "qwen-space[langchain]"
         ```
 
+    Key init args — completion params:
+        model: str
+            `qwen-2.5` for the Space's default, a size (`7B`), or a full name.
+        temperature, top_p: float | None
+            Go to the app's inputs of these names; a warning says so where it has none.
+        max_tokens: int | None
+            Tokens after which a reply ends; counted here where the app has no input for it.
+        stop: list[str] | None
+            Texts before the first of which a reply ends, and the Space stops working on it.
+        system_prompt: str | None
+            The system prompt of calls without a system message.
+        history: "split" | "native" | "auto"
+            How earlier turns reach the app.
+        inputs: dict[str, Any]
+            Values for further inputs of the app, by label.
+
+    Key init args — client params:
+        space: str
+            A Space's id or the URL of a Gradio app; `QWEN_SPACE_URL` if set.
+        hf_token: SecretStr | None
+            A Hugging Face token for this Space; `HF_TOKEN` if it is on Hugging Face.
+        timeout: float | None
+            Seconds to wait for the first token; `timeouts` has each limit on its own.
+        max_retries: int
+            How often a step that cannot have run the prompt is tried again.
+
+    The fields have all others, with their descriptions.
+
     Instantiate:
         ```python
         from langchain_qwen_space import ChatQwenSpace
 
-        model = ChatQwenSpace()  # the public Space; or ChatQwenSpace(space="http://127.0.0.1:7860")
+        model = ChatQwenSpace(
+            # space="http://127.0.0.1:7860",
+            model="qwen-2.5",
+            max_tokens=200,
+            timeout=60,
+        )
         ```
 
     Invoke:
         ```python
-        model.invoke([("system", "Be brief."), ("human", "What is a Space?")])
+        messages = [("system", "Be brief."), ("human", "What is a Space?")]
+        answer = model.invoke(messages)
+        print(answer.text)
+        ```
+
+        ```text
+        A Space is a Gradio app that Hugging Face runs.
         ```
 
     Stream:
         ```python
-        for chunk in model.stream("What is a Space?"):
-            print(chunk.text, end="", flush=True)
+        for chunk in model.stream(messages):
+            print(chunk.text, end="|")
+        ```
+
+        ```text
+        A| Space| is| a| Gradio| app| that| Hugging| Face| runs.||
+        ```
+
+        ```python
+        stream = model.stream(messages)
+        full = next(stream)
+        for chunk in stream:
+            full += chunk
+        print(full.text, full.usage_metadata["output_tokens"])
+        ```
+
+        ```text
+        A Space is a Gradio app that Hugging Face runs. 13
         ```
 
     Async:
         ```python
-        async for chunk in model.astream("What is a Space?"):
+        async for chunk in model.astream(messages):
             print(chunk.text, end="", flush=True)
+        ```
+
+        ```text
+        A Space is a Gradio app that Hugging Face runs.
         ```
 
     Tool calling:
         ```python
-        answer = model.bind_tools([get_weather]).invoke("What is the weather in Oslo?")
-        answer.tool_calls
+        question = "What is the weather in 'Oslo'?"
+        answer = model.bind_tools([get_weather]).invoke(question)
+        print(answer.tool_calls)
+        ```
+
+        ```text
+        [{'name': 'get_weather', 'args': {'city': 'Oslo'}, 'id': 'call_...', 'type': 'tool_call'}]
         ```
 
         Tools are shown and called in Qwen2.5's own format, in the prompt and the reply; see
@@ -99,31 +163,49 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
 
     Structured output:
         ```python
-        model.with_structured_output(Person).invoke("Who is Ada?")
+        model.with_structured_output(Person).invoke("Who is 'Ada', 36 years old?")
         ```
 
         It is asked for in words, and once more where the reply does not fit; see
         `with_structured_output`.
 
     Token usage:
-        `usage_metadata` is counted here, with Qwen's vocabulary (extra `tokens`) or by estimate;
-        `usage_source` in the metadata says which. A chat that is longer than the model is known
-        to take, or than `profile` says, is not sent.
+        ```python
+        print(model.invoke(messages).usage_metadata)
+        ```
 
-    Stop:
-        A reply ends before the first of the `stop` sequences, and after `max_tokens` where the app
-        has no input for that, and the Space stops working on it.
+        ```text
+        {'input_tokens': 21, 'output_tokens': 13, 'total_tokens': 34}
+        ```
+
+        It is counted here, with Qwen's vocabulary (extra `tokens`) or by estimate; `usage_source`
+        in the metadata says which. A chat that is longer than the model is known to take, or than
+        `profile` says, is not sent.
 
     Response metadata:
-        `model_name`, `model_provider`, `finish_reason`, `duration` in seconds, `event_id`,
-        `space`, `usage_source`, and as `queue` the first place in the queue (`rank`,
-        `queue_size`, `eta`) and the seconds `waited`. `finish_reason` is "stop",
-        "stop_sequence", "length", "tool_calls", or "error" where a call is invalid, whose reasons
-        are `tool_call_errors`. `asked_again` is there if a call that had to come was asked for
-        twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in streams, if
-        the app changed what had been streamed already, which chunks cannot take back. Of several
-        Spaces, `space` is the one that answered, and `fallbacks` has the `space` and the `reason`
-        of each that did not.
+        ```python
+        for name, value in model.invoke(messages).response_metadata.items():
+            print(f"{name}: {value!r}")
+        ```
+
+        ```text
+        finish_reason: 'stop'
+        model_name: 'Qwen2.5-72B-Instruct'
+        model_provider: 'qwen-space'
+        space: '...'
+        duration: ...
+        event_id: '...'
+        usage_source: 'qwen.tiktoken'
+        queue: {'rank': 0, 'queue_size': 1, 'eta': ..., 'waited': ...}
+        ```
+
+        `duration` and `waited` are seconds, and `queue` is the first place in the queue.
+        `finish_reason` is "stop", "stop_sequence", "length", "tool_calls", or "error" where a call
+        is invalid, whose reasons are `tool_call_errors`. `asked_again` is there if the model had to
+        be asked twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in
+        streams, if the app changed what had been streamed already, which chunks cannot take back.
+        Of several Spaces, `space` is the one that answered, and `fallbacks` has the `space` and
+        the `reason` of each that did not.
 
     Custom events:
         Within a chain or a graph, `qwen_space_queued`, `qwen_space_started` and
@@ -136,7 +218,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
 
     Raises:
         ValueError: An argument is unknown or cannot be right; or, when the model is called, a
-            message holds something else than text, or the Space does not offer the model.
+            message holds something that cannot be sent.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
             the error's `text` is the part of the reply that had arrived. Each is one of
             LangChain's own errors too, such as `ModelRateLimitError` (see
@@ -265,7 +347,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         model = arguments.options["model"] or self.model
         limits = find_limits(self.profile, model, self.space)
         call = self._make_call(to_core_messages(messages), arguments, limits)
-        name = get_full_name(model, self.space)
+        name = self._name_model(model)
         space = first_space(self.space)
         metadata = {"model_name": name, "model_provider": "qwen-space", "space": space}
         return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
@@ -426,7 +508,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         params = super()._get_ls_params(stop=stop, **kwargs)
         params["ls_provider"] = "qwen-space"
         model = kwargs.get("model") or self.model  # of a call, which is not checked yet
-        params["ls_model_name"] = get_full_name(str(model), self.space)
+        params["ls_model_name"] = self._name_model(str(model))
         return params
 
     def get_token_ids(self, text: str) -> list[int]:
@@ -468,7 +550,31 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         return tokens.count_chat(chat, history=self.history, system=self.system_prompt)
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return make_profile(self.model, self.space).copy()
+        name = self._name_model(self.model)
+        limits = get_limits(name, self.space, self._told_window)
+        return make_profile(name, limits, self._told_media)
+
+    def load_profile(self) -> ModelProfile:
+        """Ask the app for its model, context window and media, and renew `profile` by the answer.
+
+        A Space of one's own tells the window, so that middleware can count in fractions of it.
+
+        Raises:
+            qwen_space.QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        with typed():
+            self._open_space().endpoint()
+        return self._renew_profile()
+
+    async def aload_profile(self) -> ModelProfile:
+        """Do as `load_profile`."""
+        with typed():
+            await self._open_space().aendpoint()
+        return self._renew_profile()
+
+    def _renew_profile(self) -> ModelProfile:
+        self.profile = self._resolve_model_profile()
+        return self.profile
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

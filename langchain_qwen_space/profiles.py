@@ -14,25 +14,32 @@ from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 __all__ = ["find_limits", "make_profile"]
 
 
-def make_profile(model: str, space: SpaceLike) -> ModelProfile:
-    """Return a model's profile; take a copy before changing it.
+def make_profile(
+    name: str, limits: Limits | None, media: frozenset[str] = frozenset()
+) -> ModelProfile:
+    """Return a model's profile.
 
     Structured output is not in it: nothing but the prompt asks for that. Where it is, LangChain's
     agents rely on the provider for it.
+
+    Args:
+        name: The model's full name.
+        limits: Its limits, if they are known.
+        media: The kinds of media that the app takes: "image", "audio", "video", "file".
     """
-    return _make_profile(get_full_name(model, space), get_limits(model, space))
+    return _make_profile(name, limits, media).copy()
 
 
 @functools.lru_cache(maxsize=128)  # each model object asks for it when it is made
-def _make_profile(name: str, limits: Limits | None) -> ModelProfile:
+def _make_profile(name: str, limits: Limits | None, media: frozenset[str]) -> ModelProfile:
     profile = ModelProfile(
         name=name,
         text_inputs=True,
-        image_inputs=False,
-        image_url_inputs=False,
-        pdf_inputs=False,
-        audio_inputs=False,
-        video_inputs=False,
+        image_inputs="image" in media,
+        image_url_inputs="image" in media,
+        pdf_inputs="file" in media,
+        audio_inputs="audio" in media,
+        video_inputs="video" in media,
         image_tool_message=False,
         pdf_tool_message=False,
         text_outputs=True,

@@ -38,7 +38,7 @@ from llama_index_qwen_space.responses import (
 from llama_index_qwen_space.structured_output import StructuredPrediction
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
-from qwen_space.tokens.limits import Limits, get_full_name, get_limits
+from qwen_space.tokens.limits import get_limits
 from qwen_space.tools import Message
 
 if TYPE_CHECKING:
@@ -154,17 +154,33 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     @property
     def metadata(self) -> LLMMetadata:
         """The model's abilities, as far as they are known without asking the Space."""
-        limits = get_limits(self.model, self.space)
+        name, window = self._name_model(self.model), self.context_window or self._told_window
+        limits = get_limits(name, self.space, window)
         context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
-        context = self.context_window or context
         return LLMMetadata(
             context_window=context,
             num_output=self.num_output or self.max_tokens or min(output, context // 4),
             is_chat_model=True,
             is_function_calling_model=self.is_function_calling_model,
-            model_name=get_full_name(self.model, self.space),
+            model_name=name,
             system_role=MessageRole.SYSTEM,
         )
+
+    def load_metadata(self) -> LLMMetadata:
+        """Ask the app for its model and its context window, which `metadata` has from then on.
+
+        A Space of one's own tells both. Another tells the model; so does each call.
+
+        Raises:
+            qwen_space.QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        self._open_space().endpoint()
+        return self.metadata
+
+    async def aload_metadata(self) -> LLMMetadata:
+        """Do as `load_metadata`."""
+        await self._open_space().aendpoint()
+        return self.metadata
 
     def to_payload(self) -> dict[str, Any]:
         """Return the LLM's fields for events; there is no secret in them."""
@@ -251,21 +267,14 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     def _call(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> ChatCall:
         """Return a call; its own values win."""
         arguments = self._take_arguments(to_arguments(kwargs), to_schema=to_schema)
+        model = arguments.options["model"] or self.model
         limiter = self.rate_limiter
         return self._make_call(
             chat,
             arguments,
-            self._limits(arguments.options["model"] or self.model),
+            get_limits(model, self.space, self.context_window),
             before_reask=None if limiter is None else limiter.async_acquire,
         )
-
-    def _limits(self, model: str) -> Limits | None:
-        """Return the limits of a call, where the model or the caller sets them."""
-        limits = get_limits(model, self.space)
-        if self.context_window is None:
-            return limits
-        name = get_full_name(model, self.space)
-        return Limits(name, self.context_window, self.context_window, self.context_window)
 
     # Tools
 

@@ -5,6 +5,7 @@ It needs pydantic, which both frameworks bring, and which the core does not impo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -26,6 +27,7 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from qwen_space.chat.media import Media
 from qwen_space.chat.stop import StopScanner
 from qwen_space.chat_model.arguments import (
     SAMPLING,
@@ -50,13 +52,22 @@ from qwen_space.config import (
     check_auth,
     default_space,
 )
+from qwen_space.errors import ModelNotOfferedError
+from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
-from qwen_space.tokens.limits import Limits
+from qwen_space.tokens.limits import Limits, get_full_name
 from qwen_space.tools import Message
 
 __all__ = ["SpaceChatModel"]
 
 logger = logging.getLogger(__name__)
+
+_SAMPLES = (
+    Media("image", data=b"", name="a.png"),
+    Media("audio", data=b"", name="a.wav"),
+    Media("video", data=b"", name="a.mp4"),
+    Media("file", data=b"", name="a.pdf"),
+)
 
 
 class SpaceChatModel(BaseModel):
@@ -288,6 +299,33 @@ class SpaceChatModel(BaseModel):
             stream_arguments=arguments.stream_arguments,
             before_reask=before_reask,
         )
+
+    @property
+    def _told_window(self) -> int | None:
+        """The context window that the app told, as far as it was asked."""
+        found = self._found
+        return None if found is None else found.context_window
+
+    @property
+    def _told_media(self) -> frozenset[str]:
+        """The kinds of media that the app takes, as far as it was asked."""
+        if (found := self._found) is None:
+            return frozenset()
+        return frozenset(each.kind for each in _SAMPLES if found.takes_media(each))
+
+    def _name_model(self, model: str) -> str:
+        """Return a model's full name, by the app's own choice as far as it was asked."""
+        name = get_full_name(model, self.space)
+        if name == model and (found := self._found) is not None:
+            with contextlib.suppress(ModelNotOfferedError):
+                name = get_full_name(str(found.choose_model(model) or model), self.space)
+        return name
+
+    @property
+    def _found(self) -> Endpoint | None:
+        """The endpoint, once the app was asked; None for several Spaces, of which any answers."""
+        is_one = isinstance(self.space, str) and self._space is not None
+        return self._open_space().found if is_one else None
 
     @property
     def _gives_tool_advice(self) -> bool:

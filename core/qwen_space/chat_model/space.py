@@ -241,6 +241,11 @@ class Space:
             self.aqueue_size,
         )
 
+    @property
+    def found(self) -> Endpoint | None:
+        """The app's function that answers, if its `/config` told it already."""
+        return self._known[1]
+
     async def aqueue_size(self) -> int | None:
         """Return how many jobs wait in the Space's queue; None where it does not say.
 
@@ -269,13 +274,24 @@ class Space:
 
     async def _offered_models(self, seconds: float) -> tuple[str, ...]:
         try:
-            endpoint = await asyncio.wait_for(self._aendpoint(), seconds)
+            endpoint = await asyncio.wait_for(self.aendpoint(), seconds)
         except (QwenSpaceError, asyncio.TimeoutError) as exc:
             logger.debug("%s does not tell its models: %s", self.config.space, exc)
             return ()
         return endpoint.models
 
-    async def _aendpoint(self) -> Endpoint:
+    def endpoint(self) -> Endpoint:
+        """Do as `aendpoint`, for blocking callers."""
+        _import_client()
+        return run_sync(self.aendpoint)
+
+    async def aendpoint(self) -> Endpoint:
+        """Return the app's function that answers, found in its `/config` once.
+
+        Raises:
+            EndpointError: No function of the app fits, or not the one that is wanted.
+            QwenSpaceError: The Space cannot be reached, or refuses.
+        """
         async with AsyncExitStack() as stack:
             client = await self._enter_client(stack)
             endpoint = await client.endpoint()

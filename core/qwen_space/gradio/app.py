@@ -139,6 +139,9 @@ def _untouched_value(kind: str, props: Mapping[str, Any], version: tuple[int, in
     return copy.deepcopy(_UNTOUCHED.get(kind))
 
 
+_CONTEXT_LABEL = "Context window in tokens"  # of a component that a local Space has for it
+
+
 @dataclass(frozen=True, slots=True)
 class AppFunction:
     """A function of an app.
@@ -194,6 +197,8 @@ class AppConfig:
         release: The first two numbers of the version.
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
+        context_window: How many tokens its model takes, prompt and reply together; None where it
+            does not say so, as a local Space does.
 
     Raises:
         ProtocolError: `config` is not Gradio's, or of a Gradio that is too old.
@@ -220,6 +225,7 @@ class AppConfig:
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
             self.reasoning_tags = tuple(_tags(self._components.values()))
+            self.context_window = next(_context_windows(self._components.values()), None)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise ProtocolError(f"The answer to /config is malformed: {exc!r}") from exc
 
@@ -272,6 +278,15 @@ def _tags(components: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
         for pair in tags[:_MOST_TAGS] if isinstance(tags, list) else ():
             if len(pair) == 2 and all(isinstance(tag, str) and tag.strip() for tag in pair):
                 yield pair[0], pair[1]
+
+
+def _context_windows(components: Iterable[Mapping[str, Any]]) -> Iterator[int]:
+    for each in components:
+        props = each.get("props") if each.get("type") == "number" else None
+        if isinstance(props, dict) and props.get("label") == _CONTEXT_LABEL:
+            value = props.get("value")
+            if isinstance(value, int) and value > 0:
+                yield value
 
 
 def _target(target: Any) -> tuple[Any, str]:

@@ -350,6 +350,7 @@ class App:
             queued=function.queued,
             phase=phase,
             app_id=self.config.app_id,
+            context_window=self.config.context_window,
         )
 
     def _input(

@@ -102,6 +102,7 @@ class Endpoint:
         phase: When the page runs it: as it loads, when a system prompt is set, when a file is
             uploaded, or in the chat.
         app_id: The number that the app drew when it started; None if it has none.
+        context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.
         shows_page: Whether its output is HTML that shows the whole chat.
     """
@@ -119,6 +120,7 @@ class Endpoint:
     remembers: bool = field(default=False, compare=False)
     phase: Phase = field(default="chat", compare=False)
     app_id: Any = field(default=None, compare=False)
+    context_window: int | None = field(default=None, compare=False)
     reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     shows_page: bool = field(default=False, compare=False)
 

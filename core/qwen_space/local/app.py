@@ -38,6 +38,9 @@ _SERVED: dict[str, Any] = {
 }
 
 
+_CONTEXT_LABEL = "Context window in tokens"  # by which the client knows it
+
+
 def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue: int) -> gr.Blocks:
     """Make the app, with its queue.
 
@@ -49,6 +52,7 @@ def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue:
     with blocks:
         _add_endpoints(dispatcher, sizes, concurrency)
         add_page(blocks, dispatcher)
+        _add_context(dispatcher)
     # Gradio runs at most this many jobs at once, whatever the limit of a function says. A job of
     # the page shows its question at once, and waits for a slot by itself.
     blocks.max_threads = max(blocks.max_threads, concurrency + queue)
@@ -154,6 +158,13 @@ def _add_endpoints(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: in
         api_name="chat",
         **limits,
     )
+
+
+def _add_context(dispatcher: Dispatcher) -> None:
+    """Tell in `/config` how many tokens the model takes, if the engine knows."""
+    context = getattr(dispatcher.engine, "context", None)
+    if context is not None:
+        gr.Number(context, label=_CONTEXT_LABEL, visible=False)
 
 
 def _sampling_inputs(dispatcher: Dispatcher) -> list[Any]:

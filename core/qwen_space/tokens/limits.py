@@ -88,7 +88,9 @@ def get_full_name(model: str, space: SpaceLike = DEFAULT_SPACE) -> str:
     return model if limits is None else limits.model
 
 
-def get_limits(model: str, space: SpaceLike = DEFAULT_SPACE) -> Limits | None:
+def get_limits(
+    model: str, space: SpaceLike = DEFAULT_SPACE, window: int | None = None
+) -> Limits | None:
     """Return a model's limits; None where they are unknown.
 
     Any of several Spaces may answer, so each limit is the least that is known of them.
@@ -97,7 +99,10 @@ def get_limits(model: str, space: SpaceLike = DEFAULT_SPACE) -> Limits | None:
         model: As the clients take it: `qwen-2.5` for the Space's default, a size, or a name. A
             Space's entry may have a model of its own.
         space: The Space's id or address, which tells its default model; or several Spaces.
+        window: The context window, where it is known from elsewhere.
     """
+    if window is not None:
+        return Limits(get_full_name(model, space), window, window, window)
     entries = list_entries(space)
     found = [_get_limits(entry.get("model", model), entry["space"]) for entry in entries]
     known = [limits for limits in found if limits is not None]

@@ -35,6 +35,7 @@ class LlamaEngine:
     Attributes:
         name: The name on the page.
         slots: How many replies run at once.
+        context: How many tokens a conversation and its reply may have together.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class LlamaEngine:
         self.path = Path(path)
         self.slots = slots
         self.name = name or _title(self.path)
-        self._context = context
+        self.context = context
         self._threads = threads or _threads()
         self._gpu_layers = gpu_layers
         self._temperature = temperature
@@ -122,7 +123,7 @@ class LlamaEngine:
         parameters = package.CommonParams()
         parameters.model.path = str(self.path)
         # Shared among the slots, so that the context of each is the one that was asked for.
-        parameters.n_ctx = self._context * self.slots
+        parameters.n_ctx = self.context * self.slots
         parameters.kv_unified = False
         parameters.n_parallel = self.slots
         # Between two batches the server looks whether anyone still waits. By default a batch is
