@@ -12,7 +12,7 @@ from qwen_space.gradio.answer import AnswerReader
 from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
-from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_html
+from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import escapes_html
 
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent"]
@@ -278,7 +278,7 @@ class ChatValue:
             return read_chat_page(reply.text, self._prompt, is_final=is_final)
         if self._is_html:
             self._cost *= _HTML_COST
-            return read_html(reply.text, is_final=is_final)
+            return read_message(reply.text, is_final=is_final)
         return reply.text
 
     def _compare_prompt(self) -> None:

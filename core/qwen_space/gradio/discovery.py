@@ -9,6 +9,7 @@ Gradio 4.20 on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from qwen_space.errors import EndpointError, ProtocolError
 from qwen_space.gradio.app import (
     CHATS,
+    NUMBERS,
     TEXTS,
     TEXTS_WITH_FILES,
     AppComponent,
@@ -34,6 +36,12 @@ _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict
 
 # Events by which a visitor asks; others, such as "change" or "like", follow from something else.
 _ASKING = frozenset({"submit", "click", "key_down"})
+
+_TURNS = re.compile(
+    r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
+    r"|历史|歷史|轮次|轮数|上文|истори|контекст",
+    re.IGNORECASE,
+)
 
 _MOST_TOLD = 8  # candidates, or inputs of one, in an error
 
@@ -272,7 +280,7 @@ class App:
 
     def _endpoint(self, candidate: _Candidate) -> Endpoint:
         trigger = candidate.start.trigger
-        remembers = self._page.remembers(candidate.steps)
+        remembers = self._page.remembers(candidate.steps) or _forgets(candidate.steps)
         roles = dict(candidate.roles)
         if remembers:
             kept = [each for each, (role, _) in roles.items() if role == "history"]
@@ -305,10 +313,10 @@ class App:
         if any(role == "system" for role, _ in candidate.roles.values()):
             return []
         states = {each.id: each for each in _distinct(candidate.steps) if each.kind == "state"}
-        for function in self._page.setting(states):
+        for function, component in self._page.setting(states):
             clues = Clues(parameters=self._parameters([function]))
-            if why := looks_like_system(function.inputs[0], clues):
-                roles: Roles = {function.inputs[0].id: ("system", why)}
+            if why := looks_like_system(component, clues):
+                roles: Roles = {component.id: ("system", why)}
                 return [self._step(function, roles, function.trigger, phase="system")]
         return []
 
@@ -436,6 +444,12 @@ class App:
 def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
     """Return the components that some steps take, each once."""
     return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def _forgets(steps: Sequence[AppFunction]) -> bool:
+    """Whether a number of earlier turns that the model gets is 0, as the page has it."""
+    numbers = [each for each in _distinct(steps) if each.kind in NUMBERS and each.value == 0]
+    return any(_TURNS.search((each.label or "")[:200]) for each in numbers)
 
 
 def _likeness(candidate: _Candidate) -> tuple[Any, ...]:

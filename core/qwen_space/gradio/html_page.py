@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 import re
 
-__all__ = ["is_html_of", "read_chat_page", "read_html"]
+__all__ = ["is_html_of", "read_chat_page", "read_html", "read_message"]
 
 _TOKEN = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]{0,30})([^<>]*)>")
 _WITH_CLASS = re.compile(
@@ -24,6 +24,11 @@ _MESSAGE = re.compile(
     r"(?:^|\s)(?:(?:chat-)?(?:message|msg|bubble|reply|response|answer)"
     r"(?:[-_](?:body|content|text|bubble))?"
     r"|(?:bot|assistant|ai)(?:[-_](?:message|msg|bubble|text|response))?)(?=\s|$)"
+)
+_RAW_CLASS = re.compile(r"(?:^|\s)raw[-_]?(?:message|text|content|markdown)(?=\s|$)")
+_SPEAKER = re.compile(
+    r"(?:\*\*)?(?:assistant|ai|bot|chatbot|model|助手|机器人|ассистент|бот)\s?[:\uff1a](?:\*\*)?\s*",
+    re.IGNORECASE,
 )
 
 _SILENT = frozenset(
@@ -75,6 +80,12 @@ def read_html(page: str, *, is_final: bool = True) -> str:
     return writer.markdown(is_final=is_final)
 
 
+def read_message(page: str, *, is_final: bool = True) -> str:
+    """Return the Markdown of a message that is HTML: the text that it keeps, or its own."""
+    raw = _raw(page[-_LONGEST_PAGE:])
+    return read_html(page, is_final=is_final) if raw is None else raw
+
+
 def read_chat_page(page: str, prompt: str, *, is_final: bool = True) -> str:
     """Return the Markdown of the last reply in HTML that shows a whole chat.
 
@@ -82,16 +93,26 @@ def read_chat_page(page: str, prompt: str, *, is_final: bool = True) -> str:
     names a message, or all text after the prompt. Empty as long as that is the prompt itself.
     """
     page = page[-_LONGEST_PAGE:]
-    raw = None
-    for found in _RAW.finditer(page):
-        raw = found
-    if raw is not None:
-        reply = html.unescape(raw[1])
-    elif (element := _last_message(page)) is not None:
+    if (raw := _raw(page)) is not None:
+        reply = raw
+    elif (element := _last_element(page, _MESSAGE)) is not None:
         reply = read_html(element, is_final=is_final)
     else:
         reply = _after(prompt, read_html(page[-_LONGEST:], is_final=is_final))
     return "" if _bare(reply) == _bare(prompt) else reply
+
+
+def _raw(page: str) -> str | None:
+    """Return the last text that a page keeps as it was, to be copied; None without one."""
+    last = None
+    for found in _RAW.finditer(page):
+        last = found
+    if last is not None:
+        return html.unescape(last[1])
+    if (element := _last_element(page, _RAW_CLASS)) is None:
+        return None
+    lines = re.sub(r"<br ?/?>", "\n", element)
+    return html.unescape(_TOKEN.sub("", lines)).replace("\xa0", " ")
 
 
 def _without_comments(page: str) -> str:
@@ -99,13 +120,13 @@ def _without_comments(page: str) -> str:
     return first + "".join(each.partition("-->")[2] for each in others)
 
 
-def _last_message(page: str) -> str | None:
-    """Return the content of the last element whose class names a message; None without one."""
-    start = None
+def _last_element(page: str, names: re.Pattern[str]) -> str | None:
+    """Return the content of the last element with a class of these names; None without one."""
+    last = None
     for found in _WITH_CLASS.finditer(page):
-        if _MESSAGE.search(found[2]):
-            start = found
-    return None if start is None else _within(page, page.index(">", start.end()) + 1, start[1])
+        if names.search(found[2]):
+            last = found
+    return None if last is None else _within(page, page.index(">", last.end()) + 1, last[1])
 
 
 def _within(page: str, start: int, tag: str) -> str:
@@ -128,7 +149,8 @@ def _after(prompt: str, text: str) -> str:
     for word in re.finditer(r"\S+", text):
         size = word.end() - word.start()
         if size >= missing:
-            return text[word.start() + missing :].strip()
+            reply = text[word.start() + missing :].strip()
+            return _SPEAKER.sub("", reply, count=1) if _SPEAKER.match(reply) else reply
         missing -= size
     return ""
 

@@ -31,10 +31,14 @@ PAGES = frozenset({"html", "headless"})
 
 
 def find_output(function: AppFunction) -> int | None:
-    """Return the position of the output that shows the reply; None if there is none."""
-    for wanted in (CHATS, _REPLIES, PAGES):
+    """Return the position of the output that shows the reply; None if there is none.
+
+    A text that the function takes, too, is most likely the prompt's, which it clears.
+    """
+    own = {each.id for each in function.inputs if each.kind in TEXTS}
+    for wanted, passed in ((CHATS, ()), (_REPLIES, own), (PAGES, ()), (_REPLIES, ())):
         for position, each in enumerate(function.outputs):
-            if each.kind in wanted:
+            if each.kind in wanted and each.id not in passed:
                 return position
     return None
 
@@ -55,6 +59,7 @@ class Page:
         numbers = {each.id for each in functions}
         self._following: dict[Any, list[AppFunction]] = {}
         self._writers: dict[Any, list[AppFunction]] = {}
+        self._changers: dict[Any, list[AppFunction]] = {}
         self._settings: dict[Any, bool] = {}
         self._given: dict[Any, set[Any]] = {}
         self._taken = {part.id for each in functions for part in each.inputs}
@@ -69,6 +74,8 @@ class Page:
             self.submitting.update(part for part, event in each.targets if event == "submit")
             if not each.outputs and len(each.inputs) == 1 and each.events & _CHANGING:
                 self.elsewhere.add(each.inputs[0].id)
+            if (changed := _changed_state(each)) is not None:
+                self._changers.setdefault(changed, []).append(each)
             for output in each.outputs:
                 if output.kind == "state":
                     self._writers.setdefault(output.id, []).append(each)
@@ -179,12 +186,17 @@ class Page:
             ) and (bool(writers) or _is_constant(state.value))
         return self._settings[state.id]
 
-    def setting(self, states: Collection[Any]) -> Iterator[AppFunction]:
-        """Yield the functions with one input that write one of these states."""
+    def setting(self, states: Collection[Any]) -> Iterator[tuple[AppFunction, AppComponent]]:
+        """Yield the functions that put one input into one of these states, and that input.
+
+        They write the state, or change the object in it.
+        """
         for state in states:
             for each in self._writers.get(state, ())[:_MOST_STEPS]:
                 if each.runs and len(each.inputs) == 1:
-                    yield each
+                    yield each, each.inputs[0]
+            for each in self._changers.get(state, ())[:_MOST_STEPS]:
+                yield each, next(part for part in each.inputs if part.kind != "state")
 
     def _tree(self, start: AppFunction) -> Iterator[AppFunction]:
         """Yield a function and all that come after it, in the order of the page."""
@@ -202,6 +214,13 @@ def _is_constant(value: Any) -> bool:
     is told of it by Gradio 5 and newer.
     """
     return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
+
+
+def _changed_state(function: AppFunction) -> Any:
+    """Return the state whose object a function changes by one input; None if it does not."""
+    states = [each.id for each in function.inputs if each.kind == "state"]
+    is_setter = len(states) == 1 and len(function.inputs) == 2 and not function.outputs
+    return states[0] if is_setter and function.runs and function.events & _CHANGING else None
 
 
 def _shows_reply(function: AppFunction) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_html
+from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_html, read_message
 
 
 @pytest.mark.parametrize(
@@ -107,6 +107,19 @@ def test_the_text_after_the_prompt_is_the_reply_where_no_class_tells() -> None:
 
     assert read_chat_page(page, "Hi there") == "Yes\n\nNo"
     assert read_chat_page("<div><p>Yes</p></div>", "Hi there") == "Yes"
+
+
+def test_who_speaks_is_no_part_of_the_reply() -> None:
+    page = "<p><b>You:</b><br>Hi</p><p><b>Assistant:</b><br>Yes: no</p>"
+
+    assert read_chat_page(page, "Hi") == "Yes: no"
+
+
+def test_a_hidden_text_that_is_kept_raw_is_the_message() -> None:
+    kept = '<div class="raw-message hide"><pre>*a* &#60;<br>&nbsp;b</pre></div>'
+
+    assert read_message(f"{kept}<div class='md'>\n\n*a* &lt;\n</div>") == "*a* <\n b"
+    assert read_message("<p><b>a</b></p>") == "**a**"
 
 
 @pytest.mark.parametrize(

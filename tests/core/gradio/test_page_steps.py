@@ -20,6 +20,8 @@ PARTS = {
     "turns": ("state", {"value": []}),
     "size": ("state", {"value": 7}),
     "heat": ("slider", {"label": "Temperature"}),
+    "memory": ("slider", {"label": "History turns", "value": 0}),
+    "page": ("html", {}),
 }
 
 
@@ -109,6 +111,8 @@ def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) 
 @pytest.mark.parametrize(
     ("steps", "takes"),
     [
+        pytest.param([step("box chat memory", "chat")], False, id="no-turns-of-it"),
+        pytest.param([step("box chat heat", "chat")], True, id="another-number"),
         pytest.param(
             [step("box chat", "box chat saved"), step("saved", "saved", **CLICK)],
             False,
@@ -233,3 +237,21 @@ def test_a_circle_of_steps_has_no_start() -> None:
 
     with pytest.raises(EndpointError):
         find_endpoint(config)
+
+
+def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared() -> None:
+    endpoint = find_endpoint(app(step("box", "box page")))
+
+    assert (endpoint.output, endpoint.shows_page) == (1, True)
+
+
+def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() -> None:
+    change = {"targets": [["other", "change"]]}
+    chat = step("box chat saved", "chat")
+
+    endpoint = find_endpoint(app(chat, step("saved other", "", **change)))
+    others = find_endpoint(app(chat, step("turns other", "", **change)))
+
+    assert [each.phase for each in endpoint.before] == ["system"]
+    assert endpoint.takes("system")
+    assert not others.takes("system")
