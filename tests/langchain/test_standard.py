@@ -7,18 +7,20 @@ into pieces anywhere, and with an app that takes back what it has shown.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_tests.integration_tests import ChatModelIntegrationTests
+from langchain_tests.integration_tests import ChatModelIntegrationTests, chat_models
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_qwen_space import ChatQwenSpace
 from tests import gradio_app
-from tests.langchain import rewriting_app
+from tests.langchain import media_model_app, rewriting_app
 from tests.langchain.obedient import obedient
+from tests.media_app import PNG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,3 +138,71 @@ class TestTakenBack(Integration):
 @pytest.mark.cross
 class TestTakenBackInJson(TestTakenBack):
     method = "json_schema"
+
+
+@pytest.fixture(scope="module")
+def received() -> list[bytes]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def with_files(received: list[bytes]) -> Iterator[str]:
+    with gradio_app.running(lambda: media_model_app.build(received)) as url:
+        yield url
+
+
+class TestMedia(Integration):
+    """The suite against an app that takes files, with all of its tests of media."""
+
+    @pytest.fixture(autouse=True)
+    def _answering(  # type: ignore[override]
+        self, with_files: str, received: list[bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[None]:
+        """Have the suite's files made here in place of fetched, by the suite and by the app."""
+        self.url = with_files
+        received.clear()
+        sent = []
+
+        def get(url: str, **_: Any) -> SimpleNamespace:
+            sent.append(url)
+            return SimpleNamespace(content=PNG + url.encode())
+
+        async def fetch(url: str, cache_dir: str) -> str:
+            path = Path(cache_dir, "fetched.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(get(url).content)  # noqa: ASYNC240 - a few bytes
+            return str(path)
+
+        monkeypatch.setattr(chat_models.httpx, "get", get)
+        monkeypatch.setenv("LANGCHAIN_TESTS_USER_AGENT", "tests")
+        monkeypatch.setattr("gradio.processing_utils.async_ssrf_protected_download", fetch)
+        yield
+        assert {data.partition(PNG)[2].decode() for data in received} == set(sent)
+
+    @property
+    def supports_image_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_urls(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_audio_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_video_inputs(self) -> bool:
+        return True
