@@ -26,6 +26,7 @@ from llama_index_qwen_space.messages import (
     selections,
     to_arguments,
     to_core_messages,
+    to_core_prompt,
     to_schema,
 )
 from llama_index_qwen_space.responses import (
@@ -218,8 +219,8 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     @instrumentation.completion
     def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: FBT001, FBT002 - LlamaIndex's signature
         """Answer a prompt, as the message of a user."""
-        chat = self._to_chat(prompt, formatted=formatted)
-        return completion_response(whole_piece(self._call(chat, kwargs).complete()))
+        call = self._completion(prompt, kwargs, formatted=formatted)
+        return completion_response(whole_piece(call.complete()))
 
     @instrumentation.completion
     async def acomplete(
@@ -229,8 +230,8 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
         **kwargs: Any,
     ) -> CompletionResponse:
         """Answer a prompt, as the message of a user."""
-        chat = self._to_chat(prompt, formatted=formatted)
-        return completion_response(whole_piece(await self._call(chat, kwargs).acomplete()))
+        call = self._completion(prompt, kwargs, formatted=formatted)
+        return completion_response(whole_piece(await call.acomplete()))
 
     @instrumentation.streamed(instrumentation.completion)
     def stream_complete(
@@ -240,8 +241,8 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
         **kwargs: Any,
     ) -> CompletionResponseGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        chat = self._to_chat(prompt, formatted=formatted)
-        return stream_responses(self._call(chat, kwargs), completion_response)
+        call = self._completion(prompt, kwargs, formatted=formatted)
+        return stream_responses(call, completion_response)
 
     @instrumentation.astreamed(instrumentation.completion)
     async def astream_complete(
@@ -251,18 +252,20 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
         **kwargs: Any,
     ) -> CompletionResponseAsyncGen:
         """Answer a prompt, piece by piece; nothing is sent before the first is asked for."""
-        chat = self._to_chat(prompt, formatted=formatted)
-        return astream_responses(self._call(chat, kwargs), completion_response)
+        call = self._completion(prompt, kwargs, formatted=formatted)
+        return astream_responses(call, completion_response)
 
     # The call
 
     def _chat(self, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> ChatCall:
         return self._call(to_core_messages(messages), kwargs)
 
-    def _to_chat(self, prompt: str, *, formatted: bool) -> list[Message]:
+    def _completion(self, prompt: str, kwargs: dict[str, Any], *, formatted: bool) -> ChatCall:
+        """Return the call of a completion, with its `image_documents`, nodes or blocks, if any."""
+        images = kwargs.pop("image_documents", None) or ()
         if not formatted and self.completion_to_prompt is not None:
             prompt = self.completion_to_prompt(prompt)
-        return [Message("user", prompt)]
+        return self._call([to_core_prompt(prompt, images)], kwargs)
 
     def _call(self, chat: Sequence[Message], kwargs: Mapping[str, Any]) -> ChatCall:
         """Return a call; its own values win."""

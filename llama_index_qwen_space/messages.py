@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import (
@@ -26,6 +27,7 @@ from qwen_space.chat.messages import is_text, join_parts, part_text, split_parts
 from qwen_space.tools import Message, ToolCall
 
 if TYPE_CHECKING:
+    from llama_index.core.schema import ImageNode
     from llama_index.core.tools.types import BaseTool
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "selections",
     "to_arguments",
     "to_core_messages",
+    "to_core_prompt",
     "to_schema",
 ]
 
@@ -61,6 +64,25 @@ def _message(message: ChatMessage) -> Message:
     return Message(
         _role(message), text, calls, beside.get("tool_call_id"), beside.get("name"), media
     )
+
+
+def to_core_prompt(prompt: str, images: Iterable[ImageNode | ImageBlock]) -> Message:
+    """Return a completion's prompt, with the pictures that a reader or a query engine has found."""
+    text, media = split_parts([*map(_image, images), prompt])
+    return Message("user", text, media=media)
+
+
+def _image(image: ImageNode | ImageBlock) -> Any:
+    if isinstance(image, ImageBlock):
+        return _part(image, is_result=False)
+    # No ImageBlock, as that looks for the file when it is made, which blocks an event loop.
+    found = {
+        "base64": image.image,
+        "url": image.image_url,
+        "path": Path(image.image_path) if image.image_path else None,
+    }
+    given = {key: value for key, value in found.items() if value}
+    return {"type": "image", **given, "mime_type": image.image_mimetype}
 
 
 def _role(message: ChatMessage) -> str:

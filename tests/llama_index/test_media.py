@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from llama_index.core.base.llms.types import (
@@ -11,6 +12,9 @@ from llama_index.core.base.llms.types import (
     ImageBlock,
     TextBlock,
 )
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import ImageNode, NodeWithScore, QueryBundle, TextNode
 
 from llama_index_qwen_space import QwenSpace
 from tests.media_app import PNG, MediaApp, describe
@@ -51,3 +55,49 @@ async def test_files_of_a_reply_are_blocks_in_every_way(media_app: MediaApp) -> 
         assert isinstance(image, ImageBlock)
         assert str(image.url).endswith("/red.png")
         assert image.image_mimetype == "image/png"
+
+
+@pytest.mark.parametrize("image", [ImageBlock, ImageNode], ids=["block", "node"])
+async def test_a_completion_takes_image_documents(
+    media_app: MediaApp, tmp_path: Path, image: type[Any]
+) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(PNG)
+    named = {"image_path": str(path)} if image is ImageNode else {"path": path}
+    images, llm = [image(**named)], QwenSpace(space=media_app("image"))
+
+    *_, streamed = llm.stream_complete("Look", image_documents=images)
+    pieces = await llm.astream_complete("Look", image_documents=images)
+    *_, astreamed = [each async for each in pieces]
+    replies = [
+        llm.complete("Look", image_documents=images),
+        await llm.acomplete("Look", image_documents=images),
+        streamed,
+        astreamed,
+    ]
+
+    for reply in replies:
+        assert reply.text.splitlines() == ["You said: Look", describe("image.png", PNG)]
+
+
+class Found(BaseRetriever):
+    """Finds a text and a picture, whatever is asked."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        nodes = [TextNode(text="The tower leans."), ImageNode(image_path=str(self._path))]
+        return [NodeWithScore(node=node, score=1.0) for node in nodes]
+
+
+async def test_a_query_engine_over_pictures_shows_them(media_app: MediaApp, tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(PNG)
+    llm = QwenSpace(space=media_app("image"))
+    engine = RetrieverQueryEngine.from_args(Found(path), llm=llm, multimodal=True)
+
+    for answer in (engine.query("What leans?"), await engine.aquery("What leans?")):
+        assert "The tower leans." in str(answer)
+        assert describe("image.png", PNG) in str(answer)
