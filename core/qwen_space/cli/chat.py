@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from qwen_space.cli.extra import cli_extra
@@ -43,6 +44,14 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help=f"SPACE is {SPACE_HELP}. PROMPT is asked, and nothing else. Where QWEN_SPACE_URL is "
         "set, SPACE can be left out",
     )
+    chat.add_argument(
+        "--file",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="a picture or a file to send with the prompt; may be given several times",
+    )
     chat.add_argument("--system", metavar="TEXT", help="the system prompt")
     chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
     chat.add_argument("--temperature", type=float, help="where the app has an input for it")
@@ -60,8 +69,8 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.add_argument(
         "--json",
         action="store_true",
-        help="print one object, with the keys text, thinking, model, finish_reason, duration "
-        "(seconds), event_id, space and error",
+        help="print one object, with the keys text, thinking, files, model, finish_reason, "
+        "duration (seconds), event_id, space and error",
     )
     add_network_options(chat)
     chat.set_defaults(run=_chat)
@@ -83,10 +92,10 @@ def _chat(options: argparse.Namespace) -> None:
         )
     )
     if prompt is None and not options.json and sys.stdin.isatty() and sys.stdout.isatty():
-        _converse(space)
+        _converse(space, options.file)
         return
     ask = print_json if options.json else print_reply
-    asyncio.run(ask(space, _with_stdin(prompt)))
+    asyncio.run(ask(space, _with_stdin(prompt), options.file))
 
 
 def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:
@@ -117,13 +126,15 @@ def _sampling(options: argparse.Namespace) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _converse(space: Space) -> None:
+def _converse(space: Space, files: Sequence[Path]) -> None:
     with cli_extra("A chat in the terminal", "a PROMPT works without it"):
         from rich.console import Console
 
         from qwen_space.cli.conversation import Conversation
         from qwen_space.cli.conversation_commands import COMMANDS
-    Conversation(space, Console(highlight=False), COMMANDS).run()
+    conversation = Conversation(space, Console(highlight=False), COMMANDS)
+    conversation.files += files
+    conversation.run()
 
 
 def _with_stdin(prompt: str | None) -> str:

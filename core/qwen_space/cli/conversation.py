@@ -8,11 +8,13 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.live import LiveAnswer
 from qwen_space.cli.plain import strip_control_chars
@@ -54,7 +56,8 @@ class Conversation:
         turns: The turns so far, without the system prompt.
         system: The system prompt; None is the Space's own.
         model: The name of the model.
-        prompt: The last prompt, answered or not; None before the first.
+        question: The last question, answered or not; None before the first.
+        files: The files that go with the next prompt.
     """
 
     def __init__(self, space: Space, console: Console, commands: Sequence[Command]) -> None:
@@ -62,7 +65,8 @@ class Conversation:
         self.turns: list[Turn] = []
         self.system = space.config.system_prompt
         self.model = space.config.model
-        self.prompt: str | None = None
+        self.question: Turn | None = None
+        self.files: list[Path] = []
         self._console = console
         self._commands = {command.name: command for command in commands}
         self._line = PromptLine(self._commands)
@@ -91,7 +95,7 @@ class Conversation:
             return
         try:
             if (command := self._find_command(text)) is None:
-                self.ask(text.strip())
+                self.ask(make_chat(text.strip(), files=self.files)[-1])
             else:
                 command.run(self, text.partition(" ")[2].strip())
         except (QwenSpaceError, ValueError, OSError) as exc:
@@ -115,8 +119,8 @@ class Conversation:
             f"There is no command {word[0]}: {hint} A space before it makes it a prompt."
         )
 
-    def ask(self, prompt: str) -> None:
-        """Show the answer to a prompt, and keep both for the turns to come.
+    def ask(self, question: Turn) -> None:
+        """Show the answer to a question, and keep both for the turns to come.
 
         Half an answer is kept when the person cancelled the rest, and not when it failed.
 
@@ -124,8 +128,8 @@ class Conversation:
             QwenSpaceError: The answer does not come to its end.
             KeyboardInterrupt: The person cancelled it.
         """
-        self.prompt = prompt
-        chat = [*self.turns, Turn("user", prompt)]
+        self.question, self.files = question, []
+        chat = [*self.turns, question]
         answer = LiveAnswer(self._console)
         try:
             with answer:

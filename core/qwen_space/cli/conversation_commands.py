@@ -50,16 +50,28 @@ def _offered_models(chat: Conversation) -> list[str]:
 
 
 def _clear(chat: Conversation, _: str) -> None:
-    chat.turns, chat.prompt = [], None
+    chat.turns, chat.question, chat.files = [], None, []
     chat.say("The chat begins anew.")
 
 
 def _retry(chat: Conversation, _: str) -> None:
-    if chat.prompt is None:
+    if chat.question is None:
         raise ValueError("There is no prompt to ask again.")
-    if [turn.text for turn in chat.turns[-2:-1]] == [chat.prompt]:
+    if chat.turns[-2:-1] == [chat.question]:
         chat.turns = chat.turns[:-2]
-    chat.ask(chat.prompt)
+    chat.ask(chat.question)
+
+
+def _file(chat: Conversation, name: str) -> None:
+    if name == "-":
+        chat.files = []
+    elif name:
+        path = Path(name.strip("\"'")).expanduser()
+        if not path.is_file():
+            raise ValueError(f"/file: there is no file {str(path)!r}.")
+        chat.files.append(path)
+    names = ", ".join(str(path) for path in chat.files)
+    chat.say(f"With the next prompt: {names or 'no file'}")
 
 
 def _save(chat: Conversation, name: str) -> None:
@@ -78,7 +90,7 @@ def _load(chat: Conversation, name: str) -> None:
     systems = [turn.text for turn in turns if turn.is_system]
     chat.system = "\n".join(systems) if systems else chat.system
     chat.turns = [turn for turn in turns if not turn.is_system]
-    chat.prompt = next((turn.text for turn in chat.turns[::-1] if turn.role == "user"), None)
+    chat.question = next((turn for turn in chat.turns[::-1] if turn.role == "user"), None)
     chat.say(f"Loaded {len(chat.turns)} messages")
 
 
@@ -91,12 +103,14 @@ def _messages(chat: Conversation) -> list[Turn]:
 
 
 def _as_json(chat: Conversation) -> str:
-    messages = [{"role": turn.role, "content": turn.text} for turn in _messages(chat)]
+    messages = [{"role": turn.role, "content": turn.described_text} for turn in _messages(chat)]
     return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
 
 
 def _as_markdown(chat: Conversation) -> str:
-    return "\n".join(f"## {turn.role.title()}\n\n{turn.text}\n" for turn in _messages(chat))
+    return "\n".join(
+        f"## {turn.role.title()}\n\n{turn.described_text}\n" for turn in _messages(chat)
+    )
 
 
 COMMANDS = (
@@ -105,6 +119,7 @@ COMMANDS = (
     Command("/model", "[NAME]", "show or choose the model", _model),
     Command("/clear", "", "forget the chat", _clear),
     Command("/retry", "", "ask the last prompt again", _retry),
+    Command("/file", "[FILE]", "send a picture or file with the next prompt; - is none", _file),
     Command("/save", "FILE", "write the chat as Markdown, or as .json", _save),
     Command("/load", "FILE", "go on with a chat that was saved as .json", _load),
     Command("/bye", "", "end the chat", _bye),

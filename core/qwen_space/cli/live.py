@@ -17,20 +17,24 @@ from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
+from rich.progress_bar import ProgressBar
 from rich.segment import Segment
 from rich.spinner import Spinner
+from rich.table import Table
 from rich.text import Text
 
 from qwen_space.cli.plain import strip_control_chars
 from qwen_space.events import (
     Completed,
     Event,
+    FileReceived,
     Notice,
     Queued,
     Rewritten,
     Started,
     TextDelta,
     ThinkingDelta,
+    Uploading,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +104,10 @@ class LiveAnswer:
                 self._waiting.update(text=Text(_place(event), style="dim"))
             case Started():
                 self._waiting.update(text=Text("Started", style="dim"))
+            case Uploading(sent, total):
+                self._waiting.update(text=_Bar(sent, total))
+            case FileReceived(file):
+                self._say(strip_control_chars(f"{file.name or file.kind}: {file.url}"))
             case Notice():
                 self._say(strip_control_chars(event.message))
 
@@ -155,6 +163,20 @@ def _blocks(text: str) -> list[str]:
     lines[-1] = lines[-1][:-1]
     cuts = [0, *starts[1:], len(lines)]
     return ["".join(lines[start:end]) for start, end in itertools.pairwise(cuts)]
+
+
+class _Bar:
+    """The progress of an upload: a bar, and the share in words."""
+
+    def __init__(self, sent: int, total: int) -> None:
+        self._sent = sent
+        self._total = total
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        grid = Table.grid(padding=(0, 1))
+        share = Text(f"Uploading, {self._sent / self._total:.0%}", style="dim")
+        grid.add_row(ProgressBar(self._total, self._sent, width=30), share)
+        yield grid
 
 
 def _place(event: Queued) -> str:

@@ -5,18 +5,28 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from qwen_space.chat.messages import Turn
-from qwen_space.chat.prompt import check_prompt
 from qwen_space.chat_model.space import Space
 from qwen_space.errors import QwenSpaceError
-from qwen_space.events import Event, Notice, Rewritten, TextDelta
+from qwen_space.events import Event, FileReceived, Notice, Rewritten, TextDelta
 
 __all__ = ["print_json", "print_reply", "strip_control_chars"]
 
-_KEYS = ("text", "thinking", "model", "finish_reason", "duration", "event_id", "space", "error")
+_KEYS = (
+    "text",
+    "thinking",
+    "files",
+    "model",
+    "finish_reason",
+    "duration",
+    "event_id",
+    "space",
+    "error",
+)
 
 # C0 and C1 but for the tab and the newline, and the characters that turn a line's direction.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -27,7 +37,7 @@ def strip_control_chars(text: str) -> str:
     return _CONTROLS.sub("", text)
 
 
-async def print_reply(space: Space, prompt: str) -> None:
+async def print_reply(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
     """Print the reply's text as it streams, then a newline, and nothing else.
 
     Notices of the app go to stderr.
@@ -35,6 +45,7 @@ async def print_reply(space: Space, prompt: str) -> None:
     Args:
         space: The Space to ask.
         prompt: The question.
+        files: Pictures and files that go with it.
 
     Raises:
         ValueError: The prompt is empty, or the app does not offer the model.
@@ -42,7 +53,7 @@ async def print_reply(space: Space, prompt: str) -> None:
     """
     printed = False
     try:
-        async with space.astream_chat([Turn("user", check_prompt(prompt))]) as events:
+        async with space.astream(prompt, files=files) as events:
             async for event in events:
                 printed = _print(event) or printed
         printed = True  # an empty answer is a line too
@@ -51,24 +62,26 @@ async def print_reply(space: Space, prompt: str) -> None:
             _write("\n")
 
 
-async def print_json(space: Space, prompt: str) -> None:
+async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
     """Print the whole reply as one object of JSON, and an error as one with what had arrived.
 
     Args:
         space: The Space to ask.
         prompt: The question.
+        files: Pictures and files that go with it.
 
     Raises:
         ValueError: The prompt is empty.
         QwenSpaceError: The answer does not come to its end; it is printed too.
     """
     try:
-        reply = await space.achat([Turn("user", check_prompt(prompt))])
+        reply = await space.acomplete(prompt, files=files)
     except QwenSpaceError as exc:
         error = {"type": type(exc).__name__, "message": str(exc)}
         _print_object(space, {"text": exc.text, "finish_reason": "error", "error": error})
         raise
-    _print_object(space, {key: getattr(reply, key) for key in _KEYS if hasattr(reply, key)})
+    told = {key: getattr(reply, key) for key in _KEYS if hasattr(reply, key)}
+    _print_object(space, {**told, "files": list(map(asdict, reply.files))})
 
 
 def _print_object(space: Space, values: Mapping[str, Any]) -> None:
@@ -84,6 +97,8 @@ def _print(event: Event) -> bool:
             return True
         case Rewritten():
             _note("the app has rewritten its answer; it goes on after the new text")
+        case FileReceived(file):
+            _note(strip_control_chars(f"{file.name or file.kind}: {file.url}"))
         case Notice():
             _note(strip_control_chars(event.message))
     return False
