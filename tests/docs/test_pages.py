@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PACKAGES = ("core/qwen_space", "langchain_qwen_space", "llama_index_qwen_space")
 MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 WITH_EXAMPLES = [path for path in (*PAGES, *MODULES) if "```python\n" in path.read_text("utf-8")]
