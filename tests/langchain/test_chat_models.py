@@ -342,10 +342,19 @@ def test_an_argument_that_a_space_has_no_use_for_is_named_in_the_log(
 
 
 def test_sampling_that_the_app_has_no_input_for_is_warned_of(space: ScriptedSpace) -> None:
-    model = ChatQwenSpace(space=space.url, temperature=0.2)
+    model = ChatQwenSpace(space=space.url, endpoint="model_chat_1", temperature=0.2)
 
     with pytest.warns(UserWarning, match="has no input for temperature: the app keeps"):
         model.invoke("Hi")
+
+
+def test_sampling_goes_to_the_function_of_the_chat_that_takes_it(space: ScriptedSpace) -> None:
+    ChatQwenSpace(space=space.url, temperature=0.2, max_tokens=9).invoke("Hi")
+    ChatQwenSpace(space=space.url).invoke("Hi")
+
+    first, second = space.joins
+    assert (first["fn_index"], first["data"][-3:]) == (4, [0.2, None, 9])
+    assert second["fn_index"] == 3
 
 
 @pytest.mark.parametrize(

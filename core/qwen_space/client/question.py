@@ -123,17 +123,19 @@ def build_question(
     """
     sampling = {**config.sampling, **(options.get("sampling") or {})}
     inputs = {**config.inputs, **(options.get("inputs") or {})}
+    model = options.get("model") or config.model
+    model = config.models.get(model, model)
+    endpoint = endpoint.choose_function(sampling, inputs, model)
     placed = endpoint.place_inputs(inputs)
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]
     chat = [_without_results(endpoint, turn) for turn in chat]
     parts, history, media = _split_chat(config, endpoint, chat, options)
-    model = options.get("model") or config.model
     return Question(
         endpoint,
         parts.prompt,
         parts.system,
-        endpoint.choose_model(config.models.get(model, model)),
+        endpoint.choose_model(model),
         history,
         {**_place_sampling(config, endpoint, sampling), **placed},
         endpoint.place_media(media),

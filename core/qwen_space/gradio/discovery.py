@@ -185,7 +185,24 @@ class App:
                 f"Several endpoints of the app fit a chat: {'; '.join(shown[:_MOST_TOLD])}. "
                 f'Name one, as with endpoint="{_name(best[0].last)}".'
             )
-        return self._chosen(best[0])
+        chosen = self._chosen(best[0])
+        other = self._with_sampling(best[0])
+        return chosen if other is None else replace(chosen, with_sampling=self._chosen(other))
+
+    def _with_sampling(self, chosen: _Candidate) -> _Candidate | None:
+        """Return the function of the same chat that takes more sampling parameters; None without.
+
+        The same chat has the same components for the prompt, the turns and the system prompt.
+        """
+        others = [
+            each
+            for each in self._candidates
+            if each.last.public
+            and each.last.api_name is not None
+            and _chat_components(each) == _chat_components(chosen)
+            and _sampling_roles(each) > _sampling_roles(chosen)
+        ]
+        return min(others, key=self._rank, default=None)
 
     def _rank(self, candidate: _Candidate) -> tuple[int, ...]:
         """Return how well a function fits; less is better.
@@ -444,6 +461,15 @@ class App:
 def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
     """Return the components that some steps take, each once."""
     return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def _chat_components(candidate: _Candidate) -> Mapping[Any, Any]:
+    roles = candidate.roles.items()
+    return {role: part for part, (role, _) in roles if role in {"prompt", "history", "system"}}
+
+
+def _sampling_roles(candidate: _Candidate) -> frozenset[Role | None]:
+    return SAMPLING.intersection(role for role, _ in candidate.roles.values())
 
 
 def _forgets(steps: Sequence[AppFunction]) -> bool:

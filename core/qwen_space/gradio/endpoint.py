@@ -105,6 +105,8 @@ class Endpoint:
         context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.
         shows_page: Whether its output is HTML that shows the whole chat.
+        with_sampling: The function that answers the same chat and takes sampling parameters that
+            this one does not; None if there is none.
     """
 
     api_name: str | None
@@ -123,6 +125,7 @@ class Endpoint:
     context_window: int | None = field(default=None, compare=False)
     reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     shows_page: bool = field(default=False, compare=False)
+    with_sampling: Endpoint | None = field(default=None, compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""
@@ -200,6 +203,25 @@ class Endpoint:
                 elif each.role == "settings" and wanted in each.default:
                     placed.setdefault(each.key, {})[wanted] = value
         return placed
+
+    def choose_function(
+        self, sampling: Mapping[str, float], inputs: Mapping[str, Any], model: str
+    ) -> Endpoint:
+        """Return the function of this chat that takes sampling parameters, inputs and a model.
+
+        It is this one unless another takes all of them, and more of the parameters. A limit of
+        tokens alone is none to change it for, as the client can keep it.
+        """
+        other = self.with_sampling
+        asked = {name: value for name, value in sampling.items() if name != "max_tokens"}
+        if other is None or len(other.place_sampling(asked)) <= len(self.place_sampling(asked)):
+            return self
+        try:
+            other.place_inputs(inputs)
+            other.choose_model(model)
+        except (ValueError, ModelNotOfferedError):
+            return self
+        return other
 
     def place_inputs(self, inputs: Mapping[str, Any]) -> dict[Any, Any]:
         """Return the values of further inputs, by the inputs' keys, as `data` takes them.

@@ -255,3 +255,45 @@ def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() 
     assert [each.phase for each in endpoint.before] == ["system"]
     assert endpoint.takes("system")
     assert not others.takes("system")
+
+
+@pytest.mark.parametrize(
+    ("other", "takes"),
+    [
+        pytest.param(step("box chat other heat", "chat", **CLICK), True, id="the-same-chat"),
+        pytest.param(step("other chat box heat", "chat", **CLICK), True, id="in-another-order"),
+        pytest.param(step("box other heat", "chat", **CLICK), False, id="no-history"),
+        pytest.param(step("box chat heat", "chat", **CLICK), False, id="no-system-prompt"),
+        pytest.param(step("box chat other", "chat", **CLICK), False, id="no-more"),
+        pytest.param(
+            step("box chat other heat", "chat", **CLICK, api_visibility="private"),
+            False,
+            id="private",
+        ),
+    ],
+)
+def test_sampling_goes_to_the_function_of_the_same_chat_that_takes_it(
+    other: dict[str, Any], takes: bool
+) -> None:
+    endpoint = find_endpoint(app(step("box chat other", "chat"), other))
+
+    chosen = endpoint.choose_function({"temperature": 0.5}, {}, "qwen-2.5")
+
+    assert endpoint.fn_index == 0
+    assert chosen.fn_index == int(takes)
+    assert endpoint.choose_function({"max_tokens": 9}, {}, "qwen-2.5") is endpoint
+
+
+def test_a_model_and_inputs_that_only_the_first_function_takes_keep_it() -> None:
+    config = app(
+        step("box chat other size_of", "chat"), step("box chat other heat", "chat", **CLICK)
+    )
+    config["components"].append(
+        {"id": "size_of", "type": "radio", "props": {"label": "Model", "choices": ["7B", "72B"]}}
+    )
+    endpoint = find_endpoint(config)
+    sampling = {"temperature": 0.5}
+
+    assert endpoint.choose_function(sampling, {}, "qwen-2.5").fn_index == 1
+    assert endpoint.choose_function(sampling, {}, "7B").fn_index == 0
+    assert endpoint.choose_function(sampling, {"Nothing": 1}, "qwen-2.5").fn_index == 0
