@@ -124,14 +124,15 @@ def kill_session(leader: int) -> None:
 
 
 @pytest.mark.batch
+@pytest.mark.timeout(400)  # Ray starts twice
 @pytest.mark.parametrize("workers", [0, 2])
 def test_after_a_kill_nothing_is_lost_and_nothing_that_is_written_is_asked_twice(
     slow: tuple[str, ScriptedEngine], tmp_path: Path, workers: int
 ) -> None:
     url, engine = slow
-    prompts, replies = write_prompts(tmp_path, 400)
+    prompts, replies = write_prompts(tmp_path, 200)
     with start(prompts, replies, url, workers) as killed:
-        engine.wait_until(lambda seen: seen.finished >= 100, timeout=60)
+        engine.wait_until(lambda seen: seen.finished >= 70, timeout=120)
         kill_session(killed.pid)
         killed.communicate()
     engine.wait_idle(30)
@@ -139,15 +140,15 @@ def test_after_a_kill_nothing_is_lost_and_nothing_that_is_written_is_asked_twice
     before = len(engine.requests)
 
     with start(prompts, replies, url, workers) as resumed:
-        said, log = resumed.communicate(timeout=100)
+        said, log = resumed.communicate(timeout=200)
 
     assert resumed.returncode == 0, log
-    assert "400 of 400 prompts have a reply" in said
+    assert "200 of 200 prompts have a reply" in said
     rows = read_replies(replies)
-    assert sorted(row["id"] for row in rows) == sorted(f"p{at}" for at in range(400))
+    assert sorted(row["id"] for row in rows) == sorted(f"p{at}" for at in range(200))
     assert all(row["reply"] == f"Re: Ünd {row['id'][1:]}?" for row in rows)
     asked = [str(messages[-1]["content"]) for messages in engine.requests[before:]]
     again = {"p" + re.findall(r"\d+", each)[0] for each in asked}
-    assert 90 <= len(written) < 400
+    assert 60 <= len(written) < 200
     assert again == {row["id"] for row in rows} - written
     assert len(asked) == len(again)

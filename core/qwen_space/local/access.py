@@ -117,13 +117,15 @@ class Guard:
         own = self._token.encode()
         if any(secrets.compare_digest(_token(each), own) for each in given):
             return None
-        # In the form of Gradio's own errors, which clients read. Bearer first, as it is theirs.
+        # In the form of Gradio's own errors, which clients read. Bearer first, as it is theirs;
+        # each in a header of its own, as Chromium reads one of each.
         said = "does not take this token" if any(given) else "needs a token"
-        return JSONResponse(
-            {"detail": f"This Space {said}: hf_token in a client, a password in a browser."},
-            401,
-            {"WWW-Authenticate": 'Bearer realm="qwen-space", Basic realm="qwen-space"'},
+        refusal = JSONResponse(
+            {"detail": f"This Space {said}: hf_token in a client, a password in a browser."}, 401
         )
+        for scheme in ("Bearer", "Basic"):
+            refusal.headers.append("WWW-Authenticate", f'{scheme} realm="qwen-space"')
+        return refusal
 
     def _is_own(self, hostname: str) -> bool:
         return is_loopback(hostname) or hostname in self._allowed

@@ -29,7 +29,7 @@ __all__ = ["build", "launch", "mount", "shut"]
 Outputs: TypeAlias = tuple[str, Rows, str]
 
 _SERVED: dict[str, Any] = {
-    "footer_links": [],  # the panel of the options has them
+    "footer_links": ["api", "settings"],  # hidden; the panel of the options opens them
     "run_history": False,
     "show_error": False,  # an exception's text can name files and addresses
     "enable_monitoring": False,

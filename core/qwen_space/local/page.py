@@ -13,12 +13,13 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import gradio as gr
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.local.dispatch import Dispatcher, Update, Waiting
-from qwen_space.local.engines.base import Finished, Sampling
+from qwen_space.local.engines.base import Engine, Finished, Sampling
 from qwen_space.local.errors import ContextError, EngineError
 from qwen_space.local.rows import (
     ReplyRows,
@@ -38,6 +39,8 @@ Outputs: TypeAlias = tuple[Any, Any, Any]  # the box, the chat, the line below
 
 _HERE = Path(__file__).parent
 
+_ICON = quote((_HERE / "page.svg").read_text("utf-8"))
+
 # How mount_gradio_app is to make the page look. No font comes from another host.
 LOOK: dict[str, Any] = {
     "theme": gr.themes.Default(
@@ -48,6 +51,7 @@ LOOK: dict[str, Any] = {
         font_mono=["ui-monospace", "monospace"],
     ),
     "css_paths": [_HERE / "page.css"],
+    "head": f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{_ICON}">',
     "js": (_HERE / "page.js").read_text("utf-8").partition("\n")[2],
 }
 
@@ -91,7 +95,7 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
         with gr.Column(elem_id="main"):
             with gr.Row(elem_id="top"):
                 chats = gr.Button("☰", size="sm", elem_id="show-chats", scale=0, min_width=40)
-                gr.HTML(f"<h1>{html.escape(name)}</h1>", elem_id="title", padding=False)
+                model = _make_model(dispatcher.engine)
                 new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=88)
                 options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=80)
             chat = _make_chat(name)
@@ -102,7 +106,7 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
             status = gr.Markdown("", elem_id="status", container=False)
     opened = gr.Button(visible="hidden", elem_id="open-chat")
     files = gr.JSON([], visible=False)
-    panel, settings = _add_settings(blocks, dispatcher)
+    panel, settings = _add_settings(blocks, model)
     options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
     attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
     chats.click(None, js="() => qwenSpace.toggle()", api_visibility="private")
@@ -161,21 +165,38 @@ def _make_box() -> gr.Textbox:
     )
 
 
-def _add_settings(blocks: gr.Blocks, dispatcher: Dispatcher) -> tuple[gr.Sidebar, list[Any]]:
+def _make_model(engine: Engine) -> gr.Dropdown:
+    """Add the name of the model that answers, or the choice of one."""
+    models = list(getattr(engine, "models", ()))
+    has_choice = len(models) > 1
+    if not has_choice:
+        gr.HTML(f"<h1>{html.escape(engine.name)}</h1>", elem_id="title", padding=False)
+    return gr.Dropdown(
+        models,
+        value=models[0] if models else None,
+        label="Model",
+        show_label=False,
+        container=False,
+        elem_id="model",
+        visible=has_choice,
+    )
+
+
+def _add_settings(blocks: gr.Blocks, model: gr.Dropdown) -> tuple[gr.Sidebar, list[Any]]:
     """Add the panel at the side; return it, and its inputs in the order of `_sampling`."""
-    models = list(getattr(dispatcher.engine, "models", ()))
     with gr.Sidebar(label="Options", position="right", open=False) as panel:
         gr.Markdown("### Options")
         system = gr.Textbox(
             DEFAULT_SYSTEM_PROMPT, label="System prompt", lines=3, max_lines=10, elem_id="system"
         )
-        model = gr.Dropdown(models, label="Model", value=models[0] if models else None)
-        model.visible = len(models) > 1
         temperature = gr.Slider(0, 2, 0.7, step=0.05, label="Temperature")
         top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p")
         max_tokens = gr.Slider(16, 8192, 2048, step=16, label="Max tokens")
         _add_programs(blocks)
-        gr.Markdown("[All functions](?view=api) · [Dark mode and language](?view=settings)")
+        with gr.Row():
+            for name, link in (("All functions", "show-api"), ("Look and language", "settings")):
+                script = f"() => {{ document.querySelector('footer .{link}').click(); }}"
+                gr.Button(name, size="sm").click(None, js=script, api_visibility="private")
     return panel, [system, model, temperature, top_p, max_tokens]
 
 
@@ -379,7 +400,7 @@ class _View:
         if self.forgotten:
             self.status += f". The first {self.forgotten} messages no longer fit and were not read"
         if self._end.is_cut:
-            text = "Raise the limit in the settings, or let it go on."
+            text = "Raise the limit in the options, or let it go on."
             option = {"value": _CONTINUE, "label": "Continue"}
             self._notes = [_note("Cut at the limit of tokens", text) | {"options": [option]}]
 

@@ -94,18 +94,18 @@ def open_page(browser: Browser, space: LocalSpace) -> Iterator[Callable[..., Pag
     errors: list[str] = []
     contexts = []
 
-    def watch(page: Page) -> Page:
+    def watch(page: Page, url: str) -> Page:
         page.set_default_timeout(30_000)
         page.on("request", lambda request: foreign.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(space.url)
+        page.goto(url)
         message(page).wait_for()
         return page
 
-    def opened(width: int = 1280, height: int = 800, **options: Any) -> Page:
+    def opened(width: int = 1280, height: int = 800, url: str = space.url, **options: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
-        return watch(context.new_page())
+        return watch(context.new_page(), url)
 
     yield opened
     for context in contexts:
@@ -426,6 +426,34 @@ def test_the_programs_have_this_spaces_address(page: Page, space: LocalSpace) ->
 
     for line in ("ChatQwenSpace(space=", "QwenSpace(space="):
         page.get_by_text(f'{line}"{space.url}")').last.wait_for()
+
+
+def test_the_pages_of_gradio_open_from_the_options(page: Page) -> None:
+    page.get_by_role("button", name="Options").click()
+    page.get_by_role("button", name="All functions").click()
+
+    page.get_by_text("model_chat_1").first.wait_for()
+
+
+def test_of_several_models_one_is_chosen_by_name(open_page: Callable[..., Page]) -> None:
+    engine = ScriptedEngine(WORDS)
+    engine.models = ("Qwen2.5-7B", "Qwen2.5-72B")  # type: ignore[attr-defined]
+    with LocalSpace(engine) as several:
+        page = open_page(url=several.url)
+        page.get_by_label("Model").click()
+        page.get_by_role("option", name="Qwen2.5-72B").click()
+        ask(page, "Hi")
+        replied(page, "four.")
+
+    assert engine.samplings[0].model == "Qwen2.5-72B"
+
+
+def test_a_browser_is_asked_for_the_token(open_page: Callable[..., Page]) -> None:
+    login = {"username": "anyone", "password": "sesame"}
+    with LocalSpace(ScriptedEngine(WORDS), token="sesame") as closed:
+        page = open_page(url=closed.url, http_credentials=login)
+        ask(page, "Hi")
+        replied(page, "four.")
 
 
 def test_the_queue_place_is_shown(space: LocalSpace, open_page: Callable[..., Page]) -> None:
