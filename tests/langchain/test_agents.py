@@ -18,6 +18,7 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
+from qwen_space.tools import ToolCall, call_text
 from tests.langchain.obedient import answer, obedient
 
 if TYPE_CHECKING:
@@ -112,6 +113,17 @@ def test_an_agent_gives_an_object(model: ChatQwenSpace, response_format: Any) ->
     state = agent.invoke({"messages": [("human", "What is 4?")]})
 
     assert state["structured_response"] == Sum(total=4)
+
+
+@pytest.mark.parametrize("last", ['{"total": 4}', '```json\n{"total": 4}\n```'])
+def test_an_agent_with_tools_gives_the_object_that_the_model_writes_without_a_call(
+    space: ScriptedSpace, model: ChatQwenSpace, last: str
+) -> None:
+    replies = iter([[call_text(ToolCall("add", {"a": 2, "b": 2}))], [last]])
+    space.engine.reply = lambda messages: next(replies)
+    agent: Any = create_agent(model, tools=[add], response_format=ToolStrategy(Sum))
+
+    assert agent.invoke(QUESTION)["structured_response"] == Sum(total=4)
 
 
 def test_an_agent_that_relies_on_the_provider_gives_an_object_where_the_model_writes_only_that(

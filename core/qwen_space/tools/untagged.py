@@ -12,8 +12,8 @@ mostly in a Markdown fence. It counts as calls only where nothing else can be me
 - no object in it has further keys, and each name is that of a tool that is bound.
 
 Two other forms count as a call where they are the whole reply: `name({...})` of a tool that is
-bound; and, where one tool has to be called, the object of its arguments, if it fits the tool's
-parameters, in a fence or not.
+bound; and, where a call is forced, the object of its arguments, in a fence or not, if it fits the
+parameters of one tool only among those that may be called.
 
 Anything else is text. Where a call begins as in the first form and its end is missing or no JSON,
 it is an invalid call.
@@ -62,7 +62,7 @@ class CallPrefixes:
             for key in _KEYS
         )
         functions = tuple(f"{name}({{" for name in tools.names)
-        objects = tuple(f"{fence}{{" for fence in _FENCES) if tools.only is not None else ()
+        objects = tuple(f"{fence}{{" for fence in _FENCES) if tools.forced else ()
         self._whole = (*self._calls, *functions, *objects)  # only as the whole reply
         self._room = _ROOM + max(map(len, quoted), default=0)
         self.starts = "".join(sorted({prefix[0] for prefix in self._whole}))
@@ -184,11 +184,12 @@ class UntaggedCalls:
         return (name, arguments) if name in self._schemas else None
 
     def _forced(self, values: list[Any]) -> list[tuple[str, Arguments] | str] | None:
-        """Return the call of the one tool that has to be called, from its arguments alone."""
-        only = self._tools.only
-        if only is None or len(values) != 1 or not isinstance(values[0], dict):
+        """Return the call that has to come, from its arguments alone: those of one tool only."""
+        if not self._tools.forced or len(values) != 1 or not isinstance(values[0], dict):
             return None
-        return [(only, values[0])] if fits(values[0], self._schemas[only]) else None
+        names = [name for name in self._schemas if self._tools.only in {None, name}]
+        fitting = [name for name in names if fits(values[0], self._schemas[name])]
+        return [(fitting[0], values[0])] if len(fitting) == 1 else None
 
 
 def _function(text: str) -> list[tuple[str, Arguments] | str] | None:
