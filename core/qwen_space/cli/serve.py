@@ -87,6 +87,15 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> N
         "--base-url", metavar="URL", help="a server that speaks OpenAI's chat completions"
     )
     engine.add_argument(
+        "--takes",
+        type=_kinds,
+        metavar="KINDS",
+        help="of files that the server's model takes, such as image,audio (default: by its name)",
+    )
+    engine.add_argument(
+        "--ocr", action="store_true", help="read the text in pictures, for a model that sees none"
+    )
+    engine.add_argument(
         "--context",
         type=_context,
         default=4096,
@@ -136,6 +145,8 @@ def make_space(options: argparse.Namespace, **more: Any) -> LocalSpace:
         slots=options.slots,
         threads=options.threads,
         gpu_layers=options.gpu_layers,
+        takes=options.takes,
+        ocr=options.ocr,
     )
     return LocalSpace(engine, port=options.port, **more)
 
@@ -144,6 +155,10 @@ def _check_engine(options: argparse.Namespace) -> None:
     """Raise a ValueError for options that contradict each other."""
     if options.small and (options.model or options.base_url):
         raise ValueError("--small is a model by itself: leave --model and --base-url out.")
+    if options.takes is not None and options.base_url is None:
+        raise ValueError(
+            "--takes is for the server of --base-url; --ocr reads pictures for a file."
+        )
     if options.base_url is not None:
         for name in ("threads", "gpu_layers"):
             if getattr(options, name) is not None:
@@ -282,6 +297,14 @@ def port(text: str) -> int:
 
 def _count(text: str) -> int:
     return int(_between(int, text, 1, 1_000_000))
+
+
+def _kinds(text: str) -> list[str]:
+    kinds = [each.strip() for each in text.split(",") if each.strip()]
+    known = ("image", "audio", "video")
+    if wrong := [each for each in kinds if each not in known]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r}: the kinds are {', '.join(known)}.")
+    return kinds
 
 
 def _natural(text: str) -> int:

@@ -125,7 +125,9 @@ def build_question(
     inputs = {**config.inputs, **(options.get("inputs") or {})}
     model = options.get("model") or config.model
     model = config.models.get(model, model)
-    endpoint = endpoint.choose_function(sampling, inputs, model)
+    endpoint = endpoint.choose_function(
+        sampling, inputs, model, (each for turn in chat for each in turn.media)
+    )
     placed = endpoint.place_inputs(inputs)
     if config.system_prompt is not None and not any(turn.is_system for turn in chat):
         chat = [Turn("system", config.system_prompt), *chat]

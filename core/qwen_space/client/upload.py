@@ -15,7 +15,13 @@ from qwen_space.chat.media import Media
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Content, Transport
 from qwen_space.client.retry import is_transient, retrying
-from qwen_space.errors import ProtocolError, QwenSpaceError, SpaceStatusError, UploadError
+from qwen_space.errors import (
+    ProtocolError,
+    QwenSpaceError,
+    SpaceStatusError,
+    StreamInterruptedError,
+    UploadError,
+)
 from qwen_space.events import Uploading
 from qwen_space.gradio.files import file_data
 
@@ -117,6 +123,12 @@ class Upload:
             )
         except SpaceStatusError as exc:
             raise _refusal(media, exc) from exc
+        except StreamInterruptedError as exc:
+            raise UploadError(
+                media.filename,
+                f"the connection was cut after {self._sent - self._done} of {size} bytes, as "
+                "servers do with a file that is too large for them",
+            ) from exc
         if not isinstance(answer, list) or not answer or not isinstance(answer[0], str):
             raise ProtocolError(f"{self._url} answered without a path: {answer!r:.200}")
         return answer[0]

@@ -25,7 +25,7 @@ from qwen_space.gradio.app import (
     AppFunction,
 )
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape, bare_name
-from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, PAGES, Page, find_output
 
@@ -186,8 +186,21 @@ class App:
                 f'Name one, as with endpoint="{_name(best[0].last)}".'
             )
         chosen = self._chosen(best[0])
-        other = self._with_sampling(best[0])
-        return chosen if other is None else replace(chosen, with_sampling=self._chosen(other))
+        sampling, media = self._with_sampling(best[0]), self._with_media(best[0])
+        return replace(
+            chosen,
+            with_sampling=None if sampling is None else self._chosen(sampling),
+            with_media=None if media is None else self._chosen(media),
+        )
+
+    def _with_media(self, chosen: _Candidate) -> _Candidate | None:
+        """Return the function with the same turns and system prompt that takes files."""
+        others = [
+            each
+            for each in self._candidates
+            if _is_public(each) and _turns(each) == _turns(chosen) and _takes_media(each)
+        ]
+        return min(others, key=self._rank, default=None)
 
     def _with_sampling(self, chosen: _Candidate) -> _Candidate | None:
         """Return the function of the same chat that takes more sampling parameters; None without.
@@ -197,8 +210,7 @@ class App:
         others = [
             each
             for each in self._candidates
-            if each.last.public
-            and each.last.api_name is not None
+            if _is_public(each)
             and _chat_components(each) == _chat_components(chosen)
             and _sampling_roles(each) > _sampling_roles(chosen)
         ]
@@ -466,6 +478,22 @@ def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
 def _chat_components(candidate: _Candidate) -> Mapping[Any, Any]:
     roles = candidate.roles.items()
     return {role: part for part, (role, _) in roles if role in {"prompt", "history", "system"}}
+
+
+def _turns(candidate: _Candidate) -> Mapping[Any, Any]:
+    parts = _chat_components(candidate).items()
+    return {role: part for role, part in parts if role != "prompt"}
+
+
+def _is_public(candidate: _Candidate) -> bool:
+    return candidate.last.public and candidate.last.api_name is not None
+
+
+def _takes_media(candidate: _Candidate) -> bool:
+    prompts = (part for part, (role, _) in candidate.roles.items() if role == "prompt")
+    kinds = {each.id: each.kind for each in _distinct(candidate.steps)}
+    has_files = any(kinds.get(part) in TEXTS_WITH_FILES for part in prompts)
+    return has_files or any(role in MEDIA_ROLES for role, _ in candidate.roles.values())
 
 
 def _sampling_roles(candidate: _Candidate) -> frozenset[Role | None]:

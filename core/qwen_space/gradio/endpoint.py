@@ -107,6 +107,7 @@ class Endpoint:
         shows_page: Whether its output is HTML that shows the whole chat.
         with_sampling: The function that answers the same chat and takes sampling parameters that
             this one does not; None if there is none.
+        with_media: The function with the same turns that takes files; None if there is none.
     """
 
     api_name: str | None
@@ -126,6 +127,7 @@ class Endpoint:
     reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     shows_page: bool = field(default=False, compare=False)
     with_sampling: Endpoint | None = field(default=None, compare=False)
+    with_media: Endpoint | None = field(default=None, compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""
@@ -205,13 +207,21 @@ class Endpoint:
         return placed
 
     def choose_function(
-        self, sampling: Mapping[str, float], inputs: Mapping[str, Any], model: str
+        self,
+        sampling: Mapping[str, float],
+        inputs: Mapping[str, Any],
+        model: str,
+        media: Iterable[Media] = (),
     ) -> Endpoint:
-        """Return the function of this chat that takes sampling parameters, inputs and a model.
+        """Return the function of this chat that takes sampling parameters, inputs, model and media.
 
-        It is this one unless another takes all of them, and more of the parameters. A limit of
-        tokens alone is none to change it for, as the client can keep it.
+        It is this one unless another takes all of them, and more of the parameters or the media.
+        A limit of tokens alone is none to change it for, as the client can keep it.
         """
+        if self.with_media is not None:
+            refused = [each for each in media if not self.takes_media(each)]
+            if refused and all(map(self.with_media.takes_media, refused)):
+                return self.with_media
         other = self.with_sampling
         asked = {name: value for name, value in sampling.items() if name != "max_tokens"}
         if other is None or len(other.place_sampling(asked)) <= len(self.place_sampling(asked)):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from qwen_space.local.engines import engine_for
 from qwen_space.local.engines.base import Engine, Finished, Sampling, Thinking
+from qwen_space.local.engines.describing import describe_message
 from qwen_space.local.engines.llama import LlamaEngine
+from qwen_space.local.engines.ocr import OCREngine
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.engines.scripted import ScriptedEngine
 from qwen_space.local.engines.transformers import TransformersEngine
@@ -34,6 +36,7 @@ __all__ = [
     "LocalSpace",
     "LocalSpaceError",
     "MissingExtraError",
+    "OCREngine",
     "OpenAIEngine",
     "Sampling",
     "ScriptedEngine",
@@ -41,6 +44,7 @@ __all__ = [
     "Thinking",
     "TransformersEngine",
     "WeightsError",
+    "describe_message",
     "engine_for",
     "find_weights",
 ]

@@ -18,6 +18,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.local.dispatch import Dispatcher, Waiting
 from qwen_space.local.engines.base import Finished, Sampling
 from qwen_space.local.errors import EngineError
+from qwen_space.local.files import add_files
 from qwen_space.local.page import LOOK, add_page
 from qwen_space.local.rows import ReplyRows, Rows, to_messages
 
@@ -37,6 +38,8 @@ _SERVED: dict[str, Any] = {
     "mcp_server": False,
 }
 
+
+_TEXT_TYPES = (".txt", ".md", ".csv", ".json", ".py", ".html", ".xml", ".yaml", ".log")
 
 _CONTEXT_LABEL = "Context window in tokens"  # by which the client knows it
 
@@ -153,7 +156,7 @@ def _add_endpoints(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: in
         )
     trigger(
         _make_chat(dispatcher),
-        [textbox, chatbot, system, *_sampling_inputs(dispatcher)],
+        [_message_input(dispatcher) or textbox, chatbot, system, *_sampling_inputs(dispatcher)],
         [textbox, chatbot, system_box],
         api_name="chat",
         **limits,
@@ -165,6 +168,16 @@ def _add_context(dispatcher: Dispatcher) -> None:
     context = getattr(dispatcher.engine, "context", None)
     if context is not None:
         gr.Number(context, label=_CONTEXT_LABEL, visible=False)
+
+
+def _message_input(dispatcher: Dispatcher) -> Any:
+    """Return the input of `chat` for a text with files; None if the engine takes no files."""
+    if not dispatcher.takes:
+        return None
+    types = [*sorted(dispatcher.takes), *_TEXT_TYPES]
+    return gr.MultimodalTextbox(
+        label="Message", file_types=types, file_count="multiple", visible=False
+    )
 
 
 def _sampling_inputs(dispatcher: Dispatcher) -> list[Any]:
@@ -191,7 +204,7 @@ def _make_model_chat(dispatcher: Dispatcher) -> Any:
 
 def _make_chat(dispatcher: Dispatcher) -> Any:
     async def chat(
-        query: str,
+        query: str | dict[str, Any],
         history: Rows,
         system: str,
         model: str,
@@ -209,16 +222,22 @@ def _make_chat(dispatcher: Dispatcher) -> Any:
 
 async def _stream(
     dispatcher: Dispatcher,
-    query: str,
+    query: str | dict[str, Any],
     history: Rows,
     system: str,
     sampling: Sampling,
     request: gr.Request,
 ) -> AsyncGenerator[Outputs, None]:
     system = system or DEFAULT_SYSTEM_PROMPT
-    asked = [*(history or []), {"role": "user", "content": query or ""}]
+    text, files = (query["text"], query["files"]) if isinstance(query, dict) else (query, [])
+    shown = [{"role": "user", "content": {"path": path}} for path in files]
+    asked = [*(history or []), *shown, {"role": "user", "content": text or ""}]
     reply = ReplyRows()
-    parts = dispatcher.reply(to_messages(asked, system), sampling, request.session_hash)
+    try:
+        messages = await add_files(to_messages(asked, system), dispatcher.takes)
+    except EngineError as exc:
+        raise gr.Error(exc.message, print_exception=False) from exc
+    parts = dispatcher.reply(messages, sampling, request.session_hash)
     try:
         async for part in parts:
             if not isinstance(part, Finished | Waiting):

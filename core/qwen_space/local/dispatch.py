@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.engines.base import Engine, Finished, Output, Sampling
@@ -17,7 +17,7 @@ from qwen_space.local.metrics import Metrics, ReplyRecord
 
 __all__ = ["Dispatcher", "Update", "Waiting"]
 
-Messages: TypeAlias = Sequence[Mapping[str, str]]
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
 
 _STOPPING = "This Space is being stopped. Ask again when it runs."
 _GRACE = 1.0  # seconds
@@ -50,11 +50,13 @@ class Dispatcher:
 
     Attributes:
         metrics: The figures of the replies.
+        takes: The kinds of media that the engine takes: "image", "audio", "video".
     """
 
     def __init__(self, engine: Engine, streams: SessionStreams, limits: Limits, slots: int) -> None:
         self.engine = engine
         self.metrics = Metrics()
+        self.takes: frozenset[str] = frozenset(getattr(engine, "takes", ()))
         self._streams = streams
         self._limits = limits
         self._slots = asyncio.Semaphore(slots)

@@ -51,23 +51,38 @@ class ReplyRows:
 
 def to_messages(
     rows: Sequence[Mapping[str, Any]], system: str, read: Callable[[str], str] = str
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """Return a history as messages, without its reasonings and its notes.
+
+    A message with files that the server has in its folder has their paths as `files`.
 
     Args:
         rows: A chatbot's value.
         system: The system prompt.
         read: Turns a row's text into the model's.
     """
-    messages, files = [{"role": "system", "content": system}], []
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
+    files: list[str] = []
+    paths: list[str] = []
     for row in rows:
         text = read(read_text(row["content"]))
-        if is_file(row):
+        if row["role"] == "user" and (found := file_paths(row["content"])):
+            paths += found
+        elif is_file(row):
             files.append(f"{read(row['metadata']['title'])}:\n{text}")
         elif not (row.get("metadata") or {}).get("title"):
-            messages.append({"role": row["role"], "content": "\n\n".join([*files, text])})
-            files = []
+            message = {"role": row["role"], "content": "\n\n".join([*files, text])}
+            messages.append(message | {"files": paths} if paths else message)
+            files, paths = [], []
     return messages
+
+
+def file_paths(content: Any) -> list[str]:
+    """Return the paths of the files in a row's content, which Gradio has put into its folder."""
+    parts = content if isinstance(content, list) else [content]
+    files = [part.get("file", part) for part in parts if isinstance(part, dict)]
+    paths = [file.get("path") for file in files if isinstance(file, dict)]
+    return [path for path in paths if isinstance(path, str)]
 
 
 def is_file(row: Mapping[str, Any]) -> bool:

@@ -189,6 +189,7 @@ class LocalSpace:
             loopback=is_loopback(self._host),
             allowed_hosts=self._allowed_hosts,
             limits=self._limits,
+            uploads=bool(dispatcher.takes),
             embedded_in=self._embedded_in,
         )
 

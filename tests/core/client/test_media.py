@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,27 @@ async def test_a_token_goes_to_no_other_host(media_app: MediaApp) -> None:
     assert got == b"hi"
     assert b"hf_x" not in heard[0]
     assert b"X-Secret" not in heard[0]
+
+
+async def test_an_upload_that_is_cut_is_tried_again_and_then_an_error(media_app: MediaApp) -> None:
+    tried = []
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"POST"):
+            tried.append(head)
+            writer.transport.abort()
+            return
+        config = json.dumps(await SpaceClient(media_app("image")).app_config()).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + config)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(cut, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    large = Media("image", data=bytes(2**20), name="large.png")
+    async with server, SpaceClient(url, max_retries=1) as client:
+        with pytest.raises(UploadError, match=r"'large.png' was not uploaded: the connection was"):
+            await client.complete("Look", files=[large])
+
+    assert len(tried) == 2

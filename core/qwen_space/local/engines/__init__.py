@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from qwen_space.local.engines.base import Engine
 from qwen_space.local.engines.llama import LlamaEngine
+from qwen_space.local.engines.ocr import OCREngine
 from qwen_space.local.engines.openai import OpenAIEngine
 from qwen_space.local.weights import find_weights
 
@@ -24,6 +25,8 @@ def engine_for(
     gpu_layers: int | None = None,
     temperature: float = 0.7,
     max_tokens: int | None = None,
+    takes: Iterable[str] | None = None,
+    ocr: bool = False,
     say: Callable[[str], None] = print,
     progress: bool = True,
 ) -> Engine:
@@ -40,6 +43,8 @@ def engine_for(
         gpu_layers: How many layers of a file a GPU computes.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut.
+        takes: The kinds of media that the server's model takes, as for `OpenAIEngine`.
+        ocr: Read the text in pictures, for a model that sees none.
         say: Called with a line about each download.
         progress: Show a bar while downloading.
 
@@ -47,21 +52,25 @@ def engine_for(
         MissingExtraError: A package of the extra `local` is not installed.
         WeightsError: There is no model to be had.
     """
+    engine: Engine
     if base_url is not None:
-        return OpenAIEngine(
+        engine = OpenAIEngine(
             base_url,
             model,
             api_key,
             temperature=temperature,
             max_tokens=max_tokens,
             slots=slots or 4,
+            takes=takes,
         )
-    return LlamaEngine(
-        find_weights(model, small=small, say=say, progress=progress),
-        context=context,
-        slots=slots or 2,
-        threads=threads,
-        gpu_layers=gpu_layers,
-        temperature=temperature,
-        max_tokens=max_tokens,
-    )
+    else:
+        engine = LlamaEngine(
+            find_weights(model, small=small, say=say, progress=progress),
+            context=context,
+            slots=slots or 2,
+            threads=threads,
+            gpu_layers=gpu_layers,
+            temperature=temperature,
+            max_tokens=max_tokens,
+        )
+    return OCREngine(engine) if ocr else engine

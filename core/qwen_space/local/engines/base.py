@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 __all__ = ["Engine", "Finished", "Output", "Sampling", "Thinking"]
 
@@ -63,6 +63,10 @@ class Engine(Protocol):
     `start` and `close` come in pairs, one for each Space that uses the engine, and may block.
     `stream` runs in the Space's event loop and must not. The message of an `EngineError` is shown
     to the user; any other exception is only logged.
+
+    An engine may have further attributes: `models`, the names to choose from, `context`, the
+    tokens that its model takes, and `takes`, the kinds of media that it takes ("image", "audio",
+    "video"). The content of a message with media is a list of OpenAI's content parts.
     """
 
     @property
@@ -82,7 +86,7 @@ class Engine(Protocol):
         """Release the resources of `start`."""
 
     def stream(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling
+        self, messages: Sequence[Mapping[str, Any]], sampling: Sampling
     ) -> AsyncGenerator[Output, None]:
         """Yield the reply to `messages`, each with a role and a content, piece by piece.
 

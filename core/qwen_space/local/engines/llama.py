@@ -83,7 +83,7 @@ class LlamaEngine:
                 self._server = self._engine = None  # the last reference stops the server
 
     def stream(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling | None = None
+        self, messages: Sequence[Mapping[str, Any]], sampling: Sampling | None = None
     ) -> AsyncGenerator[Output, None]:
         """Yield the reply's pieces.
 

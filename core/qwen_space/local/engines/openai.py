@@ -7,7 +7,7 @@ import difflib
 import logging
 import re
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -43,11 +43,14 @@ class OpenAIEngine:
         max_tokens: Where a reply is cut; as the server does it if None.
         slots: How many replies to ask for at once; more wait in the Space's queue.
         name: The name on the page; the model's if None.
+        takes: The kinds of media that the model takes: "image", "audio", "video". None is "image"
+            where the model's name, or the server's list, tells that it sees.
 
     Attributes:
         base_url: The server's address, without a user and password.
         slots: How many replies run at once.
         models: The names of the models to choose from; known after `start`.
+        takes: The kinds of media that the model takes; known after `start`.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class OpenAIEngine:
         max_tokens: int | None = None,
         slots: int = 4,
         name: str | None = None,
+        takes: Iterable[str] | None = None,
     ) -> None:
         parts = _split(base_url)
         self.base_url = _address(parts)
@@ -70,6 +74,8 @@ class OpenAIEngine:
         self._login = _login(parts)
         self._defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
         self._name = name
+        self._takes = takes
+        self.takes = frozenset(takes or ())
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -89,7 +95,9 @@ class OpenAIEngine:
         with package.OpenAI(**self._access(), http_client=http_client) as client:
             try:
                 with self._explained(package):
-                    listed = tuple(model.id for model in client.models.list().data)
+                    found = client.models.list()
+                    listed = tuple(model.id for model in found.data)
+                    tells = _tells_of_pictures(found)
             except EngineError as exc:
                 # Some gateways have no list. A model that was named may be there all the same.
                 if self._model is None or "HTTP 404" not in exc.detail:
@@ -101,6 +109,8 @@ class OpenAIEngine:
             self.models, self._model = listed, listed[0]
         elif listed and self._model not in listed:
             self._warn_of_model(listed)
+        if self._takes is None and (tells or _SEES.search(self._model or "")):
+            self.takes = frozenset({"image"})
 
     def _warn_of_model(self, listed: Sequence[str]) -> None:
         """Warn of a model that is not listed. It may be there all the same: some load on demand."""
@@ -119,7 +129,7 @@ class OpenAIEngine:
         """Do nothing: each reply has a connection of its own, and closes it."""
 
     async def stream(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling | None = None
+        self, messages: Sequence[Mapping[str, Any]], sampling: Sampling | None = None
     ) -> AsyncGenerator[Output, None]:
         """Yield the reply's pieces.
 
@@ -216,6 +226,21 @@ def _login(parts: SplitResult) -> tuple[str, str] | None:
     if parts.username is None:
         return None
     return unquote(parts.username), unquote(parts.password or "")
+
+
+# The names of models that see: Qwen2.5-VL, QVQ, Qwen2.5-Omni, LLaVA, Llama 3.2 Vision and more.
+_SEES = re.compile(
+    r"(?<![a-z])vl(?![a-z])|qvq|vision|llava|pixtral|minicpm-?v|internvl|moondream|omni",
+    re.IGNORECASE,
+)
+
+
+def _tells_of_pictures(listed: Any) -> bool:
+    """Whether a list of models, as llama-server's, tells that the model takes pictures."""
+    models = (getattr(listed, "model_extra", None) or {}).get("models")
+    models = models if isinstance(models, list) else []
+    told = [each.get("capabilities") for each in models if isinstance(each, dict)]
+    return any(isinstance(each, list) and "multimodal" in each for each in told)
 
 
 def _parts(delta: Any, tags: ReasoningTags) -> Iterator[str | Thinking]:

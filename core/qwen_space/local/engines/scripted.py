@@ -6,14 +6,14 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from qwen_space.local.engines.base import Output, Sampling
 from qwen_space.local.errors import EngineError
 
 __all__ = ["Script", "ScriptedEngine"]
 
-Messages: TypeAlias = Sequence[Mapping[str, str]]
+Messages: TypeAlias = Sequence[Mapping[str, Any]]
 Item: TypeAlias = "Output | BaseException"
 Script: TypeAlias = "Sequence[Item] | Callable[[Messages], Iterable[Item]]"
 
@@ -33,6 +33,7 @@ class ScriptedEngine:
         gate: One permit is taken for each item of the reply, and waited for if need be: a test
             lets the reply go on with `gate.release()`.
         slots: How many replies may run at once.
+        takes: The kinds of media that the Space takes then.
 
     Attributes:
         requests: The messages of each request, in order.
@@ -52,12 +53,14 @@ class ScriptedEngine:
         delay: float = 0.0,
         gate: threading.Semaphore | None = None,
         slots: int = 32,
+        takes: Iterable[str] = (),
     ) -> None:
         self.reply = reply
+        self.takes = frozenset(takes)
         self.delay = delay
         self.gate = gate
         self.slots = slots
-        self.requests: list[list[dict[str, str]]] = []
+        self.requests: list[list[dict[str, Any]]] = []
         self.samplings: list[Sampling] = []
         self.running = self.finished = self.failed = self.cancelled = 0
         self._changed = threading.Condition()
@@ -132,7 +135,7 @@ class ScriptedEngine:
     def _count(
         self,
         *,
-        request: list[dict[str, str]] | None = None,
+        request: list[dict[str, Any]] | None = None,
         running: int = 0,
         finished: int = 0,
         failed: int = 0,

@@ -71,7 +71,7 @@ class TransformersEngine:
         self._model = self._tokenizer = None
 
     async def stream(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling | None = None
+        self, messages: Sequence[Mapping[str, Any]], sampling: Sampling | None = None
     ) -> AsyncGenerator[Output, None]:
         """Yield the reply's pieces.
 
@@ -93,7 +93,7 @@ class TransformersEngine:
         finally:
             await parts.aclose()
 
-    def _encode(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    def _encode(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         if self._model is None:
             raise RuntimeError("The engine does not run: start() it")
         text = self._tokenizer.apply_chat_template(
