@@ -1,4 +1,7 @@
-"""The way of docs/deploying.md past one machine: nginx before two real llama.cpp servers."""
+"""The way of docs/deploying.md past one machine: nginx before two real llama.cpp servers.
+
+Their model is downloaded once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from qwen_space.local import LlamaEngine, find_weights
 if TYPE_CHECKING:
     from tests.network.conftest import Start
 
-pytestmark = [pytest.mark.network, pytest.mark.model]
+pytestmark = pytest.mark.network
 
 PAGE = Path(__file__).parents[2] / "docs" / "deploying.md"
 
