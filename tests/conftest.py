@@ -128,6 +128,16 @@ def _no_blocking_calls() -> Iterator[None]:
     guard.deactivate()
 
 
+@pytest.fixture
+def llama_index_loop() -> Iterator[None]:
+    """The event loop that LlamaIndex would make for blocking callers, and never close."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
+
+
 @pytest.fixture(scope="session")
 def _running_space() -> Iterator[ScriptedSpace]:
     recorder = Recorder()

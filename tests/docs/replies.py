@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,14 +18,19 @@ _ANSWERS = {
     "Что такое Space?": "Space — это приложение на Gradio, которое запускает Hugging Face.",
     "Space 是什么？": "Space 是由 Hugging Face 运行的 Gradio 应用。",  # noqa: RUF001 - Chinese
 }
+_RESULT = re.compile(r"<tool_response>\n(.*?)\n</tool_response>\s*(?:Assistant:)?$", re.DOTALL)
 _do_as_told = obedient("whole")
 
 
 def reply(messages: Messages) -> Iterator[str]:
     """Answer a known question in words, and any other as an obedient model does."""
     prompt = messages[-1]["content"]
+    result = _RESULT.search(prompt)
     known = [question for question in _ANSWERS if question in prompt]
-    text = _ANSWERS[known[-1]] if known else "".join(_do_as_told(messages))
+    if result and "It is sunny" in result[1]:
+        text = result[1]
+    else:
+        text = _ANSWERS[known[-1]] if known else "".join(_do_as_told(messages))
     head, *rest = text.split(" ")
     yield head
     yield from (f" {word}" for word in rest)

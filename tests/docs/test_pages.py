@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shlex
 import sys
@@ -71,17 +70,7 @@ def names_of(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _event_loop() -> Iterator[None]:
-    """Give the loop that LlamaIndex would make for blocking callers, and never close."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    yield
-    asyncio.set_event_loop(None)
-    loop.close()
-
-
-@pytest.fixture(autouse=True)
-def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def _settings(llama_index_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo what a page sets for all of LlamaIndex."""
     from llama_index.core import Settings
 
