@@ -7,16 +7,15 @@ tells both, in the headers Origin and Host.
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from qwen_space.api.errors import ApiError
+from qwen_space.hosts import hostname, is_loopback, without_default_port
 
-__all__ = ["Access", "is_loopback"]
+__all__ = ["Access"]
 
 _OPEN = frozenset({"/health"})
 
@@ -41,7 +40,7 @@ class Access:
     def refuse(self, request: web.BaseRequest) -> ApiError | None:
         """Return the error of a request that is not answered; None for one that is."""
         host = request.headers.get("Host", "")
-        if self._loopback and not self._is_own(_hostname(host)):
+        if self._loopback and not self._is_own(hostname(host)):
             return ApiError(
                 403,
                 "This server answers under names of its own machine only. For another name, such "
@@ -70,31 +69,15 @@ class Access:
             headers={"WWW-Authenticate": "Bearer"},
         )
 
-    def _is_own(self, hostname: str) -> bool:
-        return is_loopback(hostname) or hostname in self._allowed
+    def _is_own(self, name: str) -> bool:
+        return is_loopback(name) or name in self._allowed
 
     def _is_same(self, origin: str, host: str) -> bool:
         netloc = origin.lower().partition("://")[2]
-        return bool(netloc) and (netloc == host.lower() or _hostname(netloc) in self._allowed)
-
-
-def is_loopback(hostname: str) -> bool:
-    """Tell whether a host's name or address can only be this machine."""
-    if hostname == "localhost" or hostname.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False
+        is_own = without_default_port(netloc) == without_default_port(host.lower())
+        return bool(netloc) and (is_own or hostname(netloc) in self._allowed)
 
 
 def _bearer(authorization: str) -> bytes:
     scheme, _, value = authorization.partition(" ")
     return value.strip().encode(errors="surrogateescape") if scheme.lower() == "bearer" else b""
-
-
-def _hostname(netloc: str) -> str:
-    try:
-        return urlsplit(f"//{netloc}").hostname or ""
-    except ValueError:
-        return ""

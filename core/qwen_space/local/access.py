@@ -8,21 +8,20 @@ tells both, in the headers Origin and Host.
 from __future__ import annotations
 
 import base64
-import ipaddress
 import secrets
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from qwen_space.hosts import hostname, is_loopback, without_default_port
 from qwen_space.local.limits import Limits
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Guard", "is_loopback"]
+__all__ = ["Guard"]
 
 # All that a page and a client post; Gradio has more, and gets more with its releases.
 _POSTED = frozenset({"call", "cancel", "login", "queue", "reset", "run"})
@@ -95,7 +94,7 @@ class Guard:
 
     def _refuse(self, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
-        if self._loopback and not self._is_own(_hostname(host)):
+        if self._loopback and not self._is_own(hostname(host)):
             return PlainTextResponse(
                 "This server answers under names of its own machine only. "
                 "For another name, such as a proxy's, start it with --allow-host NAME.",
@@ -127,15 +126,15 @@ class Guard:
             refusal.headers.append("WWW-Authenticate", f'{scheme} realm="qwen-space"')
         return refusal
 
-    def _is_own(self, hostname: str) -> bool:
-        return is_loopback(hostname) or hostname in self._allowed
+    def _is_own(self, name: str) -> bool:
+        return is_loopback(name) or name in self._allowed
 
     def _is_same(self, origin: str, *hosts: str | None) -> bool:
         # A page cannot send X-Forwarded-Host without a preflight, which is refused here.
-        own = {_without_default_port(host.lower()) for host in hosts if host}
+        own = {without_default_port(host.lower()) for host in hosts if host}
         netloc = origin.lower().partition("://")[2]
         return bool(netloc) and (
-            _without_default_port(netloc) in own or _hostname(netloc) in self._allowed
+            without_default_port(netloc) in own or hostname(netloc) in self._allowed
         )
 
     def _close(self, method: str, names: list[str]) -> PlainTextResponse | None:
@@ -189,16 +188,6 @@ def _too_large() -> PlainTextResponse:
     return PlainTextResponse("The request is too large.", 413, {"Connection": "close"})
 
 
-def is_loopback(hostname: str) -> bool:
-    """Tell whether a host's name or address can only be this machine."""
-    if hostname == "localhost" or hostname.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(hostname).is_loopback
-    except ValueError:
-        return False
-
-
 def _token(authorization: str) -> bytes:
     """Return the token of a header: a bearer's, or the password of basic authentication."""
     scheme, _, value = authorization.partition(" ")
@@ -210,18 +199,6 @@ def _token(authorization: str) -> bytes:
         return base64.b64decode(value, validate=True).partition(b":")[2]
     except ValueError:
         return b""
-
-
-def _hostname(netloc: str) -> str:
-    try:
-        return urlsplit(f"//{netloc}").hostname or ""
-    except ValueError:
-        return ""
-
-
-def _without_default_port(netloc: str) -> str:
-    host, _, port = netloc.rpartition(":")
-    return host if host and port in {"80", "443"} else netloc
 
 
 def _path_names(scope: Scope) -> list[str]:

@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from qwen_space.hosts import is_loopback
 from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.errors import StartError, require
 from qwen_space.local.limits import Limits
@@ -175,7 +176,7 @@ class LocalSpace:
 
     def _build(self) -> tuple[Blocks, Dispatcher, Callable[[ASGIApp], ASGIApp]]:
         """Make the app, its dispatcher, and the function that puts the middleware around it."""
-        from qwen_space.local.access import Guard, is_loopback
+        from qwen_space.local.access import Guard
         from qwen_space.local.app import build  # imports Gradio
         from qwen_space.local.dispatch import Dispatcher
         from qwen_space.local.health import Health
