@@ -66,6 +66,7 @@ def create_app(space: Space, options: ApiOptions | None = None) -> web.Applicati
     server = _Server(space, options)
     access = Access(options.token, loopback=options.loopback, allowed_hosts=options.allowed_hosts)
     app = web.Application(client_max_size=options.max_size, middlewares=[_guard(access)])
+    app.cleanup_ctx.append(server.keep_connections)
     app.add_routes(
         [
             web.get("/health", _health),
@@ -142,6 +143,11 @@ class _Server:
         self._names = {DEFAULT_MODEL, config.model, self._default, *options.aliases}
         self._listed = list(dict.fromkeys([self._default, *options.aliases]))
         self._created = int(time.time())
+
+    async def keep_connections(self, _: web.Application) -> AsyncGenerator[None, None]:
+        """Keep connections to the Space from call to call, as long as the server runs."""
+        async with self._space:
+            yield
 
     # Models
 

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from qwen_space.chat_model.bridge import is_bridge
 
@@ -25,14 +25,20 @@ class ClientPool:
 
     Calls at the same time in one loop share a client, and so its session. After the last of them
     it is closed, as the loop may end at any moment, and without notice. The bridge's loop does
-    not: there the client is kept for a moment, so that the next call finds its connection open.
+    not, nor one of which a caller says so: there the client is kept for a moment, so that the next
+    call finds its connection open.
+
+    Args:
+        kept: The loops in which idle clients are kept, beside the bridge's.
 
     Attributes:
         is_open: Whether more calls may come; where it is False no idle client is kept.
+        kept: As given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: WeakSet[asyncio.AbstractEventLoop] | None = None) -> None:
         self.is_open = True
+        self.kept = WeakSet() if kept is None else kept
         # Weakly, for a loop that is closed under a call: its client goes when the call does.
         self._shared: WeakValueDictionary[asyncio.AbstractEventLoop, _SharedClient]
         self._shared = WeakValueDictionary()
@@ -57,6 +63,11 @@ class ClientPool:
     def is_empty(self) -> bool:
         """Whether there is no client in any loop."""
         return not self._shared
+
+    @property
+    def keeps_idle(self) -> bool:
+        """Whether an idle client of the running loop is kept."""
+        return self.is_open and (is_bridge() or asyncio.get_running_loop() in self.kept)
 
     def forget(self, shared: _SharedClient) -> None:
         """Give it to no other call."""
@@ -103,7 +114,7 @@ class _SharedClient:
         self._users -= 1
         if self._users:
             return
-        if self._pool is not None and self._pool.is_open and is_bridge():
+        if self._pool is not None and self._pool.keeps_idle:
             self._closing = asyncio.create_task(self._close_later())
         else:
             await self._close()

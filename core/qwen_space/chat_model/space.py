@@ -52,7 +52,8 @@ class Space:
 
     Nothing connects before the first call. The app's `/config` is asked for once. Connections are
     closed with the call; those of blocking callers after three idle seconds, or by `close`, so
-    that `with` is possible and not necessary.
+    that `with` is possible and not necessary. `async with` says that the running loop goes on, so
+    that its connections are kept as long.
 
     Args:
         space: A Hugging Face id (`owner/name`), or the address of a Gradio app; or a list of those,
@@ -188,6 +189,24 @@ class Space:
         return run_sync(lambda: self.adownload(file, max_size=max_size))
 
     # Asynchronous
+
+    async def __aenter__(self) -> Self:
+        """Keep connections for a moment, in the running loop, which is to go on after the block."""
+        self._pool.kept.add(asyncio.get_running_loop())
+        for other in self._others:
+            await other.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.kept.discard(asyncio.get_running_loop())
+        await self._renew_pool().close()
+        for other in self._others:
+            await other.__aexit__(exc_type, exc, traceback)
 
     async def adownload(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
         """Return the bytes of a file in a reply, as `SpaceClient.download`."""
@@ -337,7 +356,7 @@ class Space:
 
     def _renew_pool(self) -> ClientPool:
         """Let the calls that come use new clients; return the pool of those that were."""
-        old, self._pool = self._pool, ClientPool()
+        old, self._pool = self._pool, ClientPool(self._pool.kept)
         old.is_open = False
         return old
 

@@ -561,6 +561,17 @@ async def test_a_stream_that_waits_long_begins_and_sends_signs_of_life(
             assert await response.content.readuntil(b"\n\n") == b": waiting\n\n"
 
 
+async def test_connections_to_the_space_are_kept_from_call_to_call() -> None:
+    async with ScriptedServer(config=status(200, CONFIG)) as server:
+        async with Served(space_of(server)) as client:
+            for _ in range(3):
+                assert (await client.ask(json=CHAT))[0] == 200
+            ports = {each.writer.get_extra_info("peername")[1] for each in server.joins}
+        await server.until(lambda s: s.connections == 0)
+
+    assert len(ports) == 1
+
+
 @pytest.fixture
 async def _idle() -> AsyncIterator[None]:
     before = len(asyncio.all_tasks())

@@ -32,6 +32,12 @@ class ScriptedSession:
     options: list[dict[str, Any]] = field(default_factory=list)
     open: int = 0
 
+    async def __aenter__(self) -> ScriptedSession:  # noqa: PYI034 - Self is of Python 3.11
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        pass
+
     def astream_chat(self, chat: Iterable[Turn], **options: Any) -> EventStream[Event]:
         reply = self.replies[min(len(self.chats), len(self.replies) - 1)]
         self.chats.append(list(chat))
