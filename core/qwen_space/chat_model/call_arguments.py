@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qwen_space.chat_model.arguments import SAMPLING, drop_none, find_remedies, rename
+from qwen_space.chat_model.arguments import SAMPLING, drop_none
+from qwen_space.chat_model.names import find_remedies, rename
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.config import CallOptions, check_options
 from qwen_space.tools import NO_TOOLS, ToolBinding
@@ -16,7 +17,7 @@ __all__ = ["CallArguments"]
 
 logger = logging.getLogger(__name__)
 
-_RENAMED = ("headers", "max_tokens", "model", "stop")  # that others have other names for
+_RENAMED = ("headers", "inputs", "max_tokens", "model", "stop")  # that others have other names for
 _PASSED_OVER = ("stream", "strict")  # the caller has heeded the one; nothing can enforce the other
 
 

@@ -35,10 +35,10 @@ from qwen_space.chat_model.arguments import (
     drop_none,
     drop_secrets,
     format_validation_error,
-    resolve_names,
 )
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.call_arguments import CallArguments
+from qwen_space.chat_model.names import resolve_names
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
     DEFAULT_MAX_QUEUE,
@@ -362,5 +362,5 @@ class SpaceChatModel(BaseModel):
 @functools.cache
 def _argument_names(cls: type[BaseModel]) -> list[str]:
     """Return the constructor's arguments, the frameworks' own and their aliases among them."""
-    fields = cls.model_fields.items()
-    return [*cls.model_fields, *(field.alias for _, field in fields if field.alias)]
+    names = {**SpaceChatModel.model_fields, **cls.model_fields}  # ours first, for the hint
+    return [*names, *(field.alias for field in cls.model_fields.values() if field.alias)]

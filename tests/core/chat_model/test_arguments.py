@@ -2,61 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_space.chat_model.arguments import drop_secrets, find_remedies, resolve_names
-
-KNOWN = ["space", "hf_token", "timeout", "stop", "max_tokens", "model", "context_window"]
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("space", "space"),
-        ("base_url", "space"),
-        ("api_base", "space"),
-        ("api_key", "hf_token"),
-        ("request_timeout", "timeout"),
-        ("stop_sequences", "stop"),
-        ("max_new_tokens", "max_tokens"),
-        ("model_name", "model"),
-        ("num_ctx", "context_window"),
-    ],
-)
-def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
-    assert resolve_names("Model", {name: 1}, KNOWN) == {meant: 1}
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("seed", r'inputs=\{"seed": \.\.\.\}'),
-        ("top_k", r'inputs=\{"top_k": \.\.\.\}'),
-        ("model_kwargs", r"inputs=\{\.\.\.\}"),
-        ("additional_kwargs", r"inputs=\{\.\.\.\}"),
-        ("json_mode", "response_format="),
-        ("tokenizer", "extra `tokens`"),
-        ("tiemout", "Did you mean 'timeout'"),
-        ("zzz", "Known are: space, "),
-    ],
-)
-def test_a_name_that_means_nothing_here_is_told_what_to_use(name: str, says: str) -> None:
-    with pytest.raises(ValueError, match=f"Model has no argument '{name}'.*{says}"):
-        resolve_names("Model", {name: 1}, KNOWN)
-
-
-def test_where_a_window_is_no_argument_the_error_says_so() -> None:
-    with pytest.raises(ValueError, match="decides how much its model reads"):
-        resolve_names("Model", {"num_ctx": 1}, ["space"])
-
-
-def test_an_argument_is_not_given_twice() -> None:
-    with pytest.raises(ValueError, match="'base_url' is 'space', which is given twice"):
-        resolve_names("Model", {"space": "a", "base_url": "b"}, KNOWN)
-
-
-def test_remedies_are_told_once_each() -> None:
-    [inputs] = find_remedies(["extra_body", "model_kwargs", "user"])
-
-    assert inputs.endswith("given as inputs={...}.")
+from qwen_space.chat_model.arguments import drop_secrets
 
 
 @pytest.mark.parametrize(
