@@ -94,18 +94,24 @@ def open_page(browser: Browser, space: LocalSpace) -> Iterator[Callable[..., Pag
     errors: list[str] = []
     contexts = []
 
-    def watch(page: Page, url: str) -> Page:
+    def watch(page: Page, url: str, ready: str) -> Page:
         page.set_default_timeout(30_000)
         page.on("request", lambda request: foreign.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(url)
-        message(page).wait_for()
+        page.get_by_role("button", name=ready).wait_for()
         return page
 
-    def opened(width: int = 1280, height: int = 800, url: str = space.url, **options: Any) -> Page:
+    def opened(
+        width: int = 1280,
+        height: int = 800,
+        url: str = space.url,
+        ready: str = "Send",
+        **options: Any,
+    ) -> Page:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
-        return watch(context.new_page(), url)
+        return watch(context.new_page(), url, ready)
 
     yield opened
     for context in contexts:
@@ -456,6 +462,17 @@ def test_a_browser_is_asked_for_the_token(open_page: Callable[..., Page]) -> Non
         replied(page, "four.")
 
 
+def test_a_login_leads_to_the_page(open_page: Callable[..., Page]) -> None:
+    with LocalSpace(ScriptedEngine(WORDS), auth=("ada", "sesame")) as closed:
+        page = open_page(url=closed.url, ready="Login")
+        page.get_by_label("username").fill("ada")
+        page.get_by_label("password").fill("sesame")
+        page.get_by_role("button", name="Login").click()
+        message(page).wait_for()
+        ask(page, "Hi")
+        replied(page, "four.")
+
+
 def test_the_queue_place_is_shown(space: LocalSpace, open_page: Callable[..., Page]) -> None:
     engine = ScriptedEngine(WORDS, gate=threading.Semaphore(0), slots=1)
     with LocalSpace(engine) as narrow:
@@ -474,7 +491,13 @@ def test_the_queue_place_is_shown(space: LocalSpace, open_page: Callable[..., Pa
 
 @pytest.mark.parametrize(
     ("name", "width", "height", "scheme"),
-    [("phone", 390, 760, "light"), ("dark", 1280, 800, "dark"), ("small", 320, 560, "light")],
+    [
+        ("phone", 390, 760, "light"),
+        ("dark", 1280, 800, "dark"),
+        ("small", 320, 560, "light"),
+        ("tablet", 1000, 700, "light"),
+        ("wide", 1920, 900, "light"),
+    ],
 )
 def test_the_box_is_in_sight_and_nothing_overflows(
     open_page: Callable[..., Page],
@@ -491,10 +514,13 @@ def test_the_box_is_in_sight_and_nothing_overflows(
         assert box is not None, when
         assert box["y"] + box["height"] <= height
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        app = page.locator("#app").bounding_box()
+        assert app is not None
+        assert (app["x"], app["width"]) == (0, width)
         if when == "empty":
             ask(page, "Show me")
             replied(page, "vector")
-    if name != "small":
+    if name in {"phone", "dark"}:
         picture(page, name)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (scheme == "dark")
