@@ -287,17 +287,17 @@ class Space:
         Args:
             seconds: How long to wait.
         """
-        spaces = [self, *self._others]
-        found = await asyncio.gather(*(space._offered_models(seconds) for space in spaces))  # noqa: SLF001 - its own kind
+        others = (other.aoffered_models(seconds=seconds) for other in self._others)
+        found = await asyncio.gather(self._own_models(seconds), *others)
         return list(dict.fromkeys(name for names in found for name in names))
 
-    async def _offered_models(self, seconds: float) -> tuple[str, ...]:
+    async def _own_models(self, seconds: float) -> list[str]:
         try:
             endpoint = await asyncio.wait_for(self.aendpoint(), seconds)
         except (QwenSpaceError, asyncio.TimeoutError) as exc:
             logger.debug("%s does not tell its models: %s", self.config.space, exc)
-            return ()
-        return endpoint.models
+            return []
+        return list(endpoint.models)
 
     def endpoint(self) -> Endpoint:
         """Do as `aendpoint`, for blocking callers."""

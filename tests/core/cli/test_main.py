@@ -57,6 +57,21 @@ def test_the_demo_shows_both_frameworks_on_another_space(
     assert "the job stops on the server" in space.joins[1]["data"][0]
 
 
+def test_a_chat_with_several_spaces_says_which_one_did_not_answer(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["chat", f"http://127.0.0.1:9,{space.url}", "Hi"]) == 0
+
+    said = capsys.readouterr()
+    assert said.out == "Hello there.\n"
+    assert "http://127.0.0.1:9 does not answer: Cannot reach" in said.err
+
+
+def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "a/b,c/d"]) == 1
+    assert "inspect looks at one Space: name one of a/b, c/d." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
