@@ -50,6 +50,7 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             site.app,
             lifespan="on",
+            ws="none",  # a chat needs no WebSockets, and uvicorn's import of them may warn
             log_config=None,  # logging is the whole process's
             log_level=None,
             server_header=False,

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+
+pytest.importorskip("termios", reason="Windows has no pseudo-terminals")
+
 from tests.core.cli.terminal import Terminal
 
 if TYPE_CHECKING:
