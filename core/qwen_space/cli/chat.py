@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, get_args
 
 from qwen_space.cli.extra import cli_extra
 from qwen_space.cli.plain import print_json, print_reply
-from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config, count
+from qwen_space.cli.space_options import (
+    SPACE_HELP,
+    add_endpoint_options,
+    add_network_options,
+    build_config,
+    count,
+)
 from qwen_space.config import DEFAULT_MODEL, History, default_space, space_url, split_spaces
 from qwen_space.spaces import SpaceLike, list_spaces
 
@@ -58,7 +64,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.add_argument(
         "--max-tokens", type=count, metavar="TOKENS", help="where the app has an input for it"
     )
-    chat.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    add_endpoint_options(chat)
     chat.add_argument(
         "--history",
         choices=get_args(History),
@@ -84,7 +90,6 @@ def _chat(options: argparse.Namespace) -> None:
         build_config(
             options,
             address,
-            endpoint=options.endpoint,
             history=options.history,
             model=options.model,
             sampling=_sampling(options),

@@ -6,7 +6,8 @@ The facts are read from the app's `/config`; the choice among them is made by th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from qwen_space.client import hub
 from qwen_space.config import SpaceConfig
 from qwen_space.errors import (
     AuthenticationError,
+    EndpointError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -24,9 +26,17 @@ from qwen_space.errors import (
 )
 from qwen_space.gradio.app import AppComponent, AppConfig, AppFunction
 from qwen_space.gradio.discovery import App, parameter_names
-from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.endpoint import Endpoint, Input, bare_name
 
-__all__ = ["Component", "Function", "Inspection", "inspect_config", "inspect_space"]
+__all__ = [
+    "Component",
+    "Function",
+    "Inspection",
+    "Use",
+    "as_code",
+    "inspect_config",
+    "inspect_space",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,28 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """An input of the chat, among those of all its steps.
+
+    Attributes:
+        name: Its name in `roles=`: the label, the parameter where that is not its own, or else
+            the position.
+        component: Its type.
+        default: The value that the page sends for it when nobody has touched it.
+        choices: The values that it offers; None when it takes any.
+        role: Its role; None for an input that keeps its value.
+        why: The reason for the role, or None.
+    """
+
+    name: str | int
+    component: str
+    default: Any
+    choices: tuple[Any, ...] | None
+    role: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """The facts about an app.
 
@@ -97,7 +129,10 @@ class Inspection:
         gradio: The version of Gradio that it runs, or None.
         protocol: The name of its queue's protocol, such as "sse_v3", or None.
         prefix: The prefix of the queue's paths: "" or "/gradio_api".
-        endpoints: Its functions that have a name, or that a chat uses.
+        endpoints: Its functions that its API lists, or that a chat uses.
+        uses: The inputs of the chat, those of states left out.
+        call: A line of Python that makes a model of it; None where nothing fits.
+        sampling: The function that a chat asks for `temperature` and `top_p`, if it is another.
         why: Why the chosen endpoint was chosen; None without one.
         error: The reason why a chat cannot work, or None.
     """
@@ -108,6 +143,9 @@ class Inspection:
     protocol: str | None = None
     prefix: str = ""
     endpoints: tuple[Function, ...] = ()
+    uses: tuple[Use, ...] = ()
+    call: str | None = None
+    sampling: str | None = None
     why: str | None = None
     error: QwenSpaceError | None = None
 
@@ -116,10 +154,15 @@ class Inspection:
         """The endpoint that a chat uses."""
         return next((each for each in self.endpoints if each.chosen), None)
 
+    @property
+    def roles(self) -> dict[str | int, str | None]:
+        """The `roles=` that means what the chat does by itself."""
+        return {each.name: each.role for each in self.uses if each.role not in {None, "settings"}}
+
     def to_json(self) -> dict[str, Any]:
         """Return the output of `--json`: the attributes by name, the error as its sentence.
 
-        `endpoint` is added, the name of the chosen one.
+        `endpoint` is added, the name of the chosen one, and `roles`.
         """
         return {
             "space": self.space,
@@ -128,6 +171,8 @@ class Inspection:
             "protocol": self.protocol,
             "prefix": self.prefix,
             "endpoint": self.chosen and self.chosen.name,
+            "call": self.call,
+            "roles": self.roles,
             "why": self.why,
             "error": None if self.error is None else str(self.error),
             "endpoints": [asdict(each) for each in self.endpoints],
@@ -177,6 +222,7 @@ def inspect_config(
     except ProtocolError as exc:
         version = answer.get("version") if isinstance(answer, dict) else None
         return Inspection(config.url, "running", version and str(version), error=error or exc)
+    sampling = None if chosen is None else chosen.with_sampling
     return Inspection(
         config.url,
         "running",
@@ -184,9 +230,62 @@ def inspect_config(
         app.protocol,
         app.prefix,
         functions,
+        () if chosen is None else tuple(_uses(chosen)),
+        _call(config, functions, error),
+        None if sampling is None else sampling.title,
         None if chosen is None else _why(functions, asked_for=config.endpoint is not None),
         error,
     )
+
+
+def _uses(chosen: Endpoint) -> Iterator[Use]:
+    """Yield the inputs of a chat, each with a name that is its own."""
+    inputs = chosen.chat_inputs
+    names = [bare_name(name) for each in inputs for name in {*_labels(each)}]
+    for position, each in enumerate(inputs):
+        if each.kind == "state" and each.role is None:
+            continue
+        own = [name for name in _labels(each) if names.count(bare_name(name)) == 1]
+        yield Use(
+            own[0] if own else position,
+            each.kind,
+            each.default,
+            each.choices,
+            each.role,
+            each.why or None,
+        )
+
+
+def _labels(each: Input) -> list[str]:
+    """Return the label and the parameter of an input, as far as it has them."""
+    label = each.name if each.name != each.kind else ""
+    return list(dict.fromkeys(name for name in (label, each.parameter) if name and bare_name(name)))
+
+
+def _call(
+    config: SpaceConfig, functions: Sequence[Function], error: QwenSpaceError | None
+) -> str | None:
+    """Return the line that makes a model of the app, with a function's name where it needs one."""
+    fitting = [each for each in functions if each.fits]
+    if error is not None and not (isinstance(error, EndpointError) and fitting):
+        return None
+    endpoint = config.endpoint if error is None else fitting[0].name
+    given = {"space": config.space if isinstance(config.space, str) else config.url}
+    more = {"endpoint": endpoint, "roles": dict(config.roles) or None}
+    arguments = {**given, **{name: each for name, each in more.items() if each is not None}}
+    return (
+        f"ChatQwenSpace({', '.join(f'{name}={as_code(arg)}' for name, arg in arguments.items())})"
+    )
+
+
+def as_code(value: Any) -> str:
+    """Return a text, or a dict of texts, as people write it in Python."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        items = (f"{as_code(key)}: {as_code(each)}" for key, each in value.items())
+        return f"{{{', '.join(items)}}}"
+    return repr(value)
 
 
 _STATES: tuple[tuple[type[QwenSpaceError], str], ...] = (
@@ -211,7 +310,7 @@ def _functions(app: App, chosen: Endpoint | None, info: Any) -> Iterator[Functio
         names = parameter_names(info, function.api_name)
         if function.id in steps:
             yield _function(function, steps[function.id], chosen, names)
-        elif function.api_name is not None and function.runs:
+        elif function.api_name is not None and function.runs and function.public:
             yield _function(function, app.fitting(function.id), chosen, names)
 
 

@@ -1,4 +1,4 @@
-"""`qwen-space inspect` for people: the facts about an app, as a table.
+"""`qwen-space inspect` for people: a line to paste, and the facts behind it.
 
 This module imports rich, which the extra `cli` brings.
 """
@@ -14,81 +14,112 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from qwen_space.cli.inspection import Component, Function, Inspection
+from qwen_space.cli.inspection import Function, Inspection, Use, as_code
 from qwen_space.cli.plain import strip_control_chars
 
 __all__ = ["inspection_table"]
 
+_MOST_NAMES = 30  # functions that are named in a line
+
 
 def inspection_table(found: Inspection) -> Group:
-    """Return the facts about an app as a table, with the choice below."""
-    facts = Table.grid(padding=(0, 2))
-    for name in ("space", "state", "gradio", "protocol", "prefix"):
-        facts.add_row(Text(name.capitalize(), style="bold"), _cell(getattr(found, name) or "-"))
-    parts = [facts, Text(), _endpoints(found.endpoints)] if found.endpoints else [facts]
-    return Group(*parts, *_choice(found))
+    """Return the line that makes a model of an app, and the facts about the app below it."""
+    parts: list[Any] = []
+    if found.call is not None:
+        parts += [_cell(found.call, "bold"), Text()]
+    parts.append(_cell(_facts(found)))
+    if found.why is not None:
+        parts.append(_cell(_choice(found)))
+    if found.uses:
+        parts += [Text(), _roles(found.uses), *_hints(found)]
+    return Group(*parts, *_others(found))
 
 
-def _endpoints(functions: Sequence[Function]) -> Table:
+def _facts(found: Inspection) -> str:
+    gradio = f"Gradio {found.gradio}" if found.gradio else None
+    facts = (found.state, gradio, found.protocol, found.prefix)
+    return f"{found.space}: {', '.join(filter(None, facts))}."
+
+
+def _choice(found: Inspection) -> str:
+    """Return the function that a chat uses, and why."""
+    title = "a function" if found.chosen is None else found.chosen.title
+    said = f"A chat uses {title}: {found.why}."
+    return said if found.sampling is None else f"{said} For temperature, top_p: {found.sampling}."
+
+
+def _roles(uses: Sequence[Use]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Endpoint", no_wrap=True, overflow="fold")
-    table.add_column("Component", no_wrap=True)
-    table.add_column("Default", overflow="fold")
-    table.add_column("Choices", overflow="fold")
-    table.add_column("In a chat", overflow="fold")
-    for function in functions:
-        style = "bold" if function.chosen or function.step else "" if function.fits else "dim"
-        use = "chosen" if function.chosen else "step before" if function.step else ""
-        use = use or ("fits" if function.fits else "")
-        table.add_row(_cell(function.title), "", "", "", use, style=style)
-        for component in function.inputs:
-            table.add_row(*_input(component), style=style)
-        for component in function.outputs:
-            table.add_row(*_output(component), style=style)
-        table.add_row()
+    table.add_column("Role", no_wrap=True)
+    table.add_column("Input", overflow="fold", max_width=24)
+    table.add_column("Value", overflow="fold", max_width=20)
+    table.add_column("Why", overflow="fold")
+    for each in uses:
+        style = "" if each.role else "dim"
+        table.add_row(
+            _cell(each.role or "-"),
+            _cell(f"{each.name} ({each.component})"),
+            _cell(_value(each)),
+            _cell(each.why or ""),
+            style=style,
+        )
     return table
 
 
-def _input(component: Component) -> list[Text]:
-    return [
-        _cell(f"  in   {_name(component)}"),
-        _cell(component.component),
-        _cell(_short(component.default)),
-        _cell(", ".join(map(str, component.choices or ()))),
-        _cell(": ".join(filter(None, (component.role, component.why)))),
-    ]
-
-
-def _output(component: Component) -> list[Text]:
-    name, kind = _cell(f"  out  {_name(component)}"), _cell(component.component)
-    return [name, kind, Text(), Text(), _cell(component.role or "")]
-
-
-def _name(component: Component) -> str:
-    """Return the names of an input: the parameter's name, the label, or both."""
-    return " = ".join(filter(None, (component.parameter, component.label))) or "-"
+def _value(use: Use) -> str:
+    """Return the value of an input, and the other choices."""
+    value = _short(use.default)
+    others = [str(each) for each in use.choices or () if each != use.default]
+    if not others:
+        return value
+    return _cut(f"{value} of {', '.join(others)}" if value else ", ".join(others), 60)
 
 
 def _short(value: Any) -> str:
     if value in (None, "", []):
         return ""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return _cut(json.dumps(value, ensure_ascii=False), 40)
 
 
-def _choice(found: Inspection) -> Iterator[Text]:
-    """Yield the chat's function and the reason, or how to choose; the command tells errors."""
-    if found.why is not None:
-        title = "a function" if found.chosen is None else found.chosen.title
-        yield _cell(f"A chat uses {title}: {found.why}.")
-        return
-    fitting = [each.name for each in found.endpoints if each.fits and each.name]
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _hints(found: Inspection) -> Iterator[Text]:
+    """Yield how to change the roles, and how to give the other inputs a value."""
+    yield _cell(f"These are roles={as_code(found.roles)}; change it to give an input another role.")
+    rest = [each.name for each in found.uses if each.role is None and isinstance(each.name, str)]
+    if rest:
+        yield _cell(f"An input without a role takes a value by inputs={{{as_code(rest[0])}: ...}}.")
+
+
+def _others(found: Inspection) -> Iterator[Text]:
+    """Yield the other functions; errors are told by the command."""
+    others = [each for each in found.endpoints if not (each.chosen or each.step)]
+    fitting = [each for each in others if each.fits]
+    rest = [each for each in others if not each.fits]
     if fitting:
-        yield _cell(f"Choose with --endpoint, or endpoint= in Python: {', '.join(fitting)}.")
-    elif found.endpoints:
+        names = " or ".join(f"endpoint={as_code(each.name)}" for each in fitting[:_MOST_NAMES])
+        yield _cell(f"Others that fit a chat, by {names}:")
+        yield from (_cell(f"  {each.title}: {_inputs(each)}") for each in fitting[:_MOST_NAMES])
+    elif found.endpoints and found.why is None:
         yield _cell("A chat needs a function that takes a text and gives one, or a chat, back.")
+    if rest:
+        more = ", ..." if len(rest) > _MOST_NAMES else ""
+        names = ", ".join(each.title for each in rest[:_MOST_NAMES])
+        yield _cell(f"Others: {names}{more}.")
 
 
-def _cell(text: str) -> Text:
+def _inputs(function: Function) -> str:
+    """Return the inputs of a function in a line, with their roles."""
+    shown = [each for each in function.inputs if each.component != "state"]
+    named = (
+        f"{each.label or each.parameter or each.component}{f' ({each.role})' if each.role else ''}"
+        for each in shown
+    )
+    return ", ".join(named) or "no inputs"
+
+
+def _cell(text: str, style: str = "") -> Text:
     """Return text of an app, in which neither markup nor control characters count."""
-    return Text(strip_control_chars(text))
+    return Text(strip_control_chars(text), style)

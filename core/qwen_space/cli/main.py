@@ -20,7 +20,12 @@ from qwen_space.cli.extra import cli_extra
 from qwen_space.cli.find import add_find
 from qwen_space.cli.parser import Parser
 from qwen_space.cli.serve import add_serve
-from qwen_space.cli.space_options import SPACE_HELP, add_network_options, build_config
+from qwen_space.cli.space_options import (
+    SPACE_HELP,
+    add_endpoint_options,
+    add_network_options,
+    build_config,
+)
 from qwen_space.config import default_space, split_spaces
 from qwen_space.errors import QwenSpaceError
 from qwen_space.spaces import list_spaces
@@ -80,10 +85,12 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     inspect = commands.add_parser(
         "inspect",
         help="show what an app offers, and what a chat uses of it",
-        description="Show an app's endpoints, and which of them a chat uses, and why. The exit "
+        description="Show a line that makes a model of an app, the function that a chat uses, the "
+        "roles of its inputs, and why. The exit "
         "status is 1 when a chat would not work. HF_TOKEN is sent to Hugging Face.",
         epilog="--json prints an object with the keys space, state, gradio, protocol, prefix, "
-        "endpoint (the one chosen), why, error, and endpoints, a list of objects with the keys "
+        "endpoint (the one chosen), call (the line), roles (of its inputs), why, error, and "
+        "endpoints, a list of objects with the keys "
         "name, fn_index, public, streams, fits, chosen, inputs and outputs; these two hold "
         "objects with the keys label, component, default, choices and role (prompt, history, "
         "system, model or reply). What is not known is null.",
@@ -96,7 +103,7 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=default_space(),
         help=SPACE_HELP,
     )
-    inspect.add_argument("--endpoint", metavar="NAME", help="use this endpoint for a chat")
+    add_endpoint_options(inspect)
     inspect.add_argument("--json", action="store_true", help="for programs; see below")
     add_network_options(inspect)
     inspect.set_defaults(run=_inspect)
@@ -124,9 +131,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
     if len(names := list_spaces(options.space)) > 1:
         raise ValueError(f"inspect looks at one Space: name one of {', '.join(names)}.")
-    found = asyncio.run(
-        inspect_space(build_config(options, options.space, endpoint=options.endpoint))
-    )
+    found = asyncio.run(inspect_space(build_config(options, options.space)))
     if options.json:
         print(json.dumps(found.to_json(), indent=2))
     else:

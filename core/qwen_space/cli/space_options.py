@@ -5,18 +5,53 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qwen_space.config import DEFAULT_SPACE, SpaceConfig, Timeouts, default_hub
 from qwen_space.spaces import SpaceLike, make_config, shared_token
 
-__all__ = ["SPACE_HELP", "add_network_options", "build_config", "count"]
+__all__ = [
+    "SPACE_HELP",
+    "add_endpoint_options",
+    "add_network_options",
+    "build_config",
+    "count",
+]
 
 SPACE_HELP = (
     "owner/name, or the URL of a Gradio app; several with commas between them (default: "
     f"QWEN_SPACE_URL if that is set, else {DEFAULT_SPACE})"
 )
+
+
+def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which function to ask, and the roles of its inputs."""
+    parser.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    parser.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        metavar="INPUT=ROLE",
+        help="the role of an input, by its label, parameter or position: prompt, system, history, "
+        "model, max_tokens, temperature, top_p; none without a ROLE; may be repeated",
+    )
+
+
+def _pairs(pairs: Sequence[str], option: str) -> dict[str, str | None]:
+    """Read `NAME=VALUE` options; the value is None where there is none.
+
+    Raises:
+        ValueError: One has no name, or no equals sign.
+    """
+    found: dict[str, str | None] = {}
+    for each in pairs:
+        name, equals, value = each.rpartition("=")
+        if not equals or not name.strip():
+            raise ValueError(f"{option} {each!r:.200}: it takes {option} INPUT=VALUE.")
+        found[name.strip()] = value.strip() or None
+    return found
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -77,8 +112,16 @@ def build_config(options: argparse.Namespace, space: SpaceLike, **more: Any) -> 
         timeouts=Timeouts(total=options.timeout),
         verify=options.verify,
         hub=default_hub(),
+        **_asked_of(options),
         **more,
     )
+
+
+def _asked_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the function and the roles that the options ask for, if the command has them."""
+    if not hasattr(options, "role"):
+        return {}
+    return {"endpoint": options.endpoint, "roles": _pairs(options.role, "--role")}
 
 
 def count(text: str) -> int:

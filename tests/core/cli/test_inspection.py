@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from langchain_qwen_space import ChatQwenSpace
 from qwen_space.cli.inspection import _state, inspect_config
 from qwen_space.cli.main import main
 from qwen_space.config import SpaceConfig
@@ -82,28 +83,78 @@ def serving() -> Iterator[Any]:
         server.server_close()
 
 
-def test_the_table_shows_the_endpoints_and_the_one_that_a_chat_uses(
+def test_the_first_line_makes_a_model_and_the_rest_says_why(
     space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
 
     status = main(["inspect", space.url])
 
     printed = capsys.readouterr()
     assert (status, printed.err) == (0, "")
-    words = " ".join(printed.out.split())
+    first, *rest = printed.out.splitlines()
+    assert first == f'ChatQwenSpace(space="{space.url}")'
+    assert eval(first, {"ChatQwenSpace": ChatQwenSpace}).space == space.url
+    assert max(map(len, rest)) <= 80
+    words = " ".join(" ".join(rest).split())
     for said in (
-        f"Space {space.url} State running Gradio 6.",
-        "Protocol sse_v3 Prefix /gradio_api",
-        "/clear_session out Message textbox",
-        "/model_chat_1 chosen in query = Message textbox prompt: its submit event starts a",
-        "in history = Chat chatbot history: the first chatbot",
-        '"72B" 72B, 32B, 14B, 7B, 3B, 1.5B, 0.5B model: the label says model',
-        "out Chat chatbot reply",
+        f"{space.url}: running, Gradio 6.",
+        "sse_v3, /gradio_api.",
         "A chat uses /model_chat_1: named model_chat_1, listed in the app's API, streams, shows",
-        "its reply in a chatbot; /model_chat, /chat, /submit would fit too.",
+        "its reply in a chatbot; /model_chat, /chat would fit too. For temperature, top_p: /chat.",
+        "prompt Message (textbox) its submit event starts a function",
+        "history Chat (chatbot) the first chatbot",
+        'model Model size (radio) "72B" of 32B, 14B, the label says model',
+        'roles={"Message": "prompt", "Chat": "history", "System prompt": "system", "Model size"',
+        'Others that fit a chat, by endpoint="model_chat" or endpoint="chat":',
+        "/chat: Message (prompt), Chat (history), System prompt (system), Model (model), Temp",
+        "Others: /clear_session, /modify_system_session.",
     ):
         assert said in words
+    assert "/submit" not in words, "the page's own function is private"
+
+
+def test_roles_that_are_asked_for_are_in_the_line(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = ["--role", "Model size=", "--role", "Message=prompt"]
+
+    status = main(["inspect", space.url, "--endpoint", "model_chat", *role])
+
+    line = capsys.readouterr().out.split(")")[0]
+    assert status == 0
+    assert " ".join(line.split()) == (
+        f'ChatQwenSpace(space="{space.url}", endpoint="model_chat", '
+        'roles={"Model size": None, "Message": "prompt"}'
+    )
+
+
+@pytest.mark.parametrize("role", ["Message", "=prompt"])
+def test_a_role_without_a_name_is_a_misuse(role: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "http://127.0.0.1:9", "--role", role]) == 1
+    assert "it takes --role INPUT=VALUE" in capsys.readouterr().err
+
+
+def test_an_input_is_named_by_the_first_name_that_is_its_own() -> None:
+    chat = function("ask", [1, 5, 6, 7], [2])
+    config = app(chat)
+    config["components"] = [
+        *COMPONENTS,
+        component(5, "textbox", label="Same"),
+        component(6, "textbox", label="Same"),
+        component(7, "number"),
+    ]
+    info = {
+        "named_endpoints": {
+            "/ask": {
+                "parameters": [{"parameter_name": name} for name in ("q", "one", "number", "n")]
+            }
+        }
+    }
+
+    found = inspect_config(CONFIG, config, find_endpoint(config, info=info), info=info)
+
+    assert [each.name for each in found.uses] == ["[red]Ask\x1b[31m", "one", "number", "n"]
 
 
 def test_json_is_one_object_and_nothing_else(
@@ -115,8 +166,8 @@ def test_json_is_one_object_and_nothing_else(
     assert (status, printed.err) == (0, "")
     found = json.loads(printed.out)
     assert list(found) == [
-        *("space", "state", "gradio", "protocol", "prefix", "endpoint", "why", "error"),
-        "endpoints",
+        *("space", "state", "gradio", "protocol", "prefix", "endpoint", "call", "roles"),
+        *("why", "error", "endpoints"),
     ]
     assert found["endpoint"] == "model_chat_1"
     assert found["error"] is None
@@ -141,11 +192,10 @@ def test_json_is_one_object_and_nothing_else(
 @pytest.mark.parametrize(
     ("config", "endpoint", "said", "advice"),
     [
-        pytest.param(
-            AMBIGUOUS, None, "Several endpoints", "--endpoint, or endpoint= in Python: ask, tell."
-        ),
+        pytest.param(AMBIGUOUS, None, "Several endpoints", 'by endpoint="ask" or endpoint="tell"'),
         pytest.param(UNFIT, None, "no endpoint that fits", "A chat needs a function"),
-        pytest.param(AMBIGUOUS, "shout", "has no endpoint /shout", "--endpoint"),
+        pytest.param(AMBIGUOUS, None, "Several endpoints", 'endpoint="ask")'),
+        pytest.param(AMBIGUOUS, "shout", "has no endpoint /shout", 'endpoint="ask")'),
     ],
 )
 def test_where_nothing_can_be_chosen_the_table_is_there_with_advice(
@@ -176,7 +226,7 @@ def test_the_endpoint_that_is_asked_for_is_chosen(
     assert status == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "A chat uses /tell: asked for by name" in out
-    assert "[red]Ask[31m textbox" in out, "markup and control characters of an app do not count"
+    assert "[red]Ask[31m (textbox)" in out, "markup and control characters of an app do not count"
 
 
 @pytest.mark.parametrize("as_json", [False, True], ids=["table", "json"])
