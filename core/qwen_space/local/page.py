@@ -70,7 +70,8 @@ _EXAMPLES = (
 
 _CONTINUE = "Go on exactly where you stopped."
 
-_INTERVAL = 0.05  # seconds between two updates: a browser draws the whole reply each time
+# Seconds between two updates, and more for each character: a browser draws the whole reply anew.
+_INTERVAL, _DRAWING = 0.05, 1e-5
 
 _SPAN = 0.2  # seconds of a reply from which a speed says something
 
@@ -303,7 +304,7 @@ class _Writer:
             while not reading.done():
                 await view.wait_for_news(reading)
                 yield gr.skip(), view.to_rows(), view.status
-                await asyncio.wait({reading}, timeout=_INTERVAL)
+                await asyncio.wait({reading}, timeout=view.interval)
             await reading
             view.finish()
         except EngineError as exc:
@@ -364,6 +365,11 @@ class _View:
             self._first = self._first or self._last
             self._pieces += 1
             self.status = ""
+
+    @property
+    def interval(self) -> float:
+        """The seconds until the next update, so that a browser keeps up with a long reply."""
+        return _INTERVAL + _DRAWING * (len(self._reply.text) + len(self._reply.thoughts))
 
     async def wait_for_news(self, reading: asyncio.Future[None]) -> None:
         """Wait for a part of the reply, or for its end."""

@@ -302,3 +302,14 @@ async def test_an_exception_of_the_engine_tells_the_client_nothing(
     assert "log" in done["output"]["error"]
     assert "srv" not in json.dumps(done)
     assert "/srv/models/secret.gguf is gone" in caplog.text
+
+
+def test_a_long_reply_is_drawn_less_often_than_a_short_one() -> None:
+    from qwen_space.local.page import _View  # which imports Gradio
+
+    view = _View([])
+    first = view.interval
+    view.add("word " * 20_000)
+
+    assert first <= 0.05
+    assert 0.5 < view.interval < 2  # a browser needs half a second to draw a book's chapter
