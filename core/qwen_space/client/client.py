@@ -30,6 +30,7 @@ from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
 from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import run_prerequisite, submit_job
+from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
 from qwen_space.config import (
     DEFAULT_MAX_FILE_SIZE,
@@ -537,7 +538,9 @@ class SpaceClient:
         named = (self.config.sampling, self.config.inputs)
         asked = (options.get("sampling") or {}, options.get("inputs") or {})
         await self._resolver.load_parameters(itertools.chain(*named, *asked), deadline)
-        return build_question(self.config, self._resolver.endpoint, chat, options)
+        endpoint = self._resolver.endpoint
+        chat = await inline_text_files(endpoint, chat, self.config.max_file_size)
+        return build_question(self.config, endpoint, chat, options)
 
     def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
         queue = f"{self.config.url}{endpoint.prefix}/queue"

@@ -280,3 +280,19 @@ async def test_an_upload_that_is_cut_is_tried_again_and_then_an_error(media_app:
             await client.complete("Look", files=[large])
 
     assert len(tried) == 2
+
+
+async def test_a_text_file_is_text_where_the_app_takes_no_files(
+    media_app: MediaApp, tmp_path: Path
+) -> None:
+    path = tmp_path / "notes.md"
+    path.write_text("# Ä\n", "utf-8")
+    async with SpaceClient(media_app("none")) as client:
+        done = await client.complete("Sum it up.", files=[path])
+        with pytest.raises(ValueError, match="'file' cannot be sent"):
+            await client.complete("Hi", files=[tmp_path / "missing.txt"])
+    async with SpaceClient(media_app("files")) as client:
+        taken = await client.complete("Sum it up.", files=[path])
+
+    assert done.text == "You said: notes.md:\n# Ä\n\nSum it up."
+    assert taken.text.splitlines()[-1].startswith("notes.md 5 ")
