@@ -45,7 +45,6 @@ from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.chat_model.reply import ChatReply
 from qwen_space.spaces import dump_spaces, first_space, identify
-from qwen_space.tokens.limits import get_limits
 from qwen_space.tools import ToolBinding, render
 
 __all__ = ["ChatQwenSpace"]
@@ -550,9 +549,8 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         return tokens.count_chat(chat, history=self.history, system=self.system_prompt)
 
     def _resolve_model_profile(self) -> ModelProfile:
-        name = self._name_model(self.model)
-        limits = get_limits(name, self.space, self._told_window)
-        return make_profile(name, limits, self._told_media)
+        limits = self._known_limits(self._told_window)
+        return make_profile(self._name_model(self.model), limits, self._told_media)
 
     def load_profile(self) -> ModelProfile:
         """Ask the app for its model, context window and media, and renew `profile` by the answer.

@@ -156,7 +156,7 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     def metadata(self) -> LLMMetadata:
         """The model's abilities, as far as they are known without asking the Space."""
         name, window = self._name_model(self.model), self.context_window or self._told_window
-        limits = get_limits(name, self.space, window)
+        limits = self._known_limits(window)
         context, output = _UNKNOWN if limits is None else (limits.context_window, limits.max_output)
         return LLMMetadata(
             context_window=context,

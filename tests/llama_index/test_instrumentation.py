@@ -230,8 +230,9 @@ async def test_an_error_passes_unchanged(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_sampling_parameter_the_app_cannot_take_is_warned_of(
-    ask: Any, llm: QwenSpace, endpoint: str
+    ask: Any, space: Any, endpoint: str
 ) -> None:
+    llm = QwenSpace(space=space.url, endpoint="model_chat_1")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         await ask(llm, endpoint, temperature=0.1)

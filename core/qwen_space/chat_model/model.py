@@ -55,7 +55,7 @@ from qwen_space.config import (
 from qwen_space.errors import ModelNotOfferedError
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
-from qwen_space.tokens.limits import Limits, get_full_name
+from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message
 
 __all__ = ["SpaceChatModel"]
@@ -311,7 +311,19 @@ class SpaceChatModel(BaseModel):
         """The kinds of media that the app takes, as far as it was asked."""
         if (found := self._found) is None:
             return frozenset()
-        return frozenset(each.kind for each in _SAMPLES if found.takes_media(each))
+        functions = [each for each in (found, found.with_media) if each is not None]
+        return frozenset(
+            each.kind for each in _SAMPLES if any(one.takes_media(each) for one in functions)
+        )
+
+    def _known_limits(self, window: int | None) -> Limits | None:
+        """Return the limits of the model, or of the one that the app was found to run.
+
+        Args:
+            window: The context window, where it is known.
+        """
+        own = get_limits(self.model, self.space, window)
+        return own or get_limits(self._name_model(self.model), self.space, window)
 
     def _name_model(self, model: str) -> str:
         """Return a model's full name, by the app's own choice as far as it was asked."""
