@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit, urlunsplit
 
@@ -388,6 +388,7 @@ def space_id(space: str) -> str | None:
     return space if _SPACE_ID.fullmatch(space) else None
 
 
+@lru_cache(maxsize=256)  # each call of a chat model asks for it several times
 def space_url(space: str) -> str:
     """Return the address of a Space's app.
 

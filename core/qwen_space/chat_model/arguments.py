@@ -35,15 +35,16 @@ def build_config(model: Any) -> SpaceConfig:
     """Return the configuration that a chat model's fields describe.
 
     Args:
-        model: An object with the fields of `SpaceConfig` as attributes, `temperature`, `top_p`
-            and `max_tokens` beside them, and maybe `timeout`. `hf_token` may be pydantic's
-            `SecretStr`.
+        model: An object whose own attributes are the fields of `SpaceConfig`, with `temperature`,
+            `top_p` and `max_tokens` beside them, and maybe `timeout`. `hf_token` may be
+            pydantic's `SecretStr`.
 
     Raises:
         ValueError: A field cannot be right.
     """
+    given = vars(model)
     names = (field.name for field in fields(SpaceConfig) if field.name != "space")
-    values = {name: getattr(model, name) for name in names if hasattr(model, name)}
+    values = {name: given[name] for name in names if name in given}
     return make_config(
         model.space,
         **{

@@ -336,8 +336,10 @@ class SpaceChatModel(BaseModel):
     @property
     def _found(self) -> Endpoint | None:
         """The endpoint, once the app was asked; None for several Spaces, of which any answers."""
-        is_one = isinstance(self.space, str) and self._space is not None
-        return self._open_space().found if is_one else None
+        known = self._space
+        if known is None or not isinstance(self.space, str) or known.config.space != self.space:
+            return None
+        return known.found
 
     @property
     def _gives_tool_advice(self) -> bool:

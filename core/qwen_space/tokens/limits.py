@@ -7,6 +7,7 @@ its model less.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -116,6 +117,7 @@ def get_limits(
     )
 
 
+@functools.lru_cache(maxsize=256)  # each call of a chat model asks for it several times
 def _get_limits(model: str, space: str) -> Limits | None:
     if model.strip().lower() in _DEFAULT_NAMES:
         name = _DEFAULTS.get(urlsplit(space_url(space)).hostname or "")
