@@ -15,7 +15,8 @@ from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import make_chat, render_prompt
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.client_pool import ClientPool
-from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
+from qwen_space.client.cooldown import Cooldowns
+from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
 from qwen_space.errors import (
     ProtocolError,

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import make_chat, render_prompt
 from qwen_space.chat.stop import StopScanner
+from qwen_space.client.cooldown import Cooldowns
 from qwen_space.client.deadline import Deadline
-from qwen_space.client.fallback import Cooldowns, Member, stream_with_fallback
+from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
 from qwen_space.client.login import Login

@@ -15,13 +15,9 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from qwen_space.chat.messages import Turn
+from qwen_space.client.cooldown import Cooldowns
 from qwen_space.config import CallOptions, SpaceConfig, Strategy, Timeouts
-from qwen_space.errors import (
-    ModelNotOfferedError,
-    NoSpaceAnsweredError,
-    QwenSpaceError,
-    SpaceTimeoutError,
-)
+from qwen_space.errors import NoSpaceAnsweredError, QwenSpaceError, SpaceTimeoutError
 from qwen_space.events import (
     Completed,
     Event,
@@ -34,16 +30,11 @@ from qwen_space.events import (
     ThinkingDelta,
 )
 
-__all__ = ["Cooldowns", "Member", "stream_with_fallback"]
+__all__ = ["Member", "stream_with_fallback"]
 
 logger = logging.getLogger("qwen_space.client")
 
-FIRST_COOLDOWN = 5.0  # seconds; each further failure in a row doubles it
-LONGEST_COOLDOWN = 300.0
 _CONTENT = (FileReceived, Rewritten, TextDelta, ThinkingDelta)  # handed out, it stays
-
-_DAY = 86_400.0  # no server has a Space rest for longer
-
 _QUEUE_SECONDS = 2.0  # for the lengths of the queues
 
 
@@ -62,62 +53,6 @@ class Member:
     queue_size: Callable[[], Awaitable[int | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Cooldown:
-    until: float  # by the clock
-    failures: int  # in a row
-
-
-class Cooldowns:
-    """Which of several Spaces is asked first, and which of them rest after a failure.
-
-    It is shared by threads and loops without a lock, which a fork could leave locked: each change
-    is one assignment, and whatever order two of them come in is right. Pickled, nothing is known.
-
-    Args:
-        clock: Returns the time in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._first = 0
-        self._resting: dict[int, _Cooldown] = {}
-
-    def __reduce__(self) -> tuple[type[Cooldowns], tuple[()]]:
-        return Cooldowns, ()
-
-    def order(self, count: int) -> list[int]:
-        """Return the places of so many Spaces in the order in which to ask them.
-
-        The one that worked last comes first. One that rests is asked where no other answers.
-        """
-        first = self._first
-        return sorted(range(count), key=lambda place: (self.left(place), place != first, place))
-
-    def left(self, place: int) -> float:
-        """Return how many seconds a Space is still to rest."""
-        resting = self._resting.get(place)
-        return 0.0 if resting is None else max(resting.until - self._clock(), 0.0)
-
-    def succeed(self, place: int) -> None:
-        """Note that a Space answers; it is kept if the one that was asked first rests."""
-        self._resting.pop(place, None)
-        if self.left(self._first):
-            self._first = place
-
-    def fail(self, place: int, error: Exception) -> None:
-        """Let a Space rest, as long as it wants or longer with each failure in a row."""
-        if isinstance(error, (ModelNotOfferedError, ValueError)):
-            return  # it works, for calls that want something else
-        last = self._resting.get(place)
-        failures = 1 if last is None else last.failures + 1
-        seconds = min(FIRST_COOLDOWN * 2.0 ** min(failures - 1, 10), LONGEST_COOLDOWN)
-        wanted: float | None = getattr(error, "retry_after", None)
-        if wanted is not None:
-            seconds = min(max(wanted, 0.0), _DAY)
-        self._resting[place] = _Cooldown(self._clock() + seconds, failures)
-
-
 def stream_with_fallback(
     members: Sequence[Member],
     cooldowns: Cooldowns,
@@ -133,7 +68,7 @@ def stream_with_fallback(
 
     Args:
         members: The Spaces.
-        cooldowns: Which of them to ask first.
+        cooldowns: Their cooldowns, and the one to ask first.
         chat: The turns to ask with.
         options: The options of the call.
         strategy: As of `SpaceConfig`.
@@ -195,7 +130,7 @@ class _Events(AsyncIterator[Event]):
 
     Args:
         members: The Spaces.
-        cooldowns: Is told which of them answer.
+        cooldowns: Learns of their failures and replies.
         order: The places of those to ask.
         stack: Has the stream of the Space that is being asked.
         ask: Asks the Space at a place, within time limits.
@@ -288,7 +223,8 @@ class _Events(AsyncIterator[Event]):
     def _tell(self) -> None:
         place, error = next(reversed(self._errors.items()))
         failed, asked = (self._members[each].config.space for each in (place, self._place))
-        notice = Notice(f"{failed} does not answer: {error} Asking {asked}.", "warning")
+        reason = str(error).rstrip(". ")
+        notice = Notice(f"{failed} does not answer: {reason}. Asking {asked}.", "warning")
         logger.warning("%s", notice.message, extra={"space_event": notice})
         self._notices.append(notice)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from qwen_space import __version__
 from qwen_space.client.http_errors import parse_retry_after
 from qwen_space.client.hub import read_status
 from qwen_space.config import SpaceConfig, space_id
@@ -134,7 +135,12 @@ def _ask(query: Query) -> list[SpaceInfo]:
         raise ImportError(
             'To find Spaces needs huggingface_hub: pip install "qwen-space[find]".'
         ) from exc
-    api = HfApi(endpoint=query.hub.rstrip("/"), token=query.token)
+    api = HfApi(
+        endpoint=query.hub.rstrip("/"),
+        token=query.token,
+        library_name="qwen-space",
+        library_version=__version__,
+    )
     listed = api.list_spaces(
         search=query.words or None,
         filter="gradio",

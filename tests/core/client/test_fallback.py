@@ -30,13 +30,8 @@ from qwen_space import (
 )
 from qwen_space.chat.messages import Turn
 from qwen_space.client import wakeup
-from qwen_space.client.fallback import (
-    FIRST_COOLDOWN,
-    LONGEST_COOLDOWN,
-    Cooldowns,
-    Member,
-    stream_with_fallback,
-)
+from qwen_space.client.cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, Cooldowns
+from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.events import EventStream, last
 from qwen_space.spaces import make_config
 from tests.hub_front import Answer, HubFront, told
@@ -157,6 +152,19 @@ async def test_the_one_that_answered_is_kept_when_another_is_rested() -> None:
     assert (await spaces.ask()).space == "http://127.0.0.1:2"
     assert (await spaces.ask()).space == "http://127.0.0.1:1"
     assert spaces.asked == [1, 0]
+
+
+def test_the_one_that_answered_is_kept_though_it_took_longer_than_the_others_rest() -> None:
+    clock = Clock()
+    cooldowns = Cooldowns(clock)
+    cooldowns.fail(0, full())
+    clock.now += 1_000
+    cooldowns.succeed(1)
+
+    assert cooldowns.order(2) == [1, 0]
+    cooldowns.fail(1, full())
+    cooldowns.succeed(0)
+    assert cooldowns.order(2) == [0, 1]
 
 
 async def test_each_failure_in_a_row_doubles_the_cooldown_up_to_a_limit() -> None:
