@@ -5,23 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from huggingface_hub import close_session
 
-from qwen_space import Space
-from qwen_space.api import ApiOptions
 from qwen_space.cli import demo
 from qwen_space.cli.main import _parser
-from tests.api_server import serving
-from tests.background import entered
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
-from tests.hub_list import HubList, Listed
-from tests.media_app import PNG, MediaApp
+from tests.docs.stage import Stage
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,10 +38,6 @@ COMMANDS = [
     for block in BASH.findall(page.read_text("utf-8"))
     for line in re.findall(r"qwen-space [a-z][^|>)`&\n]*", block.replace("\\\n", ""))
 ]
-# The Spaces that examples name, all of which are the local one here.
-NAMED = re.compile(r"http://127\.0\.0\.1:7860|(?<=\")Qwen/Qwen2\.5[\w.-]*(?=\")")
-API = "http://127.0.0.1:8000"
-DOG = 'url="https://example.org/dog.png"'  # which the app would fetch from the internet
 
 
 def names_of(path: Path) -> dict[str, Any]:
@@ -77,21 +66,6 @@ def _settings(llama_index_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Settings, "_llm", None)
 
 
-@pytest.fixture(scope="module")
-def api(_running_space: ScriptedSpace) -> Iterator[str]:
-    """The address of `qwen-space api`."""
-    with serving(Space(_running_space.url), ApiOptions()) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[str]:
-    """The address of a hub with two Spaces."""
-    with entered(HubList([Listed("a/qwen2.5-chat"), Listed("b/qwen2.5")])) as listing:
-        yield listing.url
-    close_session()  # of the hub's own client, which it keeps
-
-
 @pytest.mark.filterwarnings(
     # As in the agents' own tests.
     "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
@@ -101,22 +75,19 @@ def hub() -> Iterator[str]:
 def test_the_examples_of_a_page_run(
     path: Path,
     space: ScriptedSpace,
-    api: str,
-    hub: str,
-    media_app: MediaApp,
+    stage: Stage,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     pytestconfig: pytest.Config,
 ) -> None:
     text = path.read_text("utf-8")
     space.engine.reply = REPLIES.get(path.name, reply)
-    monkeypatch.setenv("QWEN_SPACE_URL", space.url)
-    monkeypatch.setenv("HF_ENDPOINT", hub)
+    for name, value in stage.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
+    stage.prepare(tmp_path)
     here = tmp_path / path.name
-    url = media_app("files") if path.name == "files.md" else space.url
-    here.write_text(NAMED.sub(url, text).replace(API, api).replace(DOG, f"data={PNG!r}"), "utf-8")
-    Path("cat.png").write_bytes(PNG)
+    here.write_text(stage.substitute(path.name, text), "utf-8")
 
     examples = Examples(here, names_of(path))
     examples.run()
