@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.extras, pytest.mark.timeout(600)]
 
-INSTALL = re.compile(r"pip install ((?:-q |\"?[\w.\-\[\],/>=]+\"? ?)+)")
+INSTALL = re.compile(r"pip install ((?:\"?[a-z][\w.\[\],>=<-]*\"? ?)+)")  # no options, no paths
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 RUN = """
 import json, sys
@@ -44,7 +44,7 @@ def read_requirements(text: str, wheel: Path) -> list[str]:
     named = [word for line in INSTALL.findall(text) for word in re.findall(r"[^\s\"`]+", line)]
     own = [re.search(r"qwen-space(?:\[(.*)\])?$", word) for word in named]
     extras = sorted({extra for found in own if found for extra in (found[1] or "").split(",")})
-    others = [word for word, found in zip(named, own, strict=True) if not found and word[0] != "-"]
+    others = [word for word, found in zip(named, own, strict=True) if not found]
     return [f"{wheel}[{','.join(filter(None, extras))}]", *others]
 
 

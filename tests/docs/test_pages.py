@@ -129,3 +129,13 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
             (page.parent / target).resolve().is_relative_to(ROOT / "docs") for target in local
         ]
         assert all(inside)
+
+
+def test_the_site_leads_to_every_page() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
+
+    listed = re.findall(r": ([\w/-]+\.md)$", navigation, re.MULTILINE)
+
+    assert sorted(listed) == sorted(
+        str(page.relative_to(ROOT / "docs").as_posix()) for page in PAGES if page.parent != ROOT
+    )
