@@ -20,8 +20,8 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
+from qwen_space.config.spaces import SpaceEntry
 from qwen_space.find import afind_spaces
-from qwen_space.spaces import SpaceEntry
 
 
 class Person(BaseModel):

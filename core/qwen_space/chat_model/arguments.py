@@ -13,7 +13,7 @@ from qwen_space.config import (
     has_password,
     is_tls_context,
 )
-from qwen_space.spaces import drop_entry_secrets, make_config, shared_token
+from qwen_space.config.spaces import drop_entry_secrets, make_config, shared_token
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

@@ -52,9 +52,9 @@ from qwen_space.config import (
     check_auth,
     default_space,
 )
+from qwen_space.config.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
 from qwen_space.errors import ModelNotOfferedError
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message
 

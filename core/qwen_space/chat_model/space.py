@@ -18,6 +18,7 @@ from qwen_space.chat_model.client_pool import ClientPool
 from qwen_space.client.cooldown import Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
+from qwen_space.config.spaces import SpaceLike, make_config
 from qwen_space.errors import (
     ProtocolError,
     QwenSpaceError,
@@ -26,7 +27,6 @@ from qwen_space.errors import (
     SpaceUnreachableError,
 )
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
-from qwen_space.spaces import SpaceLike, make_config
 
 if TYPE_CHECKING:
     from pathlib import Path

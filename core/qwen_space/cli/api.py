@@ -76,7 +76,7 @@ def _api(options: argparse.Namespace) -> None:
 
     from qwen_space.api import ApiOptions, create_app
     from qwen_space.chat_model.space import Space
-    from qwen_space.hosts import is_loopback
+    from qwen_space.config.hosts import is_loopback
 
     config = _config(options)
     token = options.token or os.environ.get("QWEN_SPACE_TOKEN")

@@ -27,8 +27,8 @@ from qwen_space.cli.space_options import (
     build_config,
 )
 from qwen_space.config import default_space, split_spaces
+from qwen_space.config.spaces import list_spaces
 from qwen_space.errors import QwenSpaceError
-from qwen_space.spaces import list_spaces
 
 if TYPE_CHECKING:
     from qwen_space.cli.inspection import Inspection

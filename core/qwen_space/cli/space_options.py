@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen_space.config import DEFAULT_SPACE, SpaceConfig, Timeouts, default_hub
-from qwen_space.spaces import SpaceLike, make_config, shared_token
+from qwen_space.config.spaces import SpaceLike, make_config, shared_token
 
 __all__ = [
     "SPACE_HELP",

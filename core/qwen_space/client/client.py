@@ -49,11 +49,11 @@ from qwen_space.config import (
     Timeouts,
     check_options,
 )
+from qwen_space.config.spaces import SpaceLike, make_config
 from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.requests import Join
-from qwen_space.spaces import SpaceLike, make_config
 from qwen_space.tokens.limiter import TokenLimiter
 
 if TYPE_CHECKING:

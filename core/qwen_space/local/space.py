@@ -13,7 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from qwen_space.hosts import is_loopback
+from qwen_space.config.hosts import is_loopback
 from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.errors import StartError, require
 from qwen_space.local.limits import Limits

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from qwen_space.config import DEFAULT_SPACE, space_url
-from qwen_space.spaces import SpaceLike, list_entries
+from qwen_space.config.spaces import SpaceLike, list_entries
 
 __all__ = ["Limits", "get_full_name", "get_limits"]
 

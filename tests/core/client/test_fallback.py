@@ -32,8 +32,8 @@ from qwen_space.chat.messages import Turn
 from qwen_space.client import wakeup
 from qwen_space.client.cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
+from qwen_space.config.spaces import make_config
 from qwen_space.events import EventStream, last
-from qwen_space.spaces import make_config
 from tests.hub_front import Answer, HubFront, told
 from tests.scripted_server import (
     CONFIG,

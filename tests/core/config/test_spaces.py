@@ -8,7 +8,7 @@ import pytest
 
 from qwen_space import Timeouts
 from qwen_space.config import default_space
-from qwen_space.spaces import (
+from qwen_space.config.spaces import (
     drop_entry_secrets,
     dump_spaces,
     first_space,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
+
+from qwen_space.config.addresses import DEFAULT_SPACE, HUB, has_password, is_web_address, space_url
+from qwen_space.config.call_options import History, check_headers
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -21,10 +23,6 @@ __all__ = [
     "DEFAULT_MAX_SIZE",
     "DEFAULT_MODEL",
     "DEFAULT_REASONING_TAGS",
-    "DEFAULT_SPACE",
-    "HUB",
-    "CallOptions",
-    "History",
     "InputRole",
     "Secret",
     "SpaceConfig",
@@ -32,31 +30,15 @@ __all__ = [
     "Strategy",
     "Timeouts",
     "check_auth",
-    "check_headers",
-    "check_options",
-    "default_hub",
-    "default_space",
-    "has_password",
-    "is_hugging_face",
     "is_tls_context",
-    "space_id",
-    "space_url",
-    "split_spaces",
-    "token_for",
 ]
 
-DEFAULT_SPACE = "Qwen/Qwen2.5"
 DEFAULT_MODEL = "qwen-2.5"
 DEFAULT_REASONING_TAGS = ("<think>", "</think>")
 DEFAULT_MAX_QUEUE = 10_000
 DEFAULT_MAX_SIZE = 64 * 2**20  # Gradio sends the whole conversation in one message
 DEFAULT_MAX_FILES = 20
 DEFAULT_MAX_FILE_SIZE = 512 * 2**20
-HUB = "https://huggingface.co"
-
-# The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
-History = Literal["auto", "split", "native"]
-"""How earlier turns reach an app."""
 
 Strategy = Literal["sticky", "least_queue"]
 """Which of several Spaces is asked first."""
@@ -75,17 +57,6 @@ InputRole = Literal[
     "file",
 ]
 """The use of an app's input in a chat."""
-
-_SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
-_HUB_PAGE = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)",
-    re.IGNORECASE,
-)
-_HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
-_BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
-_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
 
 
 class Secret(str):
@@ -272,12 +243,12 @@ class SpaceConfig:
             object.__setattr__(self, "reasoning_tags", _checked_tags(self.reasoning_tags))
         if not self.model:
             raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
-        if self.proxy is not None and not _is_web_address(self.proxy):
+        if self.proxy is not None and not is_web_address(self.proxy):
             raise ValueError(  # without its value, which may hold a password
                 "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
                 "SpaceClient a session whose connector speaks SOCKS."
             )
-        if not _is_web_address(self.hub) or urlsplit(self.hub).username:
+        if not is_web_address(self.hub) or urlsplit(self.hub).username:
             raise ValueError(f"hub must be a URL such as {HUB!r} (HF_ENDPOINT, if that is set).")
 
     def __reduce__(self) -> tuple[Any, tuple[()]]:
@@ -322,20 +293,6 @@ def _check_roles(roles: Mapping[Any, str | None]) -> None:
         raise ValueError(f"roles={dict(roles)!r:.200}: a role can be of one input only.")
 
 
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - it raises where there is no such port
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
-
-
-def has_password(url: str | None) -> bool:
-    """Whether a URL, such as a proxy's, has a password in it."""
-    return url is not None and urlsplit(url).password is not None
-
-
 def _checked_token(token: str | None) -> str | None:
     """Return a token without the white space around it; None for an empty one."""
     token = (token or "").strip()
@@ -372,164 +329,3 @@ def _checked_tags(tags: Sequence[str]) -> tuple[str, str]:
     if not opening.strip() or not closing.strip():
         raise ValueError(f"reasoning_tags={tags!r:.200}: a tag is empty.")
     return opening, closing
-
-
-def is_hugging_face(url: str) -> bool:
-    """Whether an address is one that a Hugging Face token may go to without being asked."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(".hf.space")
-
-
-def space_id(space: str) -> str | None:
-    """Return the `owner/name` that is given, as it stands or in the address of its page."""
-    space = space.strip()
-    if page := _HUB_PAGE.match(space):
-        space = page[1]
-    return space if _SPACE_ID.fullmatch(space) else None
-
-
-@lru_cache(maxsize=256)  # each call of a chat model asks for it several times
-def space_url(space: str) -> str:
-    """Return the address of a Space's app.
-
-    A Space's host is its id in lower case with each character that a host name cannot have
-    as a hyphen, which the Hugging Face client also assumes.
-
-    Raises:
-        ValueError: It is neither an `owner/name` id nor the address of an app.
-    """
-    space = space.strip()
-    if _USER.match(space):
-        raise ValueError(  # without its value
-            "space must not hold a user or a password, which would show up in logs. For the login "
-            "of the app itself, give auth=(user, password); for that of a server in front of it, "
-            'headers={"Authorization": "Basic ..."}.'
-        )
-    if name := space_id(space):
-        return f"https://{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.hf.space"
-    address = _with_scheme(space)
-    if not _is_web_address(address) or urlsplit(address).hostname in _HUB_HOSTS:
-        raise ValueError(
-            f"space={space!r} is neither a Space's id such as {DEFAULT_SPACE!r} "
-            "nor the address of an app such as 'http://127.0.0.1:7860'."
-        )
-    parts = urlsplit(address)
-    # Hugging Face answers http with a redirect; a token is not to travel in the open before that.
-    scheme = "https" if parts.netloc.lower().endswith(".hf.space") else parts.scheme
-    return urlunsplit((scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
-
-
-def _with_scheme(address: str) -> str:
-    """Return an address with its scheme, for those that are given without one.
-
-    A server on a port of its own speaks http, as Gradio does; a name alone stands for a site.
-    """
-    if (bare := _BARE.fullmatch(address)) is None:
-        return address
-    host, port = bare[1].lower(), bare[2]
-    is_numeric = host.startswith("[") or host.replace(".", "").isdigit()
-    if port is None and host != "localhost" and "." not in host and not is_numeric:
-        return address  # a word, or a path
-    is_open = host == "localhost" or is_numeric or port not in {None, "443"}
-    return f"{'http' if is_open else 'https'}://{address}"
-
-
-# The options of one call
-
-
-class CallOptions(TypedDict, total=False):
-    """The options of one call, on top of the client's own.
-
-    Attributes:
-        model: In place of the client's model.
-        stop: Texts, or one, before the first of which the reply ends.
-        inputs: Values for further inputs of the app, by parameter name or label.
-        sampling: `temperature`, `top_p` and `max_tokens`, on top of the client's.
-        headers: Headers of this call's requests to the Space, on top of the client's, such as the
-            `X-IP-Token` of the visitor for whom it asks.
-        history: In place of the client's history.
-    """
-
-    model: str | None
-    stop: str | Sequence[str]
-    inputs: Mapping[str, Any] | None
-    sampling: Mapping[str, float] | None
-    headers: Mapping[str, str] | None
-    history: History | None
-
-
-def check_options(options: Mapping[str, Any]) -> None:
-    """Refuse options that a call cannot have.
-
-    Raises:
-        ValueError: An option is of another type.
-    """
-    stop, model = options.get("stop"), options.get("model")
-    if stop is not None and not _are_texts(stop):
-        raise ValueError(f"stop={stop!r:.200} is neither a text nor a list of texts.")
-    if model is not None and not isinstance(model, str):
-        raise ValueError(f"model={model!r:.200} is no text: give a model's name, or None.")
-    for name in ("inputs", "sampling"):
-        value = options.get(name)
-        if value is not None and not isinstance(value, Mapping):
-            raise ValueError(f"{name}={value!r:.200} is no mapping: give a value for each name.")
-    for name, value in (options.get("sampling") or {}).items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ValueError(f"{name}={value!r:.200} is no number.")
-    check_headers(options.get("headers") or {})
-    if (history := options.get("history")) is not None and history not in get_args(History):
-        raise ValueError(f'history={history!r:.200}: "auto", "split" or "native".')
-
-
-def check_headers(headers: Any) -> None:
-    """Refuse headers that cannot be sent. Their values, which may be secret, are not shown.
-
-    Raises:
-        ValueError: They are no mapping of texts to texts, or one holds a line break.
-    """
-    if not isinstance(headers, Mapping):
-        raise ValueError("headers must be a mapping of texts to texts.")
-    for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"headers: {name!r:.200} is no name of a header.")
-        if not isinstance(value, str) or _CONTROL.search(value):
-            raise ValueError(f"headers: the value of {name!r} is no text in one line.")
-
-
-def _are_texts(value: Any) -> bool:
-    is_list = isinstance(value, Collection) and not isinstance(value, Mapping)
-    return is_list and all(isinstance(each, str) for each in value)
-
-
-# Defaults from the environment, which only the adapters and the command line read
-
-
-def default_space() -> str | list[str]:
-    """Return the Space that `QWEN_SPACE_URL` names, or the public one; several as a list."""
-    return split_spaces(os.environ.get("QWEN_SPACE_URL") or "") or DEFAULT_SPACE
-
-
-def split_spaces(given: str) -> str | list[str]:
-    """Return Spaces that commas separate, as a list; one alone as a text."""
-    names = [name for name in map(str.strip, given.split(",")) if name]
-    return names if len(names) > 1 else "".join(names)
-
-
-def default_hub() -> str:
-    """Return the address of the Hugging Face hub: `HF_ENDPOINT`, as its own client reads it."""
-    return os.environ.get("HF_ENDPOINT") or HUB
-
-
-def token_for(url: str, given: str | None) -> str | None:
-    """Return the token to send to a Space, or None.
-
-    A token that was given goes to whatever Space it was given with. The one in `HF_TOKEN` was
-    put there for Hugging Face, so no other host gets it.
-
-    Args:
-        url: The Space's address.
-        given: The token that the caller gave; an empty one says that none is to be sent.
-    """
-    if given is not None:
-        return given or None
-    return (os.environ.get("HF_TOKEN") or None) if is_hugging_face(url) else None

@@ -1,0 +1,105 @@
+"""Addresses of Spaces: ids of the hub, and the URLs of apps."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit, urlunsplit
+
+__all__ = [
+    "DEFAULT_SPACE",
+    "HUB",
+    "has_password",
+    "is_hugging_face",
+    "is_web_address",
+    "space_id",
+    "space_url",
+]
+
+DEFAULT_SPACE = "Qwen/Qwen2.5"
+HUB = "https://huggingface.co"
+
+# The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
+_SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
+_HUB_PAGE = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)",
+    re.IGNORECASE,
+)
+_HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
+_BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
+_USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a text is an http or https address with a host."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it raises where there is no such port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def has_password(url: str | None) -> bool:
+    """Whether a URL, such as a proxy's, has a password in it."""
+    return url is not None and urlsplit(url).password is not None
+
+
+def is_hugging_face(url: str) -> bool:
+    """Whether an address is one that a Hugging Face token may go to without being asked."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" and (parts.hostname or "").endswith(".hf.space")
+
+
+def space_id(space: str) -> str | None:
+    """Return the `owner/name` that is given, as it stands or in the address of its page."""
+    space = space.strip()
+    if page := _HUB_PAGE.match(space):
+        space = page[1]
+    return space if _SPACE_ID.fullmatch(space) else None
+
+
+@lru_cache(maxsize=256)  # each call of a chat model asks for it several times
+def space_url(space: str) -> str:
+    """Return the address of a Space's app.
+
+    A Space's host is its id in lower case with each character that a host name cannot have
+    as a hyphen, which the Hugging Face client also assumes.
+
+    Raises:
+        ValueError: It is neither an `owner/name` id nor the address of an app.
+    """
+    space = space.strip()
+    if _USER.match(space):
+        raise ValueError(  # without its value
+            "space must not hold a user or a password, which would show up in logs. For the login "
+            "of the app itself, give auth=(user, password); for that of a server in front of it, "
+            'headers={"Authorization": "Basic ..."}.'
+        )
+    if name := space_id(space):
+        return f"https://{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.hf.space"
+    address = _with_scheme(space)
+    if not is_web_address(address) or urlsplit(address).hostname in _HUB_HOSTS:
+        raise ValueError(
+            f"space={space!r} is neither a Space's id such as {DEFAULT_SPACE!r} "
+            "nor the address of an app such as 'http://127.0.0.1:7860'."
+        )
+    parts = urlsplit(address)
+    # Hugging Face answers http with a redirect; a token is not to travel in the open before that.
+    scheme = "https" if parts.netloc.lower().endswith(".hf.space") else parts.scheme
+    return urlunsplit((scheme, parts.netloc.lower(), parts.path.rstrip("/"), "", ""))
+
+
+def _with_scheme(address: str) -> str:
+    """Return an address with its scheme, for those that are given without one.
+
+    A server on a port of its own speaks http, as Gradio does; a name alone stands for a site.
+    """
+    if (bare := _BARE.fullmatch(address)) is None:
+        return address
+    host, port = bare[1].lower(), bare[2]
+    is_numeric = host.startswith("[") or host.replace(".", "").isdigit()
+    if port is None and host != "localhost" and "." not in host and not is_numeric:
+        return address  # a word, or a path
+    is_open = host == "localhost" or is_numeric or port not in {None, "443"}
+    return f"{'http' if is_open else 'https'}://{address}"
