@@ -10,6 +10,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
     {"component": "code", "value": "x = 1", ...}      a component in place of a text
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
+    {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
@@ -37,6 +38,11 @@ __all__ = ["Reply", "find_prompt", "find_reply"]
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content", "html")
 _THOUGHT_TEXTS = ("thinking", "reasoning", *_TEXTS)
+_ANSWERS = (
+    *("response", "answer", "reply", "generated_text", "completion"),
+    *("choices", "message", "output", "result", "data"),
+)
+_DEEPEST = 5  # objects within each other
 _ROW_KEYS = ("content", "text", "component")
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
@@ -145,7 +151,10 @@ def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
 
 def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
     """Yield the parts of the reply, files too, and None for each place that may have none."""
-    if not isinstance(value, list):
+    if isinstance(value, dict):
+        value, inner = _answer_within(value)
+        yield from _content(value, [*path, *inner])
+    elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
         if len(value[-1]) != 2:
@@ -153,6 +162,27 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
         yield from _content(value[-1][1], [*path, len(value) - 1, 1])
     elif value:
         yield from _messages(value, path)
+
+
+def _answer_within(value: Any) -> tuple[Any, list[Any]]:
+    """Return the answer in an object of an app's own, as gr.JSON shows it, and where it is.
+
+    The object itself where it has a text of a chat, or no answer by a name that is known.
+    """
+    path: list[Any] = []
+    found = value
+    while len(path) < _DEEPEST:
+        if isinstance(found, list) and found:
+            key: Any = 0
+        elif isinstance(found, dict) and found.keys().isdisjoint(_TEXTS):
+            key = next((each for each in _ANSWERS if each in found), None)
+        else:
+            break
+        if key is None:
+            break
+        found = found[key]
+        path.append(key)
+    return (found, path) if isinstance(found, (str, dict)) else (value, [])
 
 
 def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:

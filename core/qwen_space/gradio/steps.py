@@ -23,7 +23,15 @@ _UPLOADING = frozenset({"upload", "change"})
 _MOST_STEPS = 20  # that are run for one message
 
 _REPLIES = frozenset(
-    {*TEXTS, "markdown", "json", "modelscopemarkdown", "modelscopelegacymarkdown", "antdxbubble"}
+    {
+        *TEXTS,
+        "code",
+        "markdown",
+        "json",
+        "modelscopemarkdown",
+        "modelscopelegacymarkdown",
+        "antdxbubble",
+    }
 )
 
 PAGES = frozenset({"html", "headless"})

@@ -177,3 +177,25 @@ def test_the_path_leads_to_the_string_that_ends_the_reply(value: Any) -> None:
 def test_another_shape_is_a_protocol_error(value: Any) -> None:
     with pytest.raises(ProtocolError):
         find_reply(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "path"),
+    [
+        ({"response": "a", "usage": {"tokens": 1}}, "a", ["response"]),
+        ({"output": ["a", "b"]}, "a", ["output", 0]),
+        ({"choices": [{"message": {"content": "a"}}]}, "a", ["choices", 0, "message", "content"]),
+        ({"result": {"answer": "a"}}, "a", ["result", "answer"]),
+        ({"message": "error", "text": "a"}, "a", ["text"]),
+        ({"score": 1}, "", None),
+        ({"response": 1}, "", None),
+        ({"data": {"data": {"data": {"data": {"data": {"data": "a"}}}}}}, "", None),
+    ],
+)
+def test_an_object_of_an_app_s_own_has_its_answer_by_a_common_name(
+    value: Any, text: str, path: list[Any] | None
+) -> None:
+    reply = find_reply(value)
+
+    assert reply is not None
+    assert (reply.text, reply.path) == (text, path)

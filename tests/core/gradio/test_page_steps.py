@@ -245,6 +245,13 @@ def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared
     assert (endpoint.output, endpoint.shows_page) == (1, True)
 
 
+def test_code_is_a_reply() -> None:
+    parts = app(step("box", "page code"))
+    parts["components"].append({"id": "code", "type": "code", "props": {}})
+
+    assert find_endpoint(parts).output == 1
+
+
 def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() -> None:
     change = {"targets": [["other", "change"]]}
     chat = step("box chat saved", "chat")
