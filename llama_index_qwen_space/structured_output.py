@@ -23,7 +23,6 @@ from llama_index.core.prompts.base import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel
 
-from qwen_space.chat.structured import instruction
 from qwen_space.chat_model.closing_stream import ClosingStream
 from qwen_space.chat_model.extraction import MISSING, Extraction, PartialJSON
 from qwen_space.chat_model.schema import OutputSchema
@@ -87,10 +86,10 @@ class StructuredPrediction(LLM):
         if self._is_left_to_llama_index:
             predict = super().structured_predict
             return cast("Model", predict(output_cls, prompt, llm_kwargs, **prompt_args))
-        asked = self._extraction(output_cls, prompt, prompt_args)
+        asked = self._extraction(output_cls, prompt, prompt_args, llm_kwargs)
         found = None
         while found is None:
-            found = asked.result(self.chat(asked.messages, **_without_tools(llm_kwargs)))
+            found = asked.result(self.chat(asked.messages, **asked.arguments))
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -105,10 +104,10 @@ class StructuredPrediction(LLM):
         if self._is_left_to_llama_index:
             apredict = super().astructured_predict
             return cast("Model", await apredict(output_cls, prompt, llm_kwargs, **prompt_args))
-        asked = self._extraction(output_cls, prompt, prompt_args)
+        asked = self._extraction(output_cls, prompt, prompt_args, llm_kwargs)
         found = None
         while found is None:
-            found = asked.result(await self.achat(asked.messages, **_without_tools(llm_kwargs)))
+            found = asked.result(await self.achat(asked.messages, **asked.arguments))
         dispatcher.event(LLMStructuredPredictEndEvent(output=found))
         return found
 
@@ -124,10 +123,10 @@ class StructuredPrediction(LLM):
         Arguments and errors are those of `structured_predict`. A value that does not fit the
         class yet is an object with the same fields, some of them None; none comes without any.
         """
-        asked = self._extraction(output_cls, prompt, prompt_args)
+        asked = self._extraction(output_cls, prompt, prompt_args, llm_kwargs)
         found = None
         while found is None:
-            stream = self.stream_chat(asked.messages, **_without_tools(llm_kwargs))
+            stream = self.stream_chat(asked.messages, **asked.arguments)
             with contextlib.closing(stream) as chunks:
                 last = None
                 for last in chunks:
@@ -145,13 +144,13 @@ class StructuredPrediction(LLM):
         **prompt_args: Any,
     ) -> AsyncGenerator[Model | FlexibleModel, None]:
         """Do as `stream_structured_predict`."""
-        asked = self._extraction(output_cls, prompt, prompt_args)
+        asked = self._extraction(output_cls, prompt, prompt_args, llm_kwargs)
         opened: list[AsyncGenerator[ChatResponse, None]] = []
 
         async def objects() -> AsyncGenerator[Model | FlexibleModel, None]:
             found = None
             while found is None:
-                stream = await self.astream_chat(asked.messages, **_without_tools(llm_kwargs))
+                stream = await self.astream_chat(asked.messages, **asked.arguments)
                 opened[:] = [stream]
                 last = None
                 async for last in stream:
@@ -174,6 +173,7 @@ class StructuredPrediction(LLM):
         output_cls: type[Model],
         prompt: BasePromptTemplate,
         prompt_args: dict[str, Any],
+        llm_kwargs: dict[str, Any] | None,
     ) -> _Prediction[Model]:
         dispatcher.event(
             LLMStructuredPredictStartEvent(
@@ -181,7 +181,7 @@ class StructuredPrediction(LLM):
             )
         )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        return _Prediction(output_cls, messages)
+        return _Prediction(output_cls, messages, llm_kwargs)
 
 
 class _Prediction(Generic[Model]):
@@ -190,19 +190,32 @@ class _Prediction(Generic[Model]):
     Args:
         output_cls: The class.
         messages: The messages that ask for it.
+        llm_kwargs: Keyword arguments for the chat.
 
     Attributes:
         messages: The messages to ask with now.
+        arguments: The keyword arguments of the chat, with the format of the reply.
     """
 
-    def __init__(self, output_cls: type[Model], messages: Sequence[ChatMessage]) -> None:
+    def __init__(
+        self,
+        output_cls: type[Model],
+        messages: Sequence[ChatMessage],
+        llm_kwargs: Mapping[str, Any] | None,
+    ) -> None:
         self._output_cls = output_cls
         self._fields = list(output_cls.model_fields)
         self._flexible = create_flexible_model(output_cls)
         self._schema = OutputSchema(output_cls)
-        self._extraction: Extraction[Model] = Extraction(self._load)
+        self._extraction: Extraction[Model] = Extraction(self._schema.load)
         self._partial = PartialJSON()
-        self.messages = _instructed(messages, instruction(self._schema.json_schema))
+        self.messages = list(messages)
+        wanted = {"name": output_cls.__name__, "schema": self._schema.json_schema}
+        self.arguments = {
+            **_without_tools(llm_kwargs),
+            "response_format": {"type": "json_schema", "json_schema": wanted},
+            "reask": False,  # this asks once more itself, with what its own check finds
+        }
 
     def result(self, response: ChatResponse | None) -> Model | None:
         """Return the object in a whole reply; None where the model is to be asked once more.
@@ -223,13 +236,6 @@ class _Prediction(Generic[Model]):
             raise StructuredOutputError(self._output_cls.__name__, reply, reason)
         return self._extraction.value
 
-    def _load(self, value: Any) -> Model:
-        found: Model = self._schema.load(value)
-        if isinstance(value, dict) and value and self._fields and not found.model_fields_set:
-            # The schema for an object, where all fields have defaults.
-            raise ValueError(f"It has none of the fields: {', '.join(self._fields)}")
-        return found
-
     def partial(self, chunk: ChatResponse) -> Model | FlexibleModel | None:
         """Return the object as far as it can be read from the start of a reply.
 
@@ -244,7 +250,8 @@ class _Prediction(Generic[Model]):
 
     def _as_far_as_it_fits(self, value: Any) -> Model | FlexibleModel | None:
         with contextlib.suppress(ValueError):
-            return self._load(value)
+            found: Model = self._schema.load(value)
+            return found
         if isinstance(value, dict) and any(map(value.get, self._fields)):
             return self._flexible.model_validate(value)
         return None
@@ -257,14 +264,3 @@ def _without_tools(llm_kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _text_of(response: ChatResponse | None) -> str:
     return "" if response is None else response.message.content or ""
-
-
-def _instructed(messages: Sequence[ChatMessage], words: str) -> list[ChatMessage]:
-    """Return messages with an instruction at the end of the last that a user says."""
-    chat = list(messages)
-    for place in range(len(chat) - 1, -1, -1):
-        if chat[place].role == MessageRole.USER:
-            told = chat[place].model_copy(deep=True)
-            told.blocks = [*told.blocks, *ChatMessage(f"\n{words}").blocks]
-            return [*chat[:place], told, *chat[place + 1 :]]
-    return [*chat, ChatMessage(words)]

@@ -180,6 +180,27 @@ async def test_a_reply_that_stays_wrong_is_an_error_with_the_reply(
     assert len(space.joins) == 8
 
 
+class Wish(BaseModel):
+    """A wish."""
+
+    song: str | None = None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_object_is_blank_where_all_has_a_default(
+    space: ScriptedSpace, model: ChatQwenSpace, method: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    replies = ({"title": "Help!"}, {"song": "Help!"})
+    space.engine.reply = by_turns(
+        *(written(each, method).replace("Person", "Wish") for each in replies)
+    )
+
+    found = model.with_structured_output(Wish, method=method).invoke("Which?")
+
+    assert found == Wish(song="Help!")
+    assert caplog.records == []  # the second reply is right
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_asking_again_can_be_switched_off(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any

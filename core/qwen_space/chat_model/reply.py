@@ -387,7 +387,7 @@ class ReplyReader:
         return replace(reply, changed=self._out.changed(reply))
 
     def _problem(self, parsed: ParsedReply, completed: Completed, wrong: str) -> str:
-        if wrong:
+        if wrong and self._checks_format:
             return f"The reply is not the JSON that was asked for: {wrong}."
         if parsed.invalid and not parsed.calls:
             return f"The model's function call is not valid: {parsed.invalid[0].reason}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class OutputSchema:
 
     def __init__(self, schema: Any = None) -> None:
         self._schema = schema
-        self.is_class = hasattr(schema, "model_validate") or _is_of_version_1(schema)
+        is_model = hasattr(schema, "model_validate") or _is_of_version_1(schema)
+        self.is_class = is_model or is_dataclass(schema)
         self.json_schema, self._load = _compile(schema)
 
     def __reduce__(self) -> tuple[type[OutputSchema], tuple[Any]]:
@@ -101,8 +103,19 @@ def _compile(schema: Any) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     from qwen_space.chat_model.typed_dicts import annotate
 
     adapter = TypeAdapter(annotate(schema))
-    # As JSON, where a date is a string and a tuple a list, however strict a class is.
-    return _describe(adapter), lambda value: adapter.validate_json(json.dumps(value))
+    return _describe(adapter), _loader(adapter, list(getattr(schema, "model_fields", ())))
+
+
+def _loader(adapter: TypeAdapter[Any], fields: list[str]) -> Callable[[Any], Any]:
+    def load(value: Any) -> Any:
+        # As JSON, where a date is a string and a tuple a list, however strict a class is.
+        found = adapter.validate_json(json.dumps(value))
+        if fields and isinstance(value, dict) and value and not found.model_fields_set:
+            # The schema for an object, where all fields have defaults.
+            raise ValueError(f"It has none of the fields: {', '.join(fields)}")
+        return found
+
+    return load
 
 
 def _describe(adapter: TypeAdapter[Any]) -> dict[str, Any]:

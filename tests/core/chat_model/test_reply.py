@@ -374,6 +374,14 @@ def test_what_stays_no_json_is_a_problem() -> None:
     )
 
 
+def test_the_caller_judges_json_where_nothing_is_asked_again() -> None:
+    reader = ReplyReader(CHAT, response_format=PERSON, reask=False)
+
+    events = read(reader, reply_events("Hm."))
+
+    assert (last(events).text, last(events).problem) == ("Hm.", "")
+
+
 def test_a_call_may_come_where_json_is_asked_for() -> None:
     events = read(ReplyReader(CHAT, AUTO, response_format=PERSON), reply_events(ADD, size=3))
 

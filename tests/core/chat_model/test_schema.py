@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 import pickle
 import typing
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic.v1
@@ -24,6 +25,11 @@ class Person(BaseModel):
 class OldPerson(pydantic.v1.BaseModel):
     name: str
     age: int
+
+
+@dataclass
+class Point:
+    x: int
 
 
 class Address(TypedDict):
@@ -49,6 +55,7 @@ RESIDENT_SCHEMA = OutputSchema(Resident).json_schema
         pytest.param(Person, ADA, Person(name="Ada", age=36), id="pydantic"),
         pytest.param(OldPerson, ADA, OldPerson(name="Ada", age=36), id="pydantic-1"),
         pytest.param(Resident, RESIDENT, RESIDENT, id="typed-dict"),
+        pytest.param(Point, {"x": 1}, Point(1), id="dataclass"),
         pytest.param(Person.model_json_schema(), ADA, ADA, id="json-schema"),
         pytest.param(None, {"a": 1}, {"a": 1}, id="any-object"),
     ],
@@ -138,6 +145,21 @@ def test_a_class_is_read_as_json_however_strict_it_is() -> None:
     assert found == Release(day=dt.date(1965, 8, 6), tracks=("Help!",))
 
 
+class Wish(BaseModel):
+    song: str | None = None
+    loud: bool = False
+
+
+def test_an_object_without_any_field_of_the_class_is_not_that_object() -> None:
+    schema = OutputSchema(Wish)
+
+    for value in ({"title": "Help!"}, Wish.model_json_schema()):
+        with pytest.raises(ValueError, match="It has none of the fields: song, loud"):
+            schema.load(value)
+    assert schema.load({}) == Wish()
+    assert schema.load({"loud": True, "x": 1}) == Wish(loud=True)
+
+
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
@@ -166,8 +188,9 @@ def test_nothing_is_fetched_that_a_schema_refers_to() -> None:
 
 
 def test_only_a_class_is_shown_once_it_is_valid() -> None:
-    with pytest.raises(ValueError, match="age"):
-        OutputSchema(Person).load_partial({"name": "A"})
+    for schema, missing in ((Person, "age"), (Point, "x")):
+        with pytest.raises(ValueError, match=missing):
+            OutputSchema(schema).load_partial({"name": "A"})
 
     assert OutputSchema(Resident).load_partial({"name": "A"}) == {"name": "A"}
 
