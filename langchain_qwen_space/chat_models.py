@@ -202,7 +202,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         `finish_reason` is "stop", "stop_sequence", "length", "tool_calls", or "error" where a call
         is invalid, whose reasons are `tool_call_errors`. `asked_again` is there if the model had to
         be asked twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in
-        streams, if the app changed what had been streamed already, which chunks cannot take back.
+        streams, if the app changed text that was streamed already, as chunks cannot take it back.
         Of several Spaces, `space` is the one that answered, and `fallbacks` has the `space` and
         the `reason` of each that did not.
 

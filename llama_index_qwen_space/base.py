@@ -113,15 +113,15 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     context_window: int | None = Field(
         default=None,
         gt=0,
-        description="How many tokens prompt and reply may have together. By default what the "
-        "model has, and 32768 for an unknown one.",
+        description="How many tokens prompt and reply may have together. By default the "
+        "model's own window, or the one that the app has told, and 32768 for an unknown model.",
     )
     num_output: int | None = Field(
         default=None,
         gt=0,
         description="How many tokens of it prompts leave for the reply. By default max_tokens, "
-        "or what the model writes at most, and 1024 for an unknown one, but no more than a "
-        "quarter of the context window.",
+        "or the model's longest reply, and 1024 for an unknown one, but no more than a quarter "
+        "of the context window.",
     )
     is_function_calling_model: bool = Field(
         default=True,

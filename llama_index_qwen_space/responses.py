@@ -206,7 +206,7 @@ def _file_block(file: ReplyFile) -> ContentBlock:
 
 
 def completion_response(piece: Piece) -> CompletionResponse:
-    """Return a piece as the response of a completion, which is a text and what is beside it."""
+    """Return a piece as the response of a completion, which is a text with facts beside it."""
     beside: dict[str, Any] = _thinking_delta(piece)
     if piece.thinking:
         beside["thinking"] = piece.thinking

