@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 
 __all__ = ["begin", "run"]
 
@@ -23,13 +24,16 @@ def pieces(space=space):
 """
 
 
-def run(url: str, program: str, *flags: str) -> subprocess.CompletedProcess[str]:
+def run(
+    url: str, program: str, *flags: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a program with all warnings as errors, and return what became of it.
 
     What goes wrong where nobody can be told, as in `__del__`, Python writes to stderr.
     """
     return subprocess.run(
         _command(url, program, *flags),
+        env=env,
         capture_output=True,
         text=True,
         timeout=100,
