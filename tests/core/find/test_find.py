@@ -209,16 +209,16 @@ async def test_a_rate_limit_that_lasts_is_an_error_in_time() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (web.json_response({"error": "Invalid token"}, status=401), AuthenticationError),
-        (web.json_response({"error": "?"}, status=400), SpaceStatusError),
-        (web.Response(text="<html>", status=404), SpaceStatusError),
-        (web.Response(text="<html>"), ProtocolError),
+        ({"text": '{"error": "Invalid token"}', "status": 401}, AuthenticationError),
+        ({"text": '{"error": "?"}', "status": 400}, SpaceStatusError),
+        ({"text": "<html>", "status": 404}, SpaceStatusError),
+        ({"text": "<html>"}, ProtocolError),
     ],
 )
 async def test_a_refusal_of_the_hub_is_an_error_of_the_tree(
-    answer: web.Response, error: type[QwenSpaceError]
+    answer: dict[str, Any], error: type[QwenSpaceError]
 ) -> None:
-    async with HubList(refusals=[answer] * 9) as hub:
+    async with HubList(refusals=[web.Response(**answer)]) as hub:
         with pytest.raises(error):
             await afind_spaces(hub=hub.url)
 
