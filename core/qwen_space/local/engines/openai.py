@@ -51,6 +51,8 @@ class OpenAIEngine:
         slots: How many replies run at once.
         models: The names of the models to choose from; known after `start`.
         takes: The kinds of media that the model takes; known after `start`.
+        context: How many tokens the model takes, where the server's list tells; known after
+            `start`.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class OpenAIEngine:
         self._name = name
         self._takes = takes
         self.takes = frozenset(takes or ())
+        self.context: int | None = None
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -109,6 +112,7 @@ class OpenAIEngine:
             self.models, self._model = listed, listed[0]
         elif listed and self._model not in listed:
             self._warn_of_model(listed)
+        self.context = next((_window(each) for each in found.data if each.id == self._model), None)
         if self._takes is None and (tells or _SEES.search(self._model or "")):
             self.takes = frozenset({"image"})
 
@@ -233,6 +237,17 @@ _SEES = re.compile(
     r"(?<![a-z])vl(?![a-z])|qvq|vision|llava|pixtral|minicpm-?v|internvl|moondream|omni",
     re.IGNORECASE,
 )
+
+
+# The names of a model's window in the lists of vLLM, of OpenRouter and others, and of Groq.
+_WINDOWS = ("max_model_len", "context_length", "context_window")
+
+
+def _window(listed: Any) -> int | None:
+    """Return how many tokens a listed model takes; None where the list does not tell."""
+    extra = getattr(listed, "model_extra", None) or {}
+    told = (extra.get(name) for name in _WINDOWS)
+    return next((each for each in told if isinstance(each, int) and each > 0), None)
 
 
 def _tells_of_pictures(listed: Any) -> bool:

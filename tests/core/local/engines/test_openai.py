@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import traceback
 from collections.abc import AsyncIterator
@@ -38,9 +39,12 @@ class Server:
     pieces: list[Any] = field(default_factory=lambda: ["Hel", None, "", "lo"])
     asked: list[Any] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)  # of the first model
 
     async def models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": "first"}, {"id": "second"}]})
+        return web.json_response(
+            {"object": "list", "data": [{"id": "first", **self.facts}, {"id": "second"}]}
+        )
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
@@ -336,8 +340,6 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
 
 
 async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
-    import asyncio
-
     engine = OpenAIEngine(server.url)
 
     await asyncio.to_thread(engine.start)
@@ -345,6 +347,27 @@ async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
     assert (engine.name, engine.models) == ("first", ("first", "second"))
     _ = [piece async for piece in engine.stream(MESSAGES)]
     assert server.asked[0]["model"] == "first"
+
+
+@pytest.mark.parametrize(
+    ("facts", "context"),
+    [
+        ({"max_model_len": 8192}, 8192),
+        ({"context_length": 4096}, 4096),
+        ({"context_window": 131_072}, 131_072),
+        ({"max_model_len": "long"}, None),
+        ({}, None),
+    ],
+)
+async def test_the_window_is_that_of_the_server_s_list(
+    server: Server, facts: dict[str, Any], context: int | None
+) -> None:
+    server.facts = facts
+    engine = OpenAIEngine(server.url)
+
+    await asyncio.to_thread(engine.start)
+
+    assert engine.context == context
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
