@@ -1,4 +1,4 @@
-"""OpenAI's JavaScript client over `qwen-space api`. It is installed from npm, once a run."""
+"""JavaScript clients over `qwen-space api`: OpenAI's and LangChain's, installed from npm."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ import pytest
 from qwen_space import Space
 from qwen_space.api import ApiOptions
 from tests.api_server import serving
+from tests.langchain.obedient import obedient
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
 pytestmark = pytest.mark.javascript
 
-SCRIPT = Path(__file__).with_name("client.mjs")
-Ask = Callable[[str], Any]
+PACKAGES = ["openai@>=5", "@langchain/openai@>=1", "@langchain/core@>=1", "zod@>=4"]
+Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the script, and the package beside it."""
+    """A folder with the scripts, and the packages beside them."""
     folder = tmp_path_factory.mktemp("javascript")
-    shutil.copy(SCRIPT, folder)
-    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", "openai@>=5"]
+    for script in Path(__file__).parent.glob("*.mjs"):
+        shutil.copy(script, folder)
+    npm = ["npm", "install", "--no-audit", "--no-fund", "--silent", *PACKAGES]
     subprocess.run(npm, cwd=folder, check=True, timeout=110)
     return folder
 
 
 @pytest.fixture
 def ask(folder: Path, space: ScriptedSpace) -> Iterator[Ask]:
-    """Ask in one of the script's ways."""
+    """Ask in one of a script's ways."""
     with serving(Space(space.url), ApiOptions(token="sk-1")) as url:
 
-        def run(way: str) -> Any:
+        def run(way: str, script: str = "client.mjs") -> Any:
             done = subprocess.run(
-                ["node", SCRIPT.name, way],
+                ["node", script, way],
                 cwd=folder,
                 env={**os.environ, "BASE_URL": f"{url}/v1"},
                 capture_output=True,
@@ -82,3 +84,11 @@ def test_leaving_a_stream_stops_the_job(ask: Ask, space: ScriptedSpace) -> None:
 def test_errors_and_models(ask: Ask) -> None:
     assert ask("error") == {"name": "NotFoundError", "status": 404, "code": "model_not_found"}
     assert "72B" in ask("models")["names"]
+
+
+def test_langchain_chats_calls_tools_and_gives_objects(ask: Ask, space: ScriptedSpace) -> None:
+    space.engine.reply = obedient("three")
+
+    assert ask("chat", "langchain.mjs") == ["Hello there.", "Hello there."]
+    assert ask("tool", "langchain.mjs") == "add"
+    assert ask("object", "langchain.mjs") == {"name": "a text"}
