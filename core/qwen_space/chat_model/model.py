@@ -41,6 +41,8 @@ from qwen_space.chat_model.call_arguments import CallArguments
 from qwen_space.chat_model.names import resolve_names
 from qwen_space.chat_model.space import Space
 from qwen_space.config import (
+    DEFAULT_MAX_FILE_SIZE,
+    DEFAULT_MAX_FILES,
     DEFAULT_MAX_QUEUE,
     DEFAULT_MAX_SIZE,
     DEFAULT_MODEL,
@@ -185,6 +187,14 @@ class SpaceChatModel(BaseModel):
         default=DEFAULT_MAX_SIZE,
         description="The most bytes of an answer or a message of the Space, and the most "
         "characters of a reply.",
+    )
+    max_files: int = Field(
+        default=DEFAULT_MAX_FILES,
+        description="The most pictures and files that a chat may have.",
+    )
+    max_file_size: int = Field(
+        default=DEFAULT_MAX_FILE_SIZE,
+        description="The most bytes of one of them, and of a file of a reply.",
     )
     max_queue: int = Field(
         default=DEFAULT_MAX_QUEUE,

@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import ssl
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from qwen_space import Timeouts
 from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.model import SpaceChatModel
 from qwen_space.chat_model.reply import ChatReply
+from qwen_space.config import SpaceConfig
 from qwen_space.tools import Message
 from tests.core.chat_model.scripted_session import ScriptedSession, reply_events
 
@@ -60,6 +62,13 @@ def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said
     assert TOKEN not in str(caught.value)
     assert "Value error" not in str(caught.value)  # pydantic's words, not ours
     assert type(caught.value) is ValueError
+
+
+def test_each_option_of_a_space_is_a_field() -> None:
+    # The token is each framework's own; the others are made of other fields, or of the environment.
+    made = {"hf_token", "sampling", "models", "fallbacks", "hub"}
+
+    assert {each.name for each in fields(SpaceConfig)} - set(SpaceChatModel.model_fields) == made
 
 
 def test_the_space_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
