@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from urllib.parse import SplitResult, urlsplit
 
-from qwen_space.cli.serve import add_engine_options
+from qwen_space.cli.serve import add_engine_options, check_engine
 
 __all__ = ["add_deploy"]
 
@@ -98,9 +98,9 @@ def add_deploy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _deploy(options: argparse.Namespace) -> None:
     engine = options.engine or ("endpoint" if options.base_url else "gguf")
+    check_engine(options)
     if engine in {"gguf", "zerogpu"}:
-        if options.base_url:
-            raise DeployError(f"--engine {engine} takes no --base-url.")
+        _refuse_unused(engine, options)
         base_url = None
     else:
         base_url = _base_url(engine, options.base_url)
@@ -114,6 +114,26 @@ def _deploy(options: argparse.Namespace) -> None:
         folder.copy(Path(model).expanduser())
         folder.write(".gitattributes", "*.gguf filter=lfs diff=lfs merge=lfs -text\n")
     print(f"{options.folder} has a Space. Its README.md says how to push it and how to run it.")
+
+
+def _refuse_unused(engine: str, options: argparse.Namespace) -> None:
+    """Raise an error for an option that would have no effect in the folder.
+
+    Raises:
+        DeployError: There is one.
+    """
+    given = {
+        "--base-url": options.base_url,
+        "--ocr": engine == "zerogpu" and options.ocr,
+        "--parallel": engine == "zerogpu" and options.slots,
+        "--threads": engine == "zerogpu" and options.threads,
+        "--gpu-layers": engine == "zerogpu" and options.gpu_layers,
+        "--no-prompt-cache": engine == "zerogpu" and not options.prompt_cache,
+        "--small": engine == "zerogpu" and options.small,
+    }
+    for name, value in given.items():
+        if value:
+            raise DeployError(f"--engine {engine} takes no {name}.")
 
 
 class _Folder:
@@ -167,7 +187,10 @@ def _files(
         yield "Dockerfile", _fill("Dockerfile")
         yield ".dockerignore", _fill("dockerignore")
         yield "compose.yaml", _compose(engine, model, options.context)
-    yield "requirements.txt", "".join(f"{line}\n" for line in _requirements(engine))
+    yield (
+        "requirements.txt",
+        "".join(f"{line}\n" for line in _requirements(engine, ocr=options.ocr)),
+    )
     yield "README.md", _readme(engine, model, options)
 
 
@@ -197,38 +220,42 @@ def _readme(engine: str, model: str | None, options: argparse.Namespace) -> str:
 def _serve_options(
     engine: str, model: str | None, base_url: str | None, options: argparse.Namespace
 ) -> tuple[str, list[str]]:
-    """Return the lines of app.py about the model, and the expressions of its options."""
-    more = {
+    """Return the lines of app.py about the model, and those of its options."""
+    values = {
         "--max-tokens": options.max_tokens,
         "--temperature": options.temperature,
         "--parallel": options.slots,
+        "--takes": options.takes and ",".join(sorted(options.takes)),
     }
     if base_url is not None:
         lines = (
             "# The server of the model; its key is the secret OPENAI_API_KEY.\n"
             f'base_url = os.environ.get("QWEN_SPACE_BASE_URL") or {json.dumps(base_url)}\n'
         )
-        named = [json.dumps("--base-url"), "base_url"]
-        named += [json.dumps("--model"), json.dumps(model)] if model else []
+        named = ['"--base-url", base_url']
+        named += [f'"--model", {json.dumps(model)}'] if model else []
     else:
-        more |= {
+        values |= {
             "--context": options.context,
             "--threads": options.threads,
             "--gpu-layers": options.gpu_layers,
         }
-        lines = f"model = {json.dumps(model)}\n"
+        lines = f"model = {json.dumps(model)}\n" if model else ""
         if model and _is_file(model):
             name = json.dumps(Path(model).name)
             lines = f"model = os.path.join(os.path.dirname(os.path.abspath(__file__)), {name})\n"
-        named = [json.dumps("--model"), "model"] if model else [json.dumps("--small")]
-        lines = lines if model else ""
-    given = [part for name, value in more.items() if value is not None for part in (name, value)]
-    return lines, [*named, *(json.dumps(str(part)) for part in given)]
+        named = ['"--model", model'] if model else ['"--small"']
+    flags = {"--ocr": options.ocr, "--no-prompt-cache": not options.prompt_cache}
+    given = {name: str(value) for name, value in values.items() if value is not None}
+    return lines, [
+        *named,
+        *(f"{json.dumps(name)}, {json.dumps(value)}" for name, value in given.items()),
+        *(json.dumps(name) for name, is_set in flags.items() if is_set),
+    ]
 
 
-def _as_list(expressions: list[str]) -> str:
-    pairs = [", ".join(expressions[at : at + 2]) for at in range(0, len(expressions), 2)]
-    return "[\n" + "".join(f"    {pair},\n" for pair in pairs) + "]"
+def _as_list(lines: list[str]) -> str:
+    return "[\n" + "".join(f"    {line},\n" for line in lines) + "]"
 
 
 def _sampling(options: argparse.Namespace) -> dict[str, str]:
@@ -245,11 +272,12 @@ def _compose(engine: str, model: str | None, context: int) -> str:
     )
 
 
-def _requirements(engine: str) -> Iterator[str]:
+def _requirements(engine: str, *, ocr: bool) -> Iterator[str]:
     """Yield the package's own requirements for an engine, with the version of Gradio here."""
     from packaging.requirements import Requirement
 
-    extras = {"local", "transformers"} if engine == "zerogpu" else {"local"}
+    extras = {"local"} | ({"transformers"} if engine == "zerogpu" else set())
+    extras |= {"ocr"} if ocr else set()
     unused = set() if engine == "gguf" else {"xllamacpp"}
     for line in metadata.requires("qwen-space") or ():
         requirement = Requirement(line)

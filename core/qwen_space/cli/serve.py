@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from qwen_space.local import LocalSpace
 
-__all__ = ["add_engine_options", "add_serve", "end_on_sigterm", "make_space", "port"]
+__all__ = [
+    "add_engine_options",
+    "add_serve",
+    "check_engine",
+    "end_on_sigterm",
+    "make_space",
+    "port",
+]
 
 _TOKEN_NAME = "QWEN_SPACE_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -113,7 +120,7 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> N
         "--temperature",
         type=_temperature,
         default=0.7,
-        help="0 is repeatable (default: %(default)s)",
+        help="0 takes the likeliest token each time (default: %(default)s)",
     )
     engine.add_argument(
         "--parallel",
@@ -127,13 +134,19 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> N
     engine.add_argument(
         "--gpu-layers", type=_natural, metavar="LAYERS", help="of a file to compute on a GPU"
     )
+    engine.add_argument(
+        "--no-prompt-cache",
+        dest="prompt_cache",
+        action="store_false",
+        help="read each prompt of a file anew: slower, and temperature 0 repeats to the letter",
+    )
 
 
 def make_space(options: argparse.Namespace, **more: Any) -> LocalSpace:
     """Return a Space of one's own with the engine of the options; it is not started yet."""
     from qwen_space.local import LocalSpace, engine_for
 
-    _check_engine(options)
+    check_engine(options)
     engine = engine_for(
         options.model,
         small=options.small,
@@ -145,13 +158,14 @@ def make_space(options: argparse.Namespace, **more: Any) -> LocalSpace:
         slots=options.slots,
         threads=options.threads,
         gpu_layers=options.gpu_layers,
+        prompt_cache=options.prompt_cache,
         takes=options.takes,
         ocr=options.ocr,
     )
     return LocalSpace(engine, port=options.port, **more)
 
 
-def _check_engine(options: argparse.Namespace) -> None:
+def check_engine(options: argparse.Namespace) -> None:
     """Raise a ValueError for options that contradict each other."""
     if options.small and (options.model or options.base_url):
         raise ValueError("--small is a model by itself: leave --model and --base-url out.")
@@ -164,6 +178,8 @@ def _check_engine(options: argparse.Namespace) -> None:
             if getattr(options, name) is not None:
                 option = name.replace("_", "-")
                 raise ValueError(f"--{option} is for a file; the server of --base-url has its own.")
+        if not options.prompt_cache:
+            raise ValueError("--no-prompt-cache is for a file, not for the server of --base-url.")
 
 
 def end_on_sigterm() -> None:

@@ -122,6 +122,17 @@ def test_a_folder_in_front_of_a_server_answers_both_frameworks(tmp_path: Path) -
     assert Path(found.strip()).is_relative_to(folder)
 
 
+def test_the_options_of_the_engine_go_with_the_folder(tmp_path: Path) -> None:
+    deploy(tmp_path / "file", "--ocr", "--no-prompt-cache", "--threads", "3", "--parallel", "1")
+    deploy(tmp_path / "server", "--base-url", "https://models.example", "--takes", "image,audio")
+
+    file = (tmp_path / "file" / "app.py").read_text("utf-8")
+    for line in ('"--threads", "3"', '"--parallel", "1"', '"--ocr"', '"--no-prompt-cache"'):
+        assert f"    {line},\n" in file
+    assert "rapidocr" in (tmp_path / "file" / "requirements.txt").read_text("utf-8")
+    assert '    "--takes", "audio,image",\n' in (tmp_path / "server" / "app.py").read_text("utf-8")
+
+
 @pytest.mark.model
 def test_a_folder_with_a_file_answers_both_frameworks(tmp_path: Path) -> None:
     folder = tmp_path / "space"
@@ -163,6 +174,8 @@ def test_a_folder_with_files_is_overwritten_only_by_force(
         pytest.param(["--engine", "gguf", "--base-url", "http://x"], "takes no --base", id="both"),
         pytest.param(["--base-url", "http://u:p4ss@x"], "QWEN_SPACE_BASE_URL", id="password"),
         pytest.param(["--title", "a\nb"], "cannot be shown", id="title"),
+        pytest.param(["--engine", "zerogpu", "--threads", "2"], "no --threads", id="unused"),
+        pytest.param(["--takes", "image"], "--takes is for the server", id="contradiction"),
     ],
 )
 def test_what_cannot_be_deployed_is_said(

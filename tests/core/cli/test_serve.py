@@ -133,6 +133,7 @@ def test_a_senseless_value_is_refused(
         (["--base-url", "http://127.0.0.1:9", "--auth", "user"], "USER:PASS"),
         (["--small", "--model", "x"], "--small is a model by itself"),
         (["--base-url", "http://127.0.0.1:9", "--threads", "2"], "--threads is for a file"),
+        (["--base-url", "http://127.0.0.1:9", "--no-prompt-cache"], "is for a file"),
         (["--base-url", "http://127.0.0.1:9", "--tls-key", "x"], "--tls-key needs --tls-cert"),
         (["--base-url", "http://127.0.0.1:9", "--tls-cert", "no/x.pem"], "no/x.pem: No such file"),
         (["--base-url", "http://127.0.0.1:9", "--root-path", "chat"], "begins with a slash"),

@@ -23,6 +23,7 @@ def engine_for(
     slots: int | None = None,
     threads: int | None = None,
     gpu_layers: int | None = None,
+    prompt_cache: bool = True,
     temperature: float = 0.7,
     max_tokens: int | None = None,
     takes: Iterable[str] | None = None,
@@ -41,6 +42,8 @@ def engine_for(
         slots: How many replies run at once.
         threads: How many threads compute. A server has its own.
         gpu_layers: How many layers of a file a GPU computes.
+        prompt_cache: Whether a file's engine keeps the prompts of earlier turns; without it,
+            temperature 0 repeats replies to the letter.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut.
         takes: The kinds of media that the server's model takes, as for `OpenAIEngine`.
@@ -70,6 +73,7 @@ def engine_for(
             slots=slots or 2,
             threads=threads,
             gpu_layers=gpu_layers,
+            prompt_cache=prompt_cache,
             temperature=temperature,
             max_tokens=max_tokens,
         )

@@ -30,6 +30,9 @@ class LlamaEngine:
         gpu_layers: Layers of the model to compute on a GPU; llama.cpp's own choice if None.
         temperature: How freely the model chooses its words.
         max_tokens: Where a reply is cut; at the end of the context if None.
+        prompt_cache: Whether the part of a prompt that was there in an earlier turn is not read
+            again. Without it a chat takes longer, and temperature 0 repeats a reply to the letter:
+            the sums of a prompt that is read in other portions differ in their last digits.
         name: The name on the page; made of the file's name if None.
 
     Attributes:
@@ -48,6 +51,7 @@ class LlamaEngine:
         gpu_layers: int | None = None,
         temperature: float = 0.7,
         max_tokens: int | None = None,
+        prompt_cache: bool = True,
         name: str | None = None,
     ) -> None:
         self.path = Path(path)
@@ -58,6 +62,7 @@ class LlamaEngine:
         self._gpu_layers = gpu_layers
         self._temperature = temperature
         self._max_tokens = max_tokens
+        self._prompt_cache = prompt_cache
         self._lock = threading.Lock()
         self._users = 0
         self._server: Any = None
@@ -132,6 +137,7 @@ class LlamaEngine:
         parameters.cpuparams.n_threads = self._threads
         if self._gpu_layers is not None:
             parameters.n_gpu_layers = self._gpu_layers
+        parameters.cache_prompt = self._prompt_cache
         parameters.api_keys = [key]
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
