@@ -26,10 +26,10 @@ class Listed:
     Attributes:
         name: Its id.
         stage: The hub's word for its state.
-        sdk: What it is made with.
-        hardware: What it runs on.
+        sdk: The hub's word for its framework.
+        hardware: The machine.
         likes: How many people like it.
-        models: What its owner names.
+        models: The models that its owner names.
         config: The app's `/config`; a number is a status.
         queue: The length of its queue; None if it does not say.
         seconds: How long it takes to answer.
@@ -50,7 +50,7 @@ class Listed:
         return self.name.lower().replace("/", "-").replace(".", "-")
 
     def info(self, host: str) -> dict[str, Any]:
-        """Return what the hub says of it."""
+        """Return the hub's answer about it."""
         return {
             "_id": self.subdomain,
             "id": self.name,
@@ -78,7 +78,7 @@ class HubList:
         spaces: The Spaces.
         page: How many are in a page.
         refusals: The answers before the first that is none.
-        nonsense: What is answered in place of a list.
+        nonsense: The answer in place of a list.
 
     Attributes:
         asked: The queries, in order.

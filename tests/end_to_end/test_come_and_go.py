@@ -132,7 +132,7 @@ def ways(urls: list[str]) -> dict[str, Ask]:
 
 
 class Calls:
-    """The calls that run, and how many of them came to what.
+    """The calls that run, and the counts of their ends.
 
     Attributes:
         counts: How many were asked, answered, and right, by the way to ask.

@@ -1,4 +1,4 @@
-"""A model over several Spaces: what of it is stored, shown, and taken for its identity."""
+"""A model over several Spaces: its stored and shown forms, and its identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in OpenAI's form, with the statuses by which its clients know what to do."""
+"""Errors in OpenAI's form, with the statuses by which its clients go on."""
 
 from __future__ import annotations
 

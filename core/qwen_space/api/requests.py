@@ -118,7 +118,7 @@ def read_request(body: bytes) -> ChatRequest:
     """Return a request.
 
     Raises:
-        RequestError: It is no JSON, lacks a field, or asks for what no Space can give.
+        RequestError: It is no JSON, lacks a field, or asks for a thing that no Space has.
     """
     try:
         request = _READER.decode(body)
@@ -132,7 +132,7 @@ def read_request(body: bytes) -> ChatRequest:
 
 
 def _check(request: ChatRequest) -> None:
-    """Refuse what no Space can give, rather than pass it over."""
+    """Refuse fields that change the reply, and that no Space can heed."""
     if not request.messages:
         raise RequestError("messages is empty: give one at least.", param="messages")
     if request.n not in {None, 1}:

@@ -68,7 +68,7 @@ class CompletionBuilder:
             usage: Whether the last chunk is to have the count of tokens.
         """
         match event:
-            case TextDelta() | Rewritten():  # of the latter chunks can only add what is new
+            case TextDelta() | Rewritten():  # a chunk can add, and take nothing back
                 if event.delta:
                     self._last = event.delta
                     yield self._chunk({"content": event.delta})

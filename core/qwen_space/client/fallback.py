@@ -80,7 +80,7 @@ def stream_with_fallback(
     Raises:
         NoSpaceAnsweredError: All of them failed.
         QwenSpaceError: One failed, and the prompt may have run there.
-        ValueError: None of them has such an input.
+        ValueError: None of them has an input that the call names.
     """
     if len(members) == 1:
         config = members[0].config

@@ -47,7 +47,7 @@ async def afind_spaces(
         token: A token for the hub and for private Spaces; None takes the one that the hub's own
             client has stored, for the hub alone.
         hub: The hub's address; None is that of `HF_ENDPOINT`, or the public one.
-        seconds: How long to look. What was found until then is returned.
+        seconds: How long to look. The Spaces that were found until then are returned.
 
     Raises:
         ImportError: The extra `find` is not installed.

@@ -152,7 +152,7 @@ def _ask(query: Query) -> list[SpaceInfo]:
         return list(islice(listed, query.candidates))
     except HfHubHTTPError as exc:
         raise _refused(query.hub, exc) from exc
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:  # it reads what it gets
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:  # its client reads any answer
         raise ProtocolError(
             f"{query.hub} does not answer as the Hugging Face hub does ({exc!r:.100}). Check "
             "HF_ENDPOINT."

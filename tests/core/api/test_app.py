@@ -474,7 +474,9 @@ async def test_the_models_of_all_spaces_are_listed_the_default_first() -> None:
     async with (
         ScriptedServer(config=choosing("72B", "7B")) as one,
         ScriptedServer(config=choosing("7B", "3B")) as other,
-        Served(Space([one.url, other.url, "http://127.0.0.1:1"]), aliases=["gpt-4o"]) as client,
+        Served(
+            Space([one.url, other.url, "http://127.0.0.1:1"], max_retries=0), aliases=["gpt-4o"]
+        ) as client,
     ):
         _, body = await client.ask("/v1/models")
         known, model = await client.ask("/v1/models/3B")

@@ -60,7 +60,7 @@ class Clock:
 
 
 class Spaces:
-    """Several Spaces, each of which does with each call as its next script says.
+    """Several Spaces, with a script for each call.
 
     Attributes:
         asked: The places of those that were asked, in order.

@@ -25,6 +25,7 @@ from qwen_space import (
 )
 from tests.gradio_app import running
 from tests.media_app import PNG, SILENCE, MediaApp, build, describe
+from tests.scripted_server import CONFIG, ScriptedServer, status
 
 # Gradio's Image leaves the file open that it looks at.
 pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
@@ -65,6 +66,20 @@ async def test_files_reach_the_app_byte_for_byte(
 
     assert sorted(done.text.splitlines()[-len(media) :]) == sorted(lines(*media))
     assert "You said: Look" in done.text
+
+
+async def test_of_several_spaces_one_that_takes_the_picture_is_asked(media_app: MediaApp) -> None:
+    async with (
+        ScriptedServer(config=status(200, CONFIG)) as text_only,
+        SpaceClient([text_only.url, media_app("image")]) as client,
+    ):
+        done = await client.complete("Look", files=[IMAGE])
+        words_alone = await client.complete("Hi")
+
+    assert lines(IMAGE)[0] in done.text
+    assert "cannot be sent" in done.failures[0].reason
+    assert text_only.url == words_alone.space == done.failures[0].space
+    assert len(text_only.joins) == 1
 
 
 def test_a_blocking_caller_gives_a_path(media_app: MediaApp, tmp_path: Path) -> None:
