@@ -243,7 +243,7 @@ class App:
             not last.streams,
             known,
             bool(first.events) and "submit" not in first.events,
-            output is not None and last.outputs[output].kind == "json",
+            output is not None and last.outputs[output].kind in {"json", *PAGES},
             len(SAMPLING.intersection(role for role, _ in roles)) < 2,
             output is not None and ("prompt", last.outputs[output].id) in told,
         )

@@ -245,6 +245,12 @@ def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared
     assert (endpoint.output, endpoint.shows_page) == (1, True)
 
 
+def test_a_text_is_a_surer_reply_than_a_page() -> None:
+    endpoint = find_endpoint(app(step("box", "page"), step("box chat", "saved other")))
+
+    assert (endpoint.fn_index, endpoint.shows_page) == (1, False)
+
+
 def test_code_is_a_reply() -> None:
     parts = app(step("box", "page code"))
     parts["components"].append({"id": "code", "type": "code", "props": {}})
