@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import statistics
 import sys
@@ -151,7 +152,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=len(DIALOGUES), metavar="N")
     options = parser.parse_args()
     weights = find_weights(options.model)
-    results: dict[str, Any] = {"model": weights.name}
+    # Processes that wanted a processor, over the minute before: others' work slows every figure.
+    results: dict[str, Any] = {"model": weights.name, "load": round(os.getloadavg()[0], 1)}
     modes: tuple[Mode, ...] = ("split", "native")
     for mode in modes:
         # One slot, and so one prompt cache, as a Space for one visitor has; new for each mode.
