@@ -32,6 +32,21 @@ async def test_usage_is_that_of_the_core(
     assert expected.input_tokens > expected.output_tokens > 0
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("given", ["llm", "call", "other-name"])
+async def test_a_reply_ends_after_max_tokens_where_the_app_has_no_input_for_it(
+    ask: Any, space: Any, endpoint: str, given: str
+) -> None:
+    llm = QwenSpace(space=space.url, **({"max_tokens": 2} if given == "llm" else {}))
+    options = {"call": {"max_tokens": 2}, "other-name": {"max_new_tokens": 2}}.get(given, {})
+
+    last = (await ask(llm, endpoint, "Hi", **options))[-1]
+
+    text = last.text if "complete" in endpoint else last.message.content
+    assert (text, last.raw["finish_reason"]) == ("Hello there", "length")
+    assert last.raw["usage"]["completion_tokens"] == 2
+
+
 @pytest.mark.parametrize("endpoint", ["achat", "stream_complete"])
 async def test_usage_says_where_it_is_an_estimate(
     ask: Any, llm: QwenSpace, endpoint: str, monkeypatch: pytest.MonkeyPatch
