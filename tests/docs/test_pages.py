@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qwen_space.cli import demo
+from qwen_space.cli.conversation_commands import COMMANDS as COMMANDS_OF_A_CHAT
 from qwen_space.cli.main import _parser
 from tests.docs.examples import Examples
 from tests.docs.replies import REPLIES, reply
@@ -142,3 +143,14 @@ def test_the_site_leads_to_every_page() -> None:
     assert sorted(listed) == sorted(
         str(page.relative_to(ROOT / "docs").as_posix()) for page in PAGES if page.parent != ROOT
     )
+
+
+def test_the_page_of_the_command_line_has_all_that_chat_takes() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
+    commands = _parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+
+    options = [name for name in commands["chat"]._option_string_actions if name.startswith("--")]
+
+    assert [name for name in options if name != "--help" and f"`{name}" not in page] == []
+    assert [each.name for each in COMMANDS_OF_A_CHAT if f"`{each.name}" not in page] == []
+    assert [name for name in commands if f"`qwen-space {name}" not in page] == []

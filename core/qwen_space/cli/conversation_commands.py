@@ -37,16 +37,8 @@ def _model(chat: Conversation, name: str) -> None:
     if name:
         chat.model = name
     chat.say(f"Model: {chat.model}")
-    if not name and (offered := _offered_models(chat)):
+    if not name and (offered := asyncio.run(chat.space.aoffered_models())):
         chat.say(f"Offered: {', '.join(offered)}")
-
-
-def _offered_models(chat: Conversation) -> list[str]:
-    from qwen_space.cli.inspection import inspect_space
-
-    found = asyncio.run(inspect_space(chat.space.config))
-    inputs = [each for function in found.endpoints if function.chosen for each in function.inputs]
-    return [str(model) for each in inputs if each.role == "model" for model in each.choices or ()]
 
 
 def _clear(chat: Conversation, _: str) -> None:

@@ -201,6 +201,8 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.ask("/retry")
     chat.read_until("There is no prompt to ask again.")
     chat.ask("/system Be brief.")
+    chat.ask("/model")
+    assert "32B" in chat.read_until("0.5B")
     chat.ask("/model 7B")
     chat.ask("Hi")
     chat.read_until("Hello there.")
