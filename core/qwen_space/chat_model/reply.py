@@ -329,12 +329,13 @@ class ReplyReader:
         is_missing = self._tools.missing_required_call(parsed.calls)
         if is_missing or (parsed.invalid and not parsed.calls):
             return self._tools.reask(parsed.invalid)
-        return _EMPTY if self._is_empty(parsed, completed) else ""
+        is_whole = completed.finish_reason == "stop"  # a longer one would end at the same place
+        return _EMPTY if is_whole and self._is_empty(parsed, completed) else ""
 
     def _is_empty(self, parsed: ParsedReply, completed: Completed) -> bool:
-        """Whether an agent would end with nothing."""
-        is_whole = completed.finish_reason == "stop"
-        return self._tools.active and is_whole and not parsed.calls and not parsed.text.strip()
+        """Whether an agent would end with nothing, and not because of a stop sequence."""
+        is_end = completed.finish_reason != "stop_sequence"
+        return self._tools.active and is_end and not parsed.calls and not parsed.text.strip()
 
     def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
         """Begin a second reply; return the text that stays of the first."""
@@ -391,7 +392,10 @@ class ReplyReader:
             return f"The reply is not the JSON that was asked for: {wrong}."
         if parsed.invalid and not parsed.calls:
             return f"The model's function call is not valid: {parsed.invalid[0].reason}."
-        return "The model gave an empty answer." if self._is_empty(parsed, completed) else ""
+        if not self._is_empty(parsed, completed):
+            return ""
+        is_cut = completed.finish_reason == "length"
+        return f"The model gave {'no answer within max_tokens' if is_cut else 'an empty answer'}."
 
 
 class _HandedOut:

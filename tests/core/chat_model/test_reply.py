@@ -193,6 +193,15 @@ def test_a_reply_that_a_stop_sequence_ended_may_be_empty() -> None:
     assert last(events).problem == ""
 
 
+def test_an_answer_that_its_thoughts_left_no_tokens_for_is_told_of_and_not_asked_again() -> None:
+    reply = reply_events("", finish_reason="length", thinking="hm")
+
+    events = read(ReplyReader(CHAT, AUTO), reply)
+
+    assert last(events).problem == "The model gave no answer within max_tokens."
+    assert not last(events).asked_again
+
+
 def test_nothing_but_thoughts_is_handed_out_before_a_call_that_has_to_come() -> None:
     reader = ReplyReader(CHAT, ANY)
 
