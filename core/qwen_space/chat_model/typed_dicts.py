@@ -34,8 +34,8 @@ def annotate(hint: Any, known: dict[Any, Any] | None = None) -> Any:
         inner, *rest = args
         described = [Field(description=each) if isinstance(each, str) else each for each in rest]
         kept = [each for each in described if each is not ... and each is not None]
-        inner = annotate(inner, known)
-        return Annotated[(inner, *kept)] if kept else inner
+        parts = (annotate(inner, known), *kept)
+        return Annotated[parts] if kept else parts[0]
     plain = tuple(annotate(each, known) for each in args)
     if plain == args:
         return hint
