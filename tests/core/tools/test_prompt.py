@@ -12,7 +12,6 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, pair_turns, render_prompt
 from qwen_space.tools import (
     NO_TOOLS,
-    InvalidCall,
     Message,
     ToolBinding,
     ToolCall,
@@ -122,50 +121,6 @@ def test_arguments_are_rendered_as_an_object(arguments: Any, rendered: str) -> N
     assert text == f'<tool_call>\n{{"name": "f", "arguments": {rendered}}}\n</tool_call>'
 
 
-CHOICES = [
-    pytest.param(None, "auto", None, id="none-given"),
-    pytest.param("auto", "auto", None, id="auto"),
-    pytest.param("none", "none", None, id="none"),
-    pytest.param(False, "none", None, id="false"),
-    pytest.param("any", "any", None, id="any"),
-    pytest.param("required", "any", None, id="required"),
-    pytest.param(True, "any", None, id="true"),
-    pytest.param("f", "one", "f", id="name"),
-    pytest.param({"type": "function", "function": {"name": "g"}}, "one", "g", id="openai"),
-    pytest.param({"type": "tool", "name": "g"}, "one", "g", id="anthropic"),
-    pytest.param({"type": "any"}, "any", None, id="anthropic-any"),
-    pytest.param({"type": "auto"}, "auto", None, id="anthropic-auto"),
-    pytest.param({"type": "none"}, "none", None, id="anthropic-none"),
-]
-
-
-@pytest.mark.parametrize(("given", "choice", "only"), CHOICES)
-def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | None) -> None:
-    tools = ToolBinding.from_schemas([tool("f"), tool("g")], given)
-
-    assert (tools.choice, tools.only) == (choice, only)
-    assert tools.names == ("f", "g")
-
-
-@pytest.mark.parametrize(
-    ("schemas", "choice", "says"),
-    [
-        pytest.param([tool("f")], "g", "'g' is no tool that is bound; those are: f", id="unknown"),
-        pytest.param([], "any", "no tool is bound", id="any-of-none"),
-        pytest.param([tool("f"), tool("f")], None, "Several tools have the name 'f'", id="twice"),
-        pytest.param([{"type": "function"}], None, "has no name", id="no-function"),
-        pytest.param([tool("")], None, "has no name", id="empty-name"),
-        pytest.param([tool("f")], {"type": "all"}, "'all' is no tool that is bound", id="type"),
-        pytest.param(
-            [tool("f")], {"f": True}, "tool_choice={'f': True} names no tool", id="choice"
-        ),
-    ],
-)
-def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        ToolBinding.from_schemas(schemas, choice)
-
-
 def test_tools_that_must_not_be_called_are_not_shown() -> None:
     tools = ToolBinding.from_schemas([tool("f")], "none")
 
@@ -249,34 +204,6 @@ def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() ->
     assert turns[-1] == Turn("assistant", "Well,")
 
 
-@pytest.mark.parametrize(
-    ("choice", "called", "missing"),
-    [
-        pytest.param("auto", [], False, id="free"),
-        pytest.param("none", [], False, id="none"),
-        pytest.param("any", [], True, id="any-none-came"),
-        pytest.param("any", ["g"], False, id="any-one-came"),
-        pytest.param("f", [], True, id="name-none-came"),
-        pytest.param("f", ["g"], True, id="name-another-came"),
-        pytest.param("f", ["g", "f"], False, id="name-came"),
-    ],
-)
-def test_a_call_that_had_to_come_and_did_not_is_asked_for(
-    choice: str, called: list[str], missing: bool
-) -> None:
-    tools = ToolBinding.from_schemas([tool("f"), tool("g")], choice)
-
-    assert tools.missing_required_call([ToolCall(name, {}) for name in called]) is missing
-
-
-def test_asking_once_more_says_what_was_wrong() -> None:
-    tools = ToolBinding.from_schemas([tool("f")], "f")
-
-    assert tools.reask().startswith("Your answer has no function call.")
-    assert "it has no name" in tools.reask([InvalidCall("{}", "it has no name")])
-    assert 'the function "f"' in tools.reask()
-
-
 @pytest.mark.parametrize("choice", ["auto", "any"])
 def test_a_message_keeps_its_name(choice: str) -> None:
     tools = ToolBinding.from_schemas([tool("f")], choice)
@@ -285,8 +212,3 @@ def test_a_message_keeps_its_name(choice: str) -> None:
 
     assert (turns[-1].role, turns[-1].name) == ("user", "Ann")
     assert turns[-1].text.startswith("Hi")
-
-
-def test_a_job_with_tools_stops_where_the_model_makes_up_a_result() -> None:
-    assert ToolBinding.from_schemas([tool("f")]).stop == ("\n<tool_response>",)
-    assert ToolBinding.from_schemas([tool("f")], "none").stop == ()
