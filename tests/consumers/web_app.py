@@ -52,6 +52,7 @@ if folder := os.environ.get("BROKER"):
         "data_folder_in": folder,
         "data_folder_out": folder,
         "processed_folder": folder,
+        "control_folder": folder,
     }
 
 
