@@ -25,13 +25,13 @@ import fcntl, runpy, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 runpy.run_module("qwen_space", run_name="__main__")
 """
-_ROWS, _COLUMNS = 300, 80  # high enough that nothing scrolls away
+_ROWS, _COLUMNS = 200, 240  # nothing scrolls away, no path is wrapped
 _PASTE = 2004 << 5  # as pyte has it: the program takes bracketed pastes
 _PATIENCE = 20.0  # seconds
 
 
 class Terminal:
-    """A terminal of 80 columns in which `qwen-space chat` runs.
+    """A wide terminal in which `qwen-space chat` runs.
 
     Args:
         arguments: Those of the command.
