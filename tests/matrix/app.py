@@ -7,6 +7,7 @@ these flavours (see `FLAVOURS`), all in one process, and prints `ready FLAVOUR U
 
 import functools
 import hashlib
+import html
 import json
 import pathlib
 import socket
@@ -65,6 +66,44 @@ def blocks(flavour):
         send.click(
             model_chat, [query, chat, system, size], [query, chat, system], api_name="model_chat"
         )
+    return app
+
+
+def escaped():
+    """An app that escapes its texts for HTML, shows a cursor, and a placeholder at first."""
+
+    def answer(query, chat):
+        shown = html.escape(query)
+        rows = functools.partial(row, "pairs" if MAJOR < 6 else "messages", shown)
+        yield [*chat, *rows("Thinking ...")]
+        text = ""
+        for piece in pieces(query, chat):
+            text += piece
+            yield [*chat, *rows(html.escape(text) + "\u258c")]
+        yield [*chat, *rows(html.escape(text))]
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, chat], chat)
+    return app
+
+
+def page():
+    """An app that collects its inputs first, and shows the whole chat in one HTML output."""
+
+    def message(text):
+        raw = html.escape(text)
+        return f'<div class="message" data-raw="{raw}"><b>N</b><p>{raw}</p></div>'
+
+    def answer(saved):
+        text = ""
+        for piece in pieces(saved):
+            text += piece
+            yield f"<style>p {{}}</style>{message(saved)}{message(text)}"
+
+    with gr.Blocks() as app:
+        saved, shown, query = gr.State(), gr.HTML(), gr.Textbox(label="Input")
+        query.submit(lambda text: (text, ""), query, [saved, query]).then(answer, saved, shown)
     return app
 
 
@@ -219,6 +258,8 @@ FLAVOURS = {
     "messages": lambda: blocks("messages"),
     "modelscope": lambda: blocks("modelscope"),
     "steps": steps,
+    "escaped": escaped,
+    "page": page,
     "interface": interface,
     "multimodal": lambda: interface(multimodal=True),
 }

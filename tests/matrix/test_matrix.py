@@ -32,22 +32,27 @@ APP = Path(__file__).with_name("app.py")
 # the app: what the chat consists of, an answer in steps, or a gr.ChatInterface, which can take
 # files too. "modelscope" comes with the release of modelscope_studio whose chatbot is shown.
 RELEASES = [
-    ("4.0.2", "2023-11-10", "pairs steps interface"),
+    ("4.0.2", "2023-11-10", "pairs steps interface escaped page"),
     ("4.8.0", "2023-12-08", "pairs interface"),
     ("4.9.1", "2023-12-20", "pairs interface"),
     ("4.16.0", "2024-02-10", "pairs interface"),
     ("4.20.1", "2024-03-10", "pairs interface"),
     ("4.21.0", "2024-03-16", "pairs interface"),
     ("4.26.0", "2024-04-10", "pairs interface multimodal"),
-    ("4.44.1", "2024-12-15", "pairs messages steps interface multimodal modelscope==0.5.2"),
+    (
+        "4.44.1",
+        "2024-12-15",
+        "pairs messages steps interface multimodal escaped page modelscope==0.5.2",
+    ),
     ("5.0.2", "2024-10-20", "pairs messages interface"),
     ("5.29.0", "2025-05-10", "pairs messages interface"),
-    ("5.50.0", "2026-03-01", "pairs messages steps interface modelscope==1.6.1"),
+    ("5.50.0", "2026-03-01", "pairs messages steps interface escaped page modelscope==1.6.1"),
     ("6.0.2", "2025-12-12", "messages interface"),
-    ("6.31.0", None, "messages steps interface multimodal"),
+    ("6.31.0", None, "messages steps interface multimodal escaped page"),
 ]
 
 INTERFACES = {"interface", "multimodal"}
+PAGES = {"escaped", "page"}  # whose texts are HTML
 
 # The oldest and the newest release of each kind of input for pictures and files.
 _SINCE_4_0 = "image audio file files gallery upload reply"
@@ -208,7 +213,7 @@ async def test_a_message_of_the_app_is_a_notice(url: str, request: pytest.Fixtur
     async with SpaceClient(url) as client, client.stream(json.dumps(["a"])) as stream:
         notices = [event.message async for event in stream if isinstance(event, Notice)]
 
-    assert notices == ([] if flavour in {"steps", *INTERFACES} else ["answering"])
+    assert notices == ([] if flavour in {"steps", *INTERFACES, *PAGES} else ["answering"])
 
 
 async def test_earlier_turns_go_into_the_history_in_its_own_shape(
@@ -217,7 +222,7 @@ async def test_earlier_turns_go_into_the_history_in_its_own_shape(
     said = ["first question", "first answer", '["HISTORY"]']
     roles = ["user", "assistant", "user"]
     chat = [Turn(role, text) for role, text in zip(roles, said, strict=True)]
-    keeps_its_own = request.node.callspec.params["url"][2] in INTERFACES
+    keeps_its_own = request.node.callspec.params["url"][2] in {*INTERFACES, "page"}
     warns = pytest.warns(UserWarning, match="no input for a history")
     async with SpaceClient(url, history="native") as client:
         with warns if keeps_its_own else contextlib.nullcontext():

@@ -50,7 +50,8 @@ def read_chat_page(page: str, prompt: str, *, is_final: bool = True) -> str:
     """Return the Markdown of the last reply in HTML that shows a whole chat.
 
     It is the text that the page keeps to be copied, or that of the last element whose class
-    names a message, or all text after the prompt. Empty as long as that is the prompt itself.
+    names a message, or all text after the prompt. Empty as long as that is the prompt itself,
+    which is no reply unless it is the last text.
     """
     page = page[-_LONGEST_PAGE:]
     if (raw := _raw(page)) is not None:
@@ -59,7 +60,8 @@ def read_chat_page(page: str, prompt: str, *, is_final: bool = True) -> str:
         reply = read_html(element, is_final=is_final)
     else:
         reply = _after(prompt, read_html(page[-LONGEST:], is_final=is_final))
-    return "" if _bare(reply) == _bare(prompt) else reply
+    is_own = not is_final and _bare(reply) == _bare(prompt)
+    return "" if is_own else reply
 
 
 def _raw(page: str) -> str | None:

@@ -21,7 +21,9 @@ def rows(*texts: str, kept: bool = False) -> str:
 @pytest.mark.parametrize("kept", [True, False])
 def test_the_last_message_of_a_page_is_the_reply(kept: bool) -> None:
     assert read_chat_page(rows("Hi", "a &lt; b", kept=kept), "Hi") == "a < b"
-    assert read_chat_page(rows("x", "y", "Hi", kept=kept), "Hi") == ""
+    asked = rows("x", "y", "Hi", kept=kept)
+    assert read_chat_page(asked, "Hi", is_final=False) == ""
+    assert read_chat_page(asked, "Hi") == "Hi", "an app may answer with the prompt"
 
 
 def test_a_text_that_is_kept_to_be_copied_is_the_reply_as_it_was() -> None:
