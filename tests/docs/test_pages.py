@@ -120,6 +120,18 @@ def test_the_wheel_has_the_pages_of_the_demo() -> None:
     ]
 
 
+def test_the_links_of_the_readme_work_on_an_index_page() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    text = (ROOT / "README.md").read_text("utf-8")
+
+    for each in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+
+    links = LINK.findall(CODE.sub("", text))
+    assert len(links) > 20
+    assert all(link.startswith("https://") for link in links)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(CODE.sub("", page.read_text("utf-8")))
