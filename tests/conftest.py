@@ -57,6 +57,17 @@ class ScriptedSpace:
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
+    def transcript(self, index: int) -> str:
+        """Return the chat of a request as split into its prompt, whichever way it came."""
+        prompt, rows, *_ = self.joins[index]["data"]
+        if not rows:
+            return str(prompt)
+        said = [(row["role"].title(), row["content"]) for row in rows]
+        texts = [(role, each if isinstance(each, str) else each[0]["text"]) for role, each in said]
+        return "\n".join(f"{role}: {text}" for role, text in [*texts, ("User", prompt)]) + (
+            "\nAssistant:"
+        )
+
     def reset(self) -> None:
         self.engine.reply = ["Hello", " ", "there", "."]
         self.engine.delay = 0.0

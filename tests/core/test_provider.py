@@ -77,7 +77,7 @@ async def test_what_it_does_not_know_is_ignored(space: Any) -> None:
     assert "".join(pieces) == "Hello there."
 
 
-async def test_a_chat_is_split(space: Any) -> None:
+async def test_earlier_turns_and_the_system_prompt_are_sent(space: Any) -> None:
     chat = [
         {"role": "system", "content": "S"},
         *MESSAGES,
@@ -88,9 +88,8 @@ async def test_a_chat_is_split(space: Any) -> None:
     async for _ in provider(space.url).create_async_generator("72B", chat):
         pass
 
-    prompt, _, system, _ = space.joins[0]["data"]
-    assert prompt == "User: Hi\nAssistant: Yes?\nUser: Bye\nAssistant:"
-    assert system == "S"
+    assert space.transcript(0) == "User: Hi\nAssistant: Yes?\nUser: Bye\nAssistant:"
+    assert space.joins[0]["data"][2] == "S"
 
 
 async def test_a_failure_is_an_error_and_not_an_end(space: Any) -> None:

@@ -173,7 +173,7 @@ async def test_the_bot_remembers_each_person(space: ScriptedSpace) -> None:
     bot.forget("ada")
     await bot.answer("ada", "Hi")
 
-    prompts = [join["data"][0] for join in space.joins]
+    prompts = [space.transcript(index) for index in range(4)]
     assert prompts[2].startswith("User: I am Ada.\nAssistant: Hello there.\nUser: Who am I?")
     assert "Bob" not in prompts[2]
     assert prompts[3] == "Hi"

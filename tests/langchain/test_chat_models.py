@@ -274,7 +274,7 @@ def test_messages_of_other_providers_can_be_answered(
 ) -> None:
     model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
 
-    assert space.joins[0]["data"][0] == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
+    assert space.transcript(0) == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
 
 
 def test_a_person_s_message_is_never_sent_without_a_part(
@@ -311,7 +311,7 @@ def test_the_arguments_of_a_call_may_be_of_any_type(
 
     model.invoke([HumanMessage("Hi"), AIMessage("", tool_calls=[call]), HumanMessage("And?")])
 
-    assert '"day": "2026-11-22"' in space.joins[0]["data"][0]
+    assert '"day": "2026-11-22"' in space.transcript(0)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_files_of_a_reply_are_blocks_in_every_way(media_app: MediaApp) -> 
 
 
 def test_a_reply_with_a_file_can_be_answered(media_app: MediaApp) -> None:
-    model = ChatQwenSpace(space=media_app("none"))
+    model = ChatQwenSpace(space=media_app("none"), history="split")
     reply = ChatQwenSpace(space=media_app("reply")).invoke("Hi")
 
     answer = model.invoke([HumanMessage("Hi"), reply, HumanMessage("And?")])

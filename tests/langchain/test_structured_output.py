@@ -153,7 +153,7 @@ async def test_a_wrong_reply_is_asked_for_once_more_with_what_is_wrong(
 
     assert found == [Person(**ADA)] * 4  # type: ignore[arg-type]
     assert len(space.joins) == 8
-    second = space.joins[1]["data"][0]
+    second = space.transcript(1)
     assert f"Assistant: {reply}\nUser: Your answer does not fit" in second
     assert said in second
 
@@ -245,7 +245,7 @@ def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
 
     model.with_structured_output(Person).invoke([("human", "Who?"), ("ai", "Ada, 36.")])
 
-    assert "Assistant: Ada, 36.\nUser: Answer with a JSON" in space.joins[0]["data"][0]
+    assert "Assistant: Ada, 36.\nUser: Answer with a JSON" in space.transcript(0)
 
 
 # With the message

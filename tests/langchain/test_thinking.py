@@ -112,7 +112,7 @@ def test_thoughts_are_not_sent_back(thinking_space: str, space: Any) -> None:
 
     ChatQwenSpace(space=space.url).invoke([HumanMessage("Hi"), answer, HumanMessage("And?")])
 
-    assert space.joins[0]["data"][0] == "User: Hi\nAssistant: The answer\nUser: And?\nAssistant:"
+    assert space.transcript(0) == "User: Hi\nAssistant: The answer\nUser: And?\nAssistant:"
 
 
 def test_thoughts_that_the_app_changed_are_whole_in_the_metadata() -> None:

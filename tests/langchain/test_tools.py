@@ -489,7 +489,7 @@ def test_an_invalid_call_of_another_provider_goes_back_as_qwen_would_write_it(
     model.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])
 
     written = '<tool_call>\n{"name": "add", "arguments": {"a": 2}\n</tool_call>'
-    assert f"Assistant: {written}\nUser: That is no call." in space.joins[0]["data"][0]
+    assert f"Assistant: {written}\nUser: That is no call." in space.transcript(0)
 
 
 def test_a_function_s_result_of_old_is_understood(

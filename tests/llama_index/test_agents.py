@@ -92,8 +92,8 @@ async def test_the_agents_instructions_reach_the_system_slot(space: Any) -> None
     assert "Add two numbers." in first[2]
     assert "Be brief." not in first[2]
     assert second[2] == first[2]
-    assert second[0].startswith("User: What is 2+3?\nAssistant: Thought: I need a tool.")
-    assert second[0].endswith("\nUser: Observation: 5\nAssistant:")
+    assert space.transcript(1).startswith("User: What is 2+3?\nAssistant: Thought: I need a tool.")
+    assert space.transcript(1).endswith("\nUser: Observation: 5\nAssistant:")
 
 
 async def test_a_workflow_makes_a_react_agent_of_one_that_is_not_to_call(space: Any) -> None:

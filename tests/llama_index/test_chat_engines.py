@@ -62,10 +62,11 @@ async def test_a_simple_engine_keeps_the_conversation(
     answers = [await chat(engine, way, "Hi"), await chat(engine, way, "And now?")]
 
     assert answers == ["Hello there."] * 2
-    assert [join["data"][:3] for join in space.joins] == [
-        ["Hi", [], expected],
-        ["User: Hi\nAssistant: Hello there.\nUser: And now?\nAssistant:", [], expected],
+    assert [space.transcript(0), space.transcript(1)] == [
+        "Hi",
+        "User: Hi\nAssistant: Hello there.\nUser: And now?\nAssistant:",
     ]
+    assert [join["data"][2] for join in space.joins] == [expected] * 2
     assert [message.content for message in engine.chat_history] == [
         "Hi",
         "Hello there.",
@@ -118,7 +119,7 @@ async def test_a_condensing_engine_asks_twice_once_there_is_a_history(
         assert "Rhyme." in system
         assert FACT in system
         assert FACT not in prompt
-    assert "User: How far?\nAssistant:" in second[0]
+    assert "User: How far?\nAssistant:" in space.transcript(2)
 
 
 @pytest.mark.parametrize("way", WAYS)

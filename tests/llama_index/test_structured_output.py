@@ -111,8 +111,9 @@ async def test_a_reply_that_is_not_right_is_told_so_once(
     first, second = [join["data"] for join in space.joins]
     question = "Name a song of the Beatles."
     assert first[0].startswith(f"{question}\n\nAnswer with a JSON value")
-    assert second[0].startswith(f"User: {question}\nAssistant: {reply}\nUser: Your answer does not")
-    assert reason in second[0]
+    asked = space.transcript(1)
+    assert asked.startswith(f"User: {question}\nAssistant: {reply}\nUser: Your answer does not")
+    assert reason in asked
     assert second[2] == first[2] == DEFAULT_SYSTEM_PROMPT
     assert books.limiter.count == len(books.tokens.llm_token_counts) == 2
 

@@ -108,4 +108,4 @@ def test_a_chat_engine_remembers_the_answer_and_sends_no_thoughts(
 
     assert said == "The answer"
     assert engine.chat_history[-1].content == "The answer"
-    assert space.joins[0]["data"][0].endswith("Assistant: The answer\nUser: And?\nAssistant:")
+    assert space.transcript(0).endswith("Assistant: The answer\nUser: And?\nAssistant:")

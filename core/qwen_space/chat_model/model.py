@@ -127,7 +127,7 @@ class SpaceChatModel(BaseModel):
         default=2, description="How often a step that cannot have run the prompt is tried again."
     )
     history: History = Field(
-        default="split",
+        default="auto",
         description="Earlier turns: split renders them into the prompt, native fills the app's "
         "own history, auto does that where the app told how, turns alternate and no tools are "
         "bound, and splits elsewhere.",

@@ -56,7 +56,7 @@ def add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     api.add_argument(
         "--history",
         choices=("auto", "split", "native"),
-        default="split",
+        default="auto",
         help="earlier turns as a part of the prompt, or in the app's own history "
         "(default: %(default)s)",
     )

@@ -68,7 +68,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.add_argument(
         "--history",
         choices=get_args(History),
-        default="split",
+        default="auto",
         help="earlier turns as a part of the prompt, in the app's own history, or as suits the app "
         "(default: %(default)s)",
     )

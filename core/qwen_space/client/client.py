@@ -132,7 +132,7 @@ class SpaceClient:
         timeouts: Timeouts | None = None,
         max_retries: int = 2,
         system_prompt: str | None = None,
-        history: History = "split",
+        history: History = "auto",
         reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS,
         endpoint: str | None = None,
         roles: Mapping[Any, InputRole | None] | None = None,

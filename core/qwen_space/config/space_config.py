@@ -197,7 +197,7 @@ class SpaceConfig:
     timeouts: Timeouts = field(default_factory=Timeouts)
     max_retries: int = 2
     system_prompt: str | None = None
-    history: History = "split"
+    history: History = "auto"
     reasoning_tags: tuple[str, str] | None = DEFAULT_REASONING_TAGS
     endpoint: str | None = None
     roles: Mapping[Any, InputRole | None] = field(default_factory=dict)

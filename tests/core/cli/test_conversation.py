@@ -31,15 +31,11 @@ def test_the_turns_of_a_chat_reach_the_space(space: ScriptedSpace, chat: Termina
     chat.ask("And now?")
     chat.read_until("Hello there.")
     assert chat.end() == 0
-    assert [join["data"] for join in space.joins] == [
-        ["Hi", [], DEFAULT_SYSTEM_PROMPT, "72B"],
-        [
-            "User: Hi\nAssistant: Hello there.\nUser: And now?\nAssistant:",
-            [],
-            DEFAULT_SYSTEM_PROMPT,
-            "72B",
-        ],
+    assert [space.transcript(0), space.transcript(1)] == [
+        "Hi",
+        "User: Hi\nAssistant: Hello there.\nUser: And now?\nAssistant:",
     ]
+    assert [join["data"][2:] for join in space.joins] == [[DEFAULT_SYSTEM_PROMPT, "72B"]] * 2
 
 
 def test_options_of_a_chat_reach_the_space(space: ScriptedSpace) -> None:
@@ -71,7 +67,7 @@ def test_ctrl_c_cancels_the_answer_and_not_the_chat(space: ScriptedSpace, chat: 
     space.engine.reply = ["Once more."]
     chat.ask("Again")
     chat.read_until("Once more.")
-    assert space.joins[1]["data"][0] == "User: Hi\nAssistant: Half \nUser: Again\nAssistant:"
+    assert space.transcript(1) == "User: Hi\nAssistant: Half \nUser: Again\nAssistant:"
     chat.wait_for_prompt()
     assert chat.process.poll() is None
 
@@ -153,7 +149,7 @@ def test_a_paste_during_an_answer_waits_for_the_prompt(
     chat.type("\r")
 
     chat.read_until("an answer")
-    assert space.joins[1]["data"][0].endswith("User: one\ntwo\nAssistant:")
+    assert space.transcript(1).endswith("User: one\ntwo\nAssistant:")
 
 
 @pytest.mark.parametrize(
@@ -221,16 +217,16 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.ask("/bye")
 
     assert chat.process.wait(20) == 0
-    assert [join["data"] for join in space.joins] == [
-        ["Hi", [], "Be brief.", "7B"],
-        ["Hi", [], "Be brief.", "7B"],
-        ["/usr/bin is a folder", [], DEFAULT_SYSTEM_PROMPT, "7B"],
-        [
+    asked = [(space.transcript(at), *join["data"][2:]) for at, join in enumerate(space.joins)]
+    assert asked == [
+        ("Hi", "Be brief.", "7B"),
+        ("Hi", "Be brief.", "7B"),
+        ("/usr/bin is a folder", DEFAULT_SYSTEM_PROMPT, "7B"),
+        (
             "User: /usr/bin is a folder\nAssistant: Hello there.\nUser: /help me\nAssistant:",
-            [],
             DEFAULT_SYSTEM_PROMPT,
             "7B",
-        ],
+        ),
     ]
     assert json.loads(saved.read_text()) == [
         {"role": "system", "content": "Be brief."},

@@ -294,7 +294,7 @@ CHAT = [
 
 
 async def test_a_split_chat_is_one_prompt(space: Any) -> None:
-    async with SpaceClient(space.url) as client:
+    async with SpaceClient(space.url, history="split") as client:
         await client.chat(CHAT)
 
     assert space.joins[0]["data"] == ["User: A\nAssistant: B\nUser: C\nAssistant:", [], "S", "72B"]
