@@ -160,6 +160,8 @@ def _split_chat(
     if mode == "native" or (mode == "auto" and endpoint.is_discovered):
         if endpoint.takes("history"):
             if (native := pair_history(endpoint, chat)) is not None:
+                for each in _find_media(native[1]):
+                    endpoint.place_media([each])  # raises where it is not taken
                 return *native, chat[-1].media
         elif mode == "native" and any(turn.role == "assistant" for turn in chat):
             _warn(

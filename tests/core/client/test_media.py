@@ -153,6 +153,16 @@ async def test_earlier_files_stay_with_their_turns(media_app: MediaApp) -> None:
     assert done.text.splitlines() == ["uua", "You said: Two?", *lines(IMAGE, SECOND)]
 
 
+@pytest.mark.parametrize("history", ["auto", "native", "split"])
+async def test_an_earlier_file_that_the_app_does_not_take_is_refused_too(
+    media_app: MediaApp, history: Any
+) -> None:
+    chat = [*CHAT[:2], {"role": "user", "content": "Two?"}]
+    async with SpaceClient(media_app("none"), history=history) as client:
+        with pytest.raises(ValueError, match="'image' cannot be sent"):
+            await client.chat(chat)
+
+
 async def test_a_split_chat_brings_all_its_files(media_app: MediaApp) -> None:
     async with SpaceClient(media_app("chat_interface")) as client:
         done = await client.chat(CHAT)
