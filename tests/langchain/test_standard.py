@@ -101,6 +101,7 @@ class TestJsonSchema(Integration):
     pass
 
 
+@pytest.mark.cross
 class TestFunctionCalling(Integration):
     method = "function_calling"
 

@@ -68,8 +68,9 @@ class ClosingStream(AsyncGenerator[T, None]):
 
     async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
         """Raise an error where the generator waits."""
+        thrown = (typ,) if val is None and tb is None else (typ, val, tb)
         try:
-            return await self._generator.athrow(typ, val, tb)
+            return await self._generator.athrow(*thrown)
         except BaseException:
             await self._close_opened()
             raise
