@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.faults.ways import DIFFERING, WAYS, InWays, asked_in
+from tests.hub_front import HubFront
 from tests.scripted_server import ScriptedServer
 
 Serve = Callable[[ScriptedServer], contextlib.AbstractContextManager[ScriptedServer]]
+ServeFront = Callable[[HubFront], contextlib.AbstractContextManager[HubFront]]
 
 
 class Background:
@@ -43,6 +45,15 @@ class Background:
         finally:
             self.run(server.__aexit__())
 
+    @contextlib.contextmanager
+    def serve_front(self, front: HubFront) -> Iterator[HubFront]:
+        """Let a hub and its Space answer."""
+        self.run(front.__aenter__())
+        try:
+            yield front
+        finally:
+            self.run(front.__aexit__())
+
 
 @pytest.fixture(scope="session")
 def _background() -> Iterator[Background]:
@@ -55,6 +66,12 @@ def _background() -> Iterator[Background]:
 def serve(_background: Background) -> Serve:
     """Let a server answer, from a thread of its own."""
     return _background.serve
+
+
+@pytest.fixture
+def serve_front(_background: Background) -> ServeFront:
+    """Let a hub and its Space answer, from a thread of its own."""
+    return _background.serve_front
 
 
 @pytest.fixture(

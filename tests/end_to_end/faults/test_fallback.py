@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,8 +27,11 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from tests.end_to_end.faults.conftest import Serve
+from qwen_space.client import wakeup
+from tests.end_to_end.faults.conftest import Serve, ServeFront
 from tests.end_to_end.faults.ways import WAYS, InWays
+from tests.hub_front import Answer as Answered
+from tests.hub_front import HubFront, told
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
@@ -43,9 +47,8 @@ from tests.scripted_server import (
     streaming,
 )
 
-CHAT_APP = status(200, CONFIG)
-SERVED = {"config": CHAT_APP}
-ONE_TRY: dict[str, Any] = {"max_retries": 0, "timeouts": Timeouts(first_token=0.2)}
+ONE_TRY: dict[str, Any] = {"max_retries": 0}
+IMPATIENT: dict[str, Any] = {**ONE_TRY, "timeouts": Timeouts(first_token=0.2)}
 STOPPED = {"msg": "unexpected_error", "event_id": EVENT_ID, "message": "out of memory"}
 
 
@@ -57,6 +60,9 @@ def choosing(*models: str) -> Answer:
     config["components"].append({"id": 3, "type": "dropdown", "props": props})
     config["dependencies"][0]["inputs"].append(3)
     return status(200, config)
+
+
+SERVED = {"config": choosing("72B", "7B")}
 
 
 async def _cut(exchange: Exchange) -> None:
@@ -108,17 +114,25 @@ FINAL: dict[str, tuple[dict[str, Any], type[QwenSpaceError], str]] = {
 
 @contextlib.contextmanager
 def spaces(serve: Serve, *answers: dict[str, Any] | None) -> Iterator[list[ScriptedServer]]:
-    """Let a server answer for each Space; a Space that is None does not listen."""
+    """Let a server answer for each Space; a Space that is None has a port, and does not listen."""
     with contextlib.ExitStack() as stack:
         servers = []
         for each in answers:
             if each is None:
-                with serve(ScriptedServer()) as server:
-                    pass
+                server = ScriptedServer()
+                server.url = stack.enter_context(_refusing())
             else:
                 server = stack.enter_context(serve(ScriptedServer(**each)))
             servers.append(server)
         yield servers
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[str]:
+    """Hold a port that refuses connections, so that no server of another test gets it."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 def urls(servers: Sequence[ScriptedServer]) -> list[str]:
@@ -149,15 +163,47 @@ def test_the_next_space_answers_where_one_fails_before_its_first_text(
     in_ways(ask)
 
 
+@pytest.fixture
+def asleep(serve_front: ServeFront, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubFront]:
+    """A Space that sleeps, and its hub, behind a proxy of the environment as loopback is not."""
+    with serve_front(HubFront([Answered(503, "<html>Loading</html>")], [told("SLEEPING")])) as hub:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{hub.port}")
+        monkeypatch.setenv("HF_ENDPOINT", hub.hub)
+        monkeypatch.setattr(wakeup, "_FIRST_PAUSE", 0.01)
+        yield hub
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_the_next_space_answers_where_one_is_asleep(
+    position: int, asleep: HubFront, serve: Serve, in_ways: InWays
+) -> None:
+    options = {**ONE_TRY, "timeouts": Timeouts(fallback_wake=0.05)}
+
+    def ask(way: str) -> None:
+        with spaces(serve, PASSED_OVER["full"], answering("Hello.")) as servers:
+            several = urls(servers)
+            several.insert(position, asleep.space())
+            got = WAYS[way](several, model="7B", **options)
+
+            assert got.error is None
+            assert got.text == "Hello."
+            assert [len(each.joins) for each in servers] == [1, 1]
+
+    in_ways(ask)
+    assert asleep.of("/config")
+    assert asleep.of("/queue/join") == []
+
+
 @pytest.mark.parametrize("case", FINAL)
 def test_no_other_space_is_asked_where_the_prompt_may_have_run_or_text_has_come(
     case: str, serve: Serve, in_ways: InWays
 ) -> None:
     answers, error, text = FINAL[case]
+    options = IMPATIENT if case == "silent" else ONE_TRY
 
     def ask(way: str) -> None:
         with spaces(serve, {**SERVED, **answers}, answering("Hello.")) as servers:
-            got = WAYS[way](urls(servers), **ONE_TRY)
+            got = WAYS[way](urls(servers), **options)
 
             assert isinstance(got.error, error)
             assert got.error.text == text

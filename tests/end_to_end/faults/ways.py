@@ -6,6 +6,7 @@ Each takes a blocking call; what is asynchronous runs in an event loop of its ow
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -202,6 +203,9 @@ def asked_in(ways: Sequence[str]) -> InWays:
         with ThreadPoolExecutor(at_once) as pool:
             asked = {way: pool.submit(ask, way) for way in ways}
 
-        assert {way: error for way, each in asked.items() if (error := each.exception())} == {}
+        failed = {way: error for way, each in asked.items() if (error := each.exception())}
+        assert not failed, "\n\n".join(
+            f"{way}: {''.join(traceback.format_exception(error))}" for way, error in failed.items()
+        )
 
     return ask_in_each
