@@ -345,7 +345,13 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         arguments = self._take_arguments({**kwargs, "stop": stop}, to_schema=to_schema)
         model = arguments.options["model"] or self.model
         limits = find_limits(self.profile, model, self.space)
-        call = self._make_call(to_core_messages(messages), arguments, limits)
+        limiter = self.rate_limiter
+        call = self._make_call(
+            to_core_messages(messages),
+            arguments,
+            limits,
+            before_reask=None if limiter is None else limiter.aacquire,
+        )
         name = self._name_model(model)
         space = first_space(self.space)
         metadata = {"model_name": name, "model_provider": "qwen-space", "space": space}

@@ -130,6 +130,17 @@ async def test_a_rate_limiter_is_asked_once_a_call(space: ScriptedSpace) -> None
     assert limiter.acquired == len(space.joins) == 4
 
 
+async def test_a_rate_limiter_is_asked_again_where_the_model_is(space: ScriptedSpace) -> None:
+    limiter = CountingLimiter()
+    model = ChatQwenSpace(space=space.url, rate_limiter=limiter)
+    tool = {"name": "add", "description": "Add.", "parameters": {}}
+
+    await asyncio.to_thread(model.bind_tools([tool], tool_choice="any").invoke, "Hi")
+    await model.bind_tools([tool], tool_choice="any").ainvoke("Hi")
+
+    assert limiter.acquired == len(space.joins) == 4
+
+
 # Two Spaces
 
 

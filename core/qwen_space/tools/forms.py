@@ -6,7 +6,7 @@ Between `<tool_call>` tags these are:
 - the same with the arguments as a string that holds a JSON object, as in OpenAI's protocol;
 - the same in a Markdown fence;
 - for a tool that is bound: `parameters` in place of `arguments`, and, where the tool requires no
-  argument, arguments that are null or missing;
+  argument, arguments that are null, an empty string or missing;
 - `<function=name><parameter=x>value</parameter></function>`, Qwen3-Coder's form, whose values have
   the types of the tool's schema.
 
@@ -100,7 +100,8 @@ def read_call(value: Any, schemas: Schemas) -> tuple[str, Arguments]:
     keys = ("arguments",) if schema is None else ("arguments", "parameters")
     key = next((key for key in keys if key in value), None)
     arguments = None if key is None else value[key]
-    if arguments is None and schema is not None and not schema.get("required"):
+    is_empty = arguments is None or (isinstance(arguments, str) and not arguments.strip())
+    if is_empty and schema is not None and not schema.get("required"):
         arguments = {}
     elif key is None:
         raise ValueError("it has no arguments")

@@ -20,6 +20,7 @@ from qwen_space.tools.choice import NO_TOOLS, ToolBinding
 __all__ = ["Message", "reasked", "render"]
 
 _RESULTS = frozenset({"tool", "function"})
+_NO_RESULT = "No result."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,21 @@ def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
 
 
 def _in_order(results: list[Message], calls: Sequence[ToolCall]) -> list[Message]:
-    """Return results in the order of their calls; those that belong to none come last."""
+    """Return results in the order of their calls; those that belong to none come last.
+
+    A call without a result, before one that has one, gets a line that says so: the model would
+    take the next result for its own.
+    """
     places = {call.id: place for place, call in reversed(list(enumerate(calls))) if call.id}
-    return sorted(results, key=lambda result: places.get(result.call_id or "", len(calls)))
+    answered = places.keys() & {result.call_id for result in results}
+    last = max(map(places.__getitem__, answered), default=0)
+    missing = [
+        Message("tool", _NO_RESULT, call_id=call_id)
+        for call_id, place in places.items()
+        if place < last and call_id not in answered
+    ]
+    all_results = [*results, *missing]
+    return sorted(all_results, key=lambda result: places.get(result.call_id or "", len(calls)))
 
 
 def _result_text(message: Message) -> str:

@@ -21,6 +21,7 @@ SCHEMAS = {"f": NEEDS_A, "g": NEEDS_NOTHING}
         pytest.param({"name": "f", "arguments": '{"a": 1}'}, ("f", {"a": 1}), id="as-a-text"),
         pytest.param({"name": "g"}, ("g", {}), id="none-required"),
         pytest.param({"name": "g", "arguments": None}, ("g", {}), id="null"),
+        pytest.param({"name": "g", "arguments": " "}, ("g", {}), id="empty-text"),
         pytest.param({"name": "h", "arguments": {}}, ("h", {}), id="not-bound"),
     ],
 )
@@ -35,6 +36,7 @@ def test_a_call_has_a_name_and_arguments(value: Any, expected: Any) -> None:
         pytest.param({"arguments": {}}, "has no name", id="no-name"),
         pytest.param({"name": "f"}, "has no arguments", id="some-required"),
         pytest.param({"name": "h", "parameters": {}}, "has no arguments", id="not-bound"),
+        pytest.param({"name": "f", "arguments": ""}, "are no JSON object", id="empty-text"),
         pytest.param({"name": "f", "arguments": [1]}, "are no JSON object", id="no-object"),
         pytest.param({"name": "f", "arguments": "1"}, "are no JSON object", id="no-object-text"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,34 @@ def test_results_stand_in_the_order_of_their_calls() -> None:
     assert turns[-1].role == "user"
     order = [part[0] for part in turns[-1].text.split("<tool_response>\n")[1:]]
     assert order == ["a", "b", "c", "x"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        pytest.param("b", ["No result.", "b"], id="the-first-has-none"),
+        pytest.param("ca", ["a", "No result.", "c"], id="one-between-has-none"),
+        pytest.param("a", ["a"], id="none-after-it"),
+        pytest.param("x", ["x"], id="of-no-call"),
+    ],
+)
+def test_no_call_gets_the_result_of_the_next(answered: str, expected: list[str]) -> None:
+    calls = [ToolCall("f", {}, each) for each in "abc"]
+    results = [Message("tool", each, call_id=each) for each in answered]
+
+    turns = render([Message("assistant", "", calls), *results])
+
+    shown = re.findall("<tool_response>\n(.*)\n</tool_response>", turns[-1].text)
+    assert shown == expected
+
+
+def test_calls_of_one_id_have_their_results() -> None:
+    calls = [ToolCall("f", {}, each) for each in "aab"]
+    results = [Message("tool", each, call_id=each) for each in "aab"]
+
+    turns = render([Message("assistant", "", calls), *results])
+
+    assert "No result." not in turns[-1].text
 
 
 @pytest.mark.parametrize(
