@@ -32,8 +32,6 @@ BLOCKS = [
     ),
 ]
 
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
-
 
 @pytest.mark.parametrize("block", BLOCKS)
 async def test_a_picture_reaches_the_app_in_every_form(

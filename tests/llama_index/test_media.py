@@ -19,8 +19,6 @@ from llama_index.core.schema import ImageNode, NodeWithScore, QueryBundle, TextN
 from llama_index_qwen_space import QwenSpace
 from tests.media_app import PNG, MediaApp, describe
 
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
-
 
 async def test_a_picture_reaches_the_app_in_every_form(media_app: MediaApp, tmp_path: Path) -> None:
     path = tmp_path / "image.png"

@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["LiveAnswer"]
 
 _BRACKETED_PASTE_ON, _BRACKETED_PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
+# A line that is wider to this terminal than to rich must not wrap while it is painted, as the next
+# painting would begin a line too low.
+_WRAP_OFF, _WRAP_ON = Segment("\x1b[?7l", control=()), Segment("\x1b[?7h", control=())
 _BLOCKS = MarkdownIt("commonmark").enable("table")
 
 
@@ -201,9 +204,18 @@ class _Trimmed:
         lines = console.render_lines(self._whole, options.update(height=None), pad=False)
         written = [number for number, line in enumerate(lines) if _is_written(line)]
         shown = lines[written[0] : written[-1] + 1] if written else []
-        for line in shown[1 - console.height :] if self._to_fit else shown:
-            yield from line
-            yield Segment.line()
+        if not self._to_fit:
+            yield from _join(shown)
+        elif shown:
+            yield _WRAP_OFF
+            yield from _join(shown[1 - console.height :])
+            yield _WRAP_ON
+
+
+def _join(lines: Iterable[Sequence[Segment]]) -> Iterator[Segment]:
+    for line in lines:
+        yield from line
+        yield Segment.line()
 
 
 def _is_written(line: Sequence[Segment]) -> bool:

@@ -25,7 +25,7 @@ import fcntl, runpy, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 runpy.run_module("qwen_space", run_name="__main__")
 """
-_ROWS, _COLUMNS = 200, 240  # nothing scrolls away, no path is wrapped
+_SIZE = (200, 240)  # nothing scrolls away, no path is wrapped
 _PASTE = 2004 << 5  # as pyte has it: the program takes bracketed pastes
 _PATIENCE = 20.0  # seconds
 
@@ -36,11 +36,12 @@ class Terminal:
     Args:
         arguments: Those of the command.
         history: The file of the lines typed; none by default.
+        size: Its rows and columns.
     """
 
-    def __init__(self, *arguments: str, history: str = "") -> None:
+    def __init__(self, *arguments: str, history: str = "", size: tuple[int, int] = _SIZE) -> None:
         self._here, there = pty.openpty()
-        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
+        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-c", _CHAT, "chat", *arguments],
             stdin=there,
@@ -55,7 +56,7 @@ class Terminal:
             },
         )
         os.close(there)
-        self._screen = pyte.Screen(_COLUMNS, _ROWS)
+        self._screen = pyte.Screen(size[1], size[0])
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._read = 0  # how much of the screen a test has read
@@ -92,6 +93,10 @@ class Terminal:
         self.wait_for_prompt()
         self.type("\x04")
         return self.process.wait(_PATIENCE)
+
+    def count(self, word: str) -> int:
+        """Count a word on the screen."""
+        return self._shown.count(word)
 
     @property
     def _shown(self) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 pytest.importorskip("termios", reason="Windows has no pseudo-terminals")
 
 from tests.core.cli.terminal import Terminal
+from tests.media_app import PNG, MediaApp, describe
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -81,6 +83,21 @@ def test_half_an_answer_stays_in_view(space: ScriptedSpace, chat: Terminal) -> N
     chat.type("\x03")
 
     assert "an answer" in chat.read_until("(cancelled)")
+
+
+@pytest.mark.parametrize(
+    "character", ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea", "\u4e2d"]
+)
+def test_characters_of_any_width_are_painted_once(space: ScriptedSpace, character: str) -> None:
+    space.engine.reply = lambda _: (
+        time.sleep(0.005) or each for each in f"Beginning {character * 12} " + "x" * 60
+    )
+    with contextlib.closing(Terminal(space.url, size=(50, 60))) as chat:
+        chat.ask("Hi")
+        chat.read_until("x" * 60)
+        chat.wait_for_prompt()
+
+        assert chat.count("Beginning") == 1
 
 
 def test_ctrl_c_at_the_prompt_leaves_the_line_and_not_the_chat(
@@ -243,3 +260,24 @@ def test_a_file_s_end_at_the_prompt_leaves_the_terminal_as_it_was(
 
     assert chat.end() == 0
     assert chat.echoes
+
+
+def test_a_file_goes_with_the_next_prompt_of_a_conversation(
+    media_app: MediaApp, tmp_path: Path
+) -> None:
+    picture = tmp_path / "red.png"
+    picture.write_bytes(PNG)
+    line = describe("red.png", PNG)
+    with contextlib.closing(Terminal(media_app("chat_interface"))) as chat:
+        chat.ask(f"/file {picture}")
+        chat.read_until("With the next prompt:")
+        chat.ask("Look")
+        chat.read_until(line)
+        chat.ask("/file")
+        chat.read_until("no file")
+        chat.ask("/file nothing.png")
+        chat.read_until("there is no file 'nothing.png'")
+        chat.ask("/retry")
+        chat.read_until("You said: Look")
+        chat.read_until(line)
+        assert chat.end() == 0

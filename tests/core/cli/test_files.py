@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import sys
@@ -12,10 +11,7 @@ from rich.console import Console
 from qwen_space.cli import main
 from qwen_space.cli.live import LiveAnswer
 from qwen_space.events import Completed, FileReceived, ReplyFile, Uploading
-from tests.core.cli.terminal import Terminal
 from tests.media_app import PNG, MediaApp, describe
-
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
 
 
 @pytest.fixture(autouse=True)
@@ -50,25 +46,6 @@ def test_the_files_of_a_reply_are_named(
     assert plain.out == "See:\n"
     assert f"qwen-space: red.png: {url}" in plain.err
     assert (file["name"], file["mime_type"]) == ("red.png", "image/png")
-
-
-def test_a_file_goes_with_the_next_prompt_of_a_conversation(
-    media_app: MediaApp, picture: Path
-) -> None:
-    line = describe("red.png", PNG)
-    with contextlib.closing(Terminal(media_app("chat_interface"))) as chat:
-        chat.ask(f"/file {picture}")
-        chat.read_until("With the next prompt:")
-        chat.ask("Look")
-        chat.read_until(line)
-        chat.ask("/file")
-        chat.read_until("no file")
-        chat.ask("/file nothing.png")
-        chat.read_until("there is no file 'nothing.png'")
-        chat.ask("/retry")
-        chat.read_until("You said: Look")
-        chat.read_until(line)
-        assert chat.end() == 0
 
 
 def test_an_upload_is_a_bar_and_a_reply_s_file_a_line() -> None:

@@ -176,7 +176,7 @@ def test_no_text_of_an_app_moves_the_terminal(hostile: str) -> None:
     shown = file.getvalue()
 
     # Left are colours, links, and what paints the last block anew.
-    rich = r"\x1b\[[\d;]*m|\x1b\]8;[^\x1b\x07]*\x1b\\|\x1b\[(?:\?25[hl]|1A|2K)|\r|\n"
+    rich = r"\x1b\[[\d;]*m|\x1b\]8;[^\x1b\x07]*\x1b\\|\x1b\[(?:\?(?:25|7)[hl]|1A|2K)|\r|\n"
     rest = re.sub(rich, "", shown)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", rest)
     assert "\x1b[2J" not in shown

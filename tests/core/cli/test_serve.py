@@ -57,8 +57,9 @@ def test_a_servers_life_from_its_first_line_to_its_status(model: Any) -> None:
     ) as served:
         assert served.stdout is not None
         url = served.stdout.readline().split(" answers at ")[1].split()[0]
-        with pytest.raises(urllib.error.HTTPError, match="401"):
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
             get(f"{url}/config", "wrong")
+        refused.value.close()
         healthy = urllib.request.urlopen(f"{url}/health", timeout=20).read()
         shown = get(url) + get(f"{url}/config") + get(f"{url}/gradio_api/info")
 

@@ -28,7 +28,6 @@ from tests.media_app import PNG, SILENCE, MediaApp, build, describe
 from tests.scripted_server import CONFIG, ScriptedServer, status
 
 # Gradio's Image leaves the file open that it looks at.
-pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in. <_io.FileIO name=.*gradio")
 
 
 IMAGE = Media("image", data=PNG, mime_type="image/png", name="red.png")

@@ -229,7 +229,7 @@ async def test_a_history_that_has_no_place_is_split_with_a_warning(
         with pytest.warns(UserWarning, match="history='native'.*no input for a history"):
             done = await client.chat(CHAT)
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             await client.complete("There is nothing to warn of")
 
     assert done.text == "agent|User: One\nAssistant: Two\nUser: Three\nAssistant:|1"

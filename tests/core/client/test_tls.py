@@ -95,7 +95,7 @@ async def test_false_trusts_everyone_and_warns() -> None:
 async def test_false_does_not_warn_where_nothing_is_encrypted() -> None:
     async with ScriptedServer() as space:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.simplefilter("error", UserWarning)
             assert await ask(space, verify=False) == "Hello there."
 
 
