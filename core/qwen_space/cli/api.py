@@ -10,7 +10,7 @@ import socket
 import sys
 
 from qwen_space.cli.serve import port
-from qwen_space.cli.space_options import add_network_options, build_config
+from qwen_space.cli.space_options import add_endpoint_options, add_network_options, build_config
 from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, default_space
 
 __all__ = ["add_api"]
@@ -52,7 +52,7 @@ def add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         help="a further name of that model, for programs that ask for it; may be repeated",
     )
     api.add_argument("--system", metavar="TEXT", help="the system prompt of chats without one")
-    api.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
+    add_endpoint_options(api)
     api.add_argument(
         "--history",
         choices=("auto", "split", "native"),
@@ -110,7 +110,6 @@ def _config(options: argparse.Namespace) -> SpaceConfig:
         options.spaces or default_space(),
         model=options.model,
         system_prompt=options.system,
-        endpoint=options.endpoint,
         history=options.history,
         strategy=options.strategy,
     )

@@ -195,6 +195,7 @@ async def inspect_space(config: SpaceConfig) -> Inspection:
         try:
             info = await client.app_info(AppConfig(answer).prefix)
             chosen = await client.endpoint()
+            chosen.place_inputs(client.config.inputs)
         except QwenSpaceError as exc:
             error = exc
         return inspect_config(client.config, answer, chosen, error, info)
@@ -271,7 +272,11 @@ def _call(
         return None
     endpoint = config.endpoint if error is None else fitting[0].name
     given = {"space": config.space if isinstance(config.space, str) else config.url}
-    more = {"endpoint": endpoint, "roles": dict(config.roles) or None}
+    more = {
+        "endpoint": endpoint,
+        "roles": dict(config.roles) or None,
+        "inputs": dict(config.inputs) or None,
+    }
     arguments = {**given, **{name: each for name, each in more.items() if each is not None}}
     return (
         f"ChatQwenSpace({', '.join(f'{name}={as_code(arg)}' for name, arg in arguments.items())})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ SPACE_HELP = (
 
 
 def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which function to ask, and the roles of its inputs."""
+    """Add the options for the function to ask, and for the roles and the values of its inputs."""
     parser.add_argument("--endpoint", metavar="NAME", help="ask this endpoint of the app")
     parser.add_argument(
         "--role",
@@ -37,21 +38,45 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
         help="the role of an input, by its label, parameter or position: prompt, system, history, "
         "model, max_tokens, temperature, top_p; none without a ROLE; may be repeated",
     )
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="INPUT=VALUE",
+        help="a value for an input without a role, by its label or parameter; JSON, such as a "
+        "number or true, else a text; may be repeated",
+    )
 
 
-def _pairs(pairs: Sequence[str], option: str) -> dict[str, str | None]:
-    """Read `NAME=VALUE` options; the value is None where there is none.
+def _roles(pairs: Sequence[str]) -> dict[str, str | None]:
+    """Read `--role INPUT=ROLE`; no role is at the end, so that a label may have an equals sign."""
+    parts = [(each, each.rpartition("=")) for each in pairs]
+    return {_named(name, each, "--role"): role.strip() or None for each, (name, _, role) in parts}
+
+
+def _inputs(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read `--input INPUT=VALUE`; a value may have an equals sign."""
+    parts = [(each, each.partition("=")) for each in pairs]
+    return {_named(name, each, "--input"): _value(value) for each, (name, _, value) in parts}
+
+
+def _named(name: str, pair: str, option: str) -> str:
+    """Return the name in an option.
 
     Raises:
-        ValueError: One has no name, or no equals sign.
+        ValueError: There is none, or no equals sign.
     """
-    found: dict[str, str | None] = {}
-    for each in pairs:
-        name, equals, value = each.rpartition("=")
-        if not equals or not name.strip():
-            raise ValueError(f"{option} {each!r:.200}: it takes {option} INPUT=VALUE.")
-        found[name.strip()] = value.strip() or None
-    return found
+    if "=" not in pair or not name.strip():
+        raise ValueError(f"{option} {pair!r:.200}: it takes {option} INPUT=VALUE.")
+    return name.strip()
+
+
+def _value(text: str) -> Any:
+    """Read JSON; a text that is none stands for itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def add_network_options(parser: argparse.ArgumentParser) -> None:
@@ -118,10 +143,14 @@ def build_config(options: argparse.Namespace, space: SpaceLike, **more: Any) -> 
 
 
 def _asked_of(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the function and the roles that the options ask for, if the command has them."""
+    """Return the function, roles and inputs that the options ask for, if the command has them."""
     if not hasattr(options, "role"):
         return {}
-    return {"endpoint": options.endpoint, "roles": _pairs(options.role, "--role")}
+    return {
+        "endpoint": options.endpoint,
+        "roles": _roles(options.role),
+        "inputs": _inputs(options.input),
+    }
 
 
 def count(text: str) -> int:

@@ -327,6 +327,8 @@ class SpaceClient:
     async def _resolved(self, deadline: Deadline) -> Endpoint:
         async for _ in self._resolver.resolve(deadline):
             pass  # it is waited for, and nobody is there to be told
+        named = itertools.chain(self.config.sampling, self.config.inputs)
+        await self._resolver.load_parameters(named, deadline)
         return self._resolver.endpoint
 
     async def app_config(self) -> Any:

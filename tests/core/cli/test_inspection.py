@@ -129,6 +129,25 @@ def test_roles_that_are_asked_for_are_in_the_line(
     )
 
 
+def test_inputs_that_are_asked_for_are_in_the_line(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--role", "Model size=", "--input", "Model size=7B"]
+
+    status = main(["inspect", space.url, "--endpoint", "model_chat", *given])
+
+    line = capsys.readouterr().out.split(")")[0]
+    assert status == 0
+    assert 'inputs={"Model size": "7B"}' in " ".join(line.split())
+
+
+def test_an_input_that_the_app_does_not_have_is_a_misuse(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["inspect", space.url, "--input", "Colour=red"]) == 1
+    assert "inputs=['Colour']: the app has no such input" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("role", ["Message", "=prompt"])
 def test_a_role_without_a_name_is_a_misuse(role: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "http://127.0.0.1:9", "--role", role]) == 1

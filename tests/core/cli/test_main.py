@@ -311,6 +311,26 @@ def test_a_prompt_without_quotes_is_a_mistake(capsys: pytest.CaptureFixture[str]
     assert "put it in quotes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("Top-p=0.25", 0.25),
+        ("max_tokens=7", 7),
+        ("System prompt=Say a=b.", "Say a=b."),
+        ('System prompt="5"', "5"),
+    ],
+)
+def test_an_input_has_a_value_as_json_or_as_text(
+    space: ScriptedSpace, given: str, sent: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    roles = ["--role", "System prompt=", "--role", "Top-p="]
+
+    status = main(["chat", space.url, "Hi", "--endpoint", "chat", *roles, "--input", given])
+
+    assert (status, capsys.readouterr().err) == (0, "")
+    assert sent in space.joins[0]["data"]
+
+
 def test_json_is_one_object(space: ScriptedSpace, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--json", "--temperature", "0.5", "--max-tokens", "9"]
 
