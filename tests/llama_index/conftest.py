@@ -14,6 +14,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 from llama_index_qwen_space import QwenSpace
+from tests.llama_index.conformance import Limiter
 
 Ask = Callable[..., Awaitable[list[Any]]]
 
@@ -57,19 +58,6 @@ async def _ask(llm: QwenSpace, endpoint: str, given: Any = "Hi", **kwargs: Any) 
     return list(result) if endpoint.startswith("stream") else [result]
 
 
-class CountingLimiter:
-    """Lets everything through and counts it."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def acquire(self, num_tokens: int = 0) -> None:
-        self.count += 1
-
-    async def async_acquire(self, num_tokens: int = 0) -> None:
-        self.count += 1
-
-
 class _Listener(BaseEventHandler):
     seen: list[Any]
 
@@ -85,7 +73,7 @@ class Books:
     tokens: TokenCountingHandler = field(
         default_factory=lambda: TokenCountingHandler(tokenizer=str.split)
     )
-    limiter: CountingLimiter = field(default_factory=CountingLimiter)
+    limiter: Limiter = field(default_factory=Limiter)
 
     def keep(self, llm: QwenSpace) -> QwenSpace:
         llm.callback_manager = CallbackManager([self.tokens])

@@ -25,6 +25,7 @@ from llama_index_qwen_space.responses import Piece, chat_response
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.chat_model import reply
 from qwen_space.tools import ToolCall
+from tests.llama_index.conformance import ADD, MULTIPLY, add
 
 WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
 STREAMS = ["stream_chat", "astream_chat"]
@@ -33,19 +34,6 @@ ADD_CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_
 MUL_CALL = '<tool_call>\n{"name": "multiply", "arguments": {"a": 4, "b": 5}}\n</tool_call>'
 BROKEN = '<tool_call>\n{"name": "add", "arguments": {"a": 2,\n</tool_call>'
 
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-def multiply(a: int, b: int) -> int:
-    """Multiply two numbers."""
-    return a * b
-
-
-ADD = FunctionTool.from_defaults(add)
-MULTIPLY = FunctionTool.from_defaults(multiply)
 SCHEMAS = [to_schema(ADD), to_schema(MULTIPLY)]
 
 

@@ -176,12 +176,7 @@ class Space:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
     def download(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
@@ -198,16 +193,11 @@ class Space:
             await other.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self._pool.kept.discard(asyncio.get_running_loop())
         await self._renew_pool().close()
         for other in self._others:
-            await other.__aexit__(exc_type, exc, traceback)
+            await other.__aexit__(*exc_info)
 
     async def adownload(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
         """Return the bytes of a file in a reply, as `SpaceClient.download`."""
@@ -387,12 +377,7 @@ class SyncEventStream(AbstractContextManager["SyncEventStream"], Iterator[Event]
         """Leave the reply, and close its connection."""
         self._events.close()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
 

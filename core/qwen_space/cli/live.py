@@ -10,7 +10,6 @@ import itertools
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
@@ -81,12 +80,7 @@ class LiveAnswer:
         self._live.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self._live.stop()
         self._silence.close()
         self._print(to_the_end=True)

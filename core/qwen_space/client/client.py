@@ -15,7 +15,6 @@ from collections.abc import (
     Sequence,
 )
 from dataclasses import replace
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from qwen_space.chat.messages import Turn, to_turns
@@ -224,16 +223,11 @@ class SpaceClient:
             await other.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc_info: object) -> None:
         self._is_entered = False
         await self.close()
         for other in self._others:
-            await other.__aexit__(exc_type, exc, traceback)
+            await other.__aexit__(*exc_info)
 
     async def close(self) -> None:
         """Close the connections. The client opens new ones if it is used again."""
