@@ -8,6 +8,7 @@ of an invalid call are what the model wrote, tag included, which nothing takes f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall
@@ -31,6 +32,7 @@ __all__ = [
     "text_chunk",
     "to_invalid_tool_call",
     "to_tool_call",
+    "with_files",
 ]
 
 _FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
@@ -124,6 +126,19 @@ def file_block(file: ReplyFile) -> dict[str, Any]:
     return block
 
 
+def with_files(text: str, files: Sequence[Any], *, is_first: bool) -> str | list[Any]:
+    """Return a message's content, to the letter as langchain-core folds it from chunks.
+
+    Args:
+        text: The text.
+        files: The blocks of files, which the last chunk has.
+        is_first: Whether that is the only chunk; any other leaves a text, which may be empty.
+    """
+    if not files:
+        return text
+    return list(files) if is_first else [text, *files]
+
+
 # Where the app changed what chunks had said
 
 _MEDIA = frozenset(get_args(MediaKind))
@@ -140,19 +155,20 @@ def apply_final_text(message: AIMessage) -> AIMessage:
     if not final:
         return message
     text = final.get("final_text", message.text)
-    thought = final.get("final_reasoning", message.additional_kwargs.get("reasoning_content"))
+    beside = dict(message.additional_kwargs)
+    streamed: Any = beside.pop("reasoning_content", "")
+    thought = final.get("final_reasoning", streamed)
+    calls = final.get("final_tool_calls", message.tool_calls)
+    invalid = final.get("final_invalid_tool_calls", message.invalid_tool_calls)
     others = {key: value for key, value in metadata.items() if key not in _FINAL}
     parts = [] if isinstance(message.content, str) else message.content
     files = [each for each in parts if isinstance(each, dict) and each.get("type") in _MEDIA]
     changed = message.model_copy(
         update={
-            "content": [text, *files] if files else text,
-            "tool_calls": final.get("final_tool_calls", message.tool_calls),
-            "invalid_tool_calls": final.get("final_invalid_tool_calls", message.invalid_tool_calls),
-            "additional_kwargs": {
-                **message.additional_kwargs,
-                **({"reasoning_content": thought} if thought else {}),
-            },
+            "content": with_files(text, files, is_first=not (text or thought or calls or invalid)),
+            "tool_calls": calls,
+            "invalid_tool_calls": invalid,
+            "additional_kwargs": {**beside, **reasoning(thought)},
             "response_metadata": others,
         }
     )

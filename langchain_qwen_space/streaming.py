@@ -19,6 +19,7 @@ from langchain_qwen_space.chunks import (
     text_chunk,
     to_invalid_tool_call,
     to_tool_call,
+    with_files,
 )
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
@@ -77,19 +78,27 @@ class ChunkBuilder:
     def _last_chunk(self, reply: ChatReply) -> ChatGenerationChunk:
         """Return the last chunk of a stream: the metadata, and the rest that deltas cannot say."""
         message = AIMessageChunk(
-            content=list(map(file_block, reply.files)) if reply.files else "",
+            content=self._file_chunks(reply) or "",
             response_metadata={**self._metadata(reply), **_final(reply)},
             usage_metadata=_usage_metadata(reply.usage),
             chunk_position="last",
         )
         return ChatGenerationChunk(message=message, generation_info=_info(reply))
 
+    def _file_chunks(self, reply: ChatReply) -> list[Any]:
+        """Return the blocks of files; langchain-core folds blocks of version 1 by their index."""
+        files = list(map(file_block, reply.files))
+        if not self._blocks:
+            return list(files)
+        return [{**file, "index": f"lc_file_{place}"} for place, file in enumerate(files)]
+
     def _content(self, reply: ChatReply) -> str | list[Any]:
         """Return a message's content; as text where langchain-core makes the blocks of it."""
         files = list(map(file_block, reply.files))
         if self._has_blocks(reply):
             return [*map(_block, reply.parts), *files]
-        return [reply.text, *files] if files else reply.text
+        is_first = not (reply.text if self._blocks else reply.parts)
+        return with_files(reply.text, files, is_first=is_first)
 
     def _has_blocks(self, reply: ChatReply) -> bool:
         return self._blocks and bool(reply.calls or reply.invalid)

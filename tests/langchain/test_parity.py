@@ -16,7 +16,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
-from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta, ThinkingDelta
+from qwen_space.events import (
+    Completed,
+    Event,
+    Queued,
+    ReplyFile,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
 from qwen_space.tools import ToolCall, call_text
 from tests.langchain.events import model_of
 
@@ -130,25 +139,29 @@ def replies(draw: Any) -> str:
 def streams(draw: Any) -> list[Event]:
     """The events of a reply that is cut anywhere."""
     reply, thinking = draw(replies()), draw(st.sampled_from(["", "hm"]))
+    files = draw(st.sampled_from([(), (), (), (PICTURE,), (PICTURE, PICTURE)]))
     places = draw(st.lists(st.integers(0, len(reply)), max_size=8, unique=True))
     cuts = [0, *sorted(places), len(reply)]
     if draw(st.booleans()):
         cuts = list(range(len(reply) + 1))
     pieces = [reply[a:b] for a, b in pairwise(cuts) if a < b]
-    return events_of(pieces, thinking)
+    return events_of(pieces, thinking, files)
 
 
-def events_of(pieces: Sequence[str], thinking: str = "") -> list[Event]:
+def events_of(
+    pieces: Sequence[str], thinking: str = "", files: tuple[ReplyFile, ...] = ()
+) -> list[Event]:
     thought: list[Event] = [ThinkingDelta(thinking)] if thinking else []
     return [
         Queued(0, 1, None),
         Started(None),
         *thought,
         *map(TextDelta, pieces),
-        Completed("".join(pieces), 1.5, "e1", model="72B", thinking=thinking),
+        Completed("".join(pieces), 1.5, "e1", model="72B", thinking=thinking, files=files),
     ]
 
 
+PICTURE = ReplyFile("http://127.0.0.1:1/red.png", "image", "image/png", "red.png")
 CALL = call_text(ToolCall("add", {"a": 1}))
 ADD = '{"name": "add", "arguments": {"a": 1}}'
 LIST = f"<tool_call>\n[{ADD}, {ADD}]\n</tool_call>"
@@ -161,6 +174,9 @@ LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
 @example(events_of([LINES]))
 @example(events_of(["one ", *LIST, "\ntwo"]))
+@example(events_of([], "", (PICTURE,)))
+@example(events_of([], "hm", (PICTURE,)))
+@example(events_of([CALL], "", (PICTURE,)))
 def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None:
     messages = asyncio.run(every_way(events))
 
@@ -177,6 +193,7 @@ def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
 @example(events_of([CALL, "\none"], "hm"))
 @example(events_of(["one ", "<tool_call>\nadd(1)\n</tool_call>"], "hm"))
+@example(events_of([], "hm", (PICTURE,)))
 def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None:
     messages = asyncio.run(every_way(events, output_version="v1"))
 
@@ -214,6 +231,26 @@ def rewritten(shown: str, reply: str) -> list[Event]:
         TextDelta(reply[half:]),
         Completed(reply, 1.5, "e1", model="72B"),
     ]
+
+
+def test_a_picture_alone_is_a_block_alone() -> None:
+    answer = model_of(events_of([], "", (PICTURE,))).invoke("Draw.")
+
+    assert [block["type"] for block in answer.content] == ["image"]
+
+
+async def test_a_picture_in_place_of_a_placeholder_and_of_thoughts_is_alone() -> None:
+    events = [
+        ThinkingDelta("hm"),
+        TextDelta("Drawing..."),
+        Rewritten("", ""),
+        Completed("", 1.5, "e1", model="72B", files=(PICTURE,)),
+    ]
+
+    messages = await every_way(events)
+
+    for way in ("invoke", "streaming"):
+        assert [block["type"] for block in messages[way].content_blocks] == ["image"], way
 
 
 REWRITTEN = [

@@ -335,7 +335,8 @@ class ReplyReader:
     def _is_empty(self, parsed: ParsedReply, completed: Completed) -> bool:
         """Whether an agent would end with nothing, and not because of a stop sequence."""
         is_end = completed.finish_reason != "stop_sequence"
-        return self._tools.active and is_end and not parsed.calls and not parsed.text.strip()
+        has_answer = parsed.calls or completed.files or parsed.text.strip()
+        return self._tools.active and is_end and not has_answer
 
     def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
         """Begin a second reply; return the text that stays of the first."""

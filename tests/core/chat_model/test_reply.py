@@ -9,7 +9,16 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat_model import reply as module
 from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader, Thought
 from qwen_space.chat_model.response_format import ResponseFormat
-from qwen_space.events import Completed, Event, Queued, Rewritten, Started, TextDelta, ThinkingDelta
+from qwen_space.events import (
+    Completed,
+    Event,
+    Queued,
+    ReplyFile,
+    Rewritten,
+    Started,
+    TextDelta,
+    ThinkingDelta,
+)
 from qwen_space.tokens import Usage
 from qwen_space.tools import (
     NO_TOOLS,
@@ -185,6 +194,14 @@ def test_the_model_is_told_what_is_wrong_with_its_reply() -> None:
     assert reader.chat is not None
     assert reader.chat[:2] == [*CHAT, Turn("assistant", BROKEN)]
     assert "not valid: it is no JSON" in reader.chat[2].text
+
+
+def test_a_reply_of_a_picture_is_not_empty() -> None:
+    picture = ReplyFile("http://127.0.0.1:1/red.png", "image")
+
+    reply = last(read(ReplyReader(CHAT, AUTO), reply_events("", files=(picture,))))
+
+    assert (reply.files, reply.asked_again, reply.problem) == ((picture,), False, "")
 
 
 def test_a_reply_that_a_stop_sequence_ended_may_be_empty() -> None:
