@@ -90,6 +90,11 @@ class AppComponent:
         return self.kind == "antdinputpassword" or self.props.get("type") == "password"
 
     @property
+    def is_locked(self) -> bool:
+        """Whether a visitor cannot change it on the page."""
+        return self.props.get("interactive") is False
+
+    @property
     def choices(self) -> list[Any] | None:
         """The values that it offers; None when it takes any."""
         choices = self.props.get("choices", self.props.get("options"))

@@ -3,7 +3,7 @@
 The shapes are those that Gradio's and ModelScope's chat components have had:
 
     "text"                                            Textbox, ChatInterface
-    [["user", "bot"], ...]                            gr.Chatbot, pairs
+    [["user", "bot"], [None, "bot"], ...]             gr.Chatbot, pairs; an agent's further messages
     [[{"text": "user"}, {"text": "bot"}], ...]        modelscope_studio's Chatbot
     [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
@@ -107,7 +107,9 @@ def _prompt_parts(value: Any) -> Iterator[_Found]:
     if not isinstance(value, list) or not value:
         return
     if isinstance(value[-1], list):
-        yield from _content(value[-1][0] if value[-1] else None, [])
+        row = value[_last_asked(value)]
+        if isinstance(row, list) and row:
+            yield from _content(row[0], [])
         return
     for row in islice(reversed(value), _MAX_PARTS):
         if _role(row) == "user":
@@ -157,9 +159,7 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
     elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
-        if len(value[-1]) != 2:
-            raise ProtocolError(f"A row of the chat is no pair: {reprlib.repr(value[-1])}")
-        yield from _content(value[-1][1], [*path, len(value) - 1, 1])
+        yield from _pairs(value, path)
     elif value:
         yield from _messages(value, path)
 
@@ -183,6 +183,26 @@ def _answer_within(value: Any) -> tuple[Any, list[Any]]:
         found = found[key]
         path.append(key)
     return (found, path) if isinstance(found, (str, dict)) else (value, [])
+
+
+def _pairs(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
+    """Yield the parts of the replies in the last pair with a user's message, and in those after."""
+    for index in range(_last_asked(rows), len(rows)):
+        row = rows[index]
+        if not isinstance(row, list) or len(row) != 2:
+            raise ProtocolError(f"A row of the chat is no pair: {reprlib.repr(row)}")
+        yield None
+        yield from _content(row[1], [*path, index, 1])
+
+
+def _last_asked(rows: list[Any]) -> int:
+    """Return the index of the last pair with a user's message; of the first pair without one."""
+    start = len(rows) - 1
+    while start and isinstance(rows[start], list) and rows[start][:1] == [None]:
+        start -= 1
+        if len(rows) - start > _MAX_PARTS:
+            raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
+    return start
 
 
 def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:

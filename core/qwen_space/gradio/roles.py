@@ -99,7 +99,7 @@ _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_cho
 
 _SYSTEM_WORDS = re.compile(
     r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
-    r"|系统|系統|人设|人設|角色设定|систем|システム|시스템|\bsistema\b|système",
+    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|システム|시스템|\bsistema\b|système",
     re.IGNORECASE,
 )
 # Where there are several, as "User System Prompt" and "System Pre-Context" beside it.
@@ -148,6 +148,7 @@ def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
 
 def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     texts = [each for each in components if each.kind in TEXTS and not each.is_password]
+    texts = [each for each in texts if not each.is_locked] or texts
     texts = [each for each in texts if looks_like_system(each, clues) is None]
     texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
     for find in (_submitted, _emptied, _named_prompt, _labelled_prompt):

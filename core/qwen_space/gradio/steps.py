@@ -99,7 +99,8 @@ class Page:
     ) -> list[AppFunction]:
         """Return the functions that a message needs; the last one gives the reply.
 
-        A function that streams by the queue is taken to be the one that answers.
+        A function that streams by the queue is taken to be the one that answers, unless the page
+        shows the chat only after it, from a state that it gives.
 
         Args:
             start: The function that the page runs first.
@@ -121,11 +122,24 @@ class Page:
             known.update(part.id for part in last.inputs if part.kind in TEXTS)
             may_reply = may_reply or find_output(last) is not None
             replies = replies or _shows_reply(last)
-            if (replies and last.streams and last.queued) or len(members) > _MOST_STEPS:
+            streams = last.streams and last.queued and not self._hands_on_chat(last)
+            if (replies and streams) or len(members) > _MOST_STEPS:
                 break
             found = self._next(self._following.get(last.id, ()), _Goes(known, replies=replies))
         steps = _needed(path, members) if may_reply else []
         return steps if len(steps) <= _MOST_STEPS else []
+
+    def _hands_on_chat(self, function: AppFunction) -> bool:
+        """Whether a function gives no chat, but a state that one after it shows as a chat."""
+        if any(each.kind in CHATS for each in function.outputs):
+            return False
+        states = {each.id for each in function.outputs if each.kind == "state"}
+
+        def shows(each: AppFunction) -> bool:
+            takes = any(part.id in states for part in each.inputs)
+            return each.runs and takes and any(part.kind in CHATS for part in each.outputs)
+
+        return bool(self._next(self._following.get(function.id, ()), shows))
 
     def _next(
         self, functions: Sequence[AppFunction], is_next: Callable[[AppFunction], bool]

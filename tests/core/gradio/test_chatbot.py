@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from qwen_space.errors import ProtocolError
-from qwen_space.gradio.chatbot import Reply, find_reply
+from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
 
 
 def user(content: Any) -> dict[str, Any]:
@@ -37,6 +37,11 @@ SHAPES = [
     pytest.param([["u", None]], Reply("", None), id="pair-waiting"),
     pytest.param([["u", ""]], Reply("", [0, 1]), id="pair-empty"),
     pytest.param([[None, "b"]], Reply("b", [0, 1]), id="pair-without-user"),
+    pytest.param(
+        [["t", "a"], ["u", "b"], [None, "c"]], Reply("b\n\nc", [2, 1]), id="pairs-of-one-reply"
+    ),
+    pytest.param([["u", None], [None, "b"]], Reply("b", [1, 1]), id="pair-after-the-user-s"),
+    pytest.param([["u", "b"], [None, None]], Reply("b", [0, 1]), id="pairs-the-last-waits"),
     pytest.param([[ms("u"), ms("b")]], Reply("b", [0, 1, "text"]), id="modelscope"),
     pytest.param([[ms("u"), None]], Reply("", None), id="modelscope-waiting"),
     pytest.param(
@@ -160,12 +165,27 @@ def test_the_path_leads_to_the_string_that_ends_the_reply(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "prompt"),
+    [
+        ([["t", "a"], ["u", "b"], [None, "c"]], "u"),
+        ([[None, "b"]], ""),
+        ([5, [None, "b"]], ""),
+        ([[], [None, "b"]], ""),
+        ([user("t"), bot("a"), user("u"), bot("b")], "u"),
+    ],
+)
+def test_the_prompt_is_the_user_s_last_message(value: Any, prompt: str) -> None:
+    assert find_prompt(value) == prompt
+
+
+@pytest.mark.parametrize(
     "value",
     [
         pytest.param(1, id="number"),
         pytest.param(True, id="true"),
         pytest.param([1], id="row-number"),
         pytest.param([["u", "b", "c"]], id="three"),
+        pytest.param(["u", [None, "b"]], id="a-text-before-a-pair"),
         pytest.param([["u"]], id="one"),
         pytest.param([["append", [0, 1], "x"]], id="an-edit"),
         pytest.param([["u", 1]], id="bot-number"),

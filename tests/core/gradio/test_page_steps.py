@@ -96,6 +96,22 @@ CLICK = {"targets": [["button", "click"]]}
         ),
         pytest.param(
             [
+                step("box turns", "turns other", **STREAMS),
+                step("turns", "chat", trigger_after=0),
+            ],
+            [0, 1],
+            id="a-chat-that-is-shown-from-a-state",
+        ),
+        pytest.param(
+            [
+                step("box turns", "turns page other", **STREAMS),
+                step("box other", "chat", trigger_after=0),
+            ],
+            [0],
+            id="a-text-that-streams-and-is-put-into-the-chat-later",
+        ),
+        pytest.param(
+            [
                 step("box chat", "chat", targets=[["box", "change"]]),
                 step("box", "chat", targets=[["box", "submit"]]),
             ],

@@ -64,6 +64,14 @@ def roles(endpoint: Endpoint) -> list[str | None]:
         pytest.param(
             page({"type": "antdinputpassword"}, BOX), [None, "prompt"], id="never-a-password"
         ),
+        pytest.param(
+            page(BOX, {**BOX, "label": "Input tokens", "interactive": False}, gives=(1,)),
+            ["prompt", None],
+            id="never-a-box-that-only-shows",
+        ),
+        pytest.param(
+            page({**BOX, "interactive": False}), ["prompt"], id="but-where-the-page-unlocks-it"
+        ),
     ],
 )
 def test_the_prompt_is_the_box_that_a_visitor_sends(config: Any, expected: Any) -> None:
@@ -87,6 +95,7 @@ def test_a_password_is_never_the_prompt() -> None:
         {"label": "SYSTEM MESSAGE"},
         {"label": "系统提示词"},
         {"label": "系統提示"},
+        {"label": "角色设置"},
         {"label": "Системный промпт"},
         {"label": "システムプロンプト"},
         {"placeholder": "System Prompt"},
