@@ -103,7 +103,11 @@ def test_the_examples_of_a_page_run(
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_the_commands_of_a_page_exist(line: str) -> None:
+def test_the_commands_of_a_page_exist(
+    line: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.prepare(tmp_path)
+    monkeypatch.chdir(tmp_path)
     _, *words = shlex.split(line, comments=True)
 
     options = _parser().parse_args(words)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
+import contextlib
 import os
 import sys
 import threading
@@ -53,7 +55,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.add_argument(
         "--file",
         action="append",
-        type=Path,
+        type=_file,
         default=[],
         metavar="FILE",
         help="a picture or a file to send with the prompt; may be given several times",
@@ -82,6 +84,13 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.set_defaults(run=_chat)
 
 
+def _file(name: str) -> Path:
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {name!r}")
+    return path
+
+
 def _chat(options: argparse.Namespace) -> None:
     from qwen_space.chat_model.space import Space
 
@@ -107,11 +116,16 @@ def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:
     """Return the Space, or several, and the prompt. One word alone is the Space, if it can be one.
 
     Raises:
-        ValueError: There are more than two words.
+        ValueError: There are more than two words, or one that is no Space and has none to go to.
     """
     if len(words) > 2:
         raise ValueError(f"A prompt is one word for the shell: put it in quotes ({words[1]} ...).")
-    if len(words) == 1 and os.environ.get("QWEN_SPACE_URL") and not _is_space(words[0]):
+    if len(words) == 1 and not _is_space(words[0]):
+        if not os.environ.get("QWEN_SPACE_URL"):
+            raise ValueError(
+                f"space={words[0]!r:.200} is neither a Space's id nor the address of an app. If it "
+                "is a prompt, name the Space before it, or in QWEN_SPACE_URL."
+            )
         return default_space(), words[0]
     space = split_spaces(words[0]) if words else default_space()
     return space, words[1] if len(words) > 1 else None
@@ -156,6 +170,25 @@ def _read_stdin() -> str:
     timer.daemon = True
     timer.start()
     try:
-        return sys.stdin.read().rstrip()
+        return _decode_stdin().replace("\r\n", "\n").rstrip()
     finally:
         timer.cancel()
+
+
+def _decode_stdin() -> str:
+    """Read stdin as UTF-8, or UTF-16 with its mark, as PowerShell writes it, or as the locale says.
+
+    Raises:
+        ValueError: It is none of these.
+    """
+    if not hasattr(sys.stdin, "buffer"):
+        return sys.stdin.read()
+    data: bytes = sys.stdin.buffer.read()
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16" if is_utf_16 else "utf-8-sig", sys.stdin.encoding):
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode(encoding)
+    raise ValueError(
+        f"stdin is no text in utf-8 or {sys.stdin.encoding}: convert it, such as by iconv, or give "
+        "it with --file."
+    )

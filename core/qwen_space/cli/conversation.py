@@ -23,7 +23,7 @@ from qwen_space.errors import QwenSpaceError
 
 __all__ = ["Command", "Conversation"]
 
-_COMMAND = re.compile(r"/[a-z]+(?=\s|$)")
+_COMMAND = re.compile(r"/(?:[a-z]+|\?)(?=\s|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Command:
         name: Its name, with the slash.
         argument: Its argument in the list of commands; empty where it takes none.
         help: Its line in that list.
+        others: Further names of it, which the list leaves out.
         run: Its function, which gets the conversation and the argument. It may raise ValueError,
             OSError and QwenSpaceError, whose sentences are shown, and EOFError to end the chat.
     """
@@ -42,6 +43,7 @@ class Command:
     argument: str
     help: str
     run: Callable[[Conversation, str], None]
+    others: tuple[str, ...] = ()
 
 
 class Conversation:
@@ -68,8 +70,10 @@ class Conversation:
         self.question: Turn | None = None
         self.files: list[Path] = []
         self._console = console
-        self._commands = {command.name: command for command in commands}
-        self._line = PromptLine(self._commands)
+        self._commands = {
+            name: command for command in commands for name in (command.name, *command.others)
+        }
+        self._line = PromptLine(command.name for command in commands)
 
     def run(self) -> None:
         """Ask for prompts and show the answers, until the person ends it."""

@@ -106,7 +106,7 @@ def _as_markdown(chat: Conversation) -> str:
 
 
 COMMANDS = (
-    Command("/help", "", "list the commands", _help),
+    Command("/help", "", "list the commands", _help, ("/?",)),
     Command("/system", "[TEXT]", "show or set the system prompt; - is the Space's own", _system),
     Command("/model", "[NAME]", "show or choose the model", _model),
     Command("/clear", "", "forget the chat", _clear),
@@ -114,5 +114,5 @@ COMMANDS = (
     Command("/file", "[FILE]", "send a picture or file with the next prompt; - is none", _file),
     Command("/save", "FILE", "write the chat as Markdown, or as .json", _save),
     Command("/load", "FILE", "go on with a chat that was saved as .json", _load),
-    Command("/bye", "", "end the chat", _bye),
+    Command("/bye", "", "end the chat", _bye, ("/exit", "/quit")),
 )

@@ -61,14 +61,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="qwen-space",
         description="Qwen Spaces, and any Gradio chat app, as chat models.",
         epilog="Exit status: 0 done; 1 the Space failed, or a value cannot be right; 2 the command "
         "line has a mistake; 130 Ctrl-C; 141 nobody reads the output any more.",
     )
     parser.add_argument("--version", action="version", version=f"qwen-space {__version__}")
+    _add_commands(parser)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_demo(commands)
     add_chat(commands)
@@ -78,7 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     add_api(commands)
     add_deploy(commands)
     _add_completion(commands)
-    return parser
 
 
 def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,7 +127,9 @@ def _add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser
 def _complete(options: argparse.Namespace) -> None:
     with cli_extra("Completion", "all else works without it"):
         import shtab
-    print(shtab.complete(_parser(), options.shell))
+    parser = _parser()
+    parser.complete_files(shtab.FILE)
+    print(shtab.complete(parser, options.shell))
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 __all__ = ["Parser"]
 
 _MISTYPED = re.compile(r"(?:unrecognized arguments: |invalid choice: ')([^\s'=]+)")
+_FILES = frozenset({"DIR", "FILE", "PATH"})
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +39,24 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options, unknown
 
+    def complete_files(self, completion: Mapping[str, object]) -> None:
+        """Have arguments that name a file, or a folder, completed with the files that are there.
+
+        Args:
+            completion: shtab's `FILE`.
+        """
+        for action in self._actions:
+            if isinstance(action.choices, dict):
+                for command in action.choices.values():
+                    command.complete_files(completion)
+            elif action.metavar in _FILES:
+                action.complete = completion  # type: ignore[attr-defined] # shtab reads it
+
     def error(self, message: str) -> Any:
         """End the program with status 2, the message, and the name that is nearest to a mistake."""
+        if message.endswith("required: COMMAND"):
+            self.print_help(sys.stderr)
+            self.exit(2, f"\n{self.prog}: error: a COMMAND is missing\n")
         super().error(message + self._suggestion(message))
 
     def _suggestion(self, message: str) -> str:

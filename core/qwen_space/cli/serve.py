@@ -55,7 +55,7 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="a further name of this server, such as a proxy's; may be repeated",
     )
     server.add_argument(
-        "--root-path", default="", metavar="PATH", help="the path under which a proxy serves it"
+        "--root-path", default="", metavar="PREFIX", help="the path under which a proxy serves it"
     )
     server.add_argument(
         "--embed-in",

@@ -309,7 +309,7 @@ class Endpoint:
         takes = (
             f"the app takes {', '.join(offered)} beside text"
             if offered
-            else "a Space takes text only"
+            else "the app takes text only"
         )
         return (
             f"A content block of type {media.kind!r} cannot be sent: {takes}. "

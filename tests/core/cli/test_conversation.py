@@ -231,7 +231,9 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.read_until("did you mean /help?")
     chat.ask(" /help me")
     chat.read_until("Hello there.")
-    chat.ask("/bye")
+    chat.ask("/?")
+    chat.read_until("/retry")
+    chat.ask("/exit")
 
     assert chat.process.wait(20) == 0
     asked = [(space.transcript(at), *join["data"][2:]) for at, join in enumerate(space.joins)]

@@ -81,6 +81,7 @@ def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> No
         pytest.param(["chat", "http://127.0.0.1:9", "Hi"], "Cannot reach", id="chat-unreachable"),
         pytest.param(["chat", "http://127.0.0.1:9", " "], "empty", id="chat-without-prompt"),
         pytest.param(["chat", "Hello there"], "space='Hello there'", id="chat-no-space"),
+        pytest.param(["chat", "Hello there"], "name the Space before it", id="chat-no-space-hint"),
         pytest.param(["inspect", "no space"], "space='no space'", id="inspect-no-space"),
     ],
 )
@@ -228,6 +229,9 @@ def test_the_network_has_options(tmp_path: Path) -> None:
         pytest.param(["chat", "--xyzzy"], "unrecognized arguments: --xyzzy\n", id="nothing-near"),
         pytest.param(["chat", "--timeout", "soon"], "'soon' is no number of seconds", id="seconds"),
         pytest.param(["chat", "--max-tokens", "0"], "'0' is no whole number above 0", id="count"),
+        pytest.param(["chat", "--file", "no.png"], "there is no file 'no.png'", id="file"),
+        pytest.param([], "show what an app offers", id="no-command-lists-them"),
+        pytest.param([], "error: a COMMAND is missing\n", id="no-command"),
     ],
 )
 def test_a_mistyped_line_is_status_2_and_a_suggestion(
@@ -257,6 +261,37 @@ def test_a_text_on_stdin_stands_before_the_prompt(
     assert main(["chat", "Summarise it."]) == 0
 
     assert space.joins[0]["data"][0] == "A long\ntext\n\nSummarise it."
+
+
+@pytest.mark.parametrize(
+    ("data", "locale", "text"),
+    [
+        pytest.param("Привет".encode(), "utf-8", "Привет", id="utf-8"),
+        pytest.param("Привет".encode(), "cp1251", "Привет", id="utf-8-in-another-locale"),
+        pytest.param("Привет".encode("utf-8-sig"), "utf-8", "Привет", id="with-its-mark"),
+        pytest.param("Привет".encode("utf-16"), "utf-8", "Привет", id="powershell"),
+        pytest.param("Привет".encode("cp1251"), "cp1251", "Привет", id="the-locales-own"),
+        pytest.param(b"one\r\ntwo\r\n", "utf-8", "one\ntwo", id="line-ends"),
+    ],
+)
+def test_stdin_is_utf_8_or_what_the_locale_says(
+    space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch, data: bytes, locale: str, text: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), locale))
+
+    assert main(["chat", space.url]) == 0
+
+    assert space.joins[0]["data"][0] == text
+
+
+def test_stdin_that_is_no_text_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\x89PNG\xff"), "utf-8"))
+
+    assert main(["chat", "http://127.0.0.1:9"]) == 1
+
+    assert "stdin is no text in utf-8" in capsys.readouterr().err
 
 
 def test_a_writer_who_does_not_end_is_named(
@@ -290,7 +325,6 @@ def test_a_writer_who_does_not_end_is_named(
         pytest.param([], "http://named", ("http://named", None), id="none-and-environment"),
         pytest.param(["a/b"], "http://named", ("a/b", None), id="a-space"),
         pytest.param(["Hi there"], "http://named", ("http://named", "Hi there"), id="a-prompt"),
-        pytest.param(["Hi there"], "", ("Hi there", None), id="a-prompt-for-nobody"),
         pytest.param(["a/b", "Hi"], "http://named", ("a/b", "Hi"), id="both"),
         pytest.param(["a/b,c/d"], "http://named", (["a/b", "c/d"], None), id="several"),
     ],
@@ -362,15 +396,19 @@ def test_json_of_a_failure_has_its_kind_and_the_text_so_far(
     assert "bad luck" in reply["error"]["message"]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_can_complete_commands_and_options(
-    shell: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("shell", "files"),
+    [("bash", "_shtab_compgen_files"), ("zsh", "FILE:_files"), ("fish", "__fish_complete_path")],
+)
+def test_a_shell_can_complete_commands_options_and_files(
+    shell: str, files: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["completion", shell]) == 0
 
     script = capsys.readouterr().out
     assert "inspect" in script
     assert "max-tokens" in script
+    assert files in script
 
 
 def test_without_rich_the_table_says_what_to_install_and_json_works(

@@ -107,7 +107,7 @@ async def test_progress_is_told_before_the_queue(media_app: MediaApp) -> None:
 @pytest.mark.parametrize(
     ("kind", "media", "says"),
     [
-        pytest.param("none", [IMAGE], "'image' cannot be sent: a Space takes text only", id="none"),
+        pytest.param("none", [IMAGE], "'image' cannot be sent: the app takes text only", id="none"),
         pytest.param(
             "image", [PDF], "'file' cannot be sent: the app takes 'Picture'", id="another-kind"
         ),

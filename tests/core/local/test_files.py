@@ -104,7 +104,7 @@ async def test_a_file_that_the_engine_cannot_read_is_an_error(seeing: LocalSpace
 async def test_a_space_without_eyes_takes_no_upload() -> None:
     with LocalSpace(ScriptedEngine(["Hi"])) as space:
         async with SpaceClient(space.url) as client:
-            with pytest.raises(ValueError, match="a Space takes text only"):
+            with pytest.raises(ValueError, match="the app takes text only"):
                 await client.complete("Look", files=[IMAGE])
 
 
