@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -59,7 +60,15 @@ def memory() -> ChatMemoryBuffer:
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_react_agent_uses_a_tool(space: Any, streaming: bool) -> None:
-    space.engine.reply = calls_then_answers
+    called = len(pieces(CALL + "\nObservation:"))
+    gate = space.engine.gate = threading.Semaphore(called)  # what is invented never comes
+
+    def reply(messages: Any) -> list[str]:
+        if "Observation: 5" in messages[-1]["content"]:
+            gate.release(100)
+        return calls_then_answers(messages)
+
+    space.engine.reply = reply
     llm = QwenSpace(space=space.url, stop=["Observation:"])
     tool, calls = adding()
     agent = ReActAgent(tools=[tool], llm=llm, streaming=streaming)
