@@ -12,6 +12,7 @@ import concurrent.futures
 import contextlib
 import os
 import queue
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
@@ -27,6 +28,9 @@ T = TypeVar("T")
 _UNWIND = 5.0  # seconds that a stream may take to close
 
 _LOOK_AGAIN = 0.02  # seconds
+
+# Seconds. On Windows a lock that is waited for without a limit does not see Ctrl-C.
+_LOOK_UP = 0.1 if sys.platform == "win32" else None
 
 
 def is_bridge() -> bool:
@@ -50,7 +54,7 @@ def run_sync(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     # A Ctrl-C may come at any point: none is between the start and the `try`.
     try:
         call.start()
-        return call.future.result()
+        return _result_of(call.future)
     except concurrent.futures.CancelledError:
         bridge.end_thread_if_closed()
         raise
@@ -102,7 +106,7 @@ def iterate_sync(
     call = _Call(bridge, pump)
     try:
         call.start()
-        while not isinstance(item := items.get(), _End):
+        while not isinstance(item := _next_of(items), _End):
             yield item
             bridge.refuse_other_process()
         if isinstance(item.error, asyncio.CancelledError):
@@ -114,6 +118,20 @@ def iterate_sync(
             call.cancel()
             if not bridge.is_own_thread():  # where the garbage collector may have brought us
                 call.unwound.wait(_UNWIND)
+
+
+def _result_of(future: concurrent.futures.Future[T]) -> T:
+    if _LOOK_UP is not None:
+        while not concurrent.futures.wait([future], _LOOK_UP).done:
+            pass
+    return future.result()
+
+
+def _next_of(items: queue.SimpleQueue[T]) -> T:
+    while _LOOK_UP is not None:
+        with contextlib.suppress(queue.Empty):
+            return items.get(timeout=_LOOK_UP)
+    return items.get()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,12 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qwen_space.cli.serve import add_engine_options, end_on_sigterm, make_space, port
+from qwen_space.cli.serve import add_engine_options, end_on_sigterm, make_space, port, wait_for_end
 from qwen_space.cli.waiting import waiting
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.events import Notice, Queued, Started
@@ -58,7 +57,7 @@ def _demo(options: argparse.Namespace) -> None:
         _show_both(space.url, space.engine.name)
         if options.keep:
             _say(f"\nThe Space goes on at {space.url} (Ctrl-C stops it)")
-            threading.Event().wait()
+            wait_for_end()
     _say("\nThe Space has stopped. --keep leaves it running, to chat on its page.")
 
 

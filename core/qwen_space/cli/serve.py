@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -189,7 +188,8 @@ def end_on_sigterm() -> None:
 
 def wait_for_end() -> None:
     """Block until a signal ends the program."""
-    threading.Event().wait()
+    while True:
+        time.sleep(3600)  # which Ctrl-C ends on Windows too, unlike an Event
 
 
 def _serve(options: argparse.Namespace) -> None:

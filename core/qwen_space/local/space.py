@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -158,7 +159,8 @@ class LocalSpace:
             launch(blocks, self._host, self._bound, wrap, self._auth)
             print(f"{self.engine.name} answers on port {self._bound}", flush=True)  # noqa: T201
             try:
-                threading.Event().wait()
+                while True:
+                    time.sleep(3600)  # which Ctrl-C ends on Windows too, unlike an Event
             finally:
                 shut(blocks)
         finally:

@@ -131,6 +131,21 @@ def test_a_coroutine_is_run() -> None:
     assert run_sync(lambda: add(1, 2)) == 3
 
 
+def test_a_caller_who_looks_up_now_and_then_gets_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwen_space.chat_model.bridge._LOOK_UP", 0.001)  # as on Windows
+    gate = threading.Event()
+
+    async def work() -> int:
+        assert await asyncio.to_thread(gate.wait, 10)
+        raise TimeoutError("its own")
+
+    threading.Timer(0.05, gate.set).start()
+
+    with pytest.raises(TimeoutError, match="its own"):
+        run_sync(work)
+    assert list(iterate_sync(Stream([1, 2]))) == [1, 2]
+
+
 def test_an_error_of_a_coroutine_passes() -> None:
     async def fail() -> None:
         raise ValueError("planned")

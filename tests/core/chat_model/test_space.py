@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import gc
 import inspect
+import os
 import pickle
 import subprocess
 import sys
@@ -244,6 +245,7 @@ print(space.chat(hi).text)
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 def test_it_works_again_in_the_child_of_a_fork_and_in_the_parent(space: Any) -> None:
     done = python(FORK, space.url)
 

@@ -73,7 +73,7 @@ def started(folder: Path, *, end: int = 0, **more: str) -> Iterator[str]:
         finally:
             app.send_signal(signal.SIGTERM)
             app.communicate(timeout=20)
-    assert app.returncode == end
+    assert app.returncode == (1 if sys.platform == "win32" else end)  # which asks no process
 
 
 @pytest.mark.parametrize("engine", ENGINES)
