@@ -53,8 +53,9 @@ __all__ = [
 
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
 _TRY_AGAIN = re.compile(
-    r"\b(?:try again|retry) in (?:(\d+) days?, )?(\d+):(\d\d):(\d\d)", re.IGNORECASE
+    r"\b(?:try again|retry) in (?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)", re.IGNORECASE
 )
+_LONGEST_DETAIL = 4_000  # characters of a sentence that is read for HTML and a time
 
 
 class QwenSpaceError(Exception):
@@ -313,7 +314,7 @@ class QuotaError(SpaceError):
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail, retry_after)
-        self.detail = html.unescape(_TAG.sub("", detail))
+        self.detail = html.unescape(_TAG.sub("", detail[:_LONGEST_DETAIL]))
         said = _seconds_said(self.detail)
         self.retry_after = said if retry_after is None else retry_after
 

@@ -156,3 +156,19 @@ def test_a_long_body_is_cut_in_the_sentence_only() -> None:
 
     assert len(str(error)) < 400
     assert error.body == "x" * 1000
+
+
+@pytest.mark.parametrize(
+    ("wait", "seconds"),
+    [
+        ("0:09:48", 588.0),
+        ("2 days, 1:00:00", 176_400.0),
+        ("1" * 400 + ":00:00", None),
+        ("1" * 5_000 + ":00:00", None),
+        ("1" * 5_000 + " days, 1:00:00", None),
+    ],
+)
+def test_a_quota_tells_the_seconds_of_a_time_that_can_be_waited(
+    wait: str, seconds: float | None
+) -> None:
+    assert QuotaError(f"GPU quota. Try again in {wait}").retry_after == seconds

@@ -25,6 +25,7 @@ _MAX_HELD = 64  # characters: more of them are no cursor
 _ESCAPED = ("&lt;tool_call&gt;", "&lt;think&gt;")
 _LONGEST_ESCAPED = max(map(len, _ESCAPED))
 _MAX_LOOKS = 16  # at the whole text for a piece, so that pieces cost no more than their length
+_LONGEST = 2**22  # characters that are searched for marks, at up to 10 ns each, while others wait
 
 
 class AnswerReader:
@@ -70,6 +71,8 @@ class AnswerReader:
 
     def read(self, text: str, *, is_final: bool = False) -> tuple[str, str]:
         """Take a whole new text; return the thoughts and the answer in it."""
+        if len(text) > _LONGEST:
+            return self._read_plain(text)
         if not text.startswith(self.text):
             self._cursor = shared_tail(self.text, text) or self._cursor
         body, self._held = (text, "") if is_final else self._split_end(text)
@@ -89,6 +92,13 @@ class AnswerReader:
         self._has_begun = self._has_begun or bool(answer)
         self._set_plain()
         return "\n\n".join(filter(None, [self.marked, thought])), answer
+
+    def _read_plain(self, text: str) -> tuple[str, str]:
+        """Take a text as it stands, that is longer than any model's reply."""
+        self.escapes = self.is_folding = self.has_thought = False
+        self._held, self._html, self._splitter = "", None, ReasoningSplitter()
+        self._set_plain()
+        return self.marked, text
 
     def _split_end(self, text: str) -> tuple[str, str]:
         """Split a text that is being written from the end that may not stay."""

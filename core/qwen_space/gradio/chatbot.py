@@ -48,6 +48,8 @@ _ROW_KEYS = ("content", "text", "component")
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
 
 _MAX_PARTS = 10_000  # of a reply, empty ones and files among them
+_MAX_FILES = 1_000
+_MAX_DEPTH = 32  # of a text or a file in the value; a chat's are at 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def find_reply(value: Any) -> Reply | None:
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     files = tuple(part for part in found if isinstance(part, dict))
+    if len(files) > _MAX_FILES:
+        raise ProtocolError(f"The reply has more than {_MAX_FILES} files.")
     return Reply(*_joined(answer), *_joined(thoughts), parts=len(found), files=files)
 
 
@@ -241,6 +245,8 @@ def _is_thought(item: dict[str, Any]) -> bool:
 
 def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterator[_Found]:
     """Yield the parts of a message's content: a string, a dict with a text, or a list of them."""
+    if len(path) > _MAX_DEPTH:
+        raise ProtocolError("The chat's value is nested too deeply to be one.")
     if isinstance(content, str):
         yield _Part(path, content, thought)
     elif isinstance(content, list):

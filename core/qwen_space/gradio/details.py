@@ -19,6 +19,8 @@ _THINKING = re.compile(
 _LONGEST_SUMMARY = 800  # characters
 _WRAPPERS = re.compile(r"\s{0,20}<(?:div|blockquote|p|span)\b[^<>]{0,200}>")
 _CLOSERS = re.compile(r"</(?:div|blockquote|p|span)>\s{0,20}$")
+_LONGEST_CLOSER = 60  # characters, white space included
+_MOST_WRAPPERS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,11 @@ def split_details(text: str, *, is_final: bool = True) -> Details | None:
 
 def _unwrapped(body: str) -> str:
     """Return the text within the elements that an app puts around it."""
-    while (wrapper := _WRAPPERS.match(body)) is not None:
-        body = body[wrapper.end() :]
-        closer = _CLOSERS.search(body, max(len(body) - 60, 0))
-        body = body if closer is None else body[: closer.start()]
-    return body.strip()
+    start, end = 0, len(body)
+    for _ in range(_MOST_WRAPPERS):
+        if (wrapper := _WRAPPERS.match(body, start, end)) is None:
+            break
+        start = wrapper.end()
+        closer = _CLOSERS.search(body, max(end - _LONGEST_CLOSER, start), end)
+        end = end if closer is None else closer.start()
+    return body[start:end].strip()

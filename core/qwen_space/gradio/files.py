@@ -23,6 +23,10 @@ _META = {"_type": "gradio.FileData"}
 # A component's value with files in it, as the components' own `postprocess` makes it.
 _FILE_KEYS = ("file", "image", "video", "audio", "background", "composite")
 
+_LONGEST_PATH = 4_096  # characters
+_LONGEST_NAME = 255
+_LONGEST_URL = 65_536
+
 
 # Of a message
 
@@ -107,9 +111,10 @@ def find_files(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_file_data(value: Any) -> TypeGuard[Mapping[str, Any]]:
-    if not isinstance(value, dict) or not isinstance(value.get("path"), str):
+    if not isinstance(value, dict) or not isinstance(path := value.get("path"), str):
         return False
-    return not value.keys().isdisjoint(("meta", "url", "orig_name", "mime_type"))
+    is_path = len(path) <= _LONGEST_PATH
+    return is_path and not value.keys().isdisjoint(("meta", "url", "orig_name", "mime_type"))
 
 
 def to_reply_file(data: Mapping[str, Any], address: str) -> ReplyFile:
@@ -119,19 +124,30 @@ def to_reply_file(data: Mapping[str, Any], address: str) -> ReplyFile:
         data: The `FileData`.
         address: The app's address with the prefix of its paths.
     """
-    path, url = data["path"], data.get("url")
-    if not isinstance(url, str) or not url:
-        is_web = path.startswith(("http://", "https://"))
-        url = path if is_web else f"{address}/file={quote(path)}"
+    path = data["path"]
     name = data.get("orig_name") or path.rpartition("/")[2]
-    name = name if isinstance(name, str) and name else None
+    name = name[-_LONGEST_NAME:] if isinstance(name, str) and name else None
     mime_type = data.get("mime_type") or guess_type(name or path)
     mime_type = mime_type if isinstance(mime_type, str) else None
     size = data.get("size")
     return ReplyFile(
-        urljoin(f"{address}/", url),
+        _file_url(path, data.get("url"), address),
         media_kind(mime_type),
         mime_type,
         name,
         size if isinstance(size, int) else None,
     )
+
+
+def _file_url(path: str, given: Any, address: str) -> str:
+    """Return the address of a file: the app's own for its path where it names none."""
+    own = f"{address}/file={quote(path)}"
+    url = given if isinstance(given, str) else ""
+    if not url:
+        url = path if path.startswith(("http://", "https://")) else own
+    if len(url) > _LONGEST_URL:  # as of a picture that is all in it
+        return url
+    try:
+        return urljoin(f"{address}/", url)
+    except ValueError:  # it is no address
+        return own

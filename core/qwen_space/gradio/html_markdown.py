@@ -12,7 +12,7 @@ import html
 import re
 from collections.abc import Callable, Mapping
 
-__all__ = ["LONGEST", "TAG", "read_html"]
+__all__ = ["LONGEST", "TAG", "read_entities", "read_html"]
 
 TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9-]{0,30})([^<>]*)>")
 """A tag; text is escaped in such a page, so that each `<` begins one."""
@@ -69,6 +69,14 @@ def read_html(page: str, *, is_final: bool = True) -> str:
             writer.open(found[2].lower(), found[3])
     writer.text(page[at:])
     return writer.markdown(is_final=is_final)
+
+
+_HUGE_NUMBER = re.compile(r"&#\d{1000,};?")  # of more than 4,300 digits Python makes no number
+
+
+def read_entities(text: str) -> str:
+    """Return a text with its entities as characters."""
+    return html.unescape(_HUGE_NUMBER.sub("\ufffd", text))
 
 
 def _without_comments(page: str) -> str:
@@ -140,7 +148,7 @@ class _MarkdownWriter:
         """Take a text, in which signs are escaped."""
         if not escaped or self._silent is not None:
             return
-        text = html.unescape(escaped).replace("\xa0", " ")
+        text = read_entities(escaped).replace("\xa0", " ")
         if self._code is not None:
             self._write_code(text)
         elif stripped := re.sub(r"[ \t\r\f]+", " ", text).strip():

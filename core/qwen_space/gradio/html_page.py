@@ -9,10 +9,9 @@ gr.HTML that shows all messages.
 
 from __future__ import annotations
 
-import html
 import re
 
-from qwen_space.gradio.html_markdown import LONGEST, TAG, read_html
+from qwen_space.gradio.html_markdown import LONGEST, TAG, read_entities, read_html
 
 __all__ = ["is_html_of", "read_chat_page", "read_message"]
 
@@ -70,11 +69,11 @@ def _raw(page: str) -> str | None:
     for found in _RAW.finditer(page):
         last = found
     if last is not None:
-        return html.unescape(last[1])
+        return read_entities(last[1])
     if (element := _last_element(page, _RAW_CLASS)) is None:
         return None
     lines = re.sub(r"<br ?/?>", "\n", element)
-    return html.unescape(TAG.sub("", lines)).replace("\xa0", " ")
+    return read_entities(TAG.sub("", lines)).replace("\xa0", " ")
 
 
 def _last_element(page: str, names: re.Pattern[str]) -> str | None:

@@ -43,6 +43,7 @@ __all__ = ["Job", "JobEvent", "JobState"]
 JobEvent = Queued | Started | Notice | ValueEvent | SendData
 
 _SLICE = 1_000  # edits
+_LONGEST_REASON = 10_000  # characters of a failure's reason, which is read for quotes and quotas
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
 
@@ -249,7 +250,7 @@ class Job:
                 self.state = JobState.RUNNING
                 yield Started(message.eta)
             case Log():
-                notice = Notice(str(message.log), str(message.level), message.title)
+                notice = Notice(_text(message.log), _text(message.level), message.title)
                 yield notice
                 self._count(len(f"{notice.level}{notice.title}{notice.message}"))
             case ProcessCompleted():
@@ -257,12 +258,11 @@ class Job:
             case QueueFull():
                 raise QueueFullError("The queue is full")
             case UnexpectedError() if self._is_unknown(message):
-                raise self._not_found(str(message.message))
+                raise self._not_found(_text(message.message)[:_LONGEST_REASON])
             case UnexpectedError() | ServerStopped():
                 self.was_ended = True
-                raise StreamInterruptedError(
-                    self.text, str(message.message) or "an unexpected error"
-                )
+                reason = _text(message.message)[:_LONGEST_REASON]
+                raise StreamInterruptedError(self.text, reason or "an unexpected error")
             case SendData():
                 yield message
             case CloseStream():
@@ -271,7 +271,7 @@ class Job:
     def _is_unknown(self, message: UnexpectedError) -> bool:
         """Whether the server that answers does not know the session of the job."""
         is_first = self.state is JobState.JOINED
-        said = str(message.message)
+        said = _text(message.message)
         return is_first and (message.session_not_found is True or "Session not found" in said)
 
     def _not_found(self, said: str) -> StreamInterruptedError:
@@ -357,12 +357,17 @@ def _is_404(error: Any) -> bool:
 
 def _failure(message: ProcessCompleted) -> JobError | QuotaError:
     error, title = message.output.error, message.output.title
-    title = title if isinstance(title, str) else None
+    title = title[:_LONGEST_REASON] if isinstance(title, str) else None
     # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
-    reason = None if error in (None, "None") else _unquoted(str(error))
+    reason = None if error in (None, "None") else _unquoted(_text(error)[:_LONGEST_REASON])
     if is_quota(title, reason):
         return QuotaError(reason or str(title))
     return JobError(reason, title)
+
+
+def _text(value: Any) -> str:
+    """Return a sentence of the app's, or in short a value that should have been one."""
+    return value if isinstance(value, str) else reprlib.repr(value)
 
 
 # Not `ast.literal_eval`, which takes much memory for a text that means harm.

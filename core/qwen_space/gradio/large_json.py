@@ -18,15 +18,18 @@ from qwen_space.errors import ProtocolError
 __all__ = ["LARGE", "decode_large", "load"]
 
 LARGE = 2**18  # bytes: they take a few milliseconds at most
+_VALUE = 16  # bytes that take as long as a value by itself, beside its own
 _SLICE = 2**20  # bytes of a string
 _MAX_ODD = 2**22  # bytes of a value that only `json` takes, which cannot do it in slices
 _MAX_DEPTH = 32  # at which a large value may be: a chat's is at 8
-# A list of nothing takes 3 bytes of JSON and 64 of memory, a number 2 and 40: so the containers,
-# the strings and the numbers of a large value are limited beside its bytes. The marks within texts
-# count too, which in 64 MB of prose are fewer.
-_MAX_CONTAINERS = 2**20
-_MAX_STRINGS = 2**20
-_MAX_COMMAS = 2**22
+# A list of nothing takes 3 bytes of JSON and 64 of memory, a number 2 and 40, and each holds the
+# interpreter while its list or object is taken apart: so the containers, strings, fields and
+# numbers of a large value are limited beside its bytes. Quotes within texts are escaped, but
+# brackets and commas there count too, which in 64 MB of prose are fewer.
+_MAX_CONTAINERS = 2**19
+_MAX_STRINGS = 2**19
+_MAX_FIELDS = 2**17
+_MAX_COMMAS = 2**20
 
 _items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -71,14 +74,20 @@ def decode_large(data: bytes) -> Generator[None, None, Any]:
 
 def _check_count(data: bytes) -> Generator[None, None, None]:
     """Raise ProtocolError if a message has more values than memory is meant for."""
-    containers = strings = commas = 0
+    containers = quotes = fields = commas = 0
     for at in range(0, len(data), _SLICE):
         part = data[at : at + _SLICE]
         containers += part.count(b"[") + part.count(b"{")
-        strings += part.count(b'"') // 2
+        quotes += part.count(b'"') - part.count(b'\\"')
+        fields += part.count(b'":') - part.count(b'\\":')
         commas += part.count(b",")
         yield
-    if containers > _MAX_CONTAINERS or strings > _MAX_STRINGS or commas > _MAX_COMMAS:
+    if (
+        containers > _MAX_CONTAINERS
+        or quotes // 2 > _MAX_STRINGS
+        or fields > _MAX_FIELDS
+        or commas > _MAX_COMMAS
+    ):
         raise ProtocolError(f"A message of the stream has too many values: {_start(data)}")
 
 
@@ -108,8 +117,9 @@ def _decode_list(part: memoryview, depth: int) -> Generator[None, None, list[Any
     yield
     done = 0
     for index, item in enumerate(items):
-        items[index] = yield from _decode(memoryview(item), depth + 1)
-        if (done := done + len(memoryview(item))) > LARGE:
+        part = memoryview(item)
+        items[index] = _small(part) if len(part) <= LARGE else (yield from _decode(part, depth + 1))
+        if (done := done + len(part) + _VALUE) > LARGE:
             done = 0
             yield
     return items
@@ -120,9 +130,9 @@ def _decode_dict(part: memoryview, depth: int) -> Generator[None, None, dict[str
     yield
     done = 0
     for name, item in fields.items():
-        size = len(memoryview(item))
-        fields[name] = yield from _decode(memoryview(item), depth + 1)
-        if (done := done + size) > LARGE:
+        part = memoryview(item)
+        fields[name] = _small(part) if len(part) <= LARGE else (yield from _decode(part, depth + 1))
+        if (done := done + len(part) + _VALUE) > LARGE:
             done = 0
             yield
     return fields

@@ -48,7 +48,7 @@ class SSEDecoder:
         self._max_event_size = max_event_size
         self._buffer = b""  # has events that were not taken yet, from `_at` on
         self._at = 0
-        self._block: bytes | None = None  # an event that came in several chunks
+        self._block: bytearray | None = None  # an event that came in several chunks
         self._rest = bytearray()  # of an event whose end has not come
         self._after_cr = False
         self._at_start = True
@@ -119,16 +119,16 @@ class SSEDecoder:
 
     def _complete(self, chunk: bytes) -> bytes:
         """Take the unfinished event, if `chunk` has its end; return the bytes after it."""
-        had = len(self._rest)
         joint = bytes(self._rest[-1:])  # may be the first of the two line ends
         end = (joint + chunk).find(b"\n\n") + 2 - len(joint)
         if end < 2 - len(joint):
             self._keep(chunk, 0)
             return b""
-        self._rest += chunk[:end]
-        self._check_size(len(self._rest) - 2)
-        self._block = bytes(memoryview(self._rest)[: had + end - 2])
-        self._rest = bytearray()
+        block, self._rest = self._rest, bytearray()
+        block += chunk[:end]
+        del block[-2:]
+        self._check_size(len(block))
+        self._block = block
         return chunk[end:]
 
     def _keep(self, buffer: bytes, at: int) -> None:
@@ -149,13 +149,13 @@ class SSEDecoder:
             )
 
 
-def _parsed(block: bytes) -> ServerSentEvent | None:
+def _parsed(block: bytes | bytearray) -> ServerSentEvent | None:
     """Return the event in the lines of a block; None where they have no data."""
     if block.count(b"\n") > _MAX_LINES:
         raise ProtocolError(f"An event of the stream has more than {_MAX_LINES} lines.")
     if block.startswith(b"data: ") and b"\n" not in block:
-        return ServerSentEvent(block[6:])
-    data: list[bytes] = []
+        return ServerSentEvent(bytes(memoryview(block)[6:]))  # it may be large: one copy
+    data: list[bytes | bytearray] = []
     event = ""
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")

@@ -485,7 +485,8 @@ class _Block:
             at += 1
 
     def _is_blank(self, text: str, start: int, at: int) -> bool:
-        return self._blank and not text[start:at].strip()
+        self._blank = self._blank and not text[start:at].strip()
+        return self._blank
 
     def _walk_function(self, text: str, at: int) -> tuple[int, str | None]:
         """Walk on to the closing tag: a parameter's value is no JSON, and may have any other."""

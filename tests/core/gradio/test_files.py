@@ -42,6 +42,7 @@ def bot(content: Any) -> list[Any]:
         pytest.param([["u", {"text": "a", "files": [FILE]}]], [FILE], id="text-with-files"),
         pytest.param(bot([{"type": "text", "text": "a", "path": "/x", "meta": {}}]), [], id="text"),
         pytest.param(bot({"file": {"path": 5}}), [], id="a-path-that-is-no-text"),
+        pytest.param(bot({"file": {**FILE, "path": "a" * 5_000}}), [], id="a-path-too-long"),
         pytest.param(bot({"component": "plot", "value": {"plot": "{}"}}), [], id="plot"),
     ],
 )
@@ -55,6 +56,19 @@ def test_the_files_of_a_reply_are_found_in_every_shape(value: Any, files: list[A
 @pytest.mark.parametrize(
     ("data", "file"),
     [
+        *(
+            pytest.param(
+                {**FILE, "url": url},
+                ReplyFile(f"{ADDRESS}/file=/tmp/a%20b.png", "image", "image/png", "a b.png"),
+                id=f"an-address-that-is-none-{number}",
+            )
+            for number, url in enumerate(["http://[", "http://a\u2100b/", "//[::1", 5])
+        ),
+        pytest.param(
+            {**FILE, "url": "data:image/png;base64," + "A" * 100_000},
+            ReplyFile("data:image/png;base64," + "A" * 100_000, "image", "image/png", "a b.png"),
+            id="a-picture-within",
+        ),
         pytest.param(
             FILE,
             ReplyFile(f"{ADDRESS}/file=/tmp/a%20b.png", "image", "image/png", "a b.png"),

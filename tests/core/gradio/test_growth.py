@@ -29,6 +29,11 @@ def edits(count: int, edit: Callable[[int], Any]) -> Iterable[bytes]:
     return (generating([edit(index)]) for index in range(count))
 
 
+def failed(error: str) -> bytes:
+    message = {"msg": "process_completed", "event_id": "e", "success": False}
+    return b"data: %b\n\n" % json.dumps({**message, "output": {"error": error}}).encode()
+
+
 def follow(chunks: Iterable[bytes], protocol: str = "sse_v3") -> tuple[Job, float]:
     """Return a job that received all chunks or failed, and the longest time without a turn."""
     job = Job("e", 0, protocol, reasoning_tags=[("<think>", "</think>")], prompt="a < b")
@@ -123,9 +128,32 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
             for index in range(40)
         ],
     ],
-    "a-reason-of-quotes": lambda n: [
-        b'data: {"msg":"process_completed","event_id":"e","success":false,"output":{"error":"%b"}}'
-        b"\n\n" % (b"'" + b"(" * 100_000 * n + b"'")
+    "folded-thoughts-in-elements": lambda n: [
+        generating("<details><summary>Thinking</summary>" + "<div>" * (n * MB // 16))
+    ],
+    "escapes": lambda n: [
+        generating([["a &lt; b", text * (n * MB // 4 // len(text))]])
+        for text in ("&lt;", "<br>", "<pre><code>", "&")
+    ],
+    "fences": lambda n: [generating([["a", "```\n" * (n * MB // 8)]])],
+    "fields": lambda n: [generating({f"a{index}": 1 for index in range(40_000 * n)})],
+    "numbers": lambda n: [generating(b"[" + b"1," * 150_000 * n + b"1]")],
+    "parts-within-lists": lambda n: [
+        generating(b'{"text":' + b"[" * 400 + b",".join([b'"x"'] * 500 * n) + b"]" * 400 + b"}"),
+        *edits(20, lambda _: ["replace", ["text", 0], []]),
+    ],
+    "files": lambda n: [
+        generating([["u", {"files": [{"path": f"/{index}", "url": "/x"}] * 200 * n}]])
+        for index in range(5)
+    ],
+    "a-file-with-a-long-path": lambda n: [
+        generating({"path": "é" * (n * MB // 8), "url": "../" * (n * MB // 8), "meta": {}})
+    ],
+    "a-reason-of-quotes": lambda n: [failed("'" + "(" * 100_000 * n + "'")],
+    "a-reason-of-escapes": lambda n: [failed("'" + "\\n" * 100_000 * n + "'")],
+    "a-reason-of-tags": lambda n: [failed("GPU quota" + "<a" * 100_000 * n)],
+    "notices-of-lists": lambda n: [
+        b'data: {"msg":"log","event_id":"e","log":[%b1.5]}\n\n' % (b"1.5," * 30_000 * n)
     ],
     "lines": lambda n: [b"data: x\n" * 100_000 * n],
     "comments": lambda n: [b": x\n" * 100_000 * n],

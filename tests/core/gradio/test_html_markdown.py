@@ -78,3 +78,11 @@ def test_no_html_is_an_error(page: str) -> None:
 @given(st.text("ab<>&\"'", max_size=20))
 def test_an_escaped_text_comes_back(text: str) -> None:
     assert read_html(f"<p>{html.escape(text)}</p>") == text
+
+
+@pytest.mark.parametrize("digits", [1_000, 5_000])
+def test_a_character_of_a_huge_number_is_none(digits: int) -> None:
+    escape = f"&#{'1' * digits};"
+
+    assert read_html(f"<p>a{escape}b</p>") == "a\ufffdb"
+    assert read_chat_page(f'<p data-raw="a{escape}b">c</p>', "x") == "a\ufffdb"

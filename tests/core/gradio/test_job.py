@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -383,6 +384,18 @@ QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try agai
             JobError("The job was cancelled on the server."),
             id="cancelled",
         ),
+        pytest.param(
+            failed("GPU quota. Try again in " + "1" * 5_000 + ":00:00"),
+            QuotaError("GPU quota. Try again in " + "1" * 5_000 + ":00:00"),
+            id="a-time-without-end",
+        ),
+        pytest.param(
+            failed("GPU quota &#" + "1" * 5_000 + ";"),
+            QuotaError("GPU quota &#" + "1" * 5_000 + ";"),
+            id="a-character-of-a-huge-number",
+        ),
+        pytest.param(failed(["why"] * 99), JobError(str(["why"] * 6)[:-1] + ", ...]"), id="list"),
+        pytest.param(failed("why" * 9_999), JobError("why" * 3_333 + "w"), id="a-long-reason"),
         pytest.param(QueueFull(), QueueFullError("The queue is full"), id="queue-full"),
         pytest.param(
             UnexpectedError("404: Not Found"),
@@ -424,6 +437,24 @@ def test_an_edit_that_does_not_fit_is_an_error_with_the_text_so_far() -> None:
 
     assert caught.value.text == "ab"
     assert job.done
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param(json.loads("[" * 40 + "]" * 40), "nested too deeply", id="deep"),
+        pytest.param(
+            {"files": [{"path": f"/{index}", "meta": {}} for index in range(2_000)]},
+            "more than 1000 files",
+            id="files",
+        ),
+    ],
+)
+def test_a_reply_has_a_limit_of_depth_and_of_files(content: Any, said: str) -> None:
+    job = Job(E, 1, "sse_v3")
+
+    with pytest.raises(ProtocolError, match=said):
+        receive(job, value([["u", content]]))
 
 
 def test_a_value_that_edits_nest_deeper_and_deeper_is_a_protocol_error_with_the_text() -> None:

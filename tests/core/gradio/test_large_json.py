@@ -106,6 +106,7 @@ def test_what_is_no_json_is_a_protocol_error(data: bytes) -> None:
     [
         ("_MAX_CONTAINERS", b"[[],[],[],[],[]]"),
         ("_MAX_STRINGS", b'["a","b","c","d","e"]'),
+        ("_MAX_FIELDS", b'{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}'),
         ("_MAX_COMMAS", b"[1,2,3,4,5,6]"),
     ],
 )
@@ -116,6 +117,14 @@ def test_more_values_than_memory_is_meant_for_are_a_protocol_error(
 
     with pytest.raises(ProtocolError, match="too many values"):
         decode(data)
+
+
+def test_quotes_within_a_text_are_no_strings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_json, "_MAX_STRINGS", 4)
+    monkeypatch.setattr(large_json, "_MAX_FIELDS", 4)
+    text = '{"a": "b"}' * 5
+
+    assert decode(json.dumps([text]).encode())[0] == [text]
 
 
 @given(st.binary(max_size=80))

@@ -395,6 +395,7 @@ HOSTILE = {
     "ticks": "`",
     "signs": "<",
     "lines-of-signs": "\n<",
+    "lines-of-half-tags": "\n</tool",
     "quotes": '"',
     "backslashes": "\\",
     "whole-calls": tagged(call()),
