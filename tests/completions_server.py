@@ -15,13 +15,14 @@ class Model(http.server.BaseHTTPRequestHandler):
 
     go_on: threading.Event
     keys: list[str | None]
+    bodies: list[Any]
 
     def do_GET(self) -> None:
         self._send(b'{"object": "list", "data": [{"id": "served"}]}', "application/json")
 
     def do_POST(self) -> None:
         self.keys.append(self.headers["Authorization"])
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
@@ -58,6 +59,7 @@ def running_model() -> Iterator[Any]:
     class Handler(Model):
         go_on = threading.Event()
         keys: list[str | None] = []  # noqa: RUF012 - one list for each test's class
+        bodies: list[Any] = []  # noqa: RUF012 - as above
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

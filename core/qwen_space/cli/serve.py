@@ -28,6 +28,8 @@ __all__ = [
     "port",
 ]
 
+_FILE_SECONDS = 7 * 86_400  # for which a visitor's file is kept
+
 _TOKEN_NAME = "QWEN_SPACE_TOKEN"  # noqa: S105 - the name of a variable
 
 
@@ -199,7 +201,7 @@ def _serve(options: argparse.Namespace) -> None:
     space = make_space(
         options,
         host=options.host,
-        limits=Limits(queue=options.max_queue),
+        limits=Limits(queue=options.max_queue, file_seconds=_FILE_SECONDS),
         allowed_hosts=options.allow_host,
         auth=_login(options.auth or os.environ.get("QWEN_SPACE_AUTH")),
         token=options.token or os.environ.get(_TOKEN_NAME) or None,

@@ -41,16 +41,22 @@ _SERVED: dict[str, Any] = {
 
 _TEXT_TYPES = (".txt", ".md", ".csv", ".json", ".py", ".html", ".xml", ".yaml", ".log")
 
+_SWEEP = 3600  # seconds after which files are looked at
+
 _CONTEXT_LABEL = "Context window in tokens"  # by which the client knows it
 
 
-def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int, queue: int) -> gr.Blocks:
+def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int) -> gr.Blocks:
     """Make the app, with its queue.
 
     The endpoints stand in the public Space's order, which makes `model_chat_1` number 3.
     """
+    queue, age = dispatcher.limits.queue, dispatcher.limits.file_seconds
     blocks = gr.Blocks(
-        title=f"Chat with {dispatcher.engine.name}", analytics_enabled=False, fill_height=True
+        title=f"Chat with {dispatcher.engine.name}",
+        analytics_enabled=False,
+        fill_height=True,
+        delete_cache=None if age is None else (min(_SWEEP, age), age),
     )
     with blocks:
         _add_endpoints(dispatcher, sizes, concurrency)

@@ -51,6 +51,7 @@ class Dispatcher:
     Attributes:
         metrics: The figures of the replies.
         takes: The kinds of media that the engine takes: "image", "audio", "video".
+        limits: The limits that were given.
     """
 
     def __init__(self, engine: Engine, streams: SessionStreams, limits: Limits, slots: int) -> None:
@@ -58,7 +59,7 @@ class Dispatcher:
         self.metrics = Metrics()
         self.takes: frozenset[str] = frozenset(getattr(engine, "takes", ()))
         self._streams = streams
-        self._limits = limits
+        self.limits = limits
         self._slots = asyncio.Semaphore(slots)
         self._waiting = 0
         self._stopping = False
@@ -109,7 +110,7 @@ class Dispatcher:
 
     async def _reply(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[Update, None]:
         if self._slots.locked():
-            if self._waiting >= self._limits.queue:
+            if self._waiting >= self.limits.queue:
                 raise EngineError("Too many others are waiting. Try again in a moment.")
             yield Waiting(self._waiting)
         self._waiting += 1
@@ -126,7 +127,7 @@ class Dispatcher:
             self._slots.release()
 
     async def _stream(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[Output, None]:
-        end = time.monotonic() + self._limits.reply_seconds
+        end = time.monotonic() + self.limits.reply_seconds
         parts = self.engine.stream(messages, sampling)
         try:
             async for part in parts:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from qwen_space.chat.media import MediaKind, guess_type, media_kind
 from qwen_space.local.errors import EngineError
 
-__all__ = ["add_files"]
+__all__ = ["add_files", "find_lost"]
 
 _FORMATS = {"mpeg": "mp3", "x-wav": "wav", "wave": "wav"}
 
@@ -25,7 +25,7 @@ async def add_files(
     """Return messages with their `files` in their contents.
 
     A text file becomes a part of the text, under its name. A content with pictures or sounds is a
-    list of parts.
+    list of parts. A line stands in the place of a file that the server no longer has.
 
     Args:
         messages: Each with a role, a content and, if it has files, their paths in `files`.
@@ -37,6 +37,12 @@ async def add_files(
     return [await _add_files(message, takes) for message in messages]
 
 
+def find_lost(messages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the names of files that the server no longer has."""
+    paths = [Path(path) for message in messages for path in message.get("files", ())]
+    return [path.name for path in paths if not path.exists()]
+
+
 async def _add_files(message: Mapping[str, Any], takes: Collection[str]) -> dict[str, Any]:
     rest = {key: value for key, value in message.items() if key != "files"}
     if not (paths := message.get("files")):
@@ -44,13 +50,17 @@ async def _add_files(message: Mapping[str, Any], takes: Collection[str]) -> dict
     parts = [await asyncio.to_thread(_part, Path(path), takes) for path in paths]
     texts = [part for part in parts if isinstance(part, str)]
     media: list[dict[str, Any]] = [part for part in parts if not isinstance(part, str)]
-    whole = "\n\n".join([*texts, message["content"]])
-    return rest | {"content": [*media, {"type": "text", "text": whole}] if media else whole}
+    whole = "\n\n".join(filter(None, [*texts, message["content"]]))
+    said = [{"type": "text", "text": whole}] if whole else []
+    return rest | {"content": [*media, *said] if media else whole}
 
 
 def _part(path: Path, takes: Collection[str]) -> str | dict[str, Any]:
     mime_type = guess_type(path.name) or "application/octet-stream"
-    kind, data = media_kind(mime_type), path.read_bytes()
+    try:
+        kind, data = media_kind(mime_type), path.read_bytes()
+    except FileNotFoundError:  # of a chat that is older than the server's folder
+        return f"(The file {path.name} is no longer here.)"
     if kind in takes and kind != "file":
         return _media_part(kind, mime_type, base64.b64encode(data).decode())
     try:

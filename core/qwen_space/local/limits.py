@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 __all__ = ["Limits"]
 
@@ -17,6 +17,8 @@ class Limits:
         reply_seconds: Seconds that a reply may stream; it is cut then, and marked.
         request_bytes: Bytes of a request; a longer one is refused with HTTP 413.
         upload_bytes: Bytes of an uploaded file, where the engine takes files.
+        file_seconds: Seconds for which an uploaded file is kept, though no longer than the Space
+            runs; it stays in Gradio's folder if None.
     """
 
     queue: int = 1000
@@ -24,8 +26,10 @@ class Limits:
     reply_seconds: float = 1800
     request_bytes: int = 8_000_000
     upload_bytes: int = 32_000_000
+    file_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("queue", "connections", "reply_seconds", "request_bytes", "upload_bytes"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be greater than 0.")
+        for name in fields(self):
+            value = getattr(self, name.name)
+            if value is not None and value <= 0:
+                raise ValueError(f"{name.name}={value!r} must be greater than 0.")

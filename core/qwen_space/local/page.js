@@ -3,7 +3,7 @@
 () => {
   if (window.qwenSpace) return;
   const PREFIX = "qwen-space-chat:";
-  const FILE_BYTES = 300_000;
+  const TEXT_BYTES = 300_000; // of a text file; those of others are the server's to say
   const FILES = 10;
 
   // The chats. Each has a key of its own, so that two tabs do not overwrite each other's.
@@ -30,10 +30,15 @@
       .sort((a, b) => b.time - a.time);
   const textOf = (content) =>
     typeof content === "string" ? content : (content || []).map((part) => part.text || "").join("");
+  const plain = (text) => text.replace(/&lt;/g, "<").replace(/&amp;/g, "&");
+  const fileOf = (row) => [row.content].flat().find((part) => part?.type === "file")?.file;
+  const isFile = (row) => row.role === "user" && Boolean(row.metadata?.title || fileOf(row));
+  const nameOf = (row) => plain(row.metadata?.title || "") || fileOf(row)?.orig_name || "A file";
   const titleOf = (rows) => {
-    const question = rows.find((row) => row.role === "user" && !row.metadata?.title) || rows[0];
-    const plain = textOf(question.content).replace(/&lt;/g, "<").replace(/&amp;/g, "&");
-    return plain.trim().replace(/\s+/g, " ").slice(0, 80) || "A chat";
+    const texts = rows.filter((row) => row.role === "user" && !isFile(row));
+    const question = plain(textOf(texts.find((row) => textOf(row.content).trim())?.content));
+    const title = question || nameOf(rows.find(isFile) || {});
+    return title.trim().replace(/\s+/g, " ").slice(0, 80) || "A chat";
   };
   const write = () => {
     clearTimeout(timer);
@@ -126,41 +131,97 @@
   window.addEventListener("pagehide", write);
   document.addEventListener("visibilitychange", write);
 
-  // The files of the next question, whose text goes with it.
+  // The files of the next question. Each is a row of the chat to be: pictures and sounds that the
+  // model takes are uploaded, and a text is a block of code, which its own lines cannot end.
 
-  let files = [];
+  let files = []; // { name, picture, row, ready }; there is a row when it is ready
   let trouble = "";
+  let sending = false;
+  const place = () => document.querySelector("#files div[role=list]");
+  const box = () => document.querySelector("#message textarea");
+  const here = () => location.origin + location.pathname.replace(/\/*$/, "/");
+  const drop = (file) => {
+    if (file.picture?.startsWith("blob:")) URL.revokeObjectURL(file.picture);
+    files = files.filter((each) => each !== file);
+    show();
+  };
   const show = () => {
-    const shown = document.querySelector("#files div[role=list]");
-    if (!shown) return;
-    const chip = (file, at) => {
-      const name = `Remove ${file.name}`;
-      const remove = element("button", { textContent: "✕", ariaLabel: name });
+    const chip = (file) => {
+      const remove = element("button", { textContent: "✕", ariaLabel: `Remove ${file.name}` });
       remove.onclick = () => {
-        files.splice(at, 1);
-        show();
+        drop(file);
+        box().focus();
       };
-      return element("span", { role: "listitem", className: "chip" }, file.name, remove);
+      const picture = file.picture ? [element("img", { src: file.picture, alt: "" })] : [];
+      const name = element("span", { textContent: file.name, title: file.name });
+      const made = element("span", { className: "chip", role: "listitem" }, ...picture, name, remove);
+      made.ariaBusy = String(!file.row);
+      return made;
     };
     const said = element("span", { role: "alert", className: "trouble", textContent: trouble });
-    shown.replaceChildren(...files.map(chip), ...(trouble ? [said] : []));
+    place()?.replaceChildren(...files.map(chip), ...(trouble ? [said] : []));
   };
-  const add = async (chosen) => {
+  const quote = async (file, name) => {
+    const other = `${name} is no text file${takes().length ? `, and no ${takes().join(" or ")}` : ""}.`;
+    if (file.size > TEXT_BYTES) throw `${name} is larger than ${TEXT_BYTES / 1000} kB.`;
+    const decoder = new TextDecoder("utf-8", { fatal: true });
+    let text = "\0";
+    try {
+      text = decoder.decode(await file.arrayBuffer());
+    } catch {}
+    if (text.includes("\0")) throw other;
+    const longest = Math.max(2, ...(text.match(/`{3,}/g) || []).map((run) => run.length));
+    const fence = "`".repeat(longest + 1);
+    const title = name.replace(/&(?=#?\w)/g, "&amp;").replace(/<(?=[A-Za-z/!?])/g, "&lt;");
+    const content = [{ type: "text", text: `${fence}\n${text}\n${fence}` }];
+    return { role: "user", content, metadata: { title, status: "done" } };
+  };
+  const takes = () => (place()?.dataset.takes || "").split(" ").filter(Boolean);
+  const upload = async (file, name, isPicture) => {
+    const most = Number(place().dataset.bytes);
+    if (file.size > most) throw `${name} is larger than ${most / 1e6} MB.`;
+    if (isPicture) {
+      await createImageBitmap(file).catch(() => {
+        throw `${name} is no picture that this browser can show.`;
+      });
+    }
+    const body = new FormData();
+    body.append("files", file, name);
+    const answer = await fetch(`${here()}gradio_api/upload`, { method: "POST", body });
+    if (!answer.ok) throw `${name} could not be uploaded: the server answers ${answer.status}.`;
+    const [path] = await answer.json();
+    const meta = { _type: "gradio.FileData" };
+    const data = { path, orig_name: name, mime_type: file.type, size: file.size, meta };
+    return { role: "user", content: [{ type: "file", file: data, alt_text: name }] };
+  };
+  const attach = (file) => {
+    const [kind, type] = file.type.split("/");
+    const isMedia = takes().includes(kind) && type !== "svg+xml"; // which is a text
+    const isPicture = isMedia && kind === "image";
+    // One from the clipboard may have no ending, by which the server knows its kind.
+    const name = isMedia && !file.name.includes(".") ? `${file.name}.${type}` : file.name;
+    const made = { name, picture: isPicture ? URL.createObjectURL(file) : "" };
+    const row = isMedia ? upload(file, name, isPicture) : quote(file, name);
+    made.ready = row.then(
+      (row) => {
+        made.row = row;
+        show();
+      },
+      (error) => {
+        trouble = typeof error === "string" ? error : `${name} could not be uploaded.`;
+        drop(made);
+      },
+    );
+    files.push(made);
+  };
+  const add = (chosen) => {
     trouble = "";
     for (const file of chosen) {
-      try {
-        if (file.size > FILE_BYTES) throw `${file.name} is larger than ${FILE_BYTES / 1000} kB.`;
-        if (files.length >= FILES) throw `A message takes ${FILES} files.`;
-        const bytes = await file.arrayBuffer();
-        const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-        if (text.includes("\0")) throw 0;
-        files.push({ name: file.name, text });
-      } catch (error) {
-        trouble = typeof error === "string" ? error : `${file.name} is no text file.`;
-      }
+      if (files.length < FILES) attach(file);
+      else trouble = `A message takes ${FILES} files.`;
     }
     show();
-    document.querySelector("#message textarea")?.focus();
+    box()?.focus();
   };
   const pick = () => {
     const input = element("input", { type: "file", multiple: true });
@@ -168,13 +229,34 @@
     input.click();
     return [];
   };
-  const take = (text) => {
-    if (!text.trim() || document.querySelector("#message .stop-button")) return [];
-    const taken = files;
-    files = [];
+  // A question with its files, once they are uploaded; null is none, as at a second Enter meanwhile.
+  const take = async (text, rows, ...rest) => {
+    const nothing = [null, rows, ...rest];
+    if (!text.trim() && !files.length) return nothing;
+    if (sending || document.querySelector("#message .stop-button")) return nothing;
+    const chat = current;
     trouble = "";
+    sending = true;
+    await Promise.all(files.map((file) => file.ready));
+    sending = false;
     show();
-    return taken;
+    if (trouble || chat !== current) return nothing;
+    const taken = files.map((file) => file.row);
+    files.forEach(drop);
+    return [text, [...rows, ...taken], ...rest];
+  };
+  // Put the files of the last question, which is taken back, before the box again.
+  const give = (rows) => {
+    let end = rows.findLastIndex((row) => row.role === "user") + 1;
+    if (end && !isFile(rows[end - 1])) end -= 1;
+    const start = rows.slice(0, end).findLastIndex((row) => !isFile(row)) + 1;
+    files.forEach(drop);
+    files = rows.slice(start, end).map((row) => {
+      const file = fileOf(row);
+      const picture = file?.mime_type?.startsWith("image/") ? file.url : "";
+      return { name: nameOf(row), picture, row };
+    });
+    show();
   };
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
@@ -184,7 +266,9 @@
     add(event.dataTransfer.files);
   });
   document.addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) add(event.clipboardData.files);
+    const { files: pasted, types } = event.clipboardData;
+    // A text of an office program has its picture beside it.
+    if (pasted.length && !types.includes("text/plain")) add(pasted);
   });
 
   // The names that Gradio leaves out, for screen readers.
@@ -194,13 +278,17 @@
     for (const [kind, name] of Object.entries(names)) {
       for (const button of document.querySelectorAll(`#message .${kind}`)) button.ariaLabel = name;
     }
+    for (const picture of document.querySelectorAll("#chat .component img[alt='']")) {
+      picture.alt = decodeURIComponent(picture.src.split("/").pop());
+    }
   };
-  new MutationObserver(label).observe(document.querySelector("#message"), {
-    childList: true,
-    subtree: true,
-  });
+  const labeller = new MutationObserver(label);
+  for (const id of ["message", "chat"]) {
+    labeller.observe(document.getElementById(id), { childList: true, subtree: true });
+  }
   label();
-  for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: "Add text files" })) {
+  const attaches = takes().length ? "Add files" : "Add text files";
+  for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: attaches })) {
     Object.assign(document.getElementById(id), { ariaLabel: name, title: name });
   }
 
@@ -215,6 +303,6 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#chats, #show-chats")) app().remove("shows-chats");
   });
-  window.qwenSpace = { add, begin, keep, opened, pick, take, toggle };
+  window.qwenSpace = { add, begin, give, keep, opened, pick, take, toggle };
   render();
 };

@@ -11,6 +11,7 @@ import html
 import json
 import time
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -21,6 +22,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.local.dispatch import Dispatcher, Update, Waiting
 from qwen_space.local.engines.base import Engine, Finished, Sampling
 from qwen_space.local.errors import ContextError, EngineError
+from qwen_space.local.files import add_files, find_lost
 from qwen_space.local.rows import (
     ReplyRows,
     Rows,
@@ -28,7 +30,6 @@ from qwen_space.local.rows import (
     is_file,
     read_text,
     to_display,
-    to_file_rows,
     to_messages,
     unescape_html,
 )
@@ -83,8 +84,9 @@ _WRITES: dict[str, Any] = {
     "concurrency_limit": None,  # the dispatcher has the slots
     "show_progress": "hidden",
 }
-# A question takes the files with it that the browser has read.
-_TAKE_FILES = "(text, _, ...rest) => [text, qwenSpace.take(text), ...rest]"
+# A question takes its files with it, and a question that is taken back brings them back.
+_TAKE_FILES = "(...inputs) => qwenSpace.take(...inputs)"
+_GIVE_FILES = "rows => { qwenSpace.give(rows); return [rows]; }"
 _QUICK: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
 
@@ -100,13 +102,12 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
                 new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=88)
                 options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=80)
             chat = _make_chat(name)
-            gr.HTML("<div role='list' aria-label='Files'></div>", elem_id="files", padding=False)
+            _add_files(dispatcher)
             with gr.Row(elem_id="composer"):
                 attach = gr.Button("+", elem_id="attach", scale=0, min_width=40)
                 box = _make_box()
             status = gr.Markdown("", elem_id="status", container=False)
     opened = gr.Button(visible="hidden", elem_id="open-chat")
-    files = gr.JSON([], visible=False)
     panel, settings = _add_settings(blocks, model)
     options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
     attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
@@ -114,9 +115,8 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
 
     outputs = [box, chat, status]
     writer = _Writer(dispatcher)
-    submitted = [box, files, chat, *settings]
     writes = [
-        box.submit(writer.submit, submitted, outputs, js=_TAKE_FILES, **_WRITES),
+        box.submit(writer.submit, [box, chat, *settings], outputs, js=_TAKE_FILES, **_WRITES),
         chat.retry(writer.retry, [chat, *settings], outputs, **_WRITES),
         chat.edit(writer.edit, [chat, *settings], outputs, **_WRITES),
         chat.example_select(writer.example, [chat, *settings], outputs, **_WRITES),
@@ -124,7 +124,7 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
     ]
     cancels: list[dict[str, Any]] = [*writes]
     box.stop(_stop, chat, outputs, cancels=cancels, **_QUICK)
-    chat.undo(_undo, chat, outputs, cancels=cancels, **_QUICK)
+    chat.undo(_undo, chat, outputs, js=_GIVE_FILES, cancels=cancels, **_QUICK)
     chat.change(None, chat, js="rows => { qwenSpace.keep(rows); }", api_visibility="private")
     for button, js in (
         (new, "qwenSpace.begin(crypto.randomUUID())"),
@@ -147,9 +147,21 @@ def _make_chat(name: str) -> gr.Chatbot:
         buttons=["copy"],
         latex_delimiters=_LATEX,
         editable="user",
+        group_consecutive_messages=False,
         feedback_options=None,
         placeholder="## How can I help you?",
         examples=[{"text": text} for text in _EXAMPLES],
+    )
+
+
+def _add_files(dispatcher: Dispatcher) -> None:
+    """Add the place of the next question's files, which tells the script what they may be."""
+    takes, size = " ".join(sorted(dispatcher.takes)), dispatcher.limits.upload_bytes
+    gr.HTML(
+        "<div role='list' aria-label='Files' aria-live='polite' "
+        f"data-takes='{takes}' data-bytes='{size}'></div>",
+        elem_id="files",
+        padding=False,
     )
 
 
@@ -251,52 +263,51 @@ class _Writer:
         self._busy: set[str | None] = set()
 
     async def submit(
-        self, request: gr.Request, text: str, files: Any, rows: Rows, *settings: Any
+        self, request: gr.Request, text: str | None, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
-        if text.strip():
-            asked = [*rows, *to_file_rows(files)]
-            async for outputs in self._write(asked, text, settings, request, value=""):
+        if text is not None:
+            asked = replace(_question(rows), text=text)
+            async for outputs in self._write(asked, settings, request, value=""):
                 yield outputs
 
     async def retry(
         self, request: gr.Request, data: gr.RetryData, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
-        before, text = _question(rows, data.index)
-        async for outputs in self._write(before, text, settings, request):
+        async for outputs in self._write(_question(rows, data.index), settings, request):
             yield outputs
 
     async def edit(
         self, request: gr.Request, data: gr.EditData, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
-        before, _ = _question(rows, data.index)
-        async for outputs in self._write(before, read_text(data.value), settings, request):
+        asked = replace(_question(rows, data.index), text=read_text(data.value))
+        async for outputs in self._write(asked, settings, request):
             yield outputs
 
     async def example(
         self, request: gr.Request, data: gr.SelectData, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
-        async for outputs in self._write(rows, data.value["text"], settings, request):
+        asked = _Question(rows, data.value["text"])
+        async for outputs in self._write(asked, settings, request):
             yield outputs
 
     async def option(
         self, request: gr.Request, data: gr.SelectData, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
-        async for outputs in self._write(rows, data.value, settings, request):
+        async for outputs in self._write(_Question(rows, data.value), settings, request):
             yield outputs
 
     async def _write(
         self,
-        rows: Rows,
-        text: str,
+        question: _Question,
         settings: tuple[Any, ...],
         request: gr.Request,
         **box: Any,
     ) -> AsyncGenerator[Outputs, None]:
-        """Yield the page's outputs while a reply to `text` is written below `rows`."""
+        """Yield the page's outputs while a reply is written below a question."""
         if request.session_hash in self._busy:
             return
         self._busy.add(request.session_hash)
-        rows = [*_plain(rows), {"role": "user", "content": escape_html(text)}]
+        rows = question.to_rows()
         yield gr.update(**box, **_BUSY), rows, ""
         view = _View(rows)
         reading = asyncio.ensure_future(self._fill(view, settings, request))
@@ -317,7 +328,9 @@ class _Writer:
     async def _fill(self, view: _View, settings: tuple[Any, ...], request: gr.Request) -> None:
         """Read a reply into `view`, without the oldest turns where all are too many."""
         system, *options = settings
-        messages = to_messages(view.before, system or DEFAULT_SYSTEM_PROMPT, unescape_html)
+        asked = to_messages(view.before, system or DEFAULT_SYSTEM_PROMPT, unescape_html)
+        view.lost = find_lost(asked)
+        messages = await add_files(asked, self._dispatcher.takes)
         while True:
             parts = self._dispatcher.reply(messages, _sampling(*options), request.session_hash)
             try:
@@ -339,12 +352,18 @@ class _View:
 
     Args:
         before: The rows up to the question.
+
+    Attributes:
+        status: The line below the box.
+        forgotten: Messages that no longer fit into the model's context.
+        lost: Names of files that the server no longer has.
     """
 
     def __init__(self, before: Rows) -> None:
         self.before = before
         self.status = ""
         self.forgotten = 0
+        self.lost: list[str] = []
         self._reply = ReplyRows()
         self._notes: Rows = []
         self._end = Finished()
@@ -390,7 +409,7 @@ class _View:
         """Return all rows as the page shows them."""
         failed = is_done and bool(self._notes)
         rows = self._reply.to_rows(is_done=is_done and not failed)
-        shown = [row | {"content": to_display(row["content"])} for row in rows]
+        shown = [row | {"content": _text(to_display(row["content"]))} for row in rows]
         if failed and not self._reply.text:
             shown = [row for row in shown if row.get("metadata")]
         if not is_done and not self._reply.text and not self._reply.thoughts:
@@ -405,6 +424,8 @@ class _View:
         self.status = f"{tokens} token{'' if tokens == 1 else 's'}{speed}"
         if self.forgotten:
             self.status += f". The first {self.forgotten} messages no longer fit and were not read"
+        if self.lost:
+            self.status += f". No longer here, and not read: {', '.join(self.lost)}"
         if self._end.is_cut:
             text = "Raise the limit in the options, or let it go on."
             option = {"value": _CONTINUE, "label": "Continue"}
@@ -420,19 +441,61 @@ def _note(title: str, text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text, "metadata": {"title": title}}
 
 
+def _text(text: str) -> list[dict[str, str]]:
+    """Return a text as a row's content; of a bare string Gradio would clean the indentation."""
+    return [{"type": "text", "text": text}]
+
+
 def _plain(rows: Rows) -> Rows:
-    """Return the rows without the options of an earlier note."""
+    """Return the rows without the options of an earlier note, and the addresses of their files.
+
+    Gradio would fetch a file from its address, which it makes anew of the path.
+    """
     return [
-        {key: row[key] for key in ("role", "content", "metadata") if row.get(key)} for row in rows
+        {key: row[key] for key in ("role", "metadata") if row.get(key)}
+        | {"content": [_without_url(part) for part in row["content"]]}
+        for row in rows
     ]
 
 
-def _question(rows: Rows, index: Any) -> tuple[Rows, str]:
-    """Return the rows before the question at, or before, an index, and its text."""
-    at = index[0] if isinstance(index, list | tuple) else index
-    while at > 0 and (rows[at]["role"] != "user" or is_file(rows[at])):
-        at -= 1
-    return rows[:at], unescape_html(read_text(rows[at]["content"]))
+def _without_url(part: dict[str, Any]) -> dict[str, Any]:
+    return part | {"file": part["file"] | {"url": None}} if "file" in part else part
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question with its place in a chat.
+
+    Attributes:
+        before: The rows before it.
+        text: The text as the person wrote it; with files it may be empty.
+        files: The rows of its files.
+    """
+
+    before: Rows
+    text: str
+    files: Rows = field(default_factory=list)
+
+    def to_rows(self) -> Rows:
+        """Return the chat with the question as its end."""
+        asked = {"role": "user", "content": _text(escape_html(self.text))}
+        return [*_plain([*self.before, *self.files]), *([asked] if self.text.strip() else [])]
+
+
+def _question(rows: Rows, index: Any = None) -> _Question:
+    """Return the question at, or before, an index; the files at the end of the rows if None."""
+    end, text = len(rows), ""
+    if index is not None:
+        end = (index[0] if isinstance(index, list | tuple) else index) + 1
+        while end and rows[end - 1]["role"] != "user":
+            end -= 1
+        if end and not is_file(rows[end - 1]):
+            end -= 1
+            text = unescape_html(read_text(rows[end]["content"]))
+    start = end
+    while start and is_file(rows[start - 1]):
+        start -= 1
+    return _Question(rows[:start], text, rows[start:end])
 
 
 def _without_oldest(messages: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -453,13 +516,11 @@ def _stop(rows: Rows) -> Outputs:
 
 
 def _undo(rows: Rows) -> Outputs:
-    """Take the last question back into the box, and its files out of the chat."""
+    """Take the last question back into the box; the script does it with its files."""
     if not rows:
         return gr.skip(), gr.skip(), gr.skip()
-    before, text = _question(rows, len(rows) - 1)
-    while before and is_file(before[-1]):
-        before.pop()
-    return gr.update(value=text, **_IDLE), before, ""
+    question = _question(rows, len(rows) - 1)
+    return gr.update(value=question.text, **_IDLE), _plain(question.before), ""
 
 
 def _leave() -> tuple[Any, str]:

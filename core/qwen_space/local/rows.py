@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qwen_space.local.engines.base import Thinking
@@ -15,7 +15,6 @@ __all__ = [
     "is_file",
     "read_text",
     "to_display",
-    "to_file_rows",
     "to_messages",
     "unescape_html",
 ]
@@ -61,60 +60,56 @@ def to_messages(
         system: The system prompt.
         read: Turns a row's text into the model's.
     """
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
-    files: list[str] = []
-    paths: list[str] = []
+    said = [row for row in rows if row["role"] == "user" or not _title(row)]
+    messages = [_message(group, read) for group in _grouped(said)]
+    return [{"role": "system", "content": system}, *messages]
+
+
+def _grouped(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Yield the rows of each message: a question's files come before its text, if it has one."""
+    group: list[Mapping[str, Any]] = []
     for row in rows:
-        text = read(read_text(row["content"]))
-        if row["role"] == "user" and (found := file_paths(row["content"])):
-            paths += found
-        elif is_file(row):
-            files.append(f"{read(row['metadata']['title'])}:\n{text}")
-        elif not (row.get("metadata") or {}).get("title"):
-            message = {"role": row["role"], "content": "\n\n".join([*files, text])}
-            messages.append(message | {"files": paths} if paths else message)
-            files, paths = [], []
-    return messages
+        if group and row["role"] != "user":
+            yield group
+            group = []
+        group.append(row)
+        if not is_file(row):
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _message(rows: Sequence[Mapping[str, Any]], read: Callable[[str], str]) -> dict[str, Any]:
+    texts = [
+        (f"{_title(row)}:\n" if _title(row) else "") + read_text(row["content"]) for row in rows
+    ]
+    content = "\n\n".join(read(text) for text in texts if text)
+    message = {"role": rows[0]["role"], "content": content}
+    is_question = message["role"] == "user"
+    paths = [path for row in rows if is_question for path in file_paths(row["content"])]
+    return message | {"files": paths} if paths else message
+
+
+def _title(row: Mapping[str, Any]) -> str:
+    return (row.get("metadata") or {}).get("title") or ""
+
+
+def _files(content: Any) -> list[Mapping[str, Any]]:
+    parts = content if isinstance(content, list) else [content]
+    files = [part.get("file", part) for part in parts if isinstance(part, dict)]
+    return [file for file in files if isinstance(file, dict) and isinstance(file.get("path"), str)]
 
 
 def file_paths(content: Any) -> list[str]:
     """Return the paths of the files in a row's content, which Gradio has put into its folder."""
-    parts = content if isinstance(content, list) else [content]
-    files = [part.get("file", part) for part in parts if isinstance(part, dict)]
-    paths = [file.get("path") for file in files if isinstance(file, dict)]
-    return [path for path in paths if isinstance(path, str)]
+    return [file["path"] for file in _files(content)]
 
 
 def is_file(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row is a file of the question below it."""
-    return row["role"] == "user" and bool((row.get("metadata") or {}).get("title"))
-
-
-def to_file_rows(files: Any) -> Rows:
-    """Return rows for the files of a question, as the browser sends them; broken ones are left out.
-
-    Args:
-        files: Objects with a name and a text.
-    """
-    found = files if isinstance(files, list) else []
-    named = [each for each in found if isinstance(each, dict)]
-    texts = [(each.get("name"), each.get("text")) for each in named]
-    return [
-        {
-            "role": "user",
-            "content": _fenced(text),
-            "metadata": {"title": escape_html(name[:200]) or "A file", "status": "done"},
-        }
-        for name, text in texts
-        if isinstance(name, str) and isinstance(text, str)
-    ]
-
-
-def _fenced(text: str) -> str:
-    """Return a text as a block of code, which its own lines cannot end."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}\n{text}\n{fence}"
+    """Tell whether a row is a file of the question below it: a text file has its name as title."""
+    has_file = bool(_title(row)) or (bool(_files(row["content"])) and not read_text(row["content"]))
+    return row["role"] == "user" and has_file
 
 
 def read_text(content: str | Sequence[Mapping[str, Any] | str] | Mapping[str, Any]) -> str:

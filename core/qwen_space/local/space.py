@@ -201,7 +201,7 @@ class LocalSpace:
                 app = put(app)
             return app
 
-        return build(dispatcher, self._sizes, slots, self._limits.queue), dispatcher, wrap
+        return build(dispatcher, self._sizes, slots), dispatcher, wrap
 
     def close(self) -> None:
         """Stop the app, cutting the streams that are open, and then the engine."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import gradio
 import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import JobError, Media, SpaceClient, UploadError
+from qwen_space import JobError, Media, Space, SpaceClient, UploadError
 from qwen_space.local import (
     EngineError,
     Limits,
@@ -114,6 +117,21 @@ async def test_an_upload_has_a_limit() -> None:
         async with SpaceClient(space.url, max_retries=0) as client:
             with pytest.raises(UploadError, match=r"larger than|too large for them"):
                 await client.complete("Look", files=[IMAGE])
+
+
+def test_the_files_of_a_space_can_go_with_it() -> None:
+    data = PNG + secrets.token_bytes(8)
+
+    def kept() -> list[Path]:
+        folder = Path(gradio.utils.get_upload_folder())
+        return [each for each in folder.glob("*/mine.png") if each.read_bytes() == data]
+
+    limits = Limits(file_seconds=3600)
+    with LocalSpace(ScriptedEngine(["Hi"], takes=["image"]), limits=limits) as space:
+        picture = Media("image", data=data, name="mine.png")
+        assert Space(space.url).complete("Look", files=[picture]).text == "Hi"
+        assert len(kept()) == 1
+    assert kept() == []
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,25 @@ from typing import Any
 
 import pytest
 
-from qwen_space.local.rows import to_file_rows, to_messages, unescape_html
+from qwen_space.local.rows import to_messages, unescape_html
 
 
 def row(role: str, content: Any, title: str | None = None) -> dict[str, Any]:
     return {"role": role, "content": content, "metadata": {"title": title} if title else None}
 
 
+PICTURE = {"type": "file", "file": {"path": "/tmp/gradio/1/a.png"}}
+
+
+def text(text: str) -> list[dict[str, str]]:
+    return [{"type": "text", "text": text}]
+
+
 def test_files_are_a_part_of_the_question_below_them() -> None:
-    files = to_file_rows([{"name": "a.txt", "text": "A"}, {"name": "b<i>.md", "text": "```\nB"}])
     rows = [
-        *files,
+        row("user", text("```\nA\n```"), "a.txt"),
+        row("user", [PICTURE]),
+        row("user", text("````\n```\nB\n````"), "b&lt;i>.md"),
         row("user", "Which?"),
         row("assistant", "Hm", "Thinking"),
         row("assistant", "A"),
@@ -27,13 +35,26 @@ def test_files_are_a_part_of_the_question_below_them() -> None:
     question = "a.txt:\n```\nA\n```\n\nb<i>.md:\n````\n```\nB\n````\n\nWhich?"
     assert messages == [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": question},
+        {"role": "user", "content": question, "files": ["/tmp/gradio/1/a.png"]},
         {"role": "assistant", "content": "A"},
     ]
 
 
 @pytest.mark.parametrize(
-    "files", [None, "x", {}, [None], [{"name": 1, "text": "x"}], [{"name": "x"}], [{"text": "x"}]]
+    ("rows", "expected"),
+    [
+        pytest.param([[PICTURE]], [("", 1)], id="no-text"),
+        pytest.param([[PICTURE], "Look"], [("Look", 1)], id="rows"),
+        pytest.param([[PICTURE, *text("Look")]], [("Look", 1)], id="one-row"),
+        pytest.param([[PICTURE, PICTURE], "Look"], [("Look", 2)], id="two"),
+        pytest.param(["One", "Two"], [("One", 0), ("Two", 0)], id="texts"),
+    ],
 )
-def test_files_of_another_form_are_left_out(files: Any) -> None:
-    assert to_file_rows(files) == []
+def test_a_question_has_its_files(rows: list[Any], expected: list[tuple[str, int]]) -> None:
+    asked = [row("user", content) for content in rows]
+
+    _, *messages, reply = to_messages([*asked, row("assistant", "Ah")], "")
+
+    said = [(message["content"], len(message.get("files", ()))) for message in messages]
+    assert said == expected
+    assert reply == {"role": "assistant", "content": "Ah"}
