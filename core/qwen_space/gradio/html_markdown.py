@@ -25,6 +25,13 @@ _LANGUAGE = re.compile(r"(?:language|lang)-([\w+#.-]{1,30})")
 _SILENT = frozenset(
     {"button", "head", "noscript", "script", "select", "style", "svg", "template", "textarea"}
 )
+_VOID = frozenset({"br", "hr", "img", "input", "link", "meta"})  # that have no end tag
+# What a page writes beside a message: who wrote it, and when.
+_ASIDE = re.compile(
+    r"\bclass=[\"'](?:[^\"'<>]*\s)?(?:[\w-]{0,30}-(?:meta|avatar|badge|timestamp)"
+    r"|meta|avatar|badge|timestamp|username"
+    r"|(?:message|msg|chat|bubble|code)[-_](?:header|name|label|role|time|info))(?=[\s\"'])"
+)
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _MARKS = {
     "b": "**",
@@ -43,6 +50,8 @@ _PARAGRAPHS = (
 _LINES = ("dd", "details", "div", "dt", "li", "summary", "tr")
 # The line breaks before and after a tag's text.
 _GAPS: Mapping[str, int] = {**dict.fromkeys(_PARAGRAPHS, 2), **dict.fromkeys(_LINES, 1)}
+
+_SPACES = re.compile(r"(?<=\S)[ \t\r\f]+")  # within a line
 
 _DEEPEST = 10  # lists within each other, or marks
 
@@ -92,6 +101,7 @@ class _MarkdownWriter:
         self._kept = 0  # pieces up to the last text
         self._gap = 0  # line breaks before the next text
         self._space = False
+        self._begins_line = False  # after a <br>
         self._waiting: list[str] = []  # marks that open, before the text they are for
         self._silent: str | None = None
         self._silent_depth = 0
@@ -122,6 +132,9 @@ class _MarkdownWriter:
         """Take a start tag."""
         if self._silent is not None or tag in _SILENT:
             self._open_silent(tag)
+        elif tag not in _VOID and _ASIDE.search(attributes):
+            self._break(_GAPS.get(tag, 0))
+            self._open_silent(tag)
         elif self._code is not None:
             self._open_in_code(tag, attributes)
         elif tag == "pre":
@@ -151,7 +164,7 @@ class _MarkdownWriter:
         text = read_entities(escaped).replace("\xa0", " ")
         if self._code is not None:
             self._write_code(text)
-        elif stripped := re.sub(r"[ \t\r\f]+", " ", text).strip():
+        elif stripped := _clean_lines(text, begins=self._begins_line):
             self._space = self._space or text[0].isspace()
             self._write(stripped)
             self._space = text[-1].isspace()
@@ -164,6 +177,7 @@ class _MarkdownWriter:
             self._pieces.append("\n" * self._gap or " " * self._space)
         self._pieces += [*self._waiting, text]
         self._waiting, self._gap, self._space = [], 0, False
+        self._begins_line = False
         self._kept = len(self._pieces)
 
     def _write_code(self, text: str) -> None:
@@ -199,6 +213,7 @@ class _MarkdownWriter:
 
     def _open_line(self, tag: str) -> None:
         self._gap = min(self._gap + 1, 2)
+        self._begins_line = True
 
     def _open_list(self, tag: str) -> None:
         self._break(1 if self._lists else 2)
@@ -249,6 +264,24 @@ class _MarkdownWriter:
             return f"{indent}- "
         self._lists[-1] += 1
         return f"{indent}{self._lists[-1]}. "
+
+
+def _clean_lines(text: str, *, begins: bool) -> str:
+    """Return the lines of a text, indented as in the source; a page would show them as one.
+
+    The template's own indentation is that of the first line, if the text begins before it.
+
+    Args:
+        text: The text between two tags.
+        begins: Whether a line begins with it, so that white space there is indentation.
+    """
+    body = text.strip()
+    _, broken, indent = text[: len(text) - len(text.lstrip())].rpartition("\n")
+    if broken:
+        body = body.replace(f"\n{indent}", "\n")
+    elif begins and len(indent) > 1 and body:
+        return indent + _SPACES.sub(" ", body)
+    return _SPACES.sub(" ", body)
 
 
 def _language(attributes: str) -> str:

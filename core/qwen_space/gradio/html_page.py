@@ -26,9 +26,11 @@ _MESSAGE = re.compile(
 )
 _RAW_CLASS = re.compile(r"(?:^|\s)raw[-_]?(?:message|text|content|markdown)(?=\s|$)")
 _SPEAKER = re.compile(
-    r"(?:\*\*)?(?:assistant|ai|bot|chatbot|model|助手|机器人|ассистент|бот)\s?[:\uff1a](?:\*\*)?\s*",
+    r"(?:\*\*)?(?:[^\w\s*]{1,3}\s?)?(?:assistant|ai|bot|chatbot|model|助手|机器人|ассистент|бот)\s?[:\uff1a](?:\*\*)?\s*",
     re.IGNORECASE,
 )
+_NAME = r"\*\*[^*\n]{1,40}\*\*[:\uff1a]?\s*"
+_UNFINISHED_NAME = re.compile(r"\*\*[^*\n]{1,40}(?:\*\*)?[:\uff1a]?\s*$")
 
 _LONGEST_PAGE = 2**18  # of the end of a page
 
@@ -56,11 +58,32 @@ def read_chat_page(page: str, prompt: str, *, is_final: bool = True) -> str:
     if (raw := _raw(page)) is not None:
         reply = raw
     elif (element := _last_element(page, _MESSAGE)) is not None:
-        reply = read_html(element, is_final=is_final)
+        reply = _without_fence(element, read_html(element, is_final=is_final))
     else:
         reply = _after(prompt, read_html(page[-LONGEST:], is_final=is_final))
+    if raw is None:
+        reply = _without_name(reply, page, prompt, is_final=is_final)
     is_own = not is_final and _bare(reply) == _bare(prompt)
     return "" if is_own else reply
+
+
+def _without_fence(element: str, text: str) -> str:
+    """Return the text of an element, which is no code where one `<pre>` has all of it."""
+    if element.count("<pre") != 1 or "<code" in element or not text.startswith("```\n"):
+        return text
+    return text[4:].removesuffix("\n```")
+
+
+def _without_name(reply: str, page: str, prompt: str, *, is_final: bool) -> str:
+    """Return a reply without a name in bold before it, if the prompt has one on the page, too."""
+    if (known := _SPEAKER.match(reply)) is not None:
+        return reply[known.end() :]
+    named = re.match(_NAME, reply) or (None if is_final else _UNFINISHED_NAME.match(reply))
+    first = next(iter(prompt.split()), "")[:20]
+    if named is None or not first:
+        return reply
+    asked = re.search(_NAME + re.escape(first), read_html(page[-LONGEST:]))
+    return reply if asked is None else reply[named.end() :]
 
 
 def _raw(page: str) -> str | None:
@@ -105,8 +128,7 @@ def _after(prompt: str, text: str) -> str:
     for word in re.finditer(r"\S+", text):
         size = word.end() - word.start()
         if size >= missing:
-            reply = text[word.start() + missing :].strip()
-            return _SPEAKER.sub("", reply, count=1) if _SPEAKER.match(reply) else reply
+            return text[word.start() + missing :].strip()
         missing -= size
     return ""
 

@@ -45,6 +45,59 @@ def test_who_speaks_is_no_part_of_the_reply() -> None:
     assert read_chat_page(page, "Hi") == "Yes: no"
 
 
+@pytest.mark.parametrize(
+    ("bubble", "name", "own"),
+    [
+        ("<div style='x'><b>{}</b> {}</div>", "\U0001f916 AI:", "You:"),
+        ("<div class='chat-bubble'><strong>{}</strong><br>{}</div>", "HALO", "You"),
+        ("<div><b>{}</b><p>{}</p></div>", "Ada", "Me"),
+    ],
+)
+def test_a_name_that_both_have_is_no_part_of_the_reply(bubble: str, name: str, own: str) -> None:
+    page = bubble.format(own, "Hi there") + bubble.format(name, "Yes <b>now</b>")
+
+    assert read_chat_page(page, "Hi there") == "Yes **now**"
+    waiting = bubble.format(own, "Hi there") + bubble.format(name, "")
+    assert read_chat_page(waiting, "Hi there", is_final=False) == ""
+
+
+def test_bold_words_of_the_reply_are_no_name() -> None:
+    page = "<div>Hi</div><div><b>No</b> way</div>"
+
+    assert read_chat_page(page, "Hi") == "**No** way"
+
+
+CODE = "So:\n\ndef f(x):\n    if x:\n        return 1\n"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        CODE,
+        CODE.replace("\n", "<br>"),
+        CODE.replace("\n", "<br />").replace("  ", "&nbsp;&nbsp;"),
+        "\n        " + CODE.replace("\n", "\n        "),
+        f"<pre>{CODE}</pre>",
+    ],
+    ids=["as-it-is", "br", "nbsp", "in-an-indented-template", "pre"],
+)
+@pytest.mark.parametrize("bubble", ["<div style='x'>{}</div>", "<div class='bot-msg'>{}</div>"])
+def test_code_in_a_bubble_keeps_its_lines_and_their_indentation(bubble: str, shown: str) -> None:
+    page = bubble.format("Hi") + "\n" + bubble.format(shown)
+
+    assert read_chat_page(page, "Hi").strip("`\n") == CODE.strip()
+
+
+def test_the_head_of_a_message_is_no_part_of_it() -> None:
+    head = "<div class='msg-meta'><span class='badge'>Final</span> <b>Step 2</b></div>"
+    page = (
+        f"<div class='user-msg'>Hi</div><div class='assistant-msg final'>{head}<pre>Yes</pre></div>"
+    )
+
+    assert read_chat_page(page, "Hi") == "Yes"
+    assert read_chat_page(f"<p>Hi</p><img class='avatar'><p>{head}Yes</p>", "Hi") == "Yes"
+
+
 def test_a_hidden_text_that_is_kept_raw_is_the_message() -> None:
     kept = '<div class="raw-message hide"><pre>*a* &#60;<br>&nbsp;b</pre></div>'
 
