@@ -28,6 +28,7 @@ __all__ = [
 CHATS = frozenset(
     {
         "chatbot",
+        "agentchatbot",  # of gradio_agentchatbot, as MindSearch has it
         "modelscopechatbot",
         "modelscopelegacychatbot",
         "modelscopeprochatbot",

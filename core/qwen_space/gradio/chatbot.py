@@ -15,18 +15,21 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
 which `gr.Chatbot(reasoning_tags=...)` makes too), and a part of one of these types, beside the
-parts of the answer.
+parts of the answer. So are the steps of an agent whose page tells them from its final answer, as
+smolagents' does: `**Step 1**` alone in a message begins them, `**Final answer:**` ends them.
 
     {"type": "thinking", "thinking": "hm"}            or "reasoning"; "text" and "content" too
     {"type": "tool", "content": "hm", "options": {"title": ...}}         modelscope_studio's pro
     {"type": "thought", "content": "hm", ...}                            Chatbot, today and once
+    {..., "content": "hm", "thought_metadata": {"tool_name": ...}}       gradio_agentchatbot's
 """
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -46,6 +49,20 @@ _DEEPEST = 5  # objects within each other
 _ROW_KEYS = ("content", "text", "component")
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
+
+# The headings that an agent's page writes over its steps, and over its answer.
+_STEP = re.compile(
+    r"\W{0,6}(?:planning step|(?:step|шаг|步骤|ステップ|단계|étape|paso|passo|schritt)\s?\d{1,4})"
+    r"\W{0,6}",
+    re.IGNORECASE,
+)
+_LONGEST_STEP = 40  # characters
+_FINAL = re.compile(
+    r"\s{0,9}[*#]{0,4}\s?(?:final answer|最终答案|最终回答|итоговый ответ|окончательный ответ"
+    r"|最終回答|최종 답변|réponse finale|respuesta final|resposta final|endgültige antwort)"
+    r"\s?(?:[*:\uff1a]{1,4}\s*|$)",
+    re.IGNORECASE,
+)
 
 _MAX_PARTS = 10_000  # of a reply, empty ones and files among them
 _MAX_FILES = 1_000
@@ -74,8 +91,13 @@ class Reply:
     files: tuple[Any, ...] = ()
 
 
-def find_reply(value: Any) -> Reply | None:
+def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
     """Return the last reply in a chat component's value.
+
+    Args:
+        value: The value.
+        is_final: Whether nothing follows: the steps of an agent without a final answer are the
+            answer then.
 
     Returns:
         The reply; None when the value is an update that leaves everything as it was.
@@ -90,6 +112,9 @@ def find_reply(value: Any) -> Reply | None:
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
     parts = [part for part in found if isinstance(part, _Part)]
+    marked = [*_mark_steps(parts)]
+    if not is_final or any(part.text for part in marked if not part.thought):
+        parts = marked
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     files = tuple(part for part in found if isinstance(part, dict))
@@ -142,6 +167,20 @@ class _Part:
 
 
 _Found = _Part | Mapping[str, Any] | None  # a text, the `FileData` of a file, or neither
+
+
+def _mark_steps(parts: list[_Part]) -> Iterator[_Part]:
+    """Yield the parts with an agent's steps as thoughts, and its final answer without a heading."""
+    is_step = False
+    for part in parts:
+        short = len(part.text) <= _LONGEST_STEP
+        is_step = is_step or (short and _STEP.fullmatch(part.text) is not None)
+        heading = _FINAL.match(part.text) if is_step and not part.thought else None
+        if heading is not None:
+            is_step = False
+            yield replace(part, text=part.text[heading.end() :])
+        else:
+            yield replace(part, thought=True) if is_step else part
 
 
 def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
@@ -240,6 +279,8 @@ def _is_thought(item: dict[str, Any]) -> bool:
     """Whether the app marks a message, or a part of one, as a thought."""
     metadata = item.get("metadata")
     titled = isinstance(metadata, dict) and bool(metadata.get("title"))
+    tool = item.get("thought_metadata")
+    titled = titled or (isinstance(tool, dict) and bool(tool.get("tool_name")))
     return titled or item.get("type") in _THOUGHTS
 
 

@@ -249,7 +249,7 @@ class ChatValue:
         return self._read(self._text_so_far(), is_final=True)
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
-        reply = find_reply(self._value.value)
+        reply = find_reply(self._value.value, is_final=is_final)
         if reply is None:
             rest = self.finish() if is_final else []
             self._lead_to(None, None)

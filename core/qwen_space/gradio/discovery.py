@@ -423,6 +423,8 @@ class App:
             return "multimodal"
         if component.kind == "modelscopeprochatbot":
             return "blocks"
+        if component.kind == "agentchatbot":
+            return "messages"
         if component.kind != "chatbot":
             return "pairs"
         if self.config.version.split(".")[0] in {"4", "5"}:

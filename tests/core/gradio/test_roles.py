@@ -317,12 +317,18 @@ def test_the_app_s_own_system_prompt_and_greeting_stay() -> None:
         ("modelscopepromultimodalinput", {"text": "Hi", "files": []}),
     ],
 )
-@pytest.mark.parametrize("chat", ["modelscopelegacychatbot", "modelscopeprochatbot"])
-def test_the_inputs_and_chats_of_modelscope_studio_are_known(
-    kind: str, value: Any, chat: str
+@pytest.mark.parametrize(
+    ("chat", "shape"),
+    [
+        ("modelscopelegacychatbot", "pairs"),
+        ("modelscopeprochatbot", "blocks"),
+        ("agentchatbot", "messages"),
+    ],
+)
+def test_the_inputs_and_chats_of_other_libraries_are_known(
+    kind: str, value: Any, chat: str, shape: str
 ) -> None:
     endpoint = find_endpoint(page({"type": kind}, {"type": chat}, submit=0))
 
     assert endpoint.data("Hi") == [value, []]
-    shape = "blocks" if "pro" in chat else "pairs"
     assert [each.shape for each in endpoint.inputs][1] == shape

@@ -100,6 +100,26 @@ ROWS = [
         id="rows-of-a-chat-interface",
     ),
     pytest.param(
+        [USER, bot("**Step 1**"), bot("hm"), bot("-----"), bot("**Final answer:**\nb")],
+        Reply("b", [4, "content"], "**Step 1**\n\nhm\n\n-----", [3, "content"]),
+        id="steps-and-a-final-answer",
+    ),
+    pytest.param(
+        [USER, bot("**Step 1**"), bot("hm", title="T"), bot("so")],
+        Reply("", None, "**Step 1**\n\nhm\n\nso", [3, "content"]),
+        id="steps-so-far",
+    ),
+    pytest.param(
+        [USER, bot("Step 1 is to look."), bot("Final answer: b")],
+        Reply("Step 1 is to look.\n\nFinal answer: b", [2, "content"]),
+        id="no-heading-of-a-step",
+    ),
+    pytest.param(
+        [USER, bot("a"), {**bot("hm"), "thought_metadata": {"tool_name": "T", "error": False}}],
+        Reply("a", [1, "content"], "hm", [2, "content"]),
+        id="row-of-an-agentchatbot",
+    ),
+    pytest.param(
         {"__type__": "update", "value": [USER, bot("hm", title="T"), bot("b")]},
         Reply("b", ["value", 2, "content"], "hm", ["value", 1, "content"]),
         id="update",
@@ -164,6 +184,12 @@ def test_what_the_app_does_not_mark_is_no_thought(value: Any) -> None:
 
     assert reply is not None
     assert (reply.text, reply.thinking) == ("<think>hm</think>b", "")
+
+
+def test_steps_without_a_final_answer_are_the_answer_in_the_end() -> None:
+    reply = find_reply([USER, bot("Step 1"), bot("hm", title="T"), bot("b")], is_final=True)
+
+    assert reply == Reply("Step 1\n\nb", [3, "content"], "hm", [2, "content"])
 
 
 def test_a_thought_of_no_known_shape_is_a_protocol_error() -> None:
