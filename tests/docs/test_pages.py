@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qwen_space.cli import demo
+from qwen_space.cli import demo_pages
 from qwen_space.cli.conversation_commands import COMMANDS as COMMANDS_OF_A_CHAT
 from qwen_space.cli.main import _parser
 from tests.docs.examples import Examples
@@ -119,7 +119,7 @@ def test_the_wheel_has_the_pages_of_the_demo() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
 
-    assert [f"docs/{name}.md" for name in demo.PAGES] == [
+    assert [f"docs/{name}.md" for name in demo_pages.PAGES] == [
         path for path in included if path.startswith("docs/")
     ]
 

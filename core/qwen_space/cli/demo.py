@@ -8,23 +8,17 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from qwen_space.cli.serve import add_engine_options, end_on_sigterm, make_space, port, wait_for_end
 from qwen_space.cli.waiting import waiting
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.events import Notice, Queued, Started
 
-if TYPE_CHECKING:
-    from llama_index.core.schema import BaseNode
-
 __all__ = ["add_demo"]
 
-PAGES = ("errors", "how-it-works", "local-space", "reliability", "security", "tools")
 CHAIN_QUESTION = "Why does a chat feel quicker when the answer is streamed?"
 PAGES_QUESTION = "What happens on the server when a stream is left early?"
-
 
 _PATIENT = Timeouts(connect=60.0, first_token=None, silence=600.0)  # the machine may be slow
 
@@ -69,7 +63,7 @@ def _show_both(space: str, model: str | None = None) -> None:
     with waiting("LangChain to load", _say):
         chain = _chain(space)
     asyncio.run(_show(CHAIN_QUESTION, chain.astream({"question": CHAIN_QUESTION})))
-    _title("LlamaIndex", "a streaming query engine: BM25Retriever and QwenSpace()")
+    _title("LlamaIndex", "a streaming query engine over these docs, with QwenSpace()")
     with waiting("LlamaIndex to load, and the pages to be indexed", _say):
         engine = _query_engine(space)
     sources: list[Any] = []
@@ -91,14 +85,10 @@ def _chain(space: str) -> Any:
 
 
 def _query_engine(space: str) -> Any:
-    from llama_index.core.query_engine import RetrieverQueryEngine
-    from llama_index.retrievers.bm25 import BM25Retriever
-
     from llama_index_qwen_space import QwenSpace
+    from qwen_space.cli.demo_pages import make_query_engine
 
-    retriever = BM25Retriever.from_defaults(nodes=_nodes(), similarity_top_k=2)
-    llm = QwenSpace(space=space, timeouts=_PATIENT)
-    return RetrieverQueryEngine.from_args(retriever, llm=llm, streaming=True)
+    return make_query_engine(QwenSpace(space=space, timeouts=_PATIENT))
 
 
 async def _queried(engine: Any, sources: list[Any]) -> AsyncIterator[str]:
@@ -106,24 +96,6 @@ async def _queried(engine: Any, sources: list[Any]) -> AsyncIterator[str]:
     sources.extend(response.source_nodes)
     async for piece in response.async_response_gen():
         yield piece
-
-
-def _nodes() -> list[BaseNode]:
-    """Return the sections of the project's own pages."""
-    from llama_index.core import Document
-    from llama_index.core.node_parser import MarkdownNodeParser
-
-    pages = [
-        Document(text=path.read_text("utf-8"), metadata={"page": path.name})
-        for path in (_pages_folder() / f"{name}.md" for name in PAGES)
-    ]
-    return MarkdownNodeParser().get_nodes_from_documents(pages)
-
-
-def _pages_folder() -> Path:
-    """Return where the pages are: beside the packages in a wheel, in the tree of a checkout."""
-    here = Path(__file__).parents[1]
-    return next(each for each in (here / "docs", here.parents[1] / "docs") if each.is_dir())
 
 
 async def _show(question: str, answer: AsyncIterator[str]) -> None:
