@@ -41,8 +41,8 @@ def build(kind: str) -> Any:
     """Make an app of one kind.
 
     Args:
-        kind: "chat_interface", "step", "history", "reply", or the name of a component beside the
-            prompt.
+        kind: "chat_interface", "step", "history", "reply", "vision_model", or the name of a
+            component beside the prompt.
     """
     import gradio as gr
 
@@ -60,6 +60,8 @@ def build(kind: str) -> Any:
             _with_history(gr, chatbot, box)
         elif kind == "reply":
             _with_files_in_reply(gr, chatbot, box)
+        elif kind == "vision_model":
+            _as_a_vision_model(gr, chatbot, box)
         else:
             _beside_the_prompt(gr, kind, chatbot, box)
     return app
@@ -135,6 +137,30 @@ def _with_files_in_reply(gr: Any, chatbot: Any, box: Any) -> None:
             yield [*chat, _row("assistant", {"path": str(path)})]
 
     box.submit(answer, [box, chatbot], chatbot)
+
+
+def _as_a_vision_model(gr: Any, chatbot: Any, box: Any) -> None:
+    """Answer the questions of docs/files.md, each with the file that it goes with."""
+    seen = {"What is on it?": "A cat on a sofa.", "And here?": "A dog on a lawn."}
+
+    def answer(message: Any, chat: list[Any]) -> Any:
+        text, files = message["text"], message["files"]
+        chat = [*chat, _row("user", text)]
+        if text == "Draw a cat.":
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "cat.png"
+                path.write_bytes(PNG)
+                yield [
+                    *chat,
+                    _row("assistant", "Here it is:"),
+                    _row("assistant", {"path": str(path)}),
+                ]
+        else:
+            yield [*chat, _row("assistant", seen[text] if files else "I see nothing.")]
+
+    box.unrender()
+    multimodal = gr.MultimodalTextbox(file_count="multiple")
+    multimodal.submit(answer, [multimodal, chatbot], chatbot)
 
 
 PNG = bytes.fromhex(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.media_app import PNG, MediaApp
+from tests.pdf import write_pdf
 
 __all__ = ["Stage"]
 
@@ -37,9 +38,10 @@ class Stage:
 
     def substitute(self, page: str, text: str) -> str:
         """Return a page with these addresses in place of its own."""
-        space = self.media_app("files") if page == "files.md" else self.space
+        space = self.media_app("vision_model") if page == "files.md" else self.space
         return _SPACES.sub(space, text).replace(_API, self.api).replace(_DOG, f"data={PNG!r}")
 
     def prepare(self, folder: Path) -> None:
         """Write the files that pages read."""
         (folder / "cat.png").write_bytes(PNG)
+        write_pdf(folder / "report.pdf", "A Space runs a Gradio app.")

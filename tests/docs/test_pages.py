@@ -32,7 +32,6 @@ MODULES = [path for package in PACKAGES for path in sorted((ROOT / package).rglo
 WITH_EXAMPLES = [path for path in (*PAGES, *MODULES) if "```python\n" in path.read_text("utf-8")]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
-NOT_SHOWN = {"files.md"}  # its app here counts bytes, where a vision model describes a picture
 BASH = re.compile(r"^```bash\n(.*?)^```", re.DOTALL | re.MULTILINE)
 COMMANDS = [
     line.strip()
@@ -97,7 +96,7 @@ def test_the_examples_of_a_page_run(
         path.write_text(examples.with_outputs(text), "utf-8")
 
     assert not examples.wrong
-    if path.suffix == ".md" and path.name not in NOT_SHOWN:
+    if path.suffix == ".md":
         assert set(examples.outputs) == examples.shown, "an output is not below its block"
     assert examples.count == len(re.findall(r"^ *```python$", text, re.MULTILINE))
 
@@ -159,6 +158,17 @@ def test_the_site_leads_to_every_page() -> None:
     assert sorted(listed) == sorted(
         str(page.relative_to(ROOT / "docs").as_posix()) for page in PAGES if page.parent != ROOT
     )
+
+
+def test_the_messages_of_the_page_of_errors_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    table = page.partition("## By message\n")[2].partition("\n## ")[0]
+    code = "".join(path.read_text("utf-8") for path in MODULES)
+
+    messages = re.findall(r"`([^`]+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+
+    assert len(messages) > 10
+    assert [message for message in messages if message not in code] == []
 
 
 def test_the_page_of_the_command_line_has_all_that_chat_takes() -> None:

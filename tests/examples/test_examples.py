@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import httpx
 import pytest
-from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from qwen_space import Space
 from qwen_space.local import EngineError
 from tests.langchain.obedient import obedient
+from tests.pdf import write_pdf
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -43,19 +42,6 @@ def load(name: str) -> Any:
 
 
 # A folder of documents
-
-
-def write_pdf(path: Path, text: str) -> None:
-    font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
-    names = DictionaryObject({NameObject(key): NameObject(value) for key, value in font.items()})
-    content = DecodedStreamObject()
-    content.set_data(f"BT /F 12 Tf 9 50 Td ({text}) Tj ET".encode())
-    writer = PdfWriter()
-    page = writer.add_blank_page(300, 99)
-    page[NameObject("/Contents")] = content
-    fonts = DictionaryObject({NameObject("/F"): names})
-    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    writer.write(path)
 
 
 @pytest.mark.usefixtures("llama_index_loop")
