@@ -38,6 +38,7 @@ class Body:
 
     Attributes:
         url: The address that was asked, without its query.
+        deadline: As given.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Body:
     ) -> None:
         self.url = str(response.url.with_query(None))
         self._response = response
-        self._deadline = deadline
+        self.deadline = deadline
         self._released = released
         self._loop = asyncio.get_running_loop()
         self._end_timer: asyncio.TimerHandle | None = None
@@ -59,7 +60,7 @@ class Body:
 
     def limit_silence(self) -> None:
         """Limit the seconds without a byte from now on."""
-        silence = self._deadline.timeouts.silence
+        silence = self.deadline.timeouts.silence
         if silence is not None and self._watch.transport is not None:
             stop_read_timeout(self._response)
             self._idle_timer = self._loop.call_later(silence, self._check_idle, silence)
@@ -111,7 +112,7 @@ class Body:
             return await reader.readany()
         except Exception:
             with map_aiohttp_errors(
-                self.url, self._deadline.timeouts
+                self.url, self.deadline.timeouts
             ):  # it costs a microsecond to enter
                 raise
         finally:
@@ -121,9 +122,13 @@ class Body:
 
     async def read_error(self) -> str:
         """Return the start of a body that explains an error; its rest is dropped if it is late."""
-        start = bytearray()
+        start, end = bytearray(), self._loop.time() + _ERROR_SECONDS
         with contextlib.suppress(QwenSpaceError):
-            while len(start) < _MAX_ERROR_SIZE and (data := await self.read(_ERROR_SECONDS)):
+            while (
+                len(start) < _MAX_ERROR_SIZE
+                and (seconds := end - self._loop.time()) > 0
+                and (data := await self.read(seconds))
+            ):
                 start += data
         return start[:_MAX_ERROR_SIZE].decode(errors="replace").strip()
 
@@ -163,5 +168,5 @@ class Body:
         """End the wait for the first token, unless bytes come in this very moment."""
         reader = self._response.content
         if reader.total_bytes == received:
-            limit = self._deadline.timeouts.first_token or 0
+            limit = self.deadline.timeouts.first_token or 0
             end_wait(reader, SpaceTimeoutError("first_token", limit))

@@ -19,6 +19,7 @@ else:
     from async_timeout import timeout  # type: ignore[import-not-found, unused-ignore]
 
 _SLOWEST_UPLOAD = 16 * 2**10  # bytes a second
+_SLOWEST_ANSWER = 2**10
 
 __all__ = ["Deadline"]
 
@@ -56,6 +57,27 @@ class Deadline:
             sock_read=self.timeouts.silence,
         )
 
+    @property
+    def _patience(self) -> tuple[str, float | None]:
+        """The limit within which an answer is to come, by its name."""
+        name = "first_token" if self.timeouts.silence is None else "silence"
+        return name, getattr(self.timeouts, name)
+
+    def check_pace(self, seconds: float, size: int) -> None:
+        """Limit the time that an answer takes, which may come byte by byte.
+
+        Args:
+            seconds: The time since its head was complete.
+            size: The bytes that have come in it.
+
+        Raises:
+            SpaceTimeoutError: It takes longer than silence may, and comes more slowly than 1 KiB
+                a second.
+        """
+        name, limit = self._patience
+        if limit is not None and seconds > limit + size / _SLOWEST_ANSWER:
+            raise SpaceTimeoutError(name, limit)
+
     @contextlib.asynccontextmanager
     async def limit_head(self, size: int) -> AsyncGenerator[None, None]:
         """Limit the time until the head of a response is complete.
@@ -69,8 +91,7 @@ class Deadline:
         Raises:
             SpaceTimeoutError: The head was not complete in time.
         """
-        name = "first_token" if self.timeouts.silence is None else "silence"
-        limit: float | None = getattr(self.timeouts, name)
+        name, limit = self._patience
         remaining = self.remaining
         seconds = (self.timeouts.connect or 0) + (limit or 0) + size / _SLOWEST_UPLOAD
         if limit is None or (remaining is not None and remaining <= seconds):

@@ -8,6 +8,7 @@ import copy
 import io
 import json
 import ssl
+import time
 import warnings
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ from qwen_space.errors import (
     SpaceStatusError,
     SpaceUnreachableError,
 )
+from qwen_space.gradio.large_json import LARGE, decode_large
 
 __all__ = ["Content", "Transport"]
 
@@ -220,18 +222,20 @@ class Transport:
     async def _parsed(self, url: str, response: aiohttp.ClientResponse, deadline: Deadline) -> Any:
         """Return the JSON of a response, which is closed then."""
         async with response:
-            text = (await self._whole(Body(response, deadline))).decode(errors="replace")
+            data = await self._whole(Body(response, deadline))
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as exc:
-            raise ProtocolError(f"{url} did not answer with JSON: {text[:200]!r}") from exc
+            return await _load(data)
+        except (ValueError, RecursionError, ProtocolError) as exc:
+            start = data[:200].decode(errors="replace")
+            raise ProtocolError(f"{url} did not answer with JSON that fits: {start!r}") from exc
 
     async def _whole(self, body: Body, max_size: int | None = None) -> bytes:
         """Return a body, which may not be without end."""
         limit = self.config.max_size if max_size is None else max_size
-        whole = bytearray()
+        whole, start = bytearray(), time.monotonic()
         while data := await body.read():
             whole += data
+            body.deadline.check_pace(time.monotonic() - start, len(whole))
             if len(whole) > limit:
                 raise ProtocolError(
                     f"{body.url} answered with more than {limit} bytes; "
@@ -410,6 +414,19 @@ class Transport:
         given = {**self.config.headers, **self.call_headers}
         given = {name: Secret(value) for name, value in given.items()}
         return {**headers, **given}  # aiohttp takes the last, whatever its case
+
+
+async def _load(data: bytes) -> Any:
+    """Return the value of some JSON; others run between the slices of a large one."""
+    if len(data) <= LARGE:
+        return json.loads(data.decode(errors="replace"))
+    decoding = decode_large(data)
+    try:
+        while True:
+            next(decoding)
+            await asyncio.sleep(0)
+    except StopIteration as end:
+        return end.value
 
 
 def _origin(url: str) -> tuple[str, str]:

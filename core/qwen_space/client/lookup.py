@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = ["EndpointResolver"]
 logger = logging.getLogger("qwen_space.client")
 
 _TRUST = 10.0  # seconds; redeploying a Space takes longer
+_MANY_FUNCTIONS = 300  # they take about 20 ms
 
 
 class EndpointResolver:
@@ -192,13 +194,14 @@ class EndpointResolver:
         config = self._transport.config
         find = partial(find_endpoint, app_config, config.endpoint, roles=config.roles)
         try:
-            endpoint = find()
+            endpoint = await _run(find, app_config)
             if not (info or is_unclear(endpoint)):
                 return endpoint
         except EndpointError:
             if not config.roles:  # whose names may be those of parameters
                 raise
-        return find(info=await self.app_info(api_prefix(app_config), deadline))
+        info = await self.app_info(api_prefix(app_config), deadline)
+        return await _run(partial(find, info=info), app_config)
 
     def _fall_back(self, exc: QwenSpaceError) -> Endpoint:
         """Return the known endpoint of the Space, or the public Space's.
@@ -218,6 +221,13 @@ class EndpointResolver:
         logger.debug("/config does not help (%s): taking the public Space's figures", exc)
         self._failure = exc
         return known or QWEN_2_5
+
+
+async def _run(find: Callable[[], Endpoint], app_config: Any) -> Endpoint:
+    """Look for the endpoint; beside the event loop in an app of many functions."""
+    functions = app_config.get("dependencies") if isinstance(app_config, dict) else None
+    is_large = isinstance(functions, list) and len(functions) > _MANY_FUNCTIONS
+    return await asyncio.to_thread(find) if is_large else find()
 
 
 def _answer(failure: BaseException | None) -> str:

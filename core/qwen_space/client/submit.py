@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import reprlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -283,7 +284,7 @@ async def _run(transport: Transport, step: Endpoint, join: Join, deadline: Deadl
         raise JobError(f"the step /{step.api_name} before the reply: {exc.body}") from exc
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
-        raise ProtocolError(f"{url} answered without data: {answer!r:.200}")
+        raise ProtocolError(f"{url} answered without data: {reprlib.repr(answer)}")
     return data
 
 
@@ -321,5 +322,5 @@ async def _event_id(answering: Awaitable[Any]) -> str:
     answer = await answering
     event_id = answer.get("event_id") if isinstance(answer, dict) else None
     if not isinstance(event_id, str):
-        raise ProtocolError(f"The join was answered without an event_id: {answer!r:.200}")
+        raise ProtocolError(f"The join was answered without an event_id: {reprlib.repr(answer)}")
     return event_id

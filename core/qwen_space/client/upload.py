@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import reprlib
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Any
@@ -130,7 +131,7 @@ class Upload:
                 "servers do with a file that is too large for them",
             ) from exc
         if not isinstance(answer, list) or not answer or not isinstance(answer[0], str):
-            raise ProtocolError(f"{self._url} answered without a path: {answer!r:.200}")
+            raise ProtocolError(f"{self._url} answered without a path: {reprlib.repr(answer)}")
         return answer[0]
 
     async def _post(self, form: Content) -> Any:

@@ -112,6 +112,7 @@ def _choice_value(choice: Any) -> Any:
 
 
 _MOST_TAGS = 20  # pairs that a chat may have
+_MOST_FUNCTIONS = 10_000  # of an app; the largest that are known have some 2,000
 
 # The values of components that `/config` tells none of, as Gradio's front end sets them. Sources:
 # `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5; in Gradio 6, whose components
@@ -145,6 +146,7 @@ def _untouched_value(kind: str, props: Mapping[str, Any], version: tuple[int, in
     return copy.deepcopy(_UNTOUCHED.get(kind))
 
 
+_LONGEST_VERSION = 100  # characters
 _CONTEXT_LABEL = "Context window in tokens"  # of a component that a local Space has for it
 
 
@@ -213,7 +215,9 @@ class AppConfig:
     def __init__(self, config: Any) -> None:
         if not isinstance(config, dict) or not isinstance(config.get("dependencies"), list):
             raise ProtocolError("The answer to /config is not that of a Gradio app.")
-        self.version = str(config.get("version", "unknown"))
+        if len(config["dependencies"]) > _MOST_FUNCTIONS:
+            raise ProtocolError(f"The answer to /config has more than {_MOST_FUNCTIONS} functions.")
+        self.version = str(config.get("version", "unknown"))[:_LONGEST_VERSION]
         if self.version.startswith("3."):
             raise ProtocolError(
                 f"The app runs Gradio {self.version}, which speaks over a websocket; "

@@ -2,14 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import threading
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from qwen_space import SpaceClient, TextDelta
+from qwen_space import ProtocolError, SpaceClient, TextDelta
 from qwen_space.chat_model.space import Space
+from qwen_space.client.http import _load
+from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.endpoint import Endpoint
 from tests.scripted_server import (
     CONFIG,
+    Answer,
     Exchange,
     ScriptedServer,
     append,
@@ -112,3 +119,66 @@ async def test_bad_headers_of_a_call_are_a_misuse_that_shows_no_value(headers: A
             await client.complete("Hi", headers=headers)
 
     assert server.exchanges == []
+
+
+# Large answers
+
+LISTS = b"[" + b"[]," * 600_000 + b"[]]"
+FUNCTIONS = [{**CONFIG["dependencies"][0], "id": number} for number in range(400)]  # type: ignore[index]
+
+
+def sending(body: bytes) -> Answer:
+    async def answer(exchange: Exchange) -> None:
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        await exchange.send_raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        await exchange.send_raw(body)
+
+    return answer
+
+
+async def test_an_answer_of_too_many_values_is_an_error_before_it_takes_memory() -> None:
+    async with ScriptedServer(join=sending(LISTS)) as server, SpaceClient(server.url) as client:
+        tracemalloc.start()
+        try:
+            with pytest.raises(ProtocolError, match=r"did not answer with JSON that fits: '\[\[\]"):
+                await client.complete("Hi")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert peak < 8 * len(LISTS)
+
+
+async def test_a_large_answer_leaves_the_loop_its_turns() -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    value = await _load(json.dumps([["x" * 99] * 9] * 3_000).encode())
+    counting.cancel()
+
+    assert len(value) == 3_000
+    assert turns > 5
+
+
+async def test_an_app_of_many_functions_is_searched_beside_the_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads = []
+
+    def find(*given: Any, **options: Any) -> Endpoint:
+        threads.append(threading.current_thread())
+        return find_endpoint(*given, **options)
+
+    monkeypatch.setattr("qwen_space.client.lookup.find_endpoint", find)
+    for functions in (FUNCTIONS[:1], FUNCTIONS):
+        config = {**CONFIG, "dependencies": functions}
+        async with ScriptedServer(config=status(200, config)) as server:
+            await SpaceClient(server.url).complete("Hi")
+
+    assert [each is threading.main_thread() for each in threads] == [True, False]

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from qwen_space import SpaceClient
+from qwen_space import ProtocolError, SpaceClient
 from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
 from tests import gradio_app
@@ -243,3 +243,11 @@ async def test_an_app_is_understood_by_its_parameters(
 def test_the_public_space_needs_no_info() -> None:
     assert QWEN_2_5.knows([])
     assert not is_unclear(QWEN_2_5)
+
+
+def test_an_app_of_more_functions_than_any_has_is_an_error() -> None:
+    app = config((TEXT, None))
+    app["dependencies"] *= 10_001
+
+    with pytest.raises(ProtocolError, match="more than 10000 functions"):
+        find_endpoint(app)

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from qwen_space import QwenSpaceError, SpaceClient, SpaceTimeoutError, TextDelta, Timeouts
+from qwen_space import (
+    QwenSpaceError,
+    SpaceClient,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    TextDelta,
+    Timeouts,
+)
 from qwen_space.events import Event
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
@@ -261,17 +268,30 @@ async def _trickling(exchange: Exchange) -> None:
         await asyncio.sleep(0.02)
 
 
+async def _dripping(exchange: Exchange) -> None:
+    await exchange.send_raw(
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n"
+    )
+    while not exchange.dropped.is_set():
+        await exchange.send_raw(b" ")
+        await asyncio.sleep(0.02)
+
+
 @pytest.mark.every_loop
 @pytest.mark.parametrize(
     ("path", "head", "limit"),
     [
+        ("config", _dripping, "first_token"),
+        ("join", _dripping, "silence"),
         ("config", _continuing, "silence"),
         ("config", _trickling, "first_token"),
         ("join", _trickling, "silence"),
         ("data", _continuing, "silence"),
     ],
 )
-async def test_a_head_without_end_is_limited(path: str, head: Answer, limit: str) -> None:
+async def test_an_answer_that_comes_byte_by_byte_is_limited(
+    path: str, head: Answer, limit: str
+) -> None:
     silence = 0.2 if limit == "silence" else None
     timeouts = Timeouts(connect=0.1, silence=silence, first_token=0.2)
     server = app(sse(*REPLY, END))
@@ -282,3 +302,21 @@ async def test_a_head_without_end_is_limited(path: str, head: Answer, limit: str
             await client.complete(PROMPT)
 
     assert (caught.value.limit, caught.value.seconds) == (limit, 0.2)
+
+
+async def test_an_error_that_comes_byte_by_byte_is_told_without_its_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qwen_space.client.body._ERROR_SECONDS", 0.2)
+
+    async def dripping(exchange: Exchange) -> None:
+        await exchange.send_raw(b"HTTP/1.1 500 No\r\nContent-Length: 99999\r\n\r\n")
+        while not exchange.dropped.is_set():
+            await exchange.send_raw(b".")
+            await asyncio.sleep(0.02)
+
+    server = app(sse(*REPLY, END))
+    server.join = dripping
+    async with server, SpaceClient(server.url) as client:
+        with pytest.raises(SpaceStatusError, match=r"HTTP 500: '\.+'"):
+            await asyncio.wait_for(client.complete(PROMPT), 5)
