@@ -154,7 +154,7 @@ async def test_what_is_no_text_is_refused_before_anything_is_sent(
     ask: Any, space: Any, llm: QwenSpace, block: Any, kind: str
 ) -> None:
     for endpoint in ("chat", "achat", "stream_chat", "astream_chat"):
-        with pytest.raises(ValueError, match=f"'{kind}' cannot be sent: a Space takes text"):
+        with pytest.raises(ValueError, match=f"'{kind}' cannot be sent: the app takes text"):
             await ask(llm, endpoint, [ChatMessage([TextBlock(text="See:"), block])])
 
     assert space.joins == []
