@@ -23,7 +23,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.utils import parse_partial_json
 
-from qwen_space.chat.messages import is_text, join_parts, part_text, split_parts
+from qwen_space.chat.messages import is_text, split_parts
 from qwen_space.tools import Message, ToolCall
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _message(message: ChatMessage) -> Message:
     beside = message.additional_kwargs
     calls = tuple(_read_calls(message))
     is_result = message.role in _RESULTS
-    parts = (_part(block, is_result=is_result) for block in message.blocks)
+    parts = (part for block in message.blocks for part in _parts(block))
     text, media = split_parts(parts, is_result=is_result)
     return Message(
         _role(message), text, calls, beside.get("tool_call_id"), beside.get("name"), media
@@ -74,7 +74,7 @@ def to_core_prompt(prompt: str, images: Iterable[ImageNode | ImageBlock]) -> Mes
 
 def _image(image: ImageNode | ImageBlock) -> Any:
     if isinstance(image, ImageBlock):
-        return _part(image, is_result=False)
+        return _part(image)
     # No ImageBlock, as that looks for the file when it is made, which blocks an event loop.
     found = {
         "base64": image.image,
@@ -90,19 +90,24 @@ def _role(message: ChatMessage) -> str:
     return MessageRole.ASSISTANT.value if assistant else message.role.value
 
 
-def _part(block: Any, *, is_result: bool) -> Any:
+def _parts(block: Any) -> Iterator[Any]:
+    """Yield a block as parts for the core; a citation has several."""
+    if not isinstance(block, (CitableBlock, CitationBlock)):
+        yield _part(block)
+        return
+    yield from (block.title, block.source)
+    cited = block.content if isinstance(block, CitableBlock) else [block.cited_content]
+    for each in cited:
+        yield from _parts(each)
+
+
+def _part(block: Any) -> Any:
     """Return a block as a part for the core; empty for one that says nothing, and for a call."""
     match block:
         case TextBlock():
             return block.text
         case ToolCallBlock() | ThinkingBlock() | CachePoint():
             return ""
-        case CitableBlock():
-            content = [_part(each, is_result=is_result) for each in block.content]
-            return _text([block.title, block.source, *content], is_result=is_result)
-        case CitationBlock():
-            cited = _part(block.cited_content, is_result=is_result)
-            return _text([block.title, block.source, cited], is_result=is_result)
         case DocumentBlock(data=bytes(data)) if is_text(block.document_mimetype):
             kind = {"media_type": block.document_mimetype, "type": "base64"}
             return {"type": "document", "source": {**kind, "data": data.decode()}}
@@ -116,11 +121,6 @@ def _part(block: Any, *, is_result: bool) -> Any:
         case DocumentBlock():
             return _media("file", block.data, block, block.document_mimetype, block.title)
     return {"type": block.block_type}
-
-
-def _text(parts: Sequence[Any], *, is_result: bool) -> str:
-    """Return the parts of a citation as text, which has no place for media."""
-    return join_parts(part_text(each, is_result=is_result) for each in parts)
 
 
 def _media(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from llama_index.core.base.llms.types import (
     ChatMessage,
+    CitableBlock,
     DocumentBlock,
     ImageBlock,
     TextBlock,
@@ -40,6 +41,16 @@ def test_a_document_reaches_the_app_under_its_title(media_app: MediaApp) -> None
     reply = QwenSpace(space=media_app("file")).chat([ChatMessage([TextBlock(text="Read"), block])])
 
     assert describe("a.pdf", b"%PDF-1.4") in str(reply.message.content)
+
+
+def test_a_picture_that_can_be_cited_reaches_the_app_under_its_title(media_app: MediaApp) -> None:
+    picture = ImageBlock(image=PNG, image_mimetype="image/png")
+    block = CitableBlock(title="Figure 1", source="a.pdf", content=[picture])
+
+    reply = QwenSpace(space=media_app("image")).chat([ChatMessage([block])])
+
+    said = ["You said: Figure 1", "a.pdf", describe("image.png", PNG)]
+    assert str(reply.message.content).splitlines() == said
 
 
 async def test_files_of_a_reply_are_blocks_in_every_way(media_app: MediaApp) -> None:
