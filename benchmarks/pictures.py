@@ -43,7 +43,9 @@ def plots(data: dict[str, Any], folder: Path) -> None:
 def _plot(path: Path, lines: dict[str, dict[str, float]], axes: tuple[str, str]) -> None:
     from matplotlib import pyplot as plt
 
-    figure, plot = plt.subplots(figsize=(8, 5), layout="constrained")
+    figure, plot = plt.subplots(figsize=(10, 5), layout="constrained")
+    colors = plt.get_cmap("tab20").colors  # pairs of a dark one and a light one
+    plot.set_prop_cycle(color=[*colors[::2], *colors[1::2]])
     for name, values in lines.items():
         is_ours = name.endswith(("SpaceClient", "QwenSpace"))
         width = 2.5 if is_ours else 1.2
@@ -53,7 +55,7 @@ def _plot(path: Path, lines: dict[str, dict[str, float]], axes: tuple[str, str])
         )
     plot.set(xlabel=axes[0], ylabel=axes[1], xscale="log", yscale="log")
     plot.grid(alpha=0.3)
-    plot.legend(fontsize="small")
+    figure.legend(loc="outside right upper", fontsize="small")
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
 

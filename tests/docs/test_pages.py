@@ -160,6 +160,19 @@ def test_the_site_leads_to_every_page() -> None:
     )
 
 
+@pytest.mark.parametrize("language", ["ru", "zh"])
+def test_a_translation_has_the_same_commands_and_the_same_code(language: str) -> None:
+    def read(page: Path) -> tuple[list[str], list[str]]:
+        text = page.read_text("utf-8")
+        blocks = re.findall(r"^```(?:python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        code = [re.sub(r'"[^"]*"', '""', block) for block in blocks]  # the words are its own
+        return re.findall(r"pip install [^`\n]+", text), code
+
+    assert read(ROOT / "docs" / language / "getting-started.md") == read(
+        ROOT / "docs" / "getting-started.md"
+    )
+
+
 def test_the_messages_of_the_page_of_errors_are_those_of_the_code() -> None:
     page = (ROOT / "docs" / "errors.md").read_text("utf-8")
     table = page.partition("## By message\n")[2].partition("\n## ")[0]
