@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qwen_space.gradio.cursor import CURSORS, is_placeholder, shared_tail, split_cursor
-from qwen_space.gradio.details import split_details
+from qwen_space.gradio.details import Details, split_details
 from qwen_space.gradio.html_text import (
     HTMLText,
     find_unfinished_sign,
@@ -76,7 +76,7 @@ class AnswerReader:
         if not text.startswith(self.text):
             self._cursor = shared_tail(self.text, text) or self._cursor
         body, self._held = (text, "") if is_final else self._split_end(text)
-        folded = split_details(body, is_final=is_final) if self._tags else None
+        folded = self._split_details(body, is_final=is_final)
         thought = "" if folded is None else folded.thought
         body = body if folded is None else folded.answer
         self.is_folding = folded is not None and not folded.is_closed
@@ -99,6 +99,19 @@ class AnswerReader:
         self._held, self._html, self._splitter = "", None, ReasoningSplitter()
         self._set_plain()
         return self.marked, text
+
+    def _split_details(self, text: str, *, is_final: bool) -> Details | None:
+        """Return folded thoughts and the answer, without the model's own tag between them."""
+        found = split_details(text, is_final=is_final) if self._tags else None
+        if found is None or not found.answer.startswith("<"):
+            return found
+        for _, close in self._tags:
+            if found.answer.startswith(close):
+                answer = found.answer[len(close) :].lstrip()
+                return Details(found.thought, answer, is_closed=bool(answer))
+            if not is_final and close.startswith(found.answer):
+                return Details(found.thought, "", is_closed=False)
+        return found
 
     def _split_end(self, text: str) -> tuple[str, str]:
         """Split a text that is being written from the end that may not stay."""
@@ -142,6 +155,8 @@ class AnswerReader:
         free = self._free(text)
         if self.escapes is None and self._may_tell(text[:free]):
             return None
+        if self._may_fold(text):
+            return None
         text, self._held = text[:free], text[free:]
         if self._html is not None:
             text = self._html.feed(text)
@@ -154,6 +169,11 @@ class AnswerReader:
             self.has_thought = True
             thought = f"\n\n{thought}" if self.marked else thought
         return thought, answer
+
+    def _may_fold(self, text: str) -> bool:
+        """Whether folded thoughts may begin with a piece."""
+        is_first = not (self._has_begun or self.has_thought)
+        return is_first and bool(self._tags) and text.lstrip().startswith("<")
 
     def _tells(self, body: str) -> bool | None:
         """Return whether the app escapes, by its reply."""

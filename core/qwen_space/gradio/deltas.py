@@ -206,7 +206,7 @@ class ChatValue:
         if type(edit) is not list or len(edit) != 3:
             return None
         action, path, piece = edit
-        if action != "append" or type(piece) is not str or path is None:
+        if action != "append" or type(piece) is not str or path is None or self._reader.is_folding:
             return None
         if path == self._answer_string.path:
             self._answer_string.pieces.append(piece)

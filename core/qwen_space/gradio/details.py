@@ -11,6 +11,7 @@ from dataclasses import dataclass
 __all__ = ["Details", "split_details"]
 
 _START = re.compile(r"\s{0,20}<details\b[^<>]{0,200}>")
+_UNFINISHED = re.compile(r"\s{0,20}<(?:d(?:e(?:t(?:a(?:i(?:l(?:s\b[^<>]{0,200})?)?)?)?)?)?)?")
 _SUMMARY = re.compile(r"\s{0,20}<summary\b[^<>]{0,200}>(.{0,300}?)</summary>", re.DOTALL)
 _THINKING = re.compile(
     r"think|thought|reason|思考|思维|推理|深度|мысл|рассужд|размышл|дума|考え|생각|pens|gedanke|denk",
@@ -43,10 +44,12 @@ def split_details(text: str, *, is_final: bool = True) -> Details | None:
 
     Args:
         text: The reply.
-        is_final: Whether nothing follows. Until then it may be that no summary has come yet.
+        is_final: Whether nothing follows. Until then it may be that no summary has come yet, or
+            not the whole of the first tag.
     """
     if (start := _START.match(text)) is None:
-        return None
+        may_begin = not is_final and _UNFINISHED.fullmatch(text) is not None
+        return Details("", "", is_closed=False) if may_begin else None
     summary = _SUMMARY.match(text, start.end())
     if summary is None and not is_final and len(text) < _LONGEST_SUMMARY:
         return Details("", "", is_closed=False)

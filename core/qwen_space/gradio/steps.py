@@ -99,8 +99,8 @@ class Page:
     ) -> list[AppFunction]:
         """Return the functions that a message needs; the last one gives the reply.
 
-        A function that streams by the queue is taken to be the one that answers, unless the page
-        shows the chat only after it, from a state that it gives.
+        The last function that streams the chat by the queue is taken to be the one that answers,
+        unless the page shows the chat only after it, from a state that it gives.
 
         Args:
             start: The function that the page runs first.
@@ -130,16 +130,19 @@ class Page:
         return steps if len(steps) <= _MOST_STEPS else []
 
     def _hands_on_chat(self, function: AppFunction) -> bool:
-        """Whether a function gives no chat, but a state that one after it shows as a chat."""
-        if any(each.kind in CHATS for each in function.outputs):
-            return False
-        states = {each.id for each in function.outputs if each.kind == "state"}
+        """Whether one after it streams its chat on, or shows its state as a chat."""
+        chats = {each.id for each in function.outputs if each.kind in CHATS}
+        given = chats or {each.id for each in function.outputs if each.kind == "state"}
 
-        def shows(each: AppFunction) -> bool:
-            takes = any(part.id in states for part in each.inputs)
-            return each.runs and takes and any(part.kind in CHATS for part in each.outputs)
+        def goes_on(each: AppFunction) -> bool:
+            takes = any(part.id in given for part in each.inputs)
+            if chats:
+                gives = each.streams and any(part.id in chats for part in each.outputs)
+            else:
+                gives = any(part.kind in CHATS for part in each.outputs)
+            return each.runs and takes and gives
 
-        return bool(self._next(self._following.get(function.id, ()), shows))
+        return bool(self._next(self._following.get(function.id, ()), goes_on))
 
     def _next(
         self, functions: Sequence[AppFunction], is_next: Callable[[AppFunction], bool]

@@ -29,6 +29,16 @@ def replaced(
     return value, events + value.replace(rows(last, row), is_final=True)
 
 
+def append(value: ChatValue, piece: str) -> list[ValueEvent]:
+    """Add a piece to the reply, as a job does."""
+    edit = ["append", PATH, piece]
+    if (events := value.append(edit)) is not None:
+        return [*events]
+    value.begin_edits(100_000)  # bytes: what they cost is paid for
+    value.edit([edit])
+    return value.end_edits()
+
+
 def appended(
     *pieces: str, prompt: str = "", row: str = "u", final: bool = True
 ) -> tuple[ChatValue, list[ValueEvent]]:
@@ -36,9 +46,7 @@ def appended(
     value = ChatValue(prompt, [TAGS])
     events = value.replace(rows(pieces[0], row))
     for piece in pieces[1:]:
-        more = value.append(["append", PATH, piece])
-        assert more is not None
-        events += more
+        events += append(value, piece)
     if final:
         events += value.replace(rows("".join(pieces), row), is_final=True)
     return value, events
@@ -339,6 +347,22 @@ def test_thoughts_that_an_app_folds_are_thoughts() -> None:
     assert not rewritings(events)
 
 
+def test_the_model_s_own_tag_after_folded_thoughts_is_no_answer() -> None:
+    fold = "<details>\n  <summary>Thinking ...</summary>\n{}\n</details>\n{}".format
+
+    value, events = replaced(
+        fold("a", ""),
+        fold("a b", ""),
+        fold("a b", "</think>"),
+        fold("a b", "</think>\n\n4"),
+        fold("a b", "</think>\n\n42"),
+    )
+
+    assert (value.thinking, value.text) == ("a b", "42")
+    assert deltas(events) == ["4", "2"]
+    assert not rewritings(events)
+
+
 def test_folded_thoughts_stay_as_they_are_where_none_are_wanted() -> None:
     text = "<details><summary>Thinking</summary>a</details>42"
     value = ChatValue("")
@@ -355,6 +379,21 @@ def test_an_answer_goes_on_piece_by_piece_after_folded_thoughts() -> None:
     assert deltas(before, ThinkingDelta) == ["a"]
     assert (value.thinking, value.text) == ("a", "42!")
     assert deltas(events) == ["4", "2", "!"]
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_folded_thoughts_are_seen_however_they_are_cut(size: int) -> None:
+    text = "<details open><summary>Thinking</summary>hm</details>\n</think>\n\n42 < 43"
+    value = ChatValue("Is 1 < 2?", [TAGS])
+    events = value.replace(rows("", "Is 1 < 2?"))
+
+    for at in range(0, len(text), size):
+        events += append(value, text[at : at + size])
+    events += value.replace(rows(text, "Is 1 < 2?"), is_final=True)
+
+    assert (value.thinking, value.text) == ("hm", "42 < 43")
+    assert "".join(deltas(events)) == value.text
+    assert not rewritings(events)
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])

@@ -104,6 +104,16 @@ CLICK = {"targets": [["button", "click"]]}
         ),
         pytest.param(
             [
+                step("box chat", "box chat"),
+                step("chat heat", "chat heat", trigger_after=0, **STREAMS),
+                step("chat", "chat", trigger_after=1, **STREAMS),
+                step("chat", "chat", trigger_after=2),
+            ],
+            [0, 1, 2],
+            id="the-last-that-streams-answers",
+        ),
+        pytest.param(
+            [
                 step("box turns", "turns page other", **STREAMS),
                 step("box other", "chat", trigger_after=0),
             ],
