@@ -81,6 +81,8 @@ class Reply:
         thinking_path: Where the last thought grows, as `path`.
         parts: How many parts of the value were looked at.
         files: The `FileData` of the files in it, in order.
+        may_begin_steps: Whether all of the answer is the heading of a step: with a message after
+            it, it is one; with more text in it, it is an answer.
     """
 
     text: str
@@ -89,6 +91,7 @@ class Reply:
     thinking_path: list[Any] | None = None
     parts: int = field(default=0, compare=False)
     files: tuple[Any, ...] = ()
+    may_begin_steps: bool = field(default=False, compare=False)
 
 
 def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
@@ -120,7 +123,13 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
     files = tuple(part for part in found if isinstance(part, dict))
     if len(files) > _MAX_FILES:
         raise ProtocolError(f"The reply has more than {_MAX_FILES} files.")
-    return Reply(*_joined(answer), *_joined(thoughts), parts=len(found), files=files)
+    return Reply(
+        *_joined(answer),
+        *_joined(thoughts),
+        parts=len(found),
+        files=files,
+        may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
+    )
 
 
 def find_prompt(value: Any) -> str:
@@ -173,14 +182,19 @@ def _mark_steps(parts: list[_Part]) -> Iterator[_Part]:
     """Yield the parts with an agent's steps as thoughts, and its final answer without a heading."""
     is_step = False
     for part in parts:
-        short = len(part.text) <= _LONGEST_STEP
-        is_step = is_step or (short and _STEP.fullmatch(part.text) is not None)
+        is_step = is_step or (part is not parts[-1] and _is_step(part))
         heading = _FINAL.match(part.text) if is_step and not part.thought else None
         if heading is not None:
             is_step = False
             yield replace(part, text=part.text[heading.end() :])
         else:
             yield replace(part, thought=True) if is_step else part
+
+
+def _is_step(part: _Part) -> bool:
+    """Whether all of a text is the heading of a step."""
+    is_short = len(part.text) <= _LONGEST_STEP
+    return is_short and not part.thought and _STEP.fullmatch(part.text) is not None
 
 
 def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:

@@ -259,9 +259,10 @@ class ChatValue:
         text = self._markdown(reply, is_final=is_final)
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
-        events = self._read(text, is_final=is_final)
+        is_held = reply.may_begin_steps and not is_final and not self.text
+        events = self._read("" if is_held else text, is_final=is_final)
         self._reader.text = text
-        grows = text is reply.text and not self._reader.is_folding
+        grows = text is reply.text and not self._reader.is_folding and not is_held
         self._lead_to(reply.path if grows else None, reply.thinking_path)
         return [*events, *self._receive_files(reply.files)]
 

@@ -47,6 +47,8 @@ def said(content: str) -> dict[str, Any]:
     return {"type": "text", "content": content, "options": None, "copyable": True}
 
 
+FINAL = bot("**Final answer:** b")
+
 # What is a thought
 
 ROWS = [
@@ -190,6 +192,44 @@ def test_steps_without_a_final_answer_are_the_answer_in_the_end() -> None:
     reply = find_reply([USER, bot("Step 1"), bot("hm", title="T"), bot("b")], is_final=True)
 
     assert reply == Reply("Step 1\n\nb", [3, "content"], "hm", [2, "content"])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            [[bot("Step 1")], [bot("Step 1: look.")]], [TextDelta("Step 1: look.")], id="whole"
+        ),
+        pytest.param(
+            [[bot("Step")], [bot("Step 1")], [bot("Step 1: look.")]],
+            [TextDelta("Step"), TextDelta(" 1"), TextDelta(": look.")],
+            id="in-pieces",
+        ),
+        pytest.param(
+            [[bot("Step 1")], [bot("Step 1"), bot("hm")], [bot("Step 1"), bot("hm"), FINAL]],
+            [ThinkingDelta("Step 1\n\nhm"), TextDelta("b")],
+            id="of-an-agent",
+        ),
+        pytest.param([[bot("Step 1")]], [TextDelta("Step 1")], id="alone"),
+    ],
+)
+def test_an_answer_that_begins_as_a_step_does_is_no_thought(
+    values: list[Any], expected: list[Any]
+) -> None:
+    value = ChatValue()
+
+    events = [event for each in values for event in value.replace([USER, *each])]
+
+    assert [repr(each) for each in [*events, *value.finish()]] == [repr(each) for each in expected]
+
+
+def test_an_answer_that_begins_as_a_step_does_goes_on_by_edits() -> None:
+    value = after([USER, bot("**Step 1**")])
+
+    events = take_edits(value, [["append", [1, "content"], ": look"]])
+    events += take_edits(value, [["append", [1, "content"], "."]])
+
+    assert events == [TextDelta("**Step 1**: look"), TextDelta(".", ["**Step 1**: look", "."])]
 
 
 def test_a_thought_of_no_known_shape_is_a_protocol_error() -> None:
