@@ -59,8 +59,8 @@ class Question:
     def calls(self) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
         """The steps before the endpoint, each with the files for it, and the endpoint itself.
 
-        The app's own system prompt needs no step. One that uploads is run for each file, if it
-        takes one only.
+        The app's own settings need no step. One that uploads is run for each file, if it takes one
+        only.
         """
         files = {key: [self.files[each] for each in media] for key, media in self.media.items()}
         for step in self.endpoint.before:
@@ -71,9 +71,14 @@ class Question:
                     is_single = slot is not None and slot.is_single
                     for batch in ([each] for each in several) if is_single else [several]:
                         yield step, {key: batch}
-            elif step.phase != "system" or self.system is not None:
+            elif step.phase != "setting" or self._sets(step):
                 yield step, files
         yield self.endpoint, files
+
+    def _sets(self, step: Endpoint) -> bool:
+        """Whether a step has a value of the caller's to set."""
+        given = (each for each in step.inputs if each.key in self.values)
+        return any(given) or (self.system is not None and step.takes("system"))
 
     def data(self, step: Endpoint, files: Mapping[Any, Sequence[Any]]) -> list[Any]:
         """Return the arguments of the endpoint itself, or of a step before it."""
@@ -230,7 +235,7 @@ def _place_sampling(
     ]
     if missing:
         _warn(f"{config.url} has no input for {' and '.join(missing)}: the app keeps its own.")
-    for each in endpoint.chat_inputs:
+    for each in {each.key: each for each in endpoint.every_input}.values():
         wanted = sampling.get(each.role or "")
         sent = placed.get(each.key)
         if wanted is None or sent == wanted or _keeps_limit(each, wanted):
@@ -244,7 +249,7 @@ def _own_limit(endpoint: Endpoint, most: float | None) -> float | None:
     """Return the limit of tokens that has to be kept here; None where the app keeps it."""
     if most is None or not endpoint.place_sampling({"max_tokens": most}):
         return most
-    return most if any(_keeps_limit(each, most) for each in endpoint.chat_inputs) else None
+    return most if any(_keeps_limit(each, most) for each in endpoint.every_input) else None
 
 
 def _keeps_limit(given: Input, most: float) -> bool:

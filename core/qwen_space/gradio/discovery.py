@@ -43,6 +43,8 @@ _TURNS = re.compile(
     re.IGNORECASE,
 )
 
+_SETTINGS: frozenset[Role | None] = SAMPLING | {"system"}  # that an event of their own may set
+
 _MOST_TOLD = 8  # candidates, or inputs of one, in an error
 
 
@@ -320,7 +322,7 @@ class App:
             self._step(each, roles, trigger, parameters=parameters) for each in candidate.steps
         )
         before = [*self._uploading(candidate, roles), *before]
-        before = [*self._setting_system(candidate), *before]
+        before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last]), *before]
         output = find_output(candidate.last)
         return replace(
@@ -337,17 +339,19 @@ class App:
         needed = {each.component for step in steps for each in step.inputs}
         return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
 
-    def _setting_system(self, candidate: _Candidate) -> list[Endpoint]:
-        """Return the function that puts a system prompt into a state of the steps, if any."""
-        if any(role == "system" for role, _ in candidate.roles.values()):
-            return []
+    def _setting(self, candidate: _Candidate) -> list[Endpoint]:
+        """Return the functions that put a system prompt or a figure into a state of the steps."""
         states = {each.id: each for each in _distinct(candidate.steps) if each.kind == "state"}
-        for function, component in self._page.setting(states):
-            clues = Clues(parameters=self._parameters([function]))
-            if why := looks_like_system(component, clues):
-                roles: Roles = {component.id: ("system", why)}
-                return [self._step(function, roles, function.trigger, phase="system")]
-        return []
+        setters = {part.id: (each, part) for each, part in reversed([*self._page.setting(states)])}
+        functions = [function for function, _ in setters.values()]
+        clues = Clues(parameters=self._parameters(functions))
+        taken = {role for role, _ in candidate.roles.values()}
+        found = assign_roles([part for _, part in setters.values()], clues).items()
+        return [
+            self._step(setters[part][0], {part: told}, setters[part][0].trigger, phase="setting")
+            for part, told in found
+            if told[0] in _SETTINGS - taken
+        ]
 
     def _uploading(self, candidate: _Candidate, roles: Roles) -> list[Endpoint]:
         """Return the functions that the page runs when a file is chosen, to put it in the chat."""

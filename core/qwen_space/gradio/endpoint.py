@@ -17,7 +17,7 @@ __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
-Phase = Literal["load", "system", "upload", "chat"]
+Phase = Literal["load", "setting", "upload", "chat"]
 
 SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
 
@@ -99,8 +99,8 @@ class Endpoint:
             the server.
         queued: Whether it goes by the queue.
         remembers: Whether it may find the chat in its session, where no history can be put.
-        phase: When the page runs it: as it loads, when a system prompt is set, when a file is
-            uploaded, or in the chat.
+        phase: When the page runs it: as it loads, when a system prompt or a figure is set, when a
+            file is uploaded, or in the chat.
         app_id: The number that the app drew when it started; None if it has none.
         context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.

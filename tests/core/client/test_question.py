@@ -106,7 +106,7 @@ def test_modelscope_s_chat_holds_a_reply_in_blocks() -> None:
 
 
 def test_the_app_s_own_system_prompt_needs_no_step_that_sets_it() -> None:
-    setting = Endpoint("set", 1, None, (Input("system", "s", component=3),), None, phase="system")
+    setting = Endpoint("set", 1, None, (Input("system", "s", component=3),), None, phase="setting")
     endpoint = replace(DISCOVERED, before=(setting,))
     config = SpaceConfig(space="http://127.0.0.1:1")
 
@@ -118,6 +118,22 @@ def test_the_app_s_own_system_prompt_needs_no_step_that_sets_it() -> None:
         [setting],
     )
     assert told.data(setting, {}) == ["S"]
+
+
+def test_a_figure_of_the_caller_s_has_its_step_and_none_without_it() -> None:
+    heat = Input("temperature", "Heat", 1, kind="slider", component=3)
+    setting = Endpoint("set", 1, None, (Input(None, "state", kind="state"), heat), None)
+    setting = replace(setting, phase="setting")
+    endpoint = replace(DISCOVERED, before=(setting,))
+    config = SpaceConfig(space="http://127.0.0.1:1")
+    chat = [Turn("user", "A")]
+
+    told = build_question(config, endpoint, chat, {"sampling": {"temperature": 0.5}})
+    plain = build_question(config, endpoint, [Turn("system", "S"), *chat], {})
+
+    assert [step for step, _ in told.calls][:-1] == [setting]
+    assert told.data(setting, {}) == [None, 0.5]
+    assert [step for step, _ in plain.calls][:-1] == []
 
 
 # Sampling

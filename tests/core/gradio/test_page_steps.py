@@ -291,9 +291,27 @@ def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() 
     endpoint = find_endpoint(app(chat, step("saved other", "", **change)))
     others = find_endpoint(app(chat, step("turns other", "", **change)))
 
-    assert [each.phase for each in endpoint.before] == ["system"]
+    assert [each.phase for each in endpoint.before] == ["setting"]
     assert endpoint.takes("system")
     assert not others.takes("system")
+
+
+@pytest.mark.parametrize(
+    ("setter", "takes"),
+    [
+        pytest.param(step("saved heat", "", targets=[["heat", "input"]]), True, id="an-object"),
+        pytest.param(step("heat", "saved", targets=[["heat", "change"]]), True, id="the-state"),
+        pytest.param(step("heat", "", targets=[["heat", "change"]]), False, id="for-all-visitors"),
+        pytest.param(step("turns heat", "", targets=[["heat", "input"]]), False, id="another"),
+    ],
+)
+def test_a_figure_that_its_own_event_puts_into_a_state_is_set_so(
+    setter: dict[str, Any], takes: bool
+) -> None:
+    endpoint = find_endpoint(app(step("box chat saved", "chat"), setter))
+
+    assert endpoint.place_sampling({"temperature": 0.5}) == ({"heat": 0.5} if takes else {})
+    assert [each.fn_index for each in endpoint.before] == ([1] if takes else [])
 
 
 @pytest.mark.parametrize(
