@@ -17,7 +17,7 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.live import LiveAnswer
-from qwen_space.cli.plain import strip_control_chars
+from qwen_space.cli.plain import describe_error, strip_control_chars
 from qwen_space.cli.prompt_line import PromptLine
 from qwen_space.errors import QwenSpaceError
 
@@ -103,7 +103,7 @@ class Conversation:
             else:
                 command.run(self, text.partition(" ")[2].strip())
         except (QwenSpaceError, ValueError, OSError) as exc:
-            self.say(str(exc), style="red")
+            self.say(describe_error(exc), style="red")
         except KeyboardInterrupt:
             self.say("(cancelled)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.cli.conversation import Command, Conversation
@@ -77,13 +78,20 @@ def _save(chat: Conversation, name: str) -> None:
 def _load(chat: Conversation, name: str) -> None:
     if not name:
         raise ValueError("/load FILE: give the name of a .json file that /save wrote.")
-    messages = json.loads(Path(name).expanduser().read_text("utf-8"))
+    messages = _read_json(Path(name).expanduser())
     turns = to_turns(messages if isinstance(messages, list) else [messages])
     systems = [turn.text for turn in turns if turn.is_system]
     chat.system = "\n".join(systems) if systems else chat.system
     chat.turns = [turn for turn in turns if not turn.is_system]
     chat.question = next((turn for turn in chat.turns[::-1] if turn.role == "user"), None)
     chat.say(f"Loaded {len(chat.turns)} messages")
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as exc:  # no JSON, or no text
+        raise ValueError(f"/load: {path} is no .json file that /save wrote.") from exc
 
 
 def _bye(_: Conversation, __: str) -> None:

@@ -26,7 +26,7 @@ def inspection_table(found: Inspection) -> Group:
     """Return the line that makes a model of an app, and the facts about the app below it."""
     parts: list[Any] = []
     if found.call is not None:
-        parts += [_cell(found.call, "bold"), Text()]
+        parts += [_line(found.call), Text()]
     parts.append(_cell(_facts(found)))
     if found.why is not None:
         parts.append(_cell(_choice(found)))
@@ -118,6 +118,13 @@ def _inputs(function: Function) -> str:
         for each in shown
     )
     return ", ".join(named) or "no inputs"
+
+
+def _line(text: str) -> Text:
+    """Return a line that the terminal may wrap, and that stays one for a copy of it."""
+    line = _cell(text, "bold")
+    line.no_wrap, line.overflow = True, "ignore"
+    return line
 
 
 def _cell(text: str, style: str = "") -> Text:

@@ -52,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _forget_stdout()
         return 141  # as a shell has it for a program that SIGPIPE ended
     except (QwenSpaceError, ImportError, OSError, ValueError) as exc:
-        from qwen_space.cli.plain import strip_control_chars
+        from qwen_space.cli.plain import describe_error
 
-        print(f"qwen-space: {strip_control_chars(str(exc))}", file=sys.stderr)
+        print(f"qwen-space: {describe_error(exc)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -151,7 +151,7 @@ def _print_table(found: Inspection) -> None:
         from rich.console import Console
 
         from qwen_space.cli.inspection_table import inspection_table
-    Console(highlight=False).print(inspection_table(found))
+    Console(highlight=False).print(inspection_table(found), crop=False)
 
 
 def _forget_stdout() -> None:

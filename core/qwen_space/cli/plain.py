@@ -14,7 +14,7 @@ from qwen_space.chat_model.space import Space
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Event, FileReceived, Notice, Rewritten, TextDelta
 
-__all__ = ["print_json", "print_reply", "strip_control_chars"]
+__all__ = ["describe_error", "print_json", "print_reply", "strip_control_chars"]
 
 _KEYS = (
     "text",
@@ -35,6 +35,14 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u2
 def strip_control_chars(text: str) -> str:
     """Return a text of an app without the characters that could move or mislead a terminal."""
     return _CONTROLS.sub("", text)
+
+
+def describe_error(error: Exception) -> str:
+    """Return the sentence of an error, without the number of the system's errors."""
+    said = str(error)
+    if isinstance(error, OSError) and not isinstance(error, QwenSpaceError) and error.strerror:
+        said = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return strip_control_chars(said)
 
 
 async def print_reply(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:

@@ -208,7 +208,8 @@ def test_the_lines_of_a_session_come_back_in_the_next(space: ScriptedSpace, tmp_
 
 
 def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path) -> None:
-    saved = tmp_path / "chat.json"
+    saved, other = tmp_path / "chat.json", tmp_path / "chat.md"
+    other.write_text("## User\n", "utf-8")
     chat.ask("/help")
     chat.read_until("/retry")
     chat.ask("/retry")
@@ -223,6 +224,13 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.read_until("Hello there.")
     chat.ask(f"/save {saved}")
     chat.read_until("Saved as")
+    chat.ask("/clear")
+    chat.ask("/save /no/where.md")
+    chat.read_until("/no/where.md: No such file or directory")
+    chat.ask(f"/load {other}")
+    chat.read_until("is no .json file that /save wrote.")
+    chat.ask(f"/load {saved}")
+    chat.read_until("Loaded 2 messages")
     chat.ask("/clear")
     chat.ask("/system -")
     chat.ask("/usr/bin is a folder")
