@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
@@ -17,6 +16,7 @@ from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
+from qwen_space.imports import import_client
 from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
 
@@ -77,8 +77,7 @@ class ChatCall:
 
     def stream(self, *, deltas: bool = True) -> Generator[CallEvent, None, None]:
         """Do as `astream`, for blocking callers; nothing is asked before the first `next`."""
-        # By the caller, as no thread can be had for it at the end of a program.
-        importlib.import_module("qwen_space.client.client")
+        import_client()
         most = self.space.config.max_queue
         return iterate_sync(lambda: self.astream(deltas=deltas), max_queue=most)
 
@@ -92,7 +91,7 @@ class ChatCall:
 
     def complete(self) -> ChatReply:
         """Do as `acomplete`, for blocking callers."""
-        importlib.import_module("qwen_space.client.client")
+        import_client()
         return run_sync(self.acomplete)
 
     async def _begin(self, stack: AsyncExitStack, *, deltas: bool) -> AsyncIterator[CallEvent]:

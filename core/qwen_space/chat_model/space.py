@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
 )
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
+from qwen_space.imports import import_client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ class Space:
             QwenSpaceError: As for `complete`.
         """
         chat = _checked(messages, options)
-        _import_client()
+        import_client()
         return run_sync(lambda: self.achat(chat, **options))
 
     def stream(
@@ -158,7 +158,7 @@ class Space:
     ) -> SyncEventStream:
         """Ask with a chat, and return the events of the reply, as `stream`; arguments of `chat`."""
         chat = _checked(messages, options)
-        _import_client()
+        import_client()
         return SyncEventStream(
             iterate_sync(
                 lambda: self.astream_chat(chat, **options), max_queue=self.config.max_queue
@@ -181,7 +181,7 @@ class Space:
 
     def download(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
         """Return the bytes of a file in a reply, as `SpaceClient.download`."""
-        _import_client()
+        import_client()
         return run_sync(lambda: self.adownload(file, max_size=max_size))
 
     # Asynchronous
@@ -292,7 +292,7 @@ class Space:
 
     def endpoint(self) -> Endpoint:
         """Do as `aendpoint`, for blocking callers."""
-        _import_client()
+        import_client()
         return run_sync(self.aendpoint)
 
     async def aendpoint(self) -> Endpoint:
@@ -324,7 +324,7 @@ class Space:
         """Return a client, which the stack gives back."""
         if not hasattr(sys.modules.get("qwen_space.client.client"), "SpaceClient"):  # or half of it
             # It would stop the caller's loop for a fifth of a second.
-            await asyncio.to_thread(_import_client)
+            await asyncio.to_thread(import_client)
         from qwen_space.client.client import SpaceClient
         from qwen_space.client.login import Login
 
@@ -387,11 +387,3 @@ def _checked(messages: Sequence[Mapping[str, Any] | Turn], options: CallOptions)
     render_prompt(chat)
     check_options(options)
     return chat
-
-
-def _import_client() -> None:
-    """Import the client, and with it aiohttp.
-
-    Blocking callers do it themselves: at the end of a program no thread can be had for it.
-    """
-    importlib.import_module("qwen_space.client.client")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import threading
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
+
+from qwen_space.imports import import_lock
 
 __all__ = ["Tokenizer", "is_loaded", "load_tokenizer"]
 
@@ -79,7 +79,6 @@ def _is_end_of_word(text: str, at: int) -> bool:
 
 
 _loaded: list[Tokenizer | None] = []  # one, once it is loaded; None without the extra
-_locks: dict[int, threading.Lock] = {}  # by process: a fork may copy a lock that is held for ever
 
 
 def is_loaded() -> bool:
@@ -94,7 +93,7 @@ def load_tokenizer() -> Tokenizer | None:
     about a tenth: for all threads, the event loop's too.
     """
     if not _loaded:
-        with _locks.setdefault(os.getpid(), threading.Lock()):
+        with import_lock:
             if not _loaded:
                 _loaded.append(_load())
     return _loaded[0]

