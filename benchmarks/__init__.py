@@ -1,1 +1,1 @@
-"""What the clients cost, theirs and ours: `python -m benchmarks`."""
+"""Measure the cost of the clients, theirs and ours: `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""Measures this project and its peers, and writes what came out.
+"""Measure this project and its peers, and write the results.
 
     pip install -e ".[all]" --group bench
     python -m benchmarks [--quick] [--only cost latency crowd start pictures]
@@ -40,7 +40,7 @@ BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
 def main() -> None:
-    """Measure what is asked for, and write all that is known."""
+    """Measure the parts that are asked for, and write all that is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few repetitions")
     parser.add_argument("--only", nargs="+", choices=[*PARTS, "pictures"], help="these parts alone")

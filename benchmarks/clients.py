@@ -1,4 +1,4 @@
-"""What is measured: one reply read to its end, by each client.
+"""The measured work: one reply read to its end, by each client.
 
 A case is a context manager that makes the client, as a program does once, and gives the function
 that reads one reply and returns its text. Nothing of a client is imported before it is asked for.

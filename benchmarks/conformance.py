@@ -1,4 +1,4 @@
-"""What LlamaIndex LLMs pass of the list in `tests/llama_index/conformance.py`, side by side.
+"""Count the tests of `tests/llama_index/conformance.py` that LlamaIndex LLMs pass, side by side.
 
 Each LLM stands in front of the same scripted model: QwenSpace before a real Gradio app, the others
 before `benchmarks/peers.py`, which speaks their dialects. Prints a table in Markdown.
@@ -44,7 +44,7 @@ class TestQwenSpace(LLMConformance):
 
     @pytest.fixture
     def server(self, place: tuple[ScriptedEngine, str]) -> ScriptedEngine:
-        """Forget what was asked before."""
+        """Forget the earlier questions."""
         place[0].requests.clear()
         return place[0]
 
@@ -66,7 +66,7 @@ class Peer(LLMConformance):
 
     @pytest.fixture
     def server(self, place: tuple[ScriptedEngine, PeerServer]) -> ScriptedEngine:
-        """Return what answers."""
+        """Return the engine that answers."""
         return place[0]
 
 
@@ -78,7 +78,7 @@ class TestOllama(Peer):
 
     @pytest.fixture
     def make(self, place: tuple[ScriptedEngine, PeerServer]) -> Callable[..., Any]:
-        """Make the LLM, with what its documentation recommends."""
+        """Make the LLM, as its documentation recommends."""
         settings = {"model": "any", "base_url": place[1].url, "context_window": 32768}
         return lambda **arguments: Ollama(**{**settings, **arguments})
 
@@ -91,7 +91,7 @@ class TestOpenAILike(Peer):
 
     @pytest.fixture
     def make(self, place: tuple[ScriptedEngine, PeerServer]) -> Callable[..., Any]:
-        """Make the LLM, with what its documentation recommends for a chat model with tools."""
+        """Make the LLM, as its documentation recommends for a chat model with tools."""
         settings = {
             "model": "any",
             "api_base": place[1].openai_url,
@@ -105,7 +105,7 @@ class TestOpenAILike(Peer):
 
 
 class Results:
-    """A plugin of pytest that counts, for each class and each test, what passed."""
+    """A plugin of pytest that counts, the tests that passed, for each class and each test."""
 
     def __init__(self) -> None:
         self.ran: Counter[tuple[str, str]] = Counter()

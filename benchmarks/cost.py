@@ -1,4 +1,4 @@
-"""What a token costs: CPU time of the client's process, the least of several runs."""
+"""Measure the cost of a token: CPU time of the client's process, the least of several runs."""
 
 from __future__ import annotations
 

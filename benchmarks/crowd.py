@@ -1,7 +1,7 @@
 """Many streams at once in one process: their memory while all are open, and that all are exact.
 
 The server sends half of each reply, and the other half when all streams have come so far. The
-memory is measured in between: what the process holds over what it held after a first reply.
+memory is measured in between: the process's own, less its size after a first reply.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Read = Callable[[Callable[[], None]], Awaitable[str]]
 
 
 def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
-    """Return KB a stream by case and count of streams, and what 200 threads of `invoke` took."""
+    """Return KB a stream by case and count of streams, and the seconds of 200 blocking threads."""
     memory: dict[str, dict[int, float]] = {}
     for case in (*CASES, *PEERS):
         for count in PEER_CROWDS if case in PEERS else CROWDS:
@@ -51,7 +51,7 @@ def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
 
 
 def _told(*arguments: str) -> Any:
-    """Return what a fresh process tells."""
+    """Return the answer of a fresh process."""
     command = [sys.executable, "-m", "benchmarks.crowd", *arguments]
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
     return json.loads(told.stdout)
@@ -95,7 +95,7 @@ async def _memory(make: Any, server: str, count: int) -> float:
             assert set(await asyncio.gather(*streams)) <= {_TEXT, ""}  # noqa: S101
             return taken
 
-        await together(1)  # which finds out what the app is
+        await together(1)  # which reads the app's /config
         taken = await together(count)
     return taken / count / 1024
 

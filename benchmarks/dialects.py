@@ -1,4 +1,4 @@
-"""What servers of Ollama's and of OpenAI's kind say, for the stand-ins of both kinds.
+"""The answers of servers of Ollama's and of OpenAI's kind, for the stand-ins of both kinds.
 
 `frames` makes whole replies of it beforehand, and `peers` answers request by request.
 """
@@ -75,6 +75,6 @@ def openai_chunk(choices: list[dict[str, Any]], kind: str = "chat.completion.chu
 
 
 def openai_delta(delta: dict[str, Any], reason: str | None = None) -> bytes:
-    """Return the event of what a reply grows by."""
+    """Return the event of a delta."""
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
     return event(openai_chunk([choice]))

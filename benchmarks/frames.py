@@ -35,9 +35,9 @@ class Frames:
 
     Attributes:
         content_type: The response's header.
-        head: What stands before the first token, in HTTP chunks.
+        head: The bytes before the first token, in HTTP chunks.
         token: Makes the chunk of a token.
-        tail: What stands after the last one, in HTTP chunks; it is given the whole text.
+        tail: The bytes after the last one, in HTTP chunks; it is given the whole text.
     """
 
     content_type: str

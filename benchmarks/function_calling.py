@@ -15,7 +15,7 @@ Then `with_structured_output` is asked for ten objects in each method named by `
     pip install --no-deps bfcl-eval  # for its data and its checker, which need nothing else
     python benchmarks/function_calling.py
 
-What is known is written to `--results` after each reply, and not asked for again; `--table` prints
+Each result is written to `--results` after each reply, and not asked for again; `--table` prints
 it and asks nothing. It takes about half an hour on two free cores.
 """
 
@@ -88,7 +88,7 @@ def _json_schema(value: Any) -> Any:
 
 
 def wrong(category: str, case: Case, calls: Calls) -> str:
-    """Return what is wrong with the calls, as the Berkeley set judges; empty for right ones."""
+    """Return the mistake in the calls, as the Berkeley set judges; empty for right ones."""
     if category == "irrelevance":
         return f"a call of {calls[0][0]}" if calls else ""
     if not calls:
@@ -200,7 +200,7 @@ class Product(BaseModel):
 
 
 class Review(BaseModel):
-    """What a review says."""
+    """The verdict of a review."""
 
     sentiment: Literal["positive", "neutral", "negative"]
     stars: int = Field(ge=1, le=5)
@@ -287,13 +287,13 @@ class Rectangle(BaseModel):
 
 
 class Drawing(BaseModel):
-    """What is drawn, in order."""
+    """The cases that are drawn, in order."""
 
     shapes: list[Circle | Rectangle]
     colours: dict[str, str] = Field(description="the colour of each kind of shape")
 
 
-# The schema, what is asked, and the object that it says.
+# The schema, the prompt, and the object that it describes.
 OBJECTS: list[tuple[type[BaseModel], str, dict[str, Any]]] = [
     (Person, "Ada is 36 years old.", {"name": "Ada", "age": 36}),
     (
@@ -378,7 +378,7 @@ OBJECTS: list[tuple[type[BaseModel], str, dict[str, Any]]] = [
 def filled(
     model: ChatQwenSpace, method: Any, schema: type[BaseModel], said: str, expected: dict[str, Any]
 ) -> dict[str, Any]:
-    """Ask for an object; return whether it is valid, and whether it says what was said."""
+    """Ask for an object; return whether it is valid, and whether it is right."""
     asked = model.with_structured_output(schema, method=method)
     try:
         found = asked.invoke(said)
@@ -398,7 +398,7 @@ def _folded(value: Any) -> str:
 
 
 class Known:
-    """What has been found out, in a file that is whole after each reply."""
+    """The results so far, in a file that is whole after each reply."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -407,7 +407,7 @@ class Known:
         )
 
     def about(self, **what: Any) -> None:
-        """Say what it is about; what is known has to be about the same."""
+        """Name the subject; earlier results must have the same."""
         if self.data.setdefault("about", what) != what:
             raise SystemExit(f"{self._path} is about {self.data['about']}: name another --results")
 
@@ -466,7 +466,7 @@ def run(options: argparse.Namespace, known: Known) -> None:
 
 
 def tables(known: Known) -> str:
-    """Return what is known as tables in Markdown."""
+    """Return the results as tables in Markdown."""
     rows = ["| | " + " | ".join(CATEGORIES) + " | all |", "|---|" + "---|" * (len(CATEGORIES) + 1)]
     for way in ("ours", "constrained", "native"):
         parts = [_right("calls", f"{way}/{each}/", known) for each in CATEGORIES]
@@ -484,17 +484,19 @@ def _right(part: str, start: str, known: Known, of: str = "right") -> str:
 
 
 def main() -> None:
-    """Ask what is not known yet, and print the tables."""
+    """Ask the cases without a result, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=12, help="cases of each category")
-    parser.add_argument("--native", type=int, default=12, help="of which the native way gets")
+    parser.add_argument("--native", type=int, default=12, help="those that the native way gets")
     parser.add_argument("--live", action="store_true", help="the categories' live sets")
     parser.add_argument("--ways", nargs="+", default=["ours", "constrained", "native"])
     parser.add_argument("--methods", nargs="*", default=["json_schema", "function_calling"])
-    parser.add_argument("--model", help="what `qwen-space serve --model` takes, else as it chooses")
+    parser.add_argument(
+        "--model", help="as for `qwen-space serve --model`, which chooses one by default"
+    )
     parser.add_argument("--threads", type=int, help="of the engine")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--table", action="store_true", help="print what is known")
+    parser.add_argument("--table", action="store_true", help="print the results so far")
     options = parser.parse_args()
     known = Known(options.results)
     if not options.table:

@@ -1,6 +1,6 @@
 """How well a real model remembers, with the split and with native history.
 
-Twenty short dialogues, each of which ends in a question about something said earlier. The local
+Twenty short dialogues; each ends in a question about something said earlier. The local
 Space answers them with its model (`qwen-space serve` says which), once with the earlier turns
 rendered into the prompt and once with them in the app's own history. Prints a table.
 

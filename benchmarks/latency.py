@@ -1,6 +1,6 @@
 """How long a token takes from the server's write to the consumer's line of code.
 
-Many streams at once, each of which brings a token every 20 ms that says when it was written; the
+Many streams at once; each brings a token every 20 ms that says when it was written; the
 clock is the machine's, and so the same in both processes.
 """
 

@@ -1,13 +1,13 @@
 """A stand-in for model servers: one engine, in the dialects of Ollama and of OpenAI.
 
-What answers is any engine of the local Space, a script for one. So other clients can be held
+An engine of the local Space answers, a script for one. So other clients can be held
 against the same replies, piece by piece, as `QwenSpace` and `ChatQwenSpace`:
 
     with PeerServer(ScriptedEngine(["Hello", " there."])) as server:
         Ollama(model="any", base_url=server.url)
         OpenAILike(model="any", api_base=server.openai_url, api_key="none", is_chat_model=True)
 
-The engine writes what a Qwen model writes. A piece that is a whole `<tool_call>` becomes a tool
+The engine writes as a Qwen model does. A piece that is a whole `<tool_call>` becomes a tool
 call of the dialect, as servers with a parser for Qwen make it. Where a request requires a call and
 the reply is a JSON object, that object becomes its arguments, as servers with guided decoding
 have it. All else is text.
@@ -46,7 +46,7 @@ _CALL = re.compile(r"\s*<tool_call>\s*(\{.*\})\s*</tool_call>\s*", re.DOTALL)
 
 
 class Engine(Protocol):
-    """What answers: an engine of `qwen_space.local`."""
+    """The engine that answers, of `qwen_space.local`."""
 
     def stream(self, messages: Any) -> Any:
         """Return an asynchronous generator of the reply's pieces."""
@@ -56,7 +56,7 @@ class PeerServer:
     """Serves an engine on loopback, from a thread of its own, while the block runs.
 
     Args:
-        engine: What answers.
+        engine: The one that answers.
 
     Attributes:
         url: Where Ollama's dialect is spoken.

@@ -1,4 +1,4 @@
-"""Pictures: plots of what was measured, and flame graphs of where the time goes."""
+"""Pictures: plots of the results, and flame graphs of where the time goes."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ TOOLS = [
 
 
 class Watched:
-    """An engine that writes down what each reply has cost it."""
+    """An engine that writes down the cost of each reply."""
 
     def __init__(self, engine: LlamaEngine) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""What was measured, as tables in Markdown."""
+"""The results as tables in Markdown."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECTIONS = {
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """Return the tables of what was measured."""
+    """Return the tables of the results."""
     reached = points(data)
     parts = []
     if "cost" in data:

@@ -1,12 +1,12 @@
 """The stand-in server: one process, Gradio's, Ollama's and OpenAI's dialect, at full speed.
 
-What is sent is made beforehand, so that the client is what is measured. How much is sent and in
-what way stands in the path, which each client takes as a part of the server's address:
+The bytes are made beforehand, so that only the client is measured. How many are sent, and how,
+stands in the path, which each client takes as a part of the server's address:
 
     /fast-2000-0/...        2,000 tokens at once
     /fast-2000-200/...      the same with 200 earlier turns in the chat component
     /whole-2000-0/...       protocol sse_v1: the whole value for each token
-    /paced-100-50/...       100 tokens, 50 a second, each of which is the time of its writing
+    /paced-100-50/...       100 tokens, 50 a second; each is the time of its writing
     /held-40-0/...          half of 40 tokens, and the rest after `/control/release`
     /control/waiting        how many streams are held
     /control/seen           the requests for each plan, by connection
@@ -83,7 +83,7 @@ def _allow_many_files() -> None:
 
 
 def real_app() -> dict[str, Any]:
-    """Return what a real Gradio app of the local Space says of itself at each path."""
+    """Return the words of a real Gradio app of the local Space about itself at each path."""
     from qwen_space.local import LocalSpace, ScriptedEngine
 
     said = {}

@@ -65,7 +65,7 @@ CONFIG = Path(__file__).parents[1] / "tests" / "data" / "4.44.1-ms" / "config.js
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong, and what it is to be for the caller.
+    """A fault of the server, and the error that the caller must get.
 
     Attributes:
         error: The class of the error.
@@ -96,7 +96,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Case:
-    """What the server does for one prompt."""
+    """The server's answer to one prompt."""
 
     pieces: tuple[str, ...]
     fault: str | None
@@ -171,7 +171,7 @@ async def _serve(seed: int, *, healthy: bool, told: Any) -> None:
 
 
 def _messages(case: Case) -> Iterable[dict[str, Any] | bytes]:
-    """Yield what is sent before the end, or before the fault."""
+    """Yield the bytes before the end, or before the fault."""
     yield scripted_server.estimation()
     yield scripted_server.starts()
     pieces = case.pieces if case.fault is None else case.pieces[: case.sent]
@@ -296,7 +296,7 @@ async def _joined(events: AsyncIterator[Any]) -> tuple[str, str]:
 
 
 async def judged(asker: Asker, number: int, case: Case) -> str:
-    """Return "exact", the name of the fault that was rightly told, or what is wrong."""
+    """Return "exact", the name of the fault that was rightly told, or the mistake."""
     fault = None if case.fault is None else FAULTS[case.fault]
     try:
         got = await asker.ask(number)
@@ -313,12 +313,12 @@ async def judged(asker: Asker, number: int, case: Case) -> str:
     return "exact" if got == (case.text, case.text) else f"WRONG: {got!r:.80} of {case.text!r:.80}"
 
 
-# What it costs
+# The cost
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What the process holds, at rest."""
+    """The resources of the process, at rest."""
 
     memory: float  # MB
     descriptors: int

@@ -1,4 +1,4 @@
-"""What it costs to begin: imports, constructors, and the requests of the first reply."""
+"""Measure the cost of a start: imports, constructors, and the requests of the first reply."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMPORTS = {
     "langchain_qwen_space": "langchain_core.language_models.chat_models",
     "llama_index_qwen_space": "llama_index.core.llms",
 }
-"""Each with what is imported already when it is measured."""
+"""Each with the modules that are imported before it is measured."""
 
 CONSTRUCTORS = {
     "SpaceClient": "from qwen_space import SpaceClient as Made",
@@ -73,7 +73,7 @@ def _constructing(name: str, imported: str) -> str:
 
 
 def _printed(script: str, runs: int) -> list[float]:
-    """Return what a script prints, in fresh processes, after one that leaves the bytecode behind.
+    """Return the output of a script, in fresh processes, after one that leaves the bytecode behind.
 
     As an installer does; there are places where Python is told not to write any.
     """

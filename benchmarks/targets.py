@@ -1,4 +1,4 @@
-"""What is to be reached, and whether it was: the points of the table, from what was measured."""
+"""The aims, and whether they were reached: the points of the table, from the results."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Point:
 
     Attributes:
         number: Its section.
-        what: What was measured.
+        what: Its name.
         measured: How it came out.
-        most: What it may be at most; None where nothing is asked and the figure is only shown.
+        most: Its limit; None where nothing is asked and the figure is only shown.
         unit: Of both.
     """
 

@@ -1,4 +1,4 @@
-"""Whether turns as turns are answered as well as the split, and what a second turn's start costs.
+"""Whether turns as turns are answered as well as the split, and the cost of a second turn's start.
 
 Forty-four dialogues of two and three turns, each with a question that only its earlier turns make
 sense of. They served no choice: neither the split's wording nor any prompt was tried on them. A
@@ -124,7 +124,7 @@ async def run(url: str, mode: Mode, count: int) -> dict[str, Any]:
     right, firsts, wrong = 0, [], []
     async with SpaceClient(url, history=mode) as client:
         for earlier, question, pattern in DIALOGUES[:count]:
-            # The turn before, so that the model's cache has what it would have in a chat.
+            # The turn before, so that the model's cache is as in a chat.
             before = make_chat(earlier[:-2], earlier[-2])
             async with client.stream_chat(before, stop=["\n"]) as events:
                 async for event in events:

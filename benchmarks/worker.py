@@ -27,7 +27,7 @@ __all__ = ["Worker"]
 
 
 class Worker:
-    """Another process, and what it is told.
+    """Another process, and its orders.
 
     Args:
         case: The client's name in `benchmarks.clients`.
@@ -63,7 +63,7 @@ class Worker:
 
 
 def main(case: str) -> None:
-    """Do what standard input says."""
+    """Obey standard input."""
     if case in SYNC:
         with SYNC[case]() as read:
             for url, count in _told():
@@ -100,7 +100,7 @@ async def _ameasured(count: int, read: Callable[[], Awaitable[str]]) -> None:
 
 def _say(seconds: float, text: str, count: int) -> None:
     if text and text != "".join(tokens(count)):
-        raise SystemExit(f"not what the server said: {len(text)} characters")
+        raise SystemExit(f"not the server's text: {len(text)} characters")
     print(seconds, flush=True)
 
 

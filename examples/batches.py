@@ -82,7 +82,7 @@ class Worker:
     def __init__(self, space: str, prompts: str, replies: str, concurrency: int) -> None:
         self._prompts, self._replies = Path(prompts), Path(replies)
         self._places = asyncio.Semaphore(concurrency)
-        # The client itself tries again only what cannot have run; here anything may run twice.
+        # The client itself never runs a prompt twice; here one may run twice.
         self._model = ChatQwenSpace(space=space).with_retry(
             retry_if_exception_type=(TransportError, QueueFullError), stop_after_attempt=5
         )
@@ -95,7 +95,7 @@ class Worker:
                 yield {"replies": [1]}
 
     async def ask(self, chunk: int, offset: int, count: int) -> AsyncIterator[dict[str, Any]]:
-        """Ask what is left of a chunk, and yield each reply after it is written."""
+        """Ask the rest of a chunk, and yield each reply after it is written."""
         file = ChunkFile(self._replies, chunk)
         known = file.read()
         rows = [row for row in self._read(offset, count) if row["id"] not in known]
@@ -162,7 +162,7 @@ def in_one_process(
 
 
 def main() -> None:
-    """Ask what is left, and say how it went."""
+    """Ask the rest, and say how it went."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("prompts", type=Path)
     parser.add_argument("replies", type=Path, help="a folder")

@@ -1,4 +1,4 @@
-"""A bot that talks with many people at once, and remembers what each has said.
+"""A bot that talks with many people at once, and remembers each one's chat.
 
     pip install qwen-space
     python examples/bot.py

@@ -68,7 +68,7 @@ async def ask_all(
 
 
 async def run(options: argparse.Namespace) -> int:
-    """Ask for what is missing; return how many rows have an error."""
+    """Ask for the missing answers; return how many rows have an error."""
     with options.input.open(newline="", encoding="utf-8") as file:
         rows = [{NUMBER: str(at), **row} for at, row in enumerate(csv.DictReader(file), 1)]
     if not rows:

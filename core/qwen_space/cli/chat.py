@@ -157,7 +157,7 @@ def _converse(space: Space, files: Sequence[Path]) -> None:
 
 
 def _with_stdin(prompt: str | None) -> str:
-    """Return the text on stdin and the prompt below it, of which one may be missing."""
+    """Return the text on stdin and the prompt below it; one may be missing."""
     is_elsewhere = sys.stdin is None or (prompt is not None and sys.stdin.isatty())
     text = "" if is_elsewhere else _read_stdin()
     return "\n\n".join(each for each in (text, prompt) if each)

@@ -58,7 +58,7 @@ def _demo(options: argparse.Namespace) -> None:
 def _show_both(space: str, model: str | None = None) -> None:
     """Show both frameworks on one Space."""
     _say(f"Space     {SpaceConfig(space=space).url}  (open it in a browser: its page)")
-    _say(f"Model     {model or 'whatever the Space runs'}")
+    _say(f"Model     {model or 'that of the Space'}")
     _title("LangChain", "prompt | ChatQwenSpace() | StrOutputParser(), with astream()")
     with waiting("LangChain to load", _say):
         chain = _chain(space)

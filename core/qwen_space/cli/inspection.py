@@ -156,7 +156,7 @@ class Inspection:
 
     @property
     def roles(self) -> dict[str | int, str | None]:
-        """The `roles=` that means what the chat does by itself."""
+        """The `roles=` that changes nothing."""
         return {each.name: each.role for each in self.uses if each.role not in {None, "settings"}}
 
     def to_json(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
 def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     inspect = commands.add_parser(
         "inspect",
-        help="show what an app offers, and what a chat uses of it",
+        help="show an app's functions, and the one that a chat uses",
         description="Show a line that makes a model of an app, the function that a chat uses, the "
         "roles of its inputs, and why. The exit "
         "status is 1 when a chat would not work. HF_TOKEN is sent to Hugging Face.",
@@ -97,7 +97,7 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "endpoints, a list of objects with the keys "
         "name, fn_index, public, streams, fits, chosen, inputs and outputs; these two hold "
         "objects with the keys label, component, default, choices and role (prompt, history, "
-        "system, model or reply). What is not known is null.",
+        "system, model or reply). A key that is not known is null.",
     )
     inspect.add_argument(
         "space",

@@ -1,4 +1,4 @@
-"""The parser of the command line: argparse, with what it lacks."""
+"""The parser of the command line: argparse, with free order and suggestions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILES = frozenset({"DIR", "FILE", "PATH"})
 
 
 class Parser(argparse.ArgumentParser):
-    """An argparse parser that takes options between words, and suggests what was meant.
+    """An argparse parser that takes options between words, and suggests a name for a mistyped one.
 
     argparse itself, before Python 3.12.7, takes `chat SPACE --model 7B PROMPT` for a mistake, and
     names the usage of the whole program for the mistyped option of one command.

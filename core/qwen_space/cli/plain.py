@@ -71,7 +71,7 @@ async def print_reply(space: Space, prompt: str, files: Sequence[Path] = ()) -> 
 
 
 async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
-    """Print the whole reply as one object of JSON, and an error as one with what had arrived.
+    """Print the whole reply as one object of JSON; an error, as one with the part that came before.
 
     Args:
         space: The Space to ask.

@@ -1,4 +1,4 @@
-"""Lines that say what a command waits for."""
+"""Lines that name the thing a command waits for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTERVAL = 10.0  # seconds
 
 @contextlib.contextmanager
 def waiting(for_: str, say: Callable[[str], None] = print) -> Iterator[Callable[[], None]]:
-    """Say at once what is waited for, and again every ten seconds, while inside.
+    """Name the thing that is waited for at once, and again every ten seconds, while inside.
 
     Args:
         for_: The thing, as the end of the sentence "Wait for".

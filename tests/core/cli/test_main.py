@@ -230,7 +230,7 @@ def test_the_network_has_options(tmp_path: Path) -> None:
         pytest.param(["chat", "--timeout", "soon"], "'soon' is no number of seconds", id="seconds"),
         pytest.param(["chat", "--max-tokens", "0"], "'0' is no whole number above 0", id="count"),
         pytest.param(["chat", "--file", "no.png"], "there is no file 'no.png'", id="file"),
-        pytest.param([], "show what an app offers", id="no-command-lists-them"),
+        pytest.param([], "show an app's functions", id="no-command-lists-them"),
         pytest.param([], "error: a COMMAND is missing\n", id="no-command"),
     ],
 )
