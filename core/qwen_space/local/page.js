@@ -1,6 +1,6 @@
 // The part of the page that lives in the browser: its chats, the files of a question, names of
-// buttons. Nothing of it is sent anywhere but with a question.
-() => {
+// buttons. Nothing of it is sent anywhere but with a question. It runs before there is a page.
+(() => {
   if (window.qwenSpace) return;
   const PREFIX = "qwen-space-chat:";
   const TEXT_BYTES = 300_000; // of a text file; those of others are the server's to say
@@ -10,7 +10,8 @@
 
   let current = sessionStorage.getItem("qwen-space-current");
   let wanted = null; // the chat to open next
-  let frozen = true; // until the first chat is shown
+  let frozen = true; // until the chat is shown
+  let waiting = []; // for that moment
   let unsaved = null;
   let timer = 0;
 
@@ -85,6 +86,8 @@
     if (wanted) choose(wanted);
     wanted = null;
     frozen = false;
+    for (const go of waiting.splice(0)) go();
+    start();
     render();
     document.querySelector("#message textarea")?.focus();
     return [read(PREFIX + current)?.rows || []];
@@ -232,11 +235,17 @@
   // A question with its files, once they are uploaded; null is none, as at a second Enter meanwhile.
   const take = async (text, rows, ...rest) => {
     const nothing = [null, rows, ...rest];
-    if (!text.trim() && !files.length) return nothing;
-    if (sending || document.querySelector("#message .stop-button")) return nothing;
+    if (sending || (!text.trim() && !files.length)) return nothing;
+    if (frozen) {
+      sending = true;
+      await new Promise((go) => waiting.push(go));
+      sending = false;
+      rows = read(PREFIX + current)?.rows || [];
+    }
+    if (document.querySelector("#message .stop-button")) return nothing;
+    sending = true;
     const chat = current;
     trouble = "";
-    sending = true;
     await Promise.all(files.map((file) => file.ready));
     sending = false;
     show();
@@ -271,7 +280,7 @@
     if (pasted.length && !types.includes("text/plain")) add(pasted);
   });
 
-  // The names that Gradio leaves out, for screen readers.
+  // The names and roles that Gradio leaves out, for screen readers and keyboards.
 
   const names = { "submit-button": "Send", "stop-button": "Stop" };
   const label = () => {
@@ -281,16 +290,28 @@
     for (const picture of document.querySelectorAll("#chat .component img[alt='']")) {
       picture.alt = decodeURIComponent(picture.src.split("/").pop());
     }
+    for (const arrow of document.querySelectorAll("#chat .thought-group .title button")) {
+      arrow.inert = true; // within a button, which it is a picture of
+    }
+    for (const wide of document.querySelectorAll("#chat pre:not([tabindex])")) {
+      if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    }
+    document.querySelector("#chat .examples")?.setAttribute("role", "group");
   };
-  const labeller = new MutationObserver(label);
-  for (const id of ["message", "chat"]) {
-    labeller.observe(document.getElementById(id), { childList: true, subtree: true });
-  }
-  label();
-  const attaches = takes().length ? "Add files" : "Add text files";
-  for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: attaches })) {
-    Object.assign(document.getElementById(id), { ariaLabel: name, title: name });
-  }
+  let labeller = null;
+  const start = () => {
+    if (labeller) return;
+    labeller = new MutationObserver(label);
+    for (const id of ["message", "chat"]) {
+      labeller.observe(document.getElementById(id), { childList: true, subtree: true });
+    }
+    label();
+    document.getElementById("status").role = "status";
+    const attaches = takes().length ? "Add files" : "Add text files";
+    for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: attaches })) {
+      Object.assign(document.getElementById(id), { ariaLabel: name, title: name });
+    }
+  };
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") app().remove("shows-chats");
@@ -303,6 +324,5 @@
   document.addEventListener("click", (event) => {
     if (!event.target.closest?.("#chats, #show-chats")) app().remove("shows-chats");
   });
-  window.qwenSpace = { add, begin, give, keep, opened, pick, take, toggle };
-  render();
-};
+  window.qwenSpace = { begin, give, keep, opened, pick, take, toggle };
+})();

@@ -50,10 +50,10 @@ LOOK: dict[str, Any] = {
         radius_size="lg",
         font=["system-ui", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
-    ),
+    ).set(body_text_color_subdued="*neutral_600"),
     "css_paths": [_HERE / "page.css"],
-    "head": f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{_ICON}">',
-    "js": (_HERE / "page.js").read_text("utf-8").partition("\n")[2],
+    "head": f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{_ICON}">'
+    f"<script>{(_HERE / 'page.js').read_text('utf-8')}</script>",
 }
 
 _LATEX: list[dict[str, str | bool]] = [
@@ -221,7 +221,12 @@ def _add_programs(blocks: gr.Blocks) -> None:
         with gr.Accordion(title, open=False):
             language: Any = "shell" if title == "Terminal" else "python"
             shown = gr.Code(
-                code, language=language, interactive=False, show_label=False, wrap_lines=True
+                code,
+                language=language,
+                interactive=False,
+                show_label=False,
+                wrap_lines=True,
+                buttons=["copy"],
             )
             codes.append(shown)
     script = (

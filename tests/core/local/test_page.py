@@ -325,6 +325,24 @@ def test_a_reload_keeps_the_chat(page: Page, engine: ScriptedEngine) -> None:
     assert engine.requests[1][1]["content"] == "Remember <me>"
 
 
+def test_a_question_can_be_asked_at_the_first_moment(
+    page: Page, engine: ScriptedEngine, space: LocalSpace
+) -> None:
+    ask(page, "First")
+    replied(page, "four.")
+    page.locator("#chats .open", has_text="First").wait_for()
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 8})
+    page.goto(space.url, wait_until="commit")
+    ask(page, "Second")
+    engine.wait_until(lambda seen: len(seen.requests) == 2)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    page.locator("#chat [data-testid=bot]", has_text="four.").nth(1).wait_for()
+
+    said = [turn["content"] for turn in engine.requests[1][1:]]
+    assert said == ["First", "".join(WORDS), "Second"]
+
+
 def chats(page: Page) -> list[str]:
     return page.locator("#chats .open").all_inner_texts()
 
@@ -686,7 +704,6 @@ def test_a_login_leads_to_the_page(open_page: Callable[..., Page]) -> None:
         page.get_by_label("username").fill("ada")
         page.get_by_label("password").fill("sesame")
         page.get_by_role("button", name="Login").click()
-        message(page).wait_for()
         ask(page, "Hi")
         replied(page, "four.")
 
@@ -742,6 +759,30 @@ def test_the_box_is_in_sight_and_nothing_overflows(
         picture(page, name)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(open_page: Callable[..., Page], scheme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    def faults(page: Page) -> list[tuple[str, str]]:
+        found = Axe().run(page).response["violations"]
+        # The order of headings in a reply is its model's.
+        rest = [fault for fault in found if fault["id"] != "heading-order"]
+        return [(fault["id"], node["html"][:200]) for fault in rest for node in fault["nodes"]]
+
+    engine = ScriptedEngine([Thinking("Hm."), MARKDOWN], takes=["image"])
+    with LocalSpace(engine) as space:
+        page = open_page(url=space.url, color_scheme=scheme, bypass_csp=True)
+        choose(page, ("a.png", "image/png", draw(1)), ("notes.md", "text/plain", b"Buy milk."))
+        chips(page).nth(1).wait_for()
+        assert faults(page) == []
+        ask(page, "Show me")
+        replied(page, "vector")
+        page.get_by_role("button", name="Options").click()
+        page.get_by_role("button", name=re.compile("^LangChain")).click()
+        page.get_by_text("ChatQwenSpace(space=").last.wait_for()
+        assert faults(page) == []
 
 
 def test_each_control_has_a_name(page: Page, engine: ScriptedEngine) -> None:
