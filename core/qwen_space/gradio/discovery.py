@@ -261,7 +261,7 @@ class App:
             return None
         components = _distinct(steps)
         parameters = self._parameters(steps)
-        chosen, missing = _choose(self._wanted, components, parameters)
+        chosen, missing = _choose(self._wanted, _with_chats(components, steps[-1]), parameters)
         own = {part for part, event in start.targets if event == "submit"}
         clues = Clues(
             own.intersection(each.id for each in components) or self._page.submitting,
@@ -302,7 +302,8 @@ class App:
 
     def _chosen(self, candidate: _Candidate) -> Endpoint:
         if candidate.missing:
-            names = [f"{at}: {_called(each)}" for at, each in enumerate(_distinct(candidate.steps))]
+            named = _with_chats(_distinct(candidate.steps), candidate.last)
+            names = [f"{at}: {_called(each)}" for at, each in enumerate(named)]
             raise EndpointError(
                 f"roles={self._wanted!r:.200}: {_title(candidate.last)} has no input for "
                 f"{', '.join(map(repr, candidate.missing))}. Its inputs are {', '.join(names)}."
@@ -311,6 +312,7 @@ class App:
 
     def _endpoint(self, candidate: _Candidate) -> Endpoint:
         trigger = candidate.start.trigger
+        output = _find_chosen_output(candidate)
         remembers = self._page.remembers(candidate.steps) or _forgets(candidate.steps)
         roles = dict(candidate.roles)
         if remembers:
@@ -324,7 +326,6 @@ class App:
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last]), *before]
-        output = find_output(candidate.last)
         return replace(
             last,
             output=output,
@@ -479,6 +480,23 @@ class App:
 def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
     """Return the components that some steps take, each once."""
     return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def _with_chats(
+    components: Iterable[AppComponent], function: AppFunction
+) -> tuple[AppComponent, ...]:
+    """Return components and, behind them, the chats that a function shows."""
+    shown = [each for each in function.outputs if each.kind in CHATS]
+    return tuple({each.id: each for each in (*components, *shown)}.values())
+
+
+def _find_chosen_output(candidate: _Candidate) -> int | None:
+    """Return the position of the reply: of several chats, the one that the turns are put into."""
+    chosen = {part for part, (role, _) in candidate.roles.items() if role == "history"}
+    for position, each in enumerate(candidate.last.outputs):
+        if each.id in chosen and each.kind in CHATS:
+            return position
+    return find_output(candidate.last)
 
 
 def _chat_components(candidate: _Candidate) -> Mapping[Any, Any]:

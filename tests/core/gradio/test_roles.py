@@ -217,6 +217,20 @@ def test_a_role_is_given_by_parameter() -> None:
     ]
 
 
+@pytest.mark.parametrize("taken", [True, False], ids=["taken", "only-given"])
+def test_of_several_chats_the_one_with_the_turns_has_the_reply(taken: bool) -> None:
+    chats = [{**CHAT, "label": label} for label in ("Model A", "Model B")]
+    config = page(BOX, *chats, gives=(1, 2), submit=0)
+    if not taken:
+        config["dependencies"][0]["inputs"] = [0]
+
+    first = find_endpoint(config)
+    second = find_endpoint(config, roles={"Model B": "history"})
+
+    assert (first.output, second.output) == (0, 1)
+    assert (first.takes("history"), second.takes("history")) == (taken, taken)
+
+
 def test_a_role_can_be_taken_away() -> None:
     config = page(BOX, {**BOX, "label": "System"})
 
