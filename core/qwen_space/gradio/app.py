@@ -166,6 +166,7 @@ class AppFunction:
         queued: Whether it goes by the queue.
         runs: Whether it runs on the server, and not in the page alone.
         has_script: Whether the page's own JavaScript changes its inputs before they are sent.
+        renders: Whether it makes components and functions while the page is open (`gr.render`).
     """
 
     id: int
@@ -179,6 +180,7 @@ class AppFunction:
     queued: bool
     runs: bool
     has_script: bool = False
+    renders: bool = False
 
     @property
     def trigger(self) -> Any:
@@ -255,6 +257,7 @@ class AppConfig:
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
             bool(function.get("js")),
+            function.get("render_id") is not None,
         )
 
     def _component(self, number: Any) -> AppComponent:

@@ -450,6 +450,11 @@ class App:
         """Tell why none of the functions fits, and how to name one with its prompt all the same."""
         able = [each for each in self.config.functions if each.runs and each.inputs]
         able = [each for each in able if any(_is_unknown(part) for part in each.inputs)]
+        if not able and any(each.renders for each in self.config.functions):
+            return (
+                "Its page makes parts of itself only while it is open in a browser (gr.render), "
+                f"and /config does not tell of them. {self._names()}"
+            )
         if not able:
             return self._names()
         shown = "; ".join(self._described(each) for each in able[:_MOST_TOLD])

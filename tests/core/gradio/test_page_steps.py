@@ -265,6 +265,13 @@ def test_a_circle_of_steps_has_no_start() -> None:
         find_endpoint(config)
 
 
+def test_a_page_that_is_made_in_the_browser_is_named_as_the_reason() -> None:
+    config = app(step("turns", "", render_id=0, targets=[["page", "load"]]))
+
+    with pytest.raises(EndpointError, match=r"only while it is open in a browser \(gr\.render\)"):
+        find_endpoint(config)
+
+
 def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared() -> None:
     endpoint = find_endpoint(app(step("box", "box page")))
 
