@@ -9,43 +9,37 @@ Gradio 4.20 on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from qwen_space.errors import EndpointError, ProtocolError
+from qwen_space.gradio.advice import (
+    MOST_TOLD,
+    describe,
+    explain_unfit,
+    function_name,
+    function_title,
+    input_name,
+    list_names,
+    prompt_advice,
+)
 from qwen_space.gradio.app import (
-    CHATS,
-    NUMBERS,
     TEXTS,
     TEXTS_WITH_FILES,
     AppComponent,
     AppConfig,
     AppFunction,
 )
-from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape, bare_name
-from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
-from qwen_space.gradio.roles import Clues, Roles, assign_roles, looks_like_system
-from qwen_space.gradio.steps import LOADING, PAGES, Page, find_output
+from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
+from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
+from qwen_space.gradio.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
+from qwen_space.gradio.steps import LOADING, PAGES, Page
 
 __all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]
 
-# Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
-_KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
-
-# Events by which a visitor asks; others, such as "change" or "like", follow from something else.
-_ASKING = frozenset({"submit", "click", "key_down"})
-
-_TURNS = re.compile(
-    r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
-    r"|历史|歷史|轮次|轮数|上文|истори|контекст",
-    re.IGNORECASE,
-)
-
 _SETTINGS: frozenset[Role | None] = SAMPLING | {"system"}  # that an event of their own may set
-
-_MOST_TOLD = 8  # candidates, or inputs of one, in an error
 
 
 def find_endpoint(
@@ -98,28 +92,6 @@ def parameter_names(info: Any, api_name: str | None) -> list[str]:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A function that can chat.
-
-    Attributes:
-        start: The function that the page runs first.
-        steps: All functions that a message needs; the last one gives the reply.
-        roles: The roles of the components.
-        missing: The names in `roles=` that are of no input of its.
-    """
-
-    start: AppFunction
-    steps: tuple[AppFunction, ...]
-    roles: Roles
-    missing: tuple[Any, ...]
-
-    @property
-    def last(self) -> AppFunction:
-        """The function that gives the reply."""
-        return self.steps[-1]
-
-
 class App:
     """An app's functions, as a chat could use them.
 
@@ -162,13 +134,14 @@ class App:
             if any(_is_called(step, wanted) for step in each.steps):
                 return self._chosen(each)
         title = wanted if wanted.startswith("#") else f"/{wanted}"
+        names = list_names(self.config.functions)
         for function in self.config.functions:
             if _is_called(function, wanted):
                 raise EndpointError(
                     f"{title} takes no text that is known, or gives none back: "
-                    f"{self._described(function)}.{_advice(function)} {self._names()}"
+                    f"{describe([function])}.{prompt_advice(function)} {names}"
                 )
-        raise EndpointError(f"The app has no endpoint {title}. {self._names()}")
+        raise EndpointError(f"The app has no endpoint {title}. {names}")
 
     def best(self) -> Endpoint:
         """Return the endpoint that fits a chat best.
@@ -177,15 +150,17 @@ class App:
             EndpointError: None fits, or several fit equally well.
         """
         if not self._candidates:
-            raise EndpointError(f"The app has no endpoint that fits a chat. {self._unfit()}")
-        ranks = [self._rank(each) for each in self._candidates]
+            raise EndpointError(
+                f"The app has no endpoint that fits a chat. {explain_unfit(self.config.functions)}"
+            )
+        ranks = [each.rank for each in self._candidates]
         least = min(ranks)
         best = [each for each, rank in zip(self._candidates, ranks, strict=True) if rank == least]
-        if len({_likeness(each) for each in best}) > 1:
-            shown = [self._titled(each.start, each.roles, each.steps) for each in best]
+        if len({each.likeness for each in best}) > 1:
+            shown = [describe(each.steps, each.roles) for each in best]
             raise EndpointError(
-                f"Several endpoints of the app fit a chat: {'; '.join(shown[:_MOST_TOLD])}. "
-                f'Name one, as with endpoint="{_name(best[0].last)}".'
+                f"Several endpoints of the app fit a chat: {'; '.join(shown[:MOST_TOLD])}. "
+                f'Name one, as with endpoint="{function_name(best[0].last)}".'
             )
         chosen = self._chosen(best[0])
         sampling, media = self._with_sampling(best[0]), self._with_media(best[0])
@@ -195,16 +170,16 @@ class App:
             with_media=None if media is None else self._chosen(media),
         )
 
-    def _with_media(self, chosen: _Candidate) -> _Candidate | None:
+    def _with_media(self, chosen: Candidate) -> Candidate | None:
         """Return the function with the same turns and system prompt that takes files."""
         others = [
             each
             for each in self._candidates
-            if _is_public(each) and _turns(each) == _turns(chosen) and _takes_media(each)
+            if each.is_public and each.turn_parts == chosen.turn_parts and each.takes_media
         ]
-        return min(others, key=self._rank, default=None)
+        return min(others, key=lambda each: each.rank, default=None)
 
-    def _with_sampling(self, chosen: _Candidate) -> _Candidate | None:
+    def _with_sampling(self, chosen: Candidate) -> Candidate | None:
         """Return the function of the same chat that takes more sampling parameters; None without.
 
         The same chat has the same components for the prompt, the turns and the system prompt.
@@ -212,56 +187,24 @@ class App:
         others = [
             each
             for each in self._candidates
-            if _is_public(each)
-            and _chat_components(each) == _chat_components(chosen)
-            and _sampling_roles(each) > _sampling_roles(chosen)
+            if each.is_public
+            and each.chat_parts == chosen.chat_parts
+            and each.sampling > chosen.sampling
         ]
-        return min(others, key=self._rank, default=None)
-
-    def _rank(self, candidate: _Candidate) -> tuple[int, ...]:
-        """Return how well a function fits; less is better.
-
-        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
-        from the session's state, which only the step before them fills. They are what is left
-        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
-        gives its text to a MultimodalTextbox, which takes no plain text.
-        """
-        first, last = candidate.start, candidate.last
-        output = find_output(last)
-        fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
-        is_asked = not first.events or bool(first.events & _ASKING)
-        shows_chat = any(each.kind in CHATS for each in last.outputs)
-        name = last.api_name
-        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        roles = candidate.roles.values()
-        told = {(role, component) for component, (role, _) in candidate.roles.items()}
-        is_hidden = not (first.public and last.public) or last.api_name is None
-        return (
-            len(candidate.missing),
-            fails,
-            not is_asked,
-            is_hidden,
-            not shows_chat,
-            not last.streams,
-            known,
-            bool(first.events) and "submit" not in first.events,
-            output is not None and last.outputs[output].kind in {"json", *PAGES},
-            len(SAMPLING.intersection(role for role, _ in roles)) < 2,
-            output is not None and ("prompt", last.outputs[output].id) in told,
-        )
+        return min(others, key=lambda each: each.rank, default=None)
 
     # One candidate
 
-    def _candidate(self, start: AppFunction) -> _Candidate | None:
+    def _candidate(self, start: AppFunction) -> Candidate | None:
         """Return a start of the page as a candidate; None when it is no chat's."""
         if start.events and start.events <= LOADING:
             return None
         steps = self._page.chain(start, self._takes_prompt)
         if not steps:
             return None
-        components = _distinct(steps)
+        components = distinct_inputs(steps)
         parameters = self._parameters(steps)
-        chosen, missing = _choose(self._wanted, _with_chats(components, steps[-1]), parameters)
+        chosen, missing = choose_roles(self._wanted, with_chats(components, steps[-1]), parameters)
         own = {part for part, event in start.targets if event == "submit"}
         clues = Clues(
             own.intersection(each.id for each in components) or self._page.submitting,
@@ -273,13 +216,13 @@ class App:
         roles = assign_roles(components, clues)
         if all(role != "prompt" for role, _ in roles.values()):
             return None
-        return _Candidate(start, tuple(steps), roles, missing)
+        return Candidate(start, tuple(steps), roles, missing)
 
     def _takes_prompt(self, function: AppFunction) -> bool:
         """Whether a function takes a text that can be a prompt's, or that the caller says is."""
         if "prompt" in self._wanted.values():
             parameters = self._parameters([function])
-            chosen, _ = _choose(self._wanted, function.inputs, parameters)
+            chosen, _ = choose_roles(self._wanted, function.inputs, parameters)
             if "prompt" in chosen.values():
                 return True
         return any(
@@ -300,20 +243,20 @@ class App:
 
     # The endpoint of a candidate
 
-    def _chosen(self, candidate: _Candidate) -> Endpoint:
+    def _chosen(self, candidate: Candidate) -> Endpoint:
         if candidate.missing:
-            named = _with_chats(_distinct(candidate.steps), candidate.last)
-            names = [f"{at}: {_called(each)}" for at, each in enumerate(named)]
+            named = with_chats(distinct_inputs(candidate.steps), candidate.last)
+            names = [f"{at}: {input_name(each)}" for at, each in enumerate(named)]
             raise EndpointError(
-                f"roles={self._wanted!r:.200}: {_title(candidate.last)} has no input for "
+                f"roles={self._wanted!r:.200}: {function_title(candidate.last)} has no input for "
                 f"{', '.join(map(repr, candidate.missing))}. Its inputs are {', '.join(names)}."
             )
         return self._endpoint(candidate)
 
-    def _endpoint(self, candidate: _Candidate) -> Endpoint:
+    def _endpoint(self, candidate: Candidate) -> Endpoint:
         trigger = candidate.start.trigger
-        output = _find_chosen_output(candidate)
-        remembers = self._page.remembers(candidate.steps) or _forgets(candidate.steps)
+        output = candidate.output
+        remembers = self._page.remembers(candidate.steps) or candidate.forgets
         roles = dict(candidate.roles)
         if remembers:
             kept = [each for each, (role, _) in roles.items() if role == "history"]
@@ -340,9 +283,11 @@ class App:
         needed = {each.component for step in steps for each in step.inputs}
         return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
 
-    def _setting(self, candidate: _Candidate) -> list[Endpoint]:
+    def _setting(self, candidate: Candidate) -> list[Endpoint]:
         """Return the functions that put a system prompt or a figure into a state of the steps."""
-        states = {each.id: each for each in _distinct(candidate.steps) if each.kind == "state"}
+        states = {
+            each.id: each for each in distinct_inputs(candidate.steps) if each.kind == "state"
+        }
         setters = {part.id: (each, part) for each, part in reversed([*self._page.setting(states)])}
         functions = [function for function, _ in setters.values()]
         clues = Clues(parameters=self._parameters(functions))
@@ -354,9 +299,9 @@ class App:
             if told[0] in _SETTINGS - taken
         ]
 
-    def _uploading(self, candidate: _Candidate, roles: Roles) -> list[Endpoint]:
+    def _uploading(self, candidate: Candidate, roles: Roles) -> list[Endpoint]:
         """Return the functions that the page runs when a file is chosen, to put it in the chat."""
-        needed = {each.id for each in _distinct(candidate.steps)}
+        needed = {each.id for each in distinct_inputs(candidate.steps)}
         found: dict[Role, Endpoint] = {}
         for function in self._page.uploading(needed):
             given = next(each for each in function.inputs if each.id == function.trigger)
@@ -436,242 +381,6 @@ class App:
             return "messages" if component.props.get("type") == "messages" else "pairs"
         return "parts"
 
-    # The sentences of errors
-
-    def _names(self) -> str:
-        names = [f"/{each.api_name}" for each in self.config.functions if each.api_name]
-        more = ", ..." if len(names) > 30 else ""
-        return (
-            f"Its endpoints are: {', '.join(names[:30]) or 'none with a name'}{more}. "
-            "Name the one to use as endpoint."
-        )
-
-    def _unfit(self) -> str:
-        """Tell why none of the functions fits, and how to name one with its prompt all the same."""
-        able = [each for each in self.config.functions if each.runs and each.inputs]
-        able = [each for each in able if any(_is_unknown(part) for part in each.inputs)]
-        if not able and any(each.renders for each in self.config.functions):
-            return (
-                "Its page makes parts of itself only while it is open in a browser (gr.render), "
-                f"and /config does not tell of them. {self._names()}"
-            )
-        if not able:
-            return self._names()
-        shown = "; ".join(self._described(each) for each in able[:_MOST_TOLD])
-        at, part = next(pair for pair in enumerate(able[0].inputs) if _is_unknown(pair[1]))
-        key = repr(part.label) if part.label else at
-        return (
-            f"Candidates with an input of a kind that is not known: {shown}. If one of them takes "
-            f'the prompt, say so, as with endpoint="{_name(able[0])}", roles={{{key}: "prompt"}}.'
-        )
-
-    def _described(self, function: AppFunction) -> str:
-        return self._titled(function, {}, [function])
-
-    def _titled(self, start: AppFunction, roles: Roles, steps: Sequence[AppFunction]) -> str:
-        """Describe a candidate by its name, its number and its inputs."""
-        shown = [each for each in _distinct(steps) if each.kind != "state"]
-        takes = []
-        for each in shown[:_MOST_TOLD]:
-            role, _ = roles.get(each.id, (None, ""))
-            unknown = f", an unknown {each.kind}" if _is_unknown(each) else ""
-            takes.append(f"{_called(each)}{f' as {role}' if role else ''}{unknown}")
-        more = ", ..." if len(shown) > _MOST_TOLD else ""
-        last = steps[-1]
-        number = "" if last.api_name is None else f"#{last.id} "
-        return f"{_title(last)} ({number}{', '.join(takes)}{more})"
-
-
-def _distinct(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
-    """Return the components that some steps take, each once."""
-    return tuple({each.id: each for step in steps for each in step.inputs}.values())
-
-
-def _with_chats(
-    components: Iterable[AppComponent], function: AppFunction
-) -> tuple[AppComponent, ...]:
-    """Return components and, behind them, the chats that a function shows."""
-    shown = [each for each in function.outputs if each.kind in CHATS]
-    return tuple({each.id: each for each in (*components, *shown)}.values())
-
-
-def _find_chosen_output(candidate: _Candidate) -> int | None:
-    """Return the position of the reply: of several chats, the one that the turns are put into."""
-    chosen = {part for part, (role, _) in candidate.roles.items() if role == "history"}
-    for position, each in enumerate(candidate.last.outputs):
-        if each.id in chosen and each.kind in CHATS:
-            return position
-    return find_output(candidate.last)
-
-
-def _chat_components(candidate: _Candidate) -> Mapping[Any, Any]:
-    roles = candidate.roles.items()
-    return {role: part for part, (role, _) in roles if role in {"prompt", "history", "system"}}
-
-
-def _turns(candidate: _Candidate) -> Mapping[Any, Any]:
-    parts = _chat_components(candidate).items()
-    return {role: part for role, part in parts if role != "prompt"}
-
-
-def _is_public(candidate: _Candidate) -> bool:
-    return candidate.last.public and candidate.last.api_name is not None
-
-
-def _takes_media(candidate: _Candidate) -> bool:
-    prompts = (part for part, (role, _) in candidate.roles.items() if role == "prompt")
-    kinds = {each.id: each.kind for each in _distinct(candidate.steps)}
-    has_files = any(kinds.get(part) in TEXTS_WITH_FILES for part in prompts)
-    return has_files or any(role in MEDIA_ROLES for role, _ in candidate.roles.values())
-
-
-def _sampling_roles(candidate: _Candidate) -> frozenset[Role | None]:
-    return SAMPLING.intersection(role for role, _ in candidate.roles.values())
-
-
-def _forgets(steps: Sequence[AppFunction]) -> bool:
-    """Whether a number of earlier turns that the model gets is 0, as the page has it."""
-    numbers = [each for each in _distinct(steps) if each.kind in NUMBERS and each.value == 0]
-    return any(_TURNS.search((each.label or "")[:200]) for each in numbers)
-
-
-def _likeness(candidate: _Candidate) -> tuple[Any, ...]:
-    """Return the part that two candidates share which do the same, as a box's and a button's."""
-    inputs = tuple(tuple(each.id for each in step.inputs) for step in candidate.steps)
-    return inputs, find_output(candidate.last)
-
-
-def _choose(
-    wanted: Mapping[Any, Role | None],
-    components: Sequence[AppComponent],
-    parameters: Mapping[Any, Sequence[str]],
-) -> tuple[dict[Any, Role | None], tuple[Any, ...]]:
-    """Return the roles that the caller gave, by component, and the names of no input.
-
-    Raises:
-        EndpointError: Several inputs have a name.
-    """
-    if not wanted:
-        return {}, ()
-    named: dict[str, dict[Any, None]] = {}
-    for each in components:
-        for name in (each.label, *parameters.get(each.id, ())):
-            if name and bare_name(name):
-                named.setdefault(bare_name(name), {})[each.id] = None
-    chosen: dict[Any, Role | None] = {}
-    missing = []
-    for name, role in wanted.items():
-        found = list(named.get(bare_name(str(name)), ()))
-        position = str(name)
-        if not found and position.isdecimal() and int(position[:6]) < len(components):
-            found = [components[int(position[:6])].id]
-        if len(found) > 1:
-            places = [str(at) for at, each in enumerate(components) if each.id in found]
-            raise EndpointError(
-                f"roles: {len(found)} inputs are called {name!r}; "
-                f"give a position instead: {', '.join(places)}."
-            )
-        if found:
-            chosen[found[0]] = role
-        else:
-            missing.append(name)
-    return chosen, tuple(missing)
-
-
-def _is_unknown(component: AppComponent) -> bool:
-    """Whether a component is of no kind of Gradio's or of the libraries that are known."""
-    return component.kind not in _KNOWN_KINDS
-
-
-# The components of Gradio 4 to 6, from `gradio/components`, that take no text to answer.
-_KNOWN_KINDS = frozenset(
-    {
-        "annotatedimage",
-        "audio",
-        "bargraph",
-        "box",
-        "browserstate",
-        "button",
-        "chatbot",
-        "checkbox",
-        "checkboxgroup",
-        "clearbutton",
-        "code",
-        "colorpicker",
-        "dataframe",
-        "dataset",
-        "datetime",
-        "deeplinkbutton",
-        "dialogue",
-        "downloadbutton",
-        "dropdown",
-        "duplicatebutton",
-        "file",
-        "fileexplorer",
-        "form",
-        "gallery",
-        "highlightedtext",
-        "html",
-        "image",
-        "imageeditor",
-        "imageslider",
-        "json",
-        "label",
-        "lineplot",
-        "loginbutton",
-        "logoutbutton",
-        "markdown",
-        "model3d",
-        "multimodaltextbox",
-        "nativeplot",
-        "navbar",
-        "number",
-        "paramviewer",
-        "plot",
-        "radio",
-        "row",
-        "scatterplot",
-        "simpledropdown",
-        "simpleimage",
-        "simpletextbox",
-        "sketchpad",
-        "slider",
-        "state",
-        "textbox",
-        "timer",
-        "uploadbutton",
-        "video",
-        "column",
-        "tab",
-        "tabs",
-        "accordion",
-        "group",
-    }
-) | frozenset({*TEXTS, *CHATS})
-
 
 def _is_called(function: AppFunction, name: str) -> bool:
     return name == (f"#{function.id}" if name.startswith("#") else function.api_name)
-
-
-def _name(function: AppFunction) -> str:
-    return f"#{function.id}" if function.api_name is None else function.api_name
-
-
-def _title(function: AppFunction) -> str:
-    return f"#{function.id}" if function.api_name is None else f"/{function.api_name}"
-
-
-def _called(component: AppComponent) -> str:
-    return component.label or component.kind
-
-
-def _advice(function: AppFunction) -> str:
-    """Return how to say which of a function's inputs is the prompt, if one can be."""
-    for at, each in enumerate(function.inputs):
-        if each.kind != "state" and each.kind not in CHATS and find_output(function) is not None:
-            key = repr(each.label) if each.label else at
-            return (
-                f' If one of its inputs is the prompt, say so, as with roles={{{key}: "prompt"}}.'
-            )
-    return ""

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen_space.errors import EndpointError
 from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.endpoint import Role, bare_name
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MediaRole
 
-__all__ = ["Clues", "Roles", "assign_roles", "looks_like_system"]
+__all__ = ["Clues", "Roles", "assign_roles", "choose_roles", "looks_like_system"]
 
 Roles = Mapping[Any, tuple[Role | None, str]]  # by a component's number: its role, and the reason
 
@@ -58,6 +59,43 @@ def assign_roles(components: Iterable[AppComponent], clues: Clues) -> Roles:
             roles[component.id] = (role, why)
             free = [each for each in free if each.id != component.id]
     return roles
+
+
+def choose_roles(
+    wanted: Mapping[Any, Role | None],
+    components: Sequence[AppComponent],
+    parameters: Mapping[Any, Sequence[str]],
+) -> tuple[dict[Any, Role | None], tuple[Any, ...]]:
+    """Return the roles that the caller gave, by component, and the names of no input.
+
+    Raises:
+        EndpointError: Several inputs have a name.
+    """
+    if not wanted:
+        return {}, ()
+    named: dict[str, dict[Any, None]] = {}
+    for each in components:
+        for name in (each.label, *parameters.get(each.id, ())):
+            if name and bare_name(name):
+                named.setdefault(bare_name(name), {})[each.id] = None
+    chosen: dict[Any, Role | None] = {}
+    missing = []
+    for name, role in wanted.items():
+        found = list(named.get(bare_name(str(name)), ()))
+        position = str(name)
+        if not found and position.isdecimal() and int(position[:6]) < len(components):
+            found = [components[int(position[:6])].id]
+        if len(found) > 1:
+            places = [str(at) for at, each in enumerate(components) if each.id in found]
+            raise EndpointError(
+                f"roles: {len(found)} inputs are called {name!r}; "
+                f"give a position instead: {', '.join(places)}."
+            )
+        if found:
+            chosen[found[0]] = role
+        else:
+            missing.append(name)
+    return chosen, tuple(missing)
 
 
 _Found = tuple[AppComponent, str] | None

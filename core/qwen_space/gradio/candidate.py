@@ -1,0 +1,146 @@
+"""A function of an app as one that can chat, and how well it fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
+from qwen_space.gradio.endpoint import SAMPLING, Role
+from qwen_space.gradio.media_inputs import MEDIA_ROLES
+from qwen_space.gradio.roles import Roles
+from qwen_space.gradio.steps import PAGES, find_output
+
+__all__ = ["Candidate", "distinct_inputs", "with_chats"]
+
+# Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
+_KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
+
+# Events by which a visitor asks; others, such as "change" or "like", follow from something else.
+_ASKING = frozenset({"submit", "click", "key_down"})
+
+_TURNS = re.compile(
+    r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
+    r"|历史|歷史|轮次|轮数|上文|истори|контекст",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A function that can chat.
+
+    Attributes:
+        start: The function that the page runs first.
+        steps: All functions that a message needs; the last one gives the reply.
+        roles: The roles of the components.
+        missing: The names in `roles=` that are of no input of its.
+    """
+
+    start: AppFunction
+    steps: tuple[AppFunction, ...]
+    roles: Roles
+    missing: tuple[Any, ...]
+
+    @property
+    def last(self) -> AppFunction:
+        """The function that gives the reply."""
+        return self.steps[-1]
+
+    @property
+    def output(self) -> int | None:
+        """The position of the reply: of several chats, the one that the turns are put into."""
+        chosen = {part for part, (role, _) in self.roles.items() if role == "history"}
+        for position, each in enumerate(self.last.outputs):
+            if each.id in chosen and each.kind in CHATS:
+                return position
+        return find_output(self.last)
+
+    @property
+    def chat_parts(self) -> Mapping[Role | None, Any]:
+        """The components of the prompt, the turns and the system prompt."""
+        roles = self.roles.items()
+        return {role: part for part, (role, _) in roles if role in {"prompt", "history", "system"}}
+
+    @property
+    def turn_parts(self) -> Mapping[Role | None, Any]:
+        """The components of the turns and the system prompt."""
+        return {role: part for role, part in self.chat_parts.items() if role != "prompt"}
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the app's API lists it, with a name."""
+        return self.last.public and self.last.api_name is not None
+
+    @property
+    def takes_media(self) -> bool:
+        """Whether it takes pictures or files, in the message or beside it."""
+        prompts = (part for part, (role, _) in self.roles.items() if role == "prompt")
+        kinds = {each.id: each.kind for each in distinct_inputs(self.steps)}
+        has_files = any(kinds.get(part) in TEXTS_WITH_FILES for part in prompts)
+        return has_files or any(role in MEDIA_ROLES for role, _ in self.roles.values())
+
+    @property
+    def sampling(self) -> frozenset[Role | None]:
+        """The sampling parameters that it takes."""
+        return SAMPLING.intersection(role for role, _ in self.roles.values())
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a number of earlier turns that the model gets is 0, as the page has it."""
+        numbers = [each for each in distinct_inputs(self.steps) if each.kind in NUMBERS]
+        zeros = [each for each in numbers if each.value == 0]
+        return any(_TURNS.search((each.label or "")[:200]) for each in zeros)
+
+    @property
+    def likeness(self) -> tuple[Any, ...]:
+        """The part that two candidates share which do the same, as a box's and a button's."""
+        inputs = tuple(tuple(each.id for each in step.inputs) for step in self.steps)
+        return inputs, find_output(self.last)
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """How well a function fits; less is better.
+
+        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
+        from the session's state, which only the step before them fills. They are what is left
+        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
+        gives its text to a MultimodalTextbox, which takes no plain text.
+        """
+        first, last = self.start, self.last
+        output = find_output(last)
+        fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
+        is_asked = not first.events or bool(first.events & _ASKING)
+        shows_chat = any(each.kind in CHATS for each in last.outputs)
+        name = last.api_name
+        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
+        told = {(role, component) for component, (role, _) in self.roles.items()}
+        is_hidden = not (first.public and last.public) or last.api_name is None
+        return (
+            len(self.missing),
+            fails,
+            not is_asked,
+            is_hidden,
+            not shows_chat,
+            not last.streams,
+            known,
+            bool(first.events) and "submit" not in first.events,
+            output is not None and last.outputs[output].kind in {"json", *PAGES},
+            len(self.sampling) < 2,
+            output is not None and ("prompt", last.outputs[output].id) in told,
+        )
+
+
+def distinct_inputs(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
+    """Return the components that some steps take, each once."""
+    return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def with_chats(
+    components: Iterable[AppComponent], function: AppFunction
+) -> tuple[AppComponent, ...]:
+    """Return components and, behind them, the chats that a function shows."""
+    shown = [each for each in function.outputs if each.kind in CHATS]
+    return tuple({each.id: each for each in (*components, *shown)}.values())
