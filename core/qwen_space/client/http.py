@@ -337,13 +337,9 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send a request and return its response; the caller closes it."""
         session, proxy = self._opened_session(), self._proxy(url)
-        if proxy is not None and not proxy.is_http:
-            raise SpaceUnreachableError(
-                url,
-                f"the proxy {proxy} speaks SOCKS, and aiohttp does not",
-                retryable=False,
-                remedy=f"{proxy.remedy} SpaceClient also takes a session that speaks SOCKS.",
-            )
+        if proxy is not None and (fault := proxy.fault) is not None:
+            remedy = f"{proxy.remedy} SpaceClient also takes a session, which may speak SOCKS."
+            raise SpaceUnreachableError(url, fault, retryable=False, remedy=remedy)
         tls = await self._tls(url, proxy)
         size, data = 0, None
         if content is not None:

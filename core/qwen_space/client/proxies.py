@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
-from qwen_space.config import SpaceConfig
+from qwen_space.config import SpaceConfig, is_web_address
 
 __all__ = ["Proxy", "choose_proxy", "environment_proxies"]
 
@@ -35,9 +35,13 @@ class Proxy:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
 
     @property
-    def is_http(self) -> bool:
-        """Whether it is a proxy of the kind that aiohttp speaks to."""
-        return urlsplit(self.url).scheme in {"http", "https"}
+    def fault(self) -> str | None:
+        """The reason why no request can go through it, without its address if that is none."""
+        if is_web_address(self.url):
+            return None
+        if self.url.startswith("socks") and is_web_address(f"http{self.url[self.url.find(':') :]}"):
+            return f"the proxy {self} speaks SOCKS, and aiohttp does not"
+        return "the value for its proxy is no address, such as http://127.0.0.1:3128"
 
     @property
     def remedy(self) -> str:
@@ -72,8 +76,9 @@ def choose_proxy(
     host = (parts.hostname or "").rstrip(".")
     if not environment or _is_this_machine(host):
         return None
-    named = environment.get(parts.scheme) or environment.get("all")
-    if not named or _is_excluded(host, parts.port, environment.get("no", "")):
+    named = (environment.get(parts.scheme) or environment.get("all") or "").strip()
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    if not named or _is_excluded(host, port, environment.get("no", "")):
         return None
     return Proxy(named if "://" in named else f"http://{named}", is_ambient=True)
 
@@ -91,6 +96,7 @@ def _is_excluded(host: str, port: int | None, no_proxy: str) -> bool:
 
 
 def _names(entry: str, host: str, port: int | None) -> bool:
+    entry = entry.rpartition("://")[2]
     if entry == "*":
         return True
     if (address := _address(host)) is not None:
@@ -99,11 +105,11 @@ def _names(entry: str, host: str, port: int | None) -> bool:
         except ValueError:
             pass
     name, colon, wanted = entry.rpartition(":")
-    if colon and wanted.isdigit():
+    if colon and wanted.isdecimal():
         if int(wanted) != port:
             return False
         entry = name
-    entry = entry.strip("[]").removeprefix("*").removeprefix(".")
+    entry = entry.strip("[]").removeprefix("*").strip(".")
     return bool(entry) and (host == entry or host.endswith(f".{entry}"))
 
 

@@ -7,6 +7,7 @@ from qwen_space.config.addresses import (
     HUB,
     has_password,
     is_hugging_face,
+    is_web_address,
     space_id,
     space_url,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "has_password",
     "is_hugging_face",
     "is_tls_context",
+    "is_web_address",
     "space_id",
     "space_url",
     "split_spaces",

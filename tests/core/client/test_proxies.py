@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import ssl
+import traceback
 
 import pytest
 import trustme
@@ -56,6 +57,11 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ("https://a.example/config", {"https": TLS, "no": "x,*"}, None),
         ("https://a.example:8443/config", {"https": TLS, "no": "a.example:8443"}, None),
         ("https://a.example/config", {"https": TLS, "no": "a.example:8443"}, TLS),
+        ("https://a.example/config", {"https": TLS, "no": "a.example:443"}, None),
+        ("http://a.example/config", {"http": HTTP, "no": "a.example:80"}, None),
+        ("https://a.example/config", {"https": TLS, "no": "a.example."}, None),
+        ("https://a.example/config", {"https": TLS, "no": "https://a.example"}, None),
+        ("https://a.example/config", {"https": f" {TLS} "}, TLS),
         ("http://10.1.2.3/config", {"http": HTTP, "no": "10.0.0.0/8"}, None),
         ("http://10.1.2.3:7860/config", {"http": HTTP, "no": "10.1.2.3"}, None),
         ("http://11.1.2.3/config", {"http": HTTP, "no": "10.0.0.0/8"}, HTTP),
@@ -210,3 +216,25 @@ async def test_a_socks_proxy_of_the_environment_is_told(monkeypatch: pytest.Monk
 
     assert "the proxy socks5://127.0.0.1:1080 speaks SOCKS" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:secret@[::1",
+        "http://user:secret@a\u2100b:1",
+        "user:secret@h:port",
+        "http://",
+        ":",
+    ],
+)
+async def test_a_proxy_of_the_environment_that_has_no_address_is_named_without_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", address)
+
+    with pytest.raises(SpaceUnreachableError, match="is no address") as caught:
+        await ask("http://space.example:7860")
+
+    assert "Check HTTPS_PROXY" in str(caught.value)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
