@@ -491,7 +491,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
             "model": self.model,
             "system_prompt": self.system_prompt,
             "history": self.history,
-            "tool_advice": self._gives_tool_advice,
+            "tool_advice": self.tool_advice,
             "endpoint": self.endpoint,
             "roles": self.roles,
             "inputs": self.inputs,
@@ -548,7 +548,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         if not messages:
             return 0
         schemas = map(convert_to_openai_tool, tools or ())
-        binding = ToolBinding.from_schemas(schemas, usage_hint=self._gives_tool_advice)
+        binding = ToolBinding.from_schemas(schemas, usage_hint=self.tool_advice)
         chat = render(to_core_messages(messages), binding, system=self.system_prompt)
         if self.custom_get_token_ids is not None:
             return sum(self.get_num_tokens(turn.text) for turn in chat)

@@ -18,7 +18,10 @@ _ANSWERS = {
     "Что такое Space?": "Space — это приложение на Gradio, которое запускает Hugging Face.",
     "Space 是什么？": "Space 是由 Hugging Face 运行的 Gradio 应用。",  # noqa: RUF001 - Chinese
 }
-_RESULT = re.compile(r"<tool_response>\n(.*?)\n</tool_response>\s*(?:Assistant:)?$", re.DOTALL)
+_RESULT = re.compile(
+    r"<tool_response>\n(.*?)\n</tool_response>\s*(?:Reply in words[^\n]*\s*)?(?:Assistant:)?$",
+    re.DOTALL,
+)
 _do_as_told = obedient("whole")
 
 

@@ -20,6 +20,7 @@ Messages = Sequence[Mapping[str, str]]
 _TOOLS = re.compile(r"<tools>\n(.*)\n</tools>", re.DOTALL)
 _SCHEMA = re.compile(r"JSON schema[^\n]*\n(\{[^\n]*\})")
 _FORCED = re.compile(r'a call of the function "([^"]+)"')
+_RESULTS = re.compile(r"</tool_response>\s*(?:Reply in words[^\n]*\s*)?(?:Assistant:)?\s*$")
 _KEYS = re.compile(r"'(\w+)'")
 
 
@@ -47,7 +48,7 @@ def _lines(system: str) -> list[str]:
 
 
 def _ends_with_result(prompt: str) -> bool:
-    return prompt.removesuffix("Assistant:").rstrip().endswith("</tool_response>")
+    return _RESULTS.search(prompt) is not None
 
 
 def _json(value: Any) -> str:

@@ -119,7 +119,7 @@ def test_tools_may_be_given_with_a_call(space: ScriptedSpace, model: ChatQwenSpa
 def test_with_native_history_the_prompt_is_what_qwens_template_makes_of_tools(
     space: ScriptedSpace,
 ) -> None:
-    model = ChatQwenSpace(space=space.url, history="native")
+    model = ChatQwenSpace(space=space.url, history="native", tool_advice=False)
 
     model.bind_tools([SCHEMA]).invoke([("system", "Be brief."), ("human", "Hi")])
 
@@ -136,23 +136,24 @@ def test_with_native_history_the_prompt_is_what_qwens_template_makes_of_tools(
     )
 
 
-@pytest.mark.parametrize(
-    ("history", "advice", "told"),
-    [
-        ("split", None, True),
-        ("native", None, False),
-        ("split", False, False),
-        ("native", True, True),
-    ],
-)
-def test_a_sentence_can_say_when_to_call_none(
-    space: ScriptedSpace, history: Any, advice: bool | None, told: bool
-) -> None:
+RESULT = [
+    HumanMessage("Walk."),
+    AIMessage("", tool_calls=[{"name": "walk", "args": {}, "id": "1"}]),
+    ToolMessage("I walked.", tool_call_id="1"),
+]
+
+
+@pytest.mark.parametrize("history", ["split", "native"])
+@pytest.mark.parametrize("advice", [True, False])
+def test_sentences_say_when_to_call_none(space: ScriptedSpace, history: Any, advice: bool) -> None:
     model = ChatQwenSpace(space=space.url, history=history, tool_advice=advice)
 
     model.bind_tools([SCHEMA]).invoke("Hi")
+    model.bind_tools([SCHEMA]).invoke(RESULT)
 
-    assert ("When none fits the question" in space.joins[0]["data"][2]) is told
+    assert ("When none fits the question" in space.joins[0]["data"][2]) is advice
+    said = "</tool_response>\n\nReply in words if this answers the question."
+    assert (said in space.joins[1]["data"][0]) is advice
 
 
 @pytest.mark.parametrize(
@@ -463,7 +464,8 @@ def test_calls_and_results_go_back_in_qwens_own_form(
         ),
     ]
     assert prompt == (
-        "<tool_response>\n5\n</tool_response>\n<tool_response>\nhello\n</tool_response>"
+        "<tool_response>\n5\n</tool_response>\n<tool_response>\nhello\n</tool_response>\n\n"
+        "Reply in words if this answers the question."
     )
 
 

@@ -40,7 +40,7 @@ def pieces(text: str) -> list[str]:
 def calls_then_answers(messages: Any) -> list[str]:
     """Call the tool, with an invented result, until there is a real one; then answer."""
     seen = "Observation: 5" in messages[-1]["content"]
-    return pieces(ANSWER if seen else CALL + INVENTED)
+    return pieces(ANSWER if seen else CALL + INVENTED * 300)  # too long to end before it is left
 
 
 def adding() -> tuple[FunctionTool, list[tuple[int, int]]]:
@@ -177,7 +177,8 @@ async def test_a_function_agent_uses_a_tool(space: Any, llm: QwenSpace, streamin
     assert second[2].partition(said)[0] == first[2].partition(said)[0]
     assert second[0] == (
         f"User: What is 2+3?\nAssistant: I add.\n{ADD_CALL}\n"
-        "User: <tool_response>\n5\n</tool_response>\nAssistant:"
+        "User: <tool_response>\n5\n</tool_response>\n\n"
+        "Reply in words if this answers the question.\nAssistant:"
     )
 
 
@@ -211,9 +212,8 @@ async def test_parallel_calls_are_all_made_and_told_in_their_order(
 
     assert str(output) == "5 and 30."
     assert sorted(calls) == [(2, 3), (10, 20)]
-    assert space.joins[1]["data"][0].endswith(
-        "<tool_response>\n5\n</tool_response>\n<tool_response>\n30\n</tool_response>\nAssistant:"
-    )
+    results = "<tool_response>\n5\n</tool_response>\n<tool_response>\n30\n</tool_response>\n\n"
+    assert results in space.joins[1]["data"][0]
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -78,13 +78,14 @@ async def test_tools_stand_in_the_system_slot_and_the_question_in_the_prompt(
     assert [json.loads(line) for line in shown.splitlines()] == SCHEMAS
 
 
-@pytest.mark.parametrize(("history", "usage_hint"), [("split", True), ("native", False)])
-def test_when_to_call_none_is_said_where_the_turns_are_not_qwens_own(
-    space: Any, history: Any, usage_hint: bool
+@pytest.mark.parametrize("history", ["split", "native"])
+@pytest.mark.parametrize("advice", [True, False])
+def test_when_to_call_none_is_said_unless_that_is_not_wanted(
+    space: Any, history: Any, advice: bool
 ) -> None:
-    QwenSpace(space=space.url, history=history).chat_with_tools([ADD], "Hi")
+    QwenSpace(space=space.url, history=history, tool_advice=advice).chat_with_tools([ADD], "Hi")
 
-    assert ("reply in words" in space.joins[0]["data"][2]) == usage_hint
+    assert ("reply in words" in space.joins[0]["data"][2]) == advice
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -120,8 +121,8 @@ def test_calls_and_results_of_the_history_are_in_qwens_own_format(
     assert space.joins[0]["data"][0] == (
         "User: What is 2+3, and 4*5?\n"
         f"Assistant: I count.\n{ADD_CALL}\n{MUL_CALL}\n"
-        "User: <tool_response>\n5\n</tool_response>\n<tool_response>\n20\n</tool_response>\n"
-        "Assistant:"
+        "User: <tool_response>\n5\n</tool_response>\n<tool_response>\n20\n</tool_response>\n\n"
+        "Reply in words if this answers the question.\nAssistant:"
     )
 
 

@@ -188,13 +188,9 @@ class _Server:
         return _json(builder.completion(await call.acomplete()))
 
     def _make_call(self, asked: ChatRequest) -> ChatCall:
-        config = self._space.config
         model = None if asked.model in self._names else asked.model
-        arguments = CallArguments.take(
-            "qwen-space api",
-            {**asked.arguments, "model": model},
-            usage_hint=config.history != "native",
-        )
+        given = {**asked.arguments, "model": model}
+        arguments = CallArguments.take("qwen-space api", given, usage_hint=True)
         return ChatCall(
             space=self._space,
             messages=asked.to_core(),

@@ -132,10 +132,11 @@ class SpaceChatModel(BaseModel):
         "own history, auto does that where the app told how, turns alternate and no tools are "
         "bound, and splits elsewhere.",
     )
-    tool_advice: bool | None = Field(
-        default=None,
-        description="Whether sentences after the tools say how to make several calls, and when "
-        "none. None is yes for the split only: native turns are Qwen's own template to the byte.",
+    tool_advice: bool = Field(
+        default=True,
+        description="Whether sentences after the tools, and after their results, say how to make "
+        "several calls, and when none. False leaves Qwen's own template, in native turns to the "
+        "byte, which large models do well with.",
     )
     endpoint: str | None = Field(
         default=None,
@@ -285,7 +286,7 @@ class SpaceChatModel(BaseModel):
             type(self).__name__,
             kwargs,
             stop=self.stop,
-            usage_hint=self._gives_tool_advice,
+            usage_hint=self.tool_advice,
             to_schema=to_schema,
         )
 
@@ -350,10 +351,6 @@ class SpaceChatModel(BaseModel):
         if known is None or not isinstance(self.space, str) or known.config.space != self.space:
             return None
         return known.found
-
-    @property
-    def _gives_tool_advice(self) -> bool:
-        return self.history != "native" if self.tool_advice is None else self.tool_advice
 
     @property
     def _sampling(self) -> dict[str, Any]:

@@ -31,6 +31,9 @@ _HINT_LIST = (
 )
 _HINT_ONE_BY_ONE = "\n\nWhen functions are needed, reply with their <tool_call> blocks only. "
 _HINT_NO_CALL = "When none fits the question, or its result is there already, reply in words."
+# At the end of the results themselves. Without it the small model repeats its call in native turns,
+# whatever the system prompt says, and otherwise gives a result back as it stands.
+_HINT_RESULTS = "Reply in words if this answers the question."
 
 Choice = Literal["auto", "none", "any", "one"]
 
@@ -50,9 +53,9 @@ class ToolBinding:
             call of any of them, "one" a call of `only`.
         only: The name of the tool that has to be called.
         parallel: False asks for one call at most.
-        usage_hint: Whether sentences after the tools say how to make several calls, and when none.
-            Qwen's template has no such words, and large models do without; small ones make one
-            call, and make it for everything.
+        usage_hint: Whether sentences after the tools, and after results, say how to make several
+            calls, and when none. Qwen's template has no such words, and large models do without;
+            small ones make one call, and make it for everything.
         allow_list: Whether several calls may be asked for as a list, whose arguments come whole.
     """
 
@@ -157,14 +160,19 @@ class ToolBinding:
             hint = (_HINT_LIST if in_list else _HINT_ONE_BY_ONE) + _HINT_NO_CALL
         return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, hint])
 
-    @property
-    def instruction(self) -> str:
-        """The instruction beyond the template; empty where the choice is the model's."""
+    def instruction(self, *, answered: bool = False) -> str:
+        """Return the instruction for the end of the chat; empty where there is nothing to say.
+
+        Args:
+            answered: Whether the chat ends on the results of calls.
+        """
         if not self.active:
             return ""
         if self.forced:
             return f"{self._demand} Do not answer in words."
-        return "" if self.parallel else "Call one function at most."
+        number = "" if self.parallel else "Call one function at most."
+        hint = _HINT_RESULTS if answered and self.usage_hint else ""
+        return " ".join(filter(None, [number, hint]))
 
     @property
     def _demand(self) -> str:

@@ -70,7 +70,8 @@ def render(
     spoken = [turn for turn in turns if not turn.is_system]
     answered = bool(messages) and messages[-1].role in _RESULTS
     block = tools.block(answered=answered)
-    return _instructed([Turn("system", prompt + block), *spoken], tools.instruction)
+    chat = [Turn("system", prompt + block), *spoken]
+    return _instructed(chat, tools.instruction(answered=answered))
 
 
 def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:

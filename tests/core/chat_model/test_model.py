@@ -151,12 +151,13 @@ def test_a_call_has_the_model_s_stop_and_its_own_options() -> None:
     ("arguments", "is_given"),
     [
         ({}, True),
-        ({"history": "native"}, False),
-        ({"history": "native", "tool_advice": True}, True),
+        ({"history": "native"}, True),
         ({"tool_advice": False}, False),
     ],
 )
-def test_advice_on_tools_is_given_for_the_split(arguments: dict[str, Any], is_given: bool) -> None:
+def test_advice_on_tools_is_given_unless_it_is_not_wanted(
+    arguments: dict[str, Any], is_given: bool
+) -> None:
     tools = [{"type": "function", "function": {"name": "add"}}]
 
     session, _ = ask(Model(**arguments), ["Hello."], {"tools": tools})

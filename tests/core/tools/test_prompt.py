@@ -156,7 +156,7 @@ def test_tools_that_must_not_be_called_are_not_shown() -> None:
     assert not tools.active
     assert render([Message("user", "Hi")], tools) == [Turn("user", "Hi")]
     assert not NO_TOOLS.active
-    assert (tools.block(), tools.instruction) == ("", "")
+    assert (tools.block(), tools.instruction()) == ("", "")
 
 
 def test_of_several_tools_only_the_one_that_must_be_called_is_shown() -> None:
@@ -203,6 +203,31 @@ def test_advice_on_several_calls_is_for_a_question(
 
 
 @pytest.mark.parametrize(
+    ("messages", "options", "expected"),
+    [
+        pytest.param(CALLED, {}, "Reply in words if this answers the question.", id="results"),
+        pytest.param(
+            CALLED,
+            {"parallel": False},
+            "Call one function at most. Reply in words if this answers the question.",
+            id="one-call-at-most",
+        ),
+        pytest.param(CALLED, {"usage_hint": False}, "", id="no-hints"),
+        pytest.param(ASKED, {}, "", id="a-question"),
+        pytest.param(AGAIN, {}, "", id="a-question-after-results"),
+    ],
+)
+def test_results_end_on_the_advice_to_reply_in_words(
+    messages: list[Message], options: dict[str, Any], expected: str
+) -> None:
+    tools = ToolBinding.from_schemas([tool("f")], **{"usage_hint": True, **options})
+
+    *_, last = render(messages, tools)
+
+    assert last.text == render(messages)[-1].text + (f"\n\n{expected}" if expected else "")
+
+
+@pytest.mark.parametrize(
     ("choice", "parallel", "says"),
     [
         pytest.param("auto", True, "", id="auto"),
@@ -220,7 +245,7 @@ def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
     turns = render([Message("user", "Hi")], tools)
 
     assert turns[0].text == DEFAULT_SYSTEM_PROMPT + tools.block()
-    assert turns[1].text == (f"Hi\n\n{tools.instruction}" if says else "Hi")
+    assert turns[1].text == (f"Hi\n\n{tools.instruction()}" if says else "Hi")
     assert says in turns[1].text
 
 
@@ -229,7 +254,7 @@ def test_an_instruction_follows_on_the_tools_where_the_user_is_not_the_last() ->
 
     turns = render([Message("user", "Hi"), Message("assistant", "Well,")], tools)
 
-    assert turns[0].text.endswith(tools.instruction)
+    assert turns[0].text.endswith(tools.instruction())
     assert turns[-1] == Turn("assistant", "Well,")
 
 
