@@ -269,11 +269,13 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
         start -= 1
         if len(rows) - start > _MAX_PARTS:
             raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
+    # Where the user's own message has a title, titles are names.
+    named = start > 0 and _is_thought(rows[start - 1])
     for index in range(start, len(rows)):
         row = rows[index]
         yield None
         if _role(row) == "assistant":
-            thought = isinstance(row, dict) and _is_thought(row)
+            thought = isinstance(row, dict) and _is_thought(row) and not named
             if isinstance(row, dict) and "content" in row:
                 yield from _content(row["content"], [*path, index, "content"], thought=thought)
             else:

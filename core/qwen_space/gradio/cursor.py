@@ -22,10 +22,15 @@ _PLACEHOLDER = re.compile(
     r"[*_~<>/\w]{0,9}\s*"
 )
 _LONGEST_PLACEHOLDER = 90  # characters
+_LONGEST_MARKUP = 2_000  # characters, of a placeholder that moves
+_NO_TEXT = re.compile(r"<style\b[^<]*</style>|<[^<>]*>")
+_DOTS = re.compile(r"\s?(?:\.\s?){2,9}$")
 
 
 def is_placeholder(text: str) -> bool:
     """Whether a first text may only stand in for the reply, as "Thinking ..." does."""
+    if text.lstrip().startswith("<") and len(text) <= _LONGEST_MARKUP:
+        text = _DOTS.sub("...", " ".join(_NO_TEXT.sub(" ", text).split()))
     return len(text) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(text) is not None
 
 

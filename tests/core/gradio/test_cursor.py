@@ -80,3 +80,12 @@ def test_a_short_text_that_waits_may_stand_in_for_the_reply(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "Sure.", "Well... then", "a\nb...", "x" * 100 + "..."])
 def test_other_texts_do_not(text: str) -> None:
     assert not is_placeholder(text)
+
+
+def test_a_placeholder_that_moves_is_one() -> None:
+    dot = "<span class='dot' style='animation: blink 1s infinite'>.</span>"
+    style = "<style>\n@keyframes blink { 50% { opacity: 1; } }\n</style>"
+
+    assert is_placeholder(f"\n<span style='color: gray'>\n  Working\n  {dot}\n {dot}</span>{style}")
+    assert not is_placeholder("<b>Yes</b>, so it is.")
+    assert not is_placeholder("<div>" * 2_000)

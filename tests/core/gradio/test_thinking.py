@@ -232,6 +232,12 @@ def test_an_answer_that_begins_as_a_step_does_goes_on_by_edits() -> None:
     assert events == [TextDelta("**Step 1**: look"), TextDelta(".", ["**Step 1**: look", "."])]
 
 
+def test_titles_are_names_where_the_user_has_one_too() -> None:
+    reply = find_reply([{**USER, "metadata": {"title": "Student"}}, bot("b", title="Teacher")])
+
+    assert reply == Reply("b", [1, "content"])
+
+
 def test_a_thought_of_no_known_shape_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError):
         find_reply([USER, {**bot("x", title="T"), "content": 1}])
