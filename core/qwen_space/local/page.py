@@ -56,10 +56,15 @@ LOOK: dict[str, Any] = {
     f"<script>{(_HERE / 'page.js').read_text('utf-8')}</script>",
 }
 
+_DISPLAYED = ("equation", "align", "align*", "gather")
 _LATEX: list[dict[str, str | bool]] = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "\\[", "right": "\\]", "display": True},
-    {"left": "\\(", "right": "\\)", "display": False},
+    {"left": left, "right": right, "display": left != "\\("}
+    for left, right in (
+        ("$$", "$$"),
+        ("\\[", "\\]"),
+        ("\\(", "\\)"),
+        *((f"\\begin{{{name}}}", f"\\end{{{name}}}") for name in _DISPLAYED),
+    )
 ]
 
 _EXAMPLES = (
