@@ -121,6 +121,11 @@ def _advice(status: int) -> str:
         return "The Space has a problem of its own: open its page to see, then try again."
     if 300 <= status < 400:
         return "The Space has moved: give the new address as space."
+    if status == 413:
+        return (
+            "A server in front of the app takes no request as large (nginx: client_max_body_size): "
+            "shorten the prompt and the earlier turns."
+        )
     return "Check that space is the address of a Gradio app."
 
 

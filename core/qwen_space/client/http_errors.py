@@ -140,6 +140,8 @@ def invalid_http(url: str, said: str) -> ProtocolError:
 
 # Statuses
 
+_LONGEST_REASON = 200  # characters of a page
+
 
 def error_from_response(
     url: str, status: int, headers: Mapping[str, str], body: str, proxy: Proxy | None = None
@@ -164,7 +166,9 @@ def error_from_response(
         said = f"the proxy {proxy} does not let it through (HTTP 403)"
         return SpaceUnreachableError(url, said, retryable=False, remedy=proxy.remedy)
     if status in {401, 403}:
-        return _no_access(url, detail or f"HTTP {status}", headers.get("WWW-Authenticate") or "")
+        page = hub.page_text(body)[:_LONGEST_REASON]
+        said = detail or (f"HTTP {status}: {page}" if page else f"HTTP {status}")
+        return _no_access(url, said, headers.get("WWW-Authenticate") or "")
     if status == 422 and (invalid := _invalid(body)) is not None:
         return JobError(invalid or None, "It does not take this input")
     if status == 429:
@@ -174,7 +178,7 @@ def error_from_response(
             return QueueFullError(detail, seconds)
         return SpaceUnavailableError(url, detail, retry_after=seconds)
     if status in {502, 503, 504}:
-        said = hub.page_text(body)[:200] or "no reason given"
+        said = hub.page_text(body)[:_LONGEST_REASON] or "no reason given"
         detail = f"HTTP {status}: {said}"
         return SpaceUnavailableError(url, detail, status=status, retry_after=seconds)
     return SpaceStatusError(status, url, detail or body)

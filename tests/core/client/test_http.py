@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qwen_space import ProtocolError, SpaceClient, TextDelta
+from qwen_space import AuthenticationError, ProtocolError, SpaceClient, TextDelta
 from qwen_space.chat_model.space import Space
 from qwen_space.client.http import _load
 from qwen_space.gradio.discovery import find_endpoint
@@ -119,6 +119,18 @@ async def test_bad_headers_of_a_call_are_a_misuse_that_shows_no_value(headers: A
             await client.complete("Hi", headers=headers)
 
     assert server.exchanges == []
+
+
+@pytest.mark.parametrize("code", [401, 403])
+@pytest.mark.parametrize(
+    "body", ["Start it with --allow-host NAME.", "<html><body>Start it with <b>"]
+)
+async def test_the_words_of_a_server_that_refuses_access_are_told(code: int, body: str) -> None:
+    async with ScriptedServer(join=status(code, body)) as server, SpaceClient(server.url) as client:
+        with pytest.raises(
+            AuthenticationError, match=f"refused access: HTTP {code}: Start it with"
+        ):
+            await client.complete("Hi")
 
 
 # Large answers
