@@ -5,9 +5,9 @@
 
 A line of the prompts is an object with `id` and `prompt`; of the replies, with `id` and `reply`, or
 `error`. The prompts are cut into chunks, and each chunk has one file of replies, to which a worker
-appends as they come. So nobody has to know which run, or which of several machines on one shared
-folder, has written what: a chunk's file says what is left of it. Run the same command again after
-a kill, and only prompts without a reply are asked.
+appends as they come. A chunk's file tells which of its prompts are left, whichever run or machine
+(on one shared folder) wrote it. Run the same command again after a kill, and only prompts without a
+reply are asked.
 
 Each worker has one client. How many replies it asks for at once is bounded, for all its chunks
 together. With `--workers 0` there is one process, without Ray.

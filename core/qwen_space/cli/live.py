@@ -201,9 +201,9 @@ class _Trimmed:
         if not self._to_fit:
             yield from _join(shown)
         elif shown:
+            *most, last = shown[1 - console.height :]
             yield _WRAP_OFF
-            yield from _join(shown[1 - console.height :])
-            yield _WRAP_ON
+            yield from _join([*most, [*last, _WRAP_ON]])  # within it, as it would be a line more
 
 
 def _join(lines: Iterable[Sequence[Segment]]) -> Iterator[Segment]:

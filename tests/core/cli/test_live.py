@@ -91,6 +91,15 @@ def test_what_the_app_changes_is_changed_where_it_can_be(
     assert shown([*pieces(before), event]) == (view, text)
 
 
+def test_an_answer_that_is_longer_than_the_terminal_leaves_it_a_line() -> None:
+    console = Console(file=io.StringIO(), width=24, height=6, force_terminal=True)
+    answer = LiveAnswer(console)
+
+    answer.show(TextDelta("word " * 100))
+
+    assert len(console.render_lines(answer._growing(), pad=False)) == 5
+
+
 @pytest.mark.parametrize(
     "blocks",
     [
