@@ -21,6 +21,12 @@ _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict
 # Events by which a visitor asks; others, such as "change" or "like", follow from something else.
 _ASKING = frozenset({"submit", "click", "key_down"})
 
+# Functions for an earlier message, by the names that programmers give them.
+_SIDELINE = re.compile(
+    r"(?:on_|handle_|do_)?(?:regenerate|regen|retry|rerun|undo|clear|reset|delete|remove|edit|export"
+    r"|flag|like|dislike|vote|upvote|downvote|stop|cancel)(?:_|$)"
+)
+
 _TURNS = re.compile(
     r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
     r"|历史|歷史|轮次|轮数|上文|истори|контекст",
@@ -122,6 +128,7 @@ class Candidate:
             len(self.missing),
             fails,
             not is_asked,
+            _SIDELINE.match((last.api_name or "").lower()) is not None,
             is_hidden,
             not shows_chat,
             not last.streams,

@@ -329,6 +329,7 @@ _FIGURES: Mapping[Role, _Figure] = {
         ),
         re.compile(
             r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
+            r"replac|chunk|summar|search|document|overlap|"
             r"输入|上下文|历史|контекст|вход|истори",
             re.IGNORECASE,
         ),

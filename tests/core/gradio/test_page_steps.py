@@ -265,6 +265,15 @@ def test_a_circle_of_steps_has_no_start() -> None:
         find_endpoint(config)
 
 
+@pytest.mark.parametrize("name", ["regenerate_last_message", "retry", "on_undo_1"])
+def test_a_function_for_an_earlier_message_is_no_rival(name: str) -> None:
+    again = step("turns chat box", "chat", api_name=name, **CLICK, **STREAMS)
+    send = step("box chat heat", "chat", **CLICK)
+
+    assert find_endpoint(app(again, send)).fn_index == 1
+    assert find_endpoint(app(again, send), name).fn_index == 0
+
+
 def test_a_page_that_is_made_in_the_browser_is_named_as_the_reason() -> None:
     config = app(step("turns", "", render_id=0, targets=[["page", "load"]]))
 

@@ -126,6 +126,8 @@ def slider(low: float, high: float, **props: Any) -> dict[str, Any]:
     [
         ("Maximum new tokens", "max_tokens"),
         ("max_dec_len", "max_tokens"),
+        ("Max replacement tokens", None),
+        ("Maximum chunk length", None),
         ("Max output tokens", "max_tokens"),
         ("Max Length", "max_tokens"),
         ("Maximum length", "max_tokens"),
