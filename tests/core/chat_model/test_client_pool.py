@@ -100,6 +100,21 @@ def test_in_the_bridge_the_next_call_finds_it(monkeypatch: pytest.MonkeyPatch) -
     assert run_sync(lambda: borrow(clients)) is not client
 
 
+async def test_an_idle_client_is_not_closed_under_the_call_that_borrows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.01)
+    clients: Any = ClientPool()
+    clients.kept.add(asyncio.get_running_loop())
+
+    idle = await borrow(clients)
+    async with clients.acquire(made()) as borrowed:
+        await asyncio.sleep(0.05)
+        assert borrowed is idle
+        assert borrowed.closed == 0
+    await close(idle)
+
+
 def test_what_nobody_will_borrow_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
     clients: Any = ClientPool()
