@@ -11,7 +11,7 @@ import html
 import json
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -76,6 +76,8 @@ _EXAMPLES = (
 
 _CONTINUE = "Go on exactly where you stopped."
 
+_DEFAULTS = Sampling(temperature=0.7, top_p=1, max_tokens=2048)
+
 # Seconds between two updates, and more for each character: a browser draws the whole reply anew.
 _INTERVAL, _DRAWING = 0.05, 1e-5
 
@@ -113,7 +115,7 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
                 box = _make_box()
             status = gr.Markdown("", elem_id="status", container=False)
     opened = gr.Button(visible="hidden", elem_id="open-chat")
-    panel, settings = _add_settings(blocks, model)
+    panel, settings = _add_settings(blocks, model, getattr(dispatcher.engine, "defaults", None))
     options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
     attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
     chats.click(None, js="() => qwenSpace.toggle()", api_visibility="private")
@@ -200,16 +202,21 @@ def _make_model(engine: Engine) -> gr.Dropdown:
     )
 
 
-def _add_settings(blocks: gr.Blocks, model: gr.Dropdown) -> tuple[gr.Sidebar, list[Any]]:
+def _add_settings(
+    blocks: gr.Blocks, model: gr.Dropdown, defaults: Sampling | None
+) -> tuple[gr.Sidebar, list[Any]]:
     """Add the panel at the side; return it, and its inputs in the order of `_sampling`."""
+    given = {} if defaults is None else asdict(defaults)
+    chosen = asdict(_DEFAULTS) | {name: each for name, each in given.items() if each is not None}
+    limit = chosen["max_tokens"]
     with gr.Sidebar(label="Options", position="right", open=False) as panel:
         gr.Markdown("### Options")
         system = gr.Textbox(
             DEFAULT_SYSTEM_PROMPT, label="System prompt", lines=3, max_lines=10, elem_id="system"
         )
-        temperature = gr.Slider(0, 2, 0.7, step=0.05, label="Temperature")
-        top_p = gr.Slider(0.05, 1, 1, step=0.05, label="Top-p")
-        max_tokens = gr.Slider(16, 8192, 2048, step=16, label="Max tokens")
+        temperature = gr.Slider(0, 2, chosen["temperature"], step=0.05, label="Temperature")
+        top_p = gr.Slider(0.05, 1, chosen["top_p"], step=0.05, label="Top-p")
+        max_tokens = gr.Slider(1, max(8192, limit), limit, step=1, label="Max tokens")
         _add_programs(blocks)
         with gr.Row():
             for name, link in (("All functions", "show-api"), ("Look and language", "settings")):

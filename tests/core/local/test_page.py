@@ -661,6 +661,17 @@ def test_the_options_apply_without_another_button(page: Page, engine: ScriptedEn
     assert engine.samplings[0] == Sampling(0, 1, 2048, None)
 
 
+def test_the_options_begin_with_the_engines_own(open_page: Callable[..., Page]) -> None:
+    engine = ScriptedEngine(WORDS)
+    engine.defaults = Sampling(temperature=0, max_tokens=60)  # type: ignore[attr-defined]
+    with LocalSpace(engine) as careful:
+        page = open_page(url=careful.url)
+        ask(page, "Hi")
+        replied(page, "four.")
+
+    assert engine.samplings[0] == Sampling(0, 1, 60, None)
+
+
 def test_the_programs_have_this_spaces_address(page: Page, space: LocalSpace) -> None:
     page.get_by_role("button", name="Options").click()
     for framework in ("LangChain", "LlamaIndex"):

@@ -65,8 +65,9 @@ class Engine(Protocol):
     to the user; any other exception is only logged.
 
     An engine may have further attributes: `models`, the names to choose from, `context`, the
-    tokens that its model takes, and `takes`, the kinds of media that it takes ("image", "audio",
-    "video"). The content of a message with media is a list of OpenAI's content parts.
+    tokens that its model takes, `defaults`, its `Sampling` where a reply has none, and `takes`, the
+    kinds of media that it takes ("image", "audio", "video"). The content of a message with media is
+    a list of OpenAI's content parts.
     """
 
     @property

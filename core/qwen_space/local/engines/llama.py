@@ -39,6 +39,7 @@ class LlamaEngine:
         name: The name on the page.
         slots: How many replies run at once.
         context: How many tokens a conversation and its reply may have together.
+        defaults: The options of a reply that has none of its own.
     """
 
     def __init__(
@@ -60,8 +61,7 @@ class LlamaEngine:
         self.context = context
         self._threads = threads or _threads()
         self._gpu_layers = gpu_layers
-        self._temperature = temperature
-        self._max_tokens = max_tokens
+        self.defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
         self._prompt_cache = prompt_cache
         self._lock = threading.Lock()
         self._users = 0
@@ -119,9 +119,8 @@ class LlamaEngine:
             f"{self._server.listening_address}/v1",
             None,  # the one that it has loaded
             key,
-            temperature=self._temperature,
-            max_tokens=self._max_tokens,
         )
+        self._engine.defaults = self.defaults
         self._engine.start()
 
     def _parameters(self, package: Any, key: str) -> Any:

@@ -49,6 +49,7 @@ class OpenAIEngine:
     Attributes:
         base_url: The server's address, without a user and password.
         slots: How many replies run at once.
+        defaults: The options of a reply that has none of its own.
         models: The names of the models to choose from; known after `start`.
         takes: The kinds of media that the model takes; known after `start`.
         context: How many tokens the model takes, where the server's list tells; known after
@@ -74,7 +75,7 @@ class OpenAIEngine:
         self._model = model
         self._api_key = api_key or NO_KEY
         self._login = _login(parts)
-        self._defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
+        self.defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
         self._name = name
         self._takes = takes
         self.takes = frozenset(takes or ())
@@ -102,9 +103,9 @@ class OpenAIEngine:
                     listed = tuple(model.id for model in found.data)
                     tells = _tells_of_pictures(found)
             except EngineError as exc:
-                # Some gateways have no list. A model that was named may be there all the same.
-                if self._model is None or "HTTP 404" not in exc.detail:
-                    raise StartError(f"{exc.message} {exc.detail}".strip()) from None
+                if "HTTP 404" not in exc.detail:
+                    raise StartError(exc.detail or exc.message) from None
+                self._do_without_list()
                 return
         if self._model is None:
             if not listed:
@@ -115,6 +116,20 @@ class OpenAIEngine:
         self.context = next((_window(each) for each in found.data if each.id == self._model), None)
         if self._takes is None and (tells or _SEES.search(self._model or "")):
             self.takes = frozenset({"image"})
+
+    def _do_without_list(self) -> None:
+        """Go on with a model that was named, as some servers have no list of theirs."""
+        if self._model is None:
+            raise StartError(
+                f"{self.base_url} has no list of models (HTTP 404). Check --base-url, or name the "
+                "model with --model."
+            )
+        logger.warning(
+            "%s has no list of models (HTTP 404), so the first reply will show whether it has %r. "
+            "Check --base-url if it has not.",
+            self.base_url,
+            self._model,
+        )
 
     def _warn_of_model(self, listed: Sequence[str]) -> None:
         """Warn of a model that is not listed. It may be there all the same: some load on demand."""
@@ -166,7 +181,7 @@ class OpenAIEngine:
     def _options(self, sampling: Sampling) -> dict[str, Any]:
         names = ("temperature", "top_p", "max_tokens")
         given = {name: getattr(sampling, name) for name in names}
-        defaults = {name: getattr(self._defaults, name) for name in names}
+        defaults = {name: getattr(self.defaults, name) for name in names}
         chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
         model = sampling.model if sampling.model in self.models else self._model
         return {"model": model} | {k: v for k, v in chosen.items() if v is not None}

@@ -48,7 +48,7 @@ class TransformersEngine:
         self.name = model.rstrip("/").rpartition("/")[2]
         self.slots = slots
         self._repository = model
-        self._defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
+        self.defaults = Sampling(temperature=temperature, max_tokens=max_tokens)
         self._device = device
         self._tokenizer: Any = None
         self._model: Any = None
@@ -109,9 +109,9 @@ class TransformersEngine:
         return prompt
 
     def _options(self, sampling: Sampling) -> dict[str, Any]:
-        limit = sampling.max_tokens or self._defaults.max_tokens
+        limit = sampling.max_tokens or self.defaults.max_tokens
         given = sampling.temperature
-        temperature = self._defaults.temperature if given is None else given
+        temperature = self.defaults.temperature if given is None else given
         if not temperature:
             return {"max_new_tokens": limit, "do_sample": False}
         options = {"max_new_tokens": limit, "do_sample": True, "temperature": temperature}

@@ -291,6 +291,19 @@ async def test_a_server_that_is_away_is_a_sentence() -> None:
     assert "http://127.0.0.1:9/v1 cannot be reached" in caught.value.detail
 
 
+async def test_of_a_server_without_a_list_a_model_is_named(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"{server.url}/elsewhere"
+    said = r"/elsewhere has no list of models .* --base-url, or .* --model"
+    with pytest.raises(StartError, match=said):
+        await asyncio.to_thread(OpenAIEngine(url).start)
+
+    await asyncio.to_thread(OpenAIEngine(url, "named").start)
+
+    assert "whether it has 'named'" in caplog.text
+
+
 @pytest.mark.parametrize("model", [None, "named"])
 def test_a_server_that_is_away_is_seen_at_the_start(model: str | None) -> None:
     with pytest.raises(StartError, match=r"127\.0\.0\.1:9/v1 cannot be reached .* --base-url"):
