@@ -99,8 +99,9 @@ class ChatCall:
 
     def make_chat(self) -> list[Turn]:
         """Return the turns that are sent."""
-        chat = render(self.messages, self.tools, system=self.space.config.system_prompt)
         wanted = self.response_format
+        system = self.space.config.system_prompt
+        chat = render(self.messages, self.tools, system=system, in_words=wanted is None)
         return chat if wanted is None else _append_instruction(chat, wanted.instruction)
 
     @property

@@ -46,7 +46,11 @@ class Message:
 
 
 def render(
-    messages: Sequence[Message], tools: ToolBinding = NO_TOOLS, *, system: str | None = None
+    messages: Sequence[Message],
+    tools: ToolBinding = NO_TOOLS,
+    *,
+    system: str | None = None,
+    in_words: bool = True,
 ) -> list[Turn]:
     """Return a chat with tools as plain turns.
 
@@ -61,6 +65,7 @@ def render(
         messages: The messages, in order.
         tools: The bound tools.
         system: The system prompt for a chat that has none; None is Qwen's own.
+        in_words: Whether a reply that is no call is to be in words, rather than in a format.
     """
     turns = list(_plain(messages))
     if not tools.active:
@@ -71,7 +76,7 @@ def render(
     answered = bool(messages) and messages[-1].role in _RESULTS
     block = tools.block(answered=answered)
     chat = [Turn("system", prompt + block), *spoken]
-    return _instructed(chat, tools.instruction(answered=answered))
+    return _instructed(chat, tools.instruction(answered=answered and in_words))
 
 
 def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,18 @@ def test_a_format_is_asked_for_at_the_end_of_the_user_s_last_turn() -> None:
 
     assert asked[-1].text == f"Hi\n\n{wanted.instruction}"
     assert [turn.role for turn in apart] == ["user", "assistant", "user"]
+
+
+def test_a_format_is_asked_for_after_results_in_place_of_words() -> None:
+    wanted = ResponseFormat()
+    tools = replace(TOOLS, usage_hint=True)
+    call = make_call(ScriptedSession([]), messages=[Message("tool", "7")], tools=tools)
+
+    in_words = call.make_chat()
+    formatted = replace(call, response_format=wanted).make_chat()
+
+    assert in_words[-1].text.endswith("\n\nReply in words if this answers the question.")
+    assert formatted[-1].text.endswith(f"</tool_response>\n\n{wanted.instruction}")
 
 
 @pytest.mark.parametrize(
