@@ -126,6 +126,35 @@ def steps():
     return app
 
 
+def agent():
+    """An app that keeps its turns and its sampling in states, and answers in several messages."""
+
+    class Model:
+        heat = 0.7
+
+    def set_heat(model, heat):
+        model.heat = heat
+
+    def answer(query, model, turns):
+        turns = [*turns, *([[query, "Looking."]] if MAJOR < 6 else row("", query, "Looking."))]
+        text = f"{model.heat}: "
+        for piece in pieces(query):
+            text += piece
+            last = [None, text] if MAJOR < 6 else row("", query, text)[1]
+            yield [*turns, last], "working"
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        note = gr.Textbox(label="Status", interactive=False)
+        heat = gr.Slider(0, 2, value=0.7, label="Temperature")
+        model, turns = gr.State(Model()), gr.State([])
+        heat.input(set_heat, [model, heat], None)
+        query.submit(answer, [query, model, turns], [turns, note]).then(
+            lambda turns: turns, turns, chat
+        )
+    return app
+
+
 def interface(**more):
     def respond(message, history, system_message, temperature):
         text = ""
@@ -260,6 +289,7 @@ FLAVOURS = {
     "steps": steps,
     "escaped": escaped,
     "page": page,
+    "agent": agent,
     "interface": interface,
     "multimodal": lambda: interface(multimodal=True),
 }

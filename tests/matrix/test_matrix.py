@@ -107,6 +107,13 @@ def media_app(request: pytest.FixtureRequest, apps: Apps) -> tuple[str, str]:
     return flavour, apps.running(environment(release, day, []), flavours.split())[flavour]
 
 
+@pytest.fixture(scope="module", params=MEDIA_RELEASES, ids=lambda release: str(release[0]))
+def agent(request: pytest.FixtureRequest, apps: Apps) -> str:
+    """The address of an app that answers in several messages, from a state."""
+    release, day, _ = request.param
+    return apps.running(environment(release, day, []), ["agent"])["agent"]
+
+
 class Apps:
     """The flavours of the app that one environment runs, in one process: the last asked for.
 
@@ -291,3 +298,11 @@ def test_blocking_callers_send_files_too(media_app: tuple[str, str]) -> None:
     if flavour != "reply":
         done = Space(url).complete("Look", files=GIVEN[flavour])
         assert len(done.text.splitlines()) == len(GIVEN[flavour])
+
+
+async def test_several_messages_from_a_state_are_one_reply(agent: str) -> None:
+    async with SpaceClient(agent) as client:
+        done = await client.complete(json.dumps(PIECES))
+        hot = await client.complete("Hi", sampling={"temperature": 1.5})
+
+    assert (done.text, hot.text) == (f"Looking.\n\n0.7: {TEXT}", "Looking.\n\n1.5: Hi")
