@@ -22,7 +22,7 @@ from qwen_space.client.question import pair_history
 from qwen_space.errors import ModelNotOfferedError, QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint, is_unclear
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.requests import Join
+from qwen_space.gradio.requests import JobRequest
 from tests.queue_stream import apply_edits
 
 DATA = Path(__file__).parents[1] / "data"
@@ -63,8 +63,10 @@ def configs(draw: st.DrawFn) -> Any:
 def use(endpoint: Endpoint) -> None:
     """Do with an endpoint all that a client does."""
     base = "https://owner-name.hf.space"
-    join = Join(f"{base}{endpoint.prefix}/queue", endpoint.fn_index, endpoint.trigger_id, [], "h")
-    assert urlsplit(join.join_url).netloc == urlsplit(base).netloc
+    request = JobRequest(
+        f"{base}{endpoint.prefix}/queue", endpoint.fn_index, endpoint.trigger_id, [], "h"
+    )
+    assert urlsplit(request.join_url).netloc == urlsplit(base).netloc
     chat = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c")]
     if endpoint.takes("history"):
         pair_history(endpoint, chat)

@@ -52,7 +52,7 @@ from qwen_space.config.spaces import SpaceLike, make_config
 from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.requests import Join
+from qwen_space.gradio.requests import JobRequest
 from qwen_space.tokens.limiter import TokenLimiter
 
 if TYPE_CHECKING:
@@ -501,14 +501,14 @@ class SpaceClient:
         endpoint = question.endpoint
         session_hash = uuid.uuid4().hex
         for step, files in question.calls:
-            join = self._join(step, question.data(step, files), session_hash)
+            request = self._request(step, question.data(step, files), session_hash)
             if step is not endpoint:
-                question.receive(step, await _run_step(transport, step, join, deadline))
+                question.receive(step, await _run_step(transport, step, request, deadline))
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
             submission = await submit_job(
-                transport, endpoint, join, deadline, may_call=may_call, prompt=question.prompt
+                transport, endpoint, request, deadline, may_call=may_call, prompt=question.prompt
             )
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
@@ -516,7 +516,9 @@ class SpaceClient:
             explained.may_have_run = exc.may_have_run
             raise explained from exc
         model = None if question.model is None else str(question.model)
-        reply = EventStreamReader(submission, deadline, model, _sending(transport, join, deadline))
+        reply = EventStreamReader(
+            submission, deadline, model, _sending(transport, request, deadline)
+        )
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:
@@ -539,27 +541,27 @@ class SpaceClient:
         chat = await inline_text_files(endpoint, chat, self.config.max_file_size)
         return build_question(self.config, endpoint, chat, options)
 
-    def _join(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> Join:
+    def _request(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> JobRequest:
         queue = f"{self.config.url}{endpoint.prefix}/queue"
-        return Join(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
+        return JobRequest(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
 
 
 def _sending(
-    transport: Transport, join: Join, deadline: Deadline
+    transport: Transport, request: JobRequest, deadline: Deadline
 ) -> Callable[[str | None], Awaitable[None]]:
     async def send_data(event_id: str | None) -> None:
-        await transport.json("POST", join.data_url, deadline, join.answer(event_id))
+        await transport.json("POST", request.data_url, deadline, request.data_body(event_id))
 
     return send_data
 
 
 async def _run_step(
-    transport: Transport, step: Endpoint, join: Join, deadline: Deadline
+    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
 ) -> Mapping[Any, Any]:
     """Run a step before the endpoint, and return the values that components get of it."""
-    send_data = _sending(transport, join, deadline)
+    send_data = _sending(transport, request, deadline)
     try:
-        return await run_prerequisite(transport, step, join, deadline, send_data)
+        return await run_prerequisite(transport, step, request, deadline, send_data)
     except QwenSpaceError as exc:
         exc.may_have_run = False  # the endpoint, which answers, comes after it
         if step.phase != "load" or not isinstance(exc, JobError):

@@ -28,7 +28,7 @@ from qwen_space.errors import (
 )
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.requests import Join
+from qwen_space.gradio.requests import JobRequest
 
 __all__ = ["run_prerequisite", "submit_job"]
 
@@ -47,7 +47,7 @@ _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or
 async def submit_job(
     transport: Transport,
     endpoint: Endpoint,
-    join: Join,
+    request: JobRequest,
     deadline: Deadline,
     *,
     may_call: bool,
@@ -58,7 +58,7 @@ async def submit_job(
     Args:
         transport: Sends the requests.
         endpoint: The function to run.
-        join: Its arguments and its session.
+        request: Its arguments and its session.
         deadline: The time limits.
         may_call: Whether the app may have `/call` open where its queue is closed.
         prompt: The prompt, as the app may show it in its chat.
@@ -66,17 +66,19 @@ async def submit_job(
     Raises:
         QwenSpaceError: The Space cannot be reached, or refuses.
     """
-    submission = _Submitter(transport, endpoint, join, deadline, prompt)
+    submission = _Submitter(transport, endpoint, request, deadline, prompt)
     if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
-        return Submission(await submission.open_stream(join.joining_stream_url), submission.job())
+        return Submission(
+            await submission.open_stream(request.joining_stream_url), submission.job()
+        )
     try:
         event_id = await submission.join_queue()
     except SpaceStatusError as refusal:
         if not may_call or endpoint.api_name is None or refusal.status not in _CLOSED:
             raise
         return await submission.call(refusal)
-    logger.debug("joined %s as %s", join.queue, event_id)
-    return await submission.open(join.stream_url, lambda: submission.job(event_id))
+    logger.debug("joined %s as %s", request.queue, event_id)
+    return await submission.open(request.stream_url, lambda: submission.job(event_id))
 
 
 class _Submitter:
@@ -86,13 +88,13 @@ class _Submitter:
         self,
         transport: Transport,
         endpoint: Endpoint,
-        join: Join,
+        request: JobRequest,
         deadline: Deadline,
         prompt: str,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
-        self._join = join
+        self._request = request
         self._deadline = deadline
         self._prompt = prompt
 
@@ -112,8 +114,8 @@ class _Submitter:
 
     async def join_queue(self) -> str:
         """Join the queue and return the event id."""
-        join = self._join
-        return await self._post(join.join_url, join.body, lambda _: join.stream_url)
+        request = self._request
+        return await self._post(request.join_url, request.body, lambda _: request.stream_url)
 
     async def call(self, refusal: SpaceStatusError) -> Submission:
         """Call the function by its name, where every value comes whole."""
@@ -123,7 +125,7 @@ class _Submitter:
         # Where the answer is lost the job cannot be given up: only the answer has its id.
         stream_of = lambda event_id: event_id and f"{url}/{event_id}"  # noqa: E731
         try:
-            event_id = await self._post(url, self._join.call_body, stream_of)
+            event_id = await self._post(url, self._request.call_body, stream_of)
         except SpaceStatusError as exc:
             if exc.status in _CLOSED:
                 raise refusal from None  # the queue's own words are nearer to the matter
@@ -152,7 +154,7 @@ class _Submitter:
         if error.limit not in {"silence", "first_token"}:
             return
         with contextlib.suppress(QwenSpaceError):
-            await self._transport.json("GET", f"{self._join.queue}/status", Deadline(limits))
+            await self._transport.json("GET", f"{self._request.queue}/status", Deadline(limits))
             error.remedy = _BUFFERED
 
     async def open_stream(self, url: str) -> Body:
@@ -238,7 +240,7 @@ class _Submitter:
 async def run_prerequisite(
     transport: Transport,
     step: Endpoint,
-    join: Join,
+    request: JobRequest,
     deadline: Deadline,
     send_data: Callable[[str | None], Awaitable[None]],
 ) -> dict[Any, Any]:
@@ -247,7 +249,7 @@ async def run_prerequisite(
     Args:
         transport: Sends the requests.
         step: The function.
-        join: Its arguments and its session.
+        request: Its arguments and its session.
         deadline: The time limits.
         send_data: As for `EventStreamReader`.
 
@@ -258,7 +260,7 @@ async def run_prerequisite(
         QwenSpaceError: The Space cannot be reached, refuses, or fails.
     """
     if step.queued:
-        submission = await submit_job(transport, step, join, deadline, may_call=False)
+        submission = await submit_job(transport, step, request, deadline, may_call=False)
         reply = EventStreamReader(submission, deadline, None, send_data)
         # It is not released: the next step has the same session, whose messages could come on it.
         with contextlib.closing(reply):
@@ -266,18 +268,20 @@ async def run_prerequisite(
                 pass  # it is no reply, and the one that the user waits for comes after it
         data = reply.job.data
     else:
-        data = await _run(transport, step, join, deadline)
+        data = await _run(transport, step, request, deadline)
     if len(data) != len(step.outputs):
         raise ProtocolError(f"/{step.api_name} gave {len(data)} values for {step.outputs!r}.")
     pairs = zip(step.outputs, map(_value, data), strict=True)
     return {component: value[0] for component, value in pairs if component is not None and value}
 
 
-async def _run(transport: Transport, step: Endpoint, join: Join, deadline: Deadline) -> list[Any]:
+async def _run(
+    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
+) -> list[Any]:
     """Run a function that does not go by the queue."""
     url = f"{transport.config.url}{step.prefix}/run/predict"
     try:
-        answer = await transport.json("POST", url, deadline, join.body)
+        answer = await transport.json("POST", url, deadline, request.body)
     except SpaceStatusError as exc:
         if exc.status != 500:
             raise

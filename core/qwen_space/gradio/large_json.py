@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import msgspec
@@ -102,9 +102,11 @@ def _decode(part: memoryview, depth: int) -> Generator[None, None, Any]:
             case b'"':
                 return (yield from _decode_string(part))
             case b"[":
-                return (yield from _decode_list(part, depth))
+                values = _items(part)
+                return (yield from _decode_values(values, enumerate(values), depth))
             case b"{":
-                return (yield from _decode_dict(part, depth))
+                fields = _fields(part)
+                return (yield from _decode_values(fields, fields.items(), depth))
     except _REFUSALS:
         pass
     if len(part) > _MAX_ODD:
@@ -112,30 +114,19 @@ def _decode(part: memoryview, depth: int) -> Generator[None, None, Any]:
     return load(bytes(part))
 
 
-def _decode_list(part: memoryview, depth: int) -> Generator[None, None, list[Any]]:
-    items: list[Any] = _items(part)
+def _decode_values(
+    values: Any, items: Iterable[tuple[Any, msgspec.Raw]], depth: int
+) -> Generator[None, None, Any]:
+    """Put the decoded values of a list, or of an object, in the places of their bytes."""
     yield
     done = 0
-    for index, item in enumerate(items):
+    for key, item in items:
         part = memoryview(item)
-        items[index] = _small(part) if len(part) <= LARGE else (yield from _decode(part, depth + 1))
+        values[key] = _small(part) if len(part) <= LARGE else (yield from _decode(part, depth + 1))
         if (done := done + len(part) + _VALUE) > LARGE:
             done = 0
             yield
-    return items
-
-
-def _decode_dict(part: memoryview, depth: int) -> Generator[None, None, dict[str, Any]]:
-    fields: dict[str, Any] = _fields(part)
-    yield
-    done = 0
-    for name, item in fields.items():
-        part = memoryview(item)
-        fields[name] = _small(part) if len(part) <= LARGE else (yield from _decode(part, depth + 1))
-        if (done := done + len(part) + _VALUE) > LARGE:
-            done = 0
-            yield
-    return fields
+    return values
 
 
 def _decode_string(part: memoryview) -> Generator[None, None, str]:

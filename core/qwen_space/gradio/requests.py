@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-__all__ = ["Join"]
+__all__ = ["JobRequest"]
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
+class JobRequest:
     """One request to a queue.
 
     Attributes:
@@ -70,9 +70,9 @@ class Join:
 
     @property
     def data_url(self) -> str:
-        """Where `answer` is posted when the stream asks for the arguments."""
+        """Where `data_body` is posted when the stream asks for the arguments."""
         return f"{self.queue}/data"
 
-    def answer(self, event_id: str | None) -> dict[str, Any]:
-        """Return the query of the stream."""
+    def data_body(self, event_id: str | None) -> dict[str, Any]:
+        """Return the request with the arguments, which names the job."""
         return {**self.body, "event_id": event_id}

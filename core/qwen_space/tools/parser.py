@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qwen_space.chat.json_text import JSONTextError, read_json
+from qwen_space.tools.call_block import CLOSE_FUNCTION, CallBlock
 from qwen_space.tools.calls import (
     ArgumentsDelta,
     CallStarted,
@@ -30,7 +30,7 @@ from qwen_space.tools.calls import (
 )
 from qwen_space.tools.choice import ToolBinding
 from qwen_space.tools.forms import FUNCTION, read_calls
-from qwen_space.tools.scan import CLOSE, ENDS, OPEN, Scan, may_become
+from qwen_space.tools.scan import CLOSE, ENDS, OPEN, may_become
 from qwen_space.tools.untagged import CallPrefixes, UntaggedCalls
 
 __all__ = ["ReplyParser", "parse"]
@@ -85,15 +85,15 @@ class ReplyParser:
         self._mode: _Mode = self._text_mode if tools.active else self._plain_mode
         self._rest = ""  # the text that waits for the next piece
         self._fed: list[str] = []
-        self._out: list[ReplyPart] = []
+        self._new_parts: list[ReplyPart] = []
         self._parts: list[str | ToolCall | InvalidCall] = []
-        self._texts: list[str] = []  # text that was not handed out yet
-        self._told: list[str] = []  # and the text since the last call
+        self._new_texts: list[str] = []  # text that was not handed out yet
+        self._text_since_call: list[str] = []  # and the text since the last call
         self._index = 0
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
         self._after_tag = False
-        self._call: _Block | None = None
+        self._call: CallBlock | None = None
         self._untagged: UntaggedCalls | None = None
 
     def feed(self, delta: str) -> list[ReplyPart]:
@@ -101,7 +101,7 @@ class ReplyParser:
         self._fed.append(delta)
         text, self._rest = self._rest + delta, ""
         self._run(text)
-        return self._taken()
+        return self._take_parts()
 
     def _run(self, text: str, at: int = 0) -> None:
         place: tuple[str, int] | None = (text, at)
@@ -112,7 +112,7 @@ class ReplyParser:
         """Return the rest, as nothing follows. The beginning of a tag was none, so is text."""
         self._flush()
         self._mode = self._closed_mode
-        return self._taken()
+        return self._take_parts()
 
     def _flush(self) -> None:
         while self._untagged is not None:  # a second one may begin in the text of the first
@@ -121,7 +121,7 @@ class ReplyParser:
         if self._call is not None:
             self._end_call(self._call, rest)
         else:
-            self._say(rest)
+            self._add_text(rest)
         self._end_text()
 
     @property
@@ -147,7 +147,7 @@ class ReplyParser:
     # Modes. Each takes a text and a place in it, and returns where to go on; None waits for more.
 
     def _plain_mode(self, text: str, at: int) -> tuple[str, int] | None:
-        self._say(text[at:])
+        self._add_text(text[at:])
         return None
 
     def _closed_mode(self, text: str, at: int) -> tuple[str, int] | None:
@@ -164,13 +164,13 @@ class ReplyParser:
         mark = self._next_mark(text, at)
         if mark is None:
             keep = self._marks.held_from(text, at)
-            self._say(text[at:keep])
+            self._add_text(text[at:keep])
             self._rest = text[keep:]
             return None
-        self._say(text[at : mark.start(mark.lastgroup or 0)])
+        self._add_text(text[at : mark.start(mark.lastgroup or 0)])
         match mark.lastgroup:
             case "start":
-                return self._perhaps_untagged(text, mark.start("start"))
+                return self._try_untagged(text, mark.start("start"))
             case "close":
                 self._after_tag = True
             case "end":
@@ -196,7 +196,7 @@ class ReplyParser:
             text, at
         )
 
-    def _perhaps_untagged(self, text: str, at: int) -> tuple[str, int] | None:
+    def _try_untagged(self, text: str, at: int) -> tuple[str, int] | None:
         assert self._prefixes is not None  # noqa: S101 - else there is no such mark
         named = self._prefixes.begin(text, at, blank=False)
         begins = named or self._prefixes.begin(text, at, blank=self._blank)
@@ -204,7 +204,7 @@ class ReplyParser:
             self._rest = text[at:]
             return None
         if not begins:
-            self._say(text[at])
+            self._add_text(text[at])
             return text, at + 1
         if named:
             self._prefixes = None  # the first that begins like a call decides
@@ -234,7 +234,7 @@ class ReplyParser:
         call = self._call
         assert call is not None  # noqa: S101 - this mode's own
         end, mark = call.walk(text, at)
-        self._show(call)
+        self._stream_call(call)
         if mark is None:
             self._rest = text[end:]
             return None
@@ -257,29 +257,29 @@ class ReplyParser:
 
     # Text
 
-    def _say(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         if not text:
             return
-        self._texts.append(text)
+        self._new_texts.append(text)
         self._line_start = text[-1] == "\n"
         self._blank = self._blank and text.isspace()
 
     def _end_text(self) -> None:
-        self._tell_text()
-        if self._told:
-            self._parts.append("".join(self._told))
-            self._told = []
+        self._emit_text()
+        if self._text_since_call:
+            self._parts.append("".join(self._text_since_call))
+            self._text_since_call = []
 
-    def _tell_text(self) -> None:
-        if self._texts:
-            text = "".join(self._texts)
-            self._out.append(TextPart(text))
-            self._told.append(text)
-            self._texts = []
+    def _emit_text(self) -> None:
+        if self._new_texts:
+            text = "".join(self._new_texts)
+            self._new_parts.append(TextPart(text))
+            self._text_since_call.append(text)
+            self._new_texts = []
 
-    def _taken(self) -> list[ReplyPart]:
-        self._tell_text()
-        out, self._out = self._out, []
+    def _take_parts(self) -> list[ReplyPart]:
+        self._emit_text()
+        out, self._new_parts = self._new_parts, []
         return out
 
     # Calls
@@ -288,23 +288,23 @@ class ReplyParser:
         self._end_text()
         self._prefixes = None
         self._blank = False
-        self._call = _Block(closing, text)
+        self._call = CallBlock(closing, text)
         self._mode = self._call_mode
 
     def _start(self, name: str) -> str:
         name_of_call = self._new_id()
-        self._out.append(CallStarted(self._index, name_of_call, name))
+        self._new_parts.append(CallStarted(self._index, name_of_call, name))
         return name_of_call
 
-    def _show(self, call: _Block) -> None:
+    def _stream_call(self, call: CallBlock) -> None:
         """Hand out the new part of a call's name and arguments."""
-        name, delta = call.news()
+        name, delta = call.new_parts()
         if name is not None:
             call.id = self._start(name)
         if delta:
-            self._out.append(ArgumentsDelta(self._index, delta))
+            self._new_parts.append(ArgumentsDelta(self._index, delta))
 
-    def _end_call(self, call: _Block, rest: str) -> None:
+    def _end_call(self, call: CallBlock, rest: str) -> None:
         """Take a call whose closing tag is missing at the end of the reply, if it is whole."""
         self._call = None
         try:
@@ -314,7 +314,7 @@ class ReplyParser:
         else:
             self._finish(call)
 
-    def _finish(self, call: _Block) -> None:
+    def _finish(self, call: CallBlock) -> None:
         try:
             calls = read_calls(call.whole, self._tools.parameters)
         except ValueError as exc:
@@ -322,22 +322,22 @@ class ReplyParser:
             return
         for name, arguments in calls:
             if call.id:  # so there is one only: in a list, none is shown before its end
-                self._add(ToolCall(name, arguments, call.id, self._index, call.arguments))
+                self._add_call(ToolCall(name, arguments, call.id, self._index, call.arguments))
             else:
-                self._whole(name, arguments)
+                self._add_whole_call(name, arguments)
 
-    def _whole(self, name: str, arguments: dict[str, Any]) -> None:
+    def _add_whole_call(self, name: str, arguments: dict[str, Any]) -> None:
         """Hand out a call that has not been shown."""
         text = to_json(arguments)
         name_of_call = self._start(name)
-        self._out.append(ArgumentsDelta(self._index, text))
-        self._add(ToolCall(name, arguments, name_of_call, self._index, text))
+        self._new_parts.append(ArgumentsDelta(self._index, text))
+        self._add_call(ToolCall(name, arguments, name_of_call, self._index, text))
 
-    def _fail(self, call: _Block, reason: str, rest: str = "") -> None:
+    def _fail(self, call: CallBlock, reason: str, rest: str = "") -> None:
         name = call.name if call.id else None
         text = (call.text + rest).strip()
         call_id = call.id or self._new_id()
-        self._add(InvalidCall(text, reason, id=call_id, index=self._index, name=name))
+        self._add_call(InvalidCall(text, reason, id=call_id, index=self._index, name=name))
 
     def _end_untagged(self, untagged: UntaggedCalls) -> None:
         self._untagged = None
@@ -350,13 +350,13 @@ class ReplyParser:
         for call in calls:
             if isinstance(call, str):
                 reason = "it is cut off, or no JSON"
-                self._add(InvalidCall(call, reason, id=self._new_id(), index=self._index))
+                self._add_call(InvalidCall(call, reason, id=self._new_id(), index=self._index))
             else:
-                self._whole(*call)
+                self._add_whole_call(*call)
 
-    def _add(self, call: ToolCall | InvalidCall) -> None:
+    def _add_call(self, call: ToolCall | InvalidCall) -> None:
         self._parts.append(call)
-        self._out.append(call)
+        self._new_parts.append(call)
         self._index += 1
 
 
@@ -399,128 +399,3 @@ def _renamed(
     if isinstance(part, ToolCall) and (old := names.get(_key(part))):
         return replace(part, id=old)
     return part
-
-
-# Where the name comes first, the arguments can be handed out while they are written.
-_HEAD = re.compile(
-    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
-)
-_HEAD_ROOM = 512
-_LONGEST = max(map(len, (OPEN, CLOSE, *ENDS, FUNCTION)))
-CLOSE_FUNCTION = "</function>"
-
-
-class _Block:
-    """The text of one call, as far as it has come.
-
-    Args:
-        closing: The tag that ends it.
-        text: The text that it begins with, for a call without an opening tag.
-
-    Attributes:
-        closing: The tag that ends it.
-        id: The call id, once there is one.
-        name: The tool's name, once it is known.
-    """
-
-    def __init__(self, closing: str, text: str = "") -> None:
-        self.closing = closing
-        self.id = ""
-        self.name: str | None = None
-        self._scan = Scan()
-        self._pieces: list[str] = [text]
-        self._length = len(text)
-        self._is_function = bool(text)
-        self._blank = not text
-        self._first = 0  # where the arguments begin
-        self._last: int | None = None  # and where they end
-
-    @property
-    def whole(self) -> str:
-        """All of it, with the closing tag where that is a part of the call."""
-        return self.text + (self.closing if self.closing == CLOSE_FUNCTION else "")
-
-    @property
-    def text(self) -> str:
-        """All of it."""
-        return "".join(self._pieces)
-
-    @property
-    def arguments(self) -> str:
-        """The arguments as JSON, of a call that was handed out while it was written."""
-        return self.text[self._first : self._last]
-
-    @property
-    def in_string(self) -> bool:
-        """Whether it ends inside of a string."""
-        return self._scan.in_string
-
-    def walk(self, text: str, at: int) -> tuple[int, str | None]:
-        """Walk on to the next tag.
-
-        Returns:
-            Where the tag is, and the tag; None when there is none yet, with the place from
-            which on it may be one.
-        """
-        if self._is_function:
-            return self._walk_function(text, at)
-        start = at
-        while True:
-            at, mark = self._scan.step(text, at)
-            if not mark:
-                return self._take(text, start, at), None
-            if mark == "}" and self._scan.depth == 1 and self._last is None:
-                self._last = self._length + at - start
-            if mark != "<":
-                continue
-            if self._is_blank(text, start, at) and text.startswith(FUNCTION, at):
-                self._is_function = True
-                return self._walk_function(text, start)
-            for tag in (OPEN, CLOSE, *ENDS):
-                if text.startswith(tag, at):
-                    return self._take(text, start, at), tag
-            if may_become(text[at : at + _LONGEST], OPEN, CLOSE, *ENDS, FUNCTION):
-                return self._take(text, start, at), None
-            self._scan.pass_over()
-            at += 1
-
-    def _is_blank(self, text: str, start: int, at: int) -> bool:
-        self._blank = self._blank and not text[start:at].strip()
-        return self._blank
-
-    def _walk_function(self, text: str, at: int) -> tuple[int, str | None]:
-        """Walk on to the closing tag: a parameter's value is no JSON, and may have any other."""
-        end = text.find(self.closing, at)
-        if end >= 0:
-            return self._take(text, at, end), self.closing
-        sign = text.rfind("<", max(at, len(text) - len(self.closing)))
-        is_tag = sign >= 0 and may_become(text[sign:], self.closing)
-        return self._take(text, at, sign if is_tag else len(text)), None
-
-    def _take(self, text: str, start: int, end: int) -> int:
-        self._pieces.append(text[start:end])
-        self._blank = self._blank and not text[start:end].strip()
-        self._length += end - start
-        return end
-
-    def news(self) -> tuple[str | None, str]:
-        """Return the name when it has just become known, and the new part of the arguments."""
-        if self.name is not None:
-            return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
-        before = self._length - len(self._pieces[-1])
-        if before >= _HEAD_ROOM or not (head := _HEAD.match(self.text[:_HEAD_ROOM])):
-            return None, ""
-        self.name = _string(head[1])
-        self._first = head.end()
-        return self.name, self._new_arguments(self.text, 0) if self.name else ""
-
-    def _new_arguments(self, piece: str, offset: int) -> str:
-        end = len(piece) if self._last is None else max(self._last - offset, 0)
-        return piece[max(self._first - offset, 0) : end]
-
-
-def _string(text: str) -> str | None:
-    try:
-        return str(read_json(text)) or None
-    except JSONTextError:
-        return None
