@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import gradio as gr
 from fastapi import FastAPI
@@ -46,7 +46,12 @@ _SWEEP = 3600  # seconds after which files are looked at
 _CONTEXT_LABEL = "Context window in tokens"  # by which the client knows it
 
 
-def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int) -> gr.Blocks:
+def build(
+    dispatcher: Dispatcher,
+    sizes: Sequence[str],
+    concurrency: int,
+    needs: Literal["token", "login"] | None = None,
+) -> gr.Blocks:
     """Make the app, with its queue.
 
     The endpoints stand in the public Space's order, which makes `model_chat_1` number 3.
@@ -60,7 +65,7 @@ def build(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: int) -> gr.
     )
     with blocks:
         _add_endpoints(dispatcher, sizes, concurrency)
-        add_page(blocks, dispatcher)
+        add_page(blocks, dispatcher, needs)
         _add_context(dispatcher)
     # Gradio runs at most this many jobs at once, whatever the limit of a function says. A job of
     # the page shows its question at once, and waits for a slot by itself.

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import gradio as gr
@@ -97,8 +97,16 @@ _GIVE_FILES = "rows => { qwenSpace.give(rows); return [rows]; }"
 _QUICK: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
 
-def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
-    """Add the page to `blocks`, which is being made."""
+def add_page(
+    blocks: gr.Blocks, dispatcher: Dispatcher, needs: Literal["token", "login"] | None
+) -> None:
+    """Add the page to `blocks`, which is being made.
+
+    Args:
+        blocks: The app.
+        dispatcher: Writes the replies.
+        needs: The thing that a program must give to be let in.
+    """
     name = dispatcher.engine.name
     with gr.Row(elem_id="app"):
         gr.HTML("<nav aria-label='Chats'></nav>", elem_id="chats", padding=False)
@@ -115,7 +123,8 @@ def add_page(blocks: gr.Blocks, dispatcher: Dispatcher) -> None:
                 box = _make_box()
             status = gr.Markdown("", elem_id="status", container=False)
     opened = gr.Button(visible="hidden", elem_id="open-chat")
-    panel, settings = _add_settings(blocks, model, getattr(dispatcher.engine, "defaults", None))
+    defaults = getattr(dispatcher.engine, "defaults", None)
+    panel, settings = _add_settings(blocks, model, defaults, needs)
     options.click(lambda: gr.Sidebar(open=True), None, panel, **_QUICK)
     attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
     chats.click(None, js="() => qwenSpace.toggle()", api_visibility="private")
@@ -203,7 +212,10 @@ def _make_model(engine: Engine) -> gr.Dropdown:
 
 
 def _add_settings(
-    blocks: gr.Blocks, model: gr.Dropdown, defaults: Sampling | None
+    blocks: gr.Blocks,
+    model: gr.Dropdown,
+    defaults: Sampling | None,
+    needs: Literal["token", "login"] | None,
 ) -> tuple[gr.Sidebar, list[Any]]:
     """Add the panel at the side; return it, and its inputs in the order of `_sampling`."""
     given = {} if defaults is None else asdict(defaults)
@@ -217,7 +229,7 @@ def _add_settings(
         temperature = gr.Slider(0, 2, chosen["temperature"], step=0.05, label="Temperature")
         top_p = gr.Slider(0.05, 1, chosen["top_p"], step=0.05, label="Top-p")
         max_tokens = gr.Slider(1, max(8192, limit), limit, step=1, label="Max tokens")
-        _add_programs(blocks)
+        _add_programs(blocks, needs)
         with gr.Row():
             for name, link in (("All functions", "show-api"), ("Look and language", "settings")):
                 script = f"() => {{ document.querySelector('footer .{link}').click(); }}"
@@ -225,11 +237,12 @@ def _add_settings(
     return panel, [system, model, temperature, top_p, max_tokens]
 
 
-def _add_programs(blocks: gr.Blocks) -> None:
+def _add_programs(blocks: gr.Blocks, needs: Literal["token", "login"] | None) -> None:
     """Add the panel with this Space's address for programs."""
     gr.Markdown("### Use it from")
     codes = []
-    for title, code in _PROGRAMS.items():
+    programs = _programs(needs)
+    for title, code in programs.items():
         with gr.Accordion(title, open=False):
             language: Any = "shell" if title == "Terminal" else "python"
             shown = gr.Code(
@@ -246,30 +259,38 @@ def _add_programs(blocks: gr.Blocks) -> None:
         " location.origin + location.pathname.replace(/\\/$/, '')))"
     )
     blocks.load(
-        None, None, codes, js=script.replace("{codes}", json.dumps(list(_PROGRAMS.values())))
+        None, None, codes, js=script.replace("{codes}", json.dumps(list(programs.values())))
     )
 
 
-_PROGRAMS = {
-    "LangChain": """\
+def _programs(needs: Literal["token", "login"] | None) -> dict[str, str]:
+    """Return a program for each way to use this Space, with the placeholder URL."""
+    given = {"token": ', hf_token="TOKEN"', "login": ', auth=("USER", "PASS")', None: ""}[needs]
+    command = {
+        "token": "export HF_TOKEN=TOKEN\nqwen-space chat URL",
+        "login": "qwen-space chat URL --auth USER",
+        None: "qwen-space chat URL",
+    }[needs]
+    return {
+        "LangChain": f"""\
 from langchain_qwen_space import ChatQwenSpace
 
-model = ChatQwenSpace(space="URL")
+model = ChatQwenSpace(space="URL"{given})
 for chunk in model.stream("Hello"):
     print(chunk.text, end="", flush=True)
 """,
-    "LlamaIndex": """\
+        "LlamaIndex": f"""\
 from llama_index.llms.qwen_space import QwenSpace
 
-llm = QwenSpace(space="URL")
+llm = QwenSpace(space="URL"{given})
 for part in llm.stream_complete("Hello"):
     print(part.delta, end="", flush=True)
 """,
-    "Terminal": """\
+        "Terminal": f"""\
 pip install "qwen-space[cli]"
-qwen-space chat URL
+{command}
 """,
-}
+    }
 
 
 class _Writer:

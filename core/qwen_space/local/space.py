@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from qwen_space.config.hosts import is_loopback
 from qwen_space.local.cancellation import SessionStreams
@@ -201,7 +201,9 @@ class LocalSpace:
                 app = put(app)
             return app
 
-        return build(dispatcher, self._sizes, slots), dispatcher, wrap
+        needs: Literal["token", "login"] | None = "login" if self._auth else None
+        needs = "token" if self._token else needs
+        return build(dispatcher, self._sizes, slots, needs), dispatcher, wrap
 
     def close(self) -> None:
         """Stop the app, cutting the streams that are open, and then the engine."""

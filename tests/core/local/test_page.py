@@ -701,12 +701,24 @@ def test_of_several_models_one_is_chosen_by_name(open_page: Callable[..., Page])
     assert engine.samplings[0].model == "Qwen2.5-72B"
 
 
+def programs(page: Page) -> str:
+    """Return the programs of the panel."""
+    if not page.locator(".sidebar.open").count():
+        page.get_by_role("button", name="Options").click()
+        for title in ("LangChain", "LlamaIndex", "Terminal"):
+            page.get_by_role("button", name=re.compile(f"^{title}")).click()
+    page.locator(".cm-content", has_text="qwen-space chat").wait_for()
+    return "\n".join(page.locator(".sidebar .cm-content").all_inner_texts())
+
+
 def test_a_browser_is_asked_for_the_token(open_page: Callable[..., Page]) -> None:
     login = {"username": "anyone", "password": "sesame"}
     with LocalSpace(ScriptedEngine(WORDS), token="sesame") as closed:
         page = open_page(url=closed.url, http_credentials=login)
         ask(page, "Hi")
         replied(page, "four.")
+        assert f'ChatQwenSpace(space="{closed.url}", hf_token="TOKEN")' in programs(page)
+        assert "sesame" not in page.content()
 
 
 def test_a_login_leads_to_the_page(open_page: Callable[..., Page]) -> None:
@@ -717,6 +729,8 @@ def test_a_login_leads_to_the_page(open_page: Callable[..., Page]) -> None:
         page.get_by_role("button", name="Login").click()
         ask(page, "Hi")
         replied(page, "four.")
+        assert f'QwenSpace(space="{closed.url}", auth=("USER", "PASS"))' in programs(page)
+        assert f"qwen-space chat {closed.url} --auth USER" in programs(page)
 
 
 def test_the_queue_place_is_shown(space: LocalSpace, open_page: Callable[..., Page]) -> None:
