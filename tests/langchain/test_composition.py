@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
-from langchain_core.caches import InMemoryCache
+from langchain_core.caches import BaseCache, InMemoryCache
+from langchain_core.chat_history import InMemoryChatMessageHistory
+from langchain_core.load import dumps, loads
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import BaseRateLimiter
-from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.runnables import ConfigurableField, RunnableLambda, RunnableParallel
+from langchain_core.runnables.history import RunnableWithMessageHistory
 from langgraph.graph import END, START, MessagesState, StateGraph
+from pydantic import SecretStr
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import JobError
 from qwen_space.local import LocalSpace, ScriptedEngine
+from qwen_space.tools import ToolCall, call_text
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -128,6 +133,63 @@ async def test_a_rate_limiter_is_asked_once_a_call(space: ScriptedSpace) -> None
     assert [chunk async for chunk in model.astream("Hi")]
 
     assert limiter.acquired == len(space.joins) == 4
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
+def test_a_history_of_streamed_answers_goes_on(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+    kept = InMemoryChatMessageHistory()
+    chain = RunnableWithMessageHistory(model, lambda: kept)
+
+    for question in ("Hi", "And?"):
+        assert "".join(chunk.text for chunk in chain.stream(question)) == "Hello there."
+
+    assert space.transcript(1) == "User: Hi\nAssistant: Hello there.\nUser: And?\nAssistant:"
+    assert len(kept.messages) == 4
+
+
+def test_fields_may_be_configured_in_a_call(space: ScriptedSpace) -> None:
+    model = ChatQwenSpace(space=space.url, hf_token=SecretStr("hf_x"), timeout=60, stop=["!"])
+    fields = {"system_prompt": ConfigurableField(id="system")}
+    tool = {"name": "add", "description": "Add.", "parameters": {}}
+    configurable = model.configurable_fields(**fields)
+    bound = configurable.bind(**model.bind_tools([tool]).kwargs)  # as docs/langchain.md has it
+
+    for runnable in (configurable, bound):
+        runnable.invoke("Hi", {"configurable": {"system": "Rhyme."}})
+
+    first, second = [join["data"][2] for join in space.joins]
+    assert first == "Rhyme."
+    assert second.startswith("Rhyme.\n\n# Tools")
+
+
+class TextCache(BaseCache):
+    """Keeps answers as texts, as caches in databases do."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[str, str], list[str]] = {}
+
+    def lookup(self, prompt: str, llm_string: str) -> list[Any] | None:
+        texts = self.texts.get((prompt, llm_string))
+        return texts and [loads(text, allowed_objects="all") for text in texts]
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Any]) -> None:
+        self.texts[prompt, llm_string] = list(map(dumps, return_val))
+
+    def clear(self, **kwargs: Any) -> None:
+        self.texts.clear()
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
+def test_an_answer_is_whole_that_a_cache_kept_as_a_text(space: ScriptedSpace) -> None:
+    space.engine.reply = [f"I add.\n{call_text(ToolCall('add', {'a': 1}))}"]
+    tool = {"name": "add", "description": "Add.", "parameters": {}}
+    model = ChatQwenSpace(space=space.url, cache=TextCache()).bind_tools([tool])
+
+    first, second = model.invoke("Hi"), model.invoke("Hi")
+
+    assert len(space.joins) == 1
+    assert (second.text, second.tool_calls) == (first.text, first.tool_calls)
+    assert second.response_metadata == first.response_metadata
 
 
 async def test_a_rate_limiter_is_asked_again_where_the_model_is(space: ScriptedSpace) -> None:
