@@ -107,6 +107,7 @@ class Use:
         choices: The values that it offers; None when it takes any.
         role: Its role; None for an input that keeps its value.
         why: The reason for the role, or None.
+        is_set_apart: Whether an event of its own sets it, so that `roles=` does not know it.
     """
 
     name: str | int
@@ -115,6 +116,7 @@ class Use:
     choices: tuple[Any, ...] | None
     role: str | None
     why: str | None
+    is_set_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class Inspection:
     @property
     def roles(self) -> dict[str | int, str | None]:
         """The `roles=` that changes nothing."""
-        return {each.name: each.role for each in self.uses if each.role not in {None, "settings"}}
+        known = [each for each in self.uses if not each.is_set_apart]
+        return {each.name: each.role for each in known if each.role not in {None, "settings"}}
 
     def to_json(self) -> dict[str, Any]:
         """Return the output of `--json`: the attributes by name, the error as its sentence.
@@ -255,6 +258,13 @@ def _uses(chosen: Endpoint) -> Iterator[Use]:
             each.role,
             each.why or None,
         )
+    setting = (each for step in chosen.before if step.phase == "setting" for each in step.inputs)
+    for each in setting:
+        if each.role is not None:
+            why = f"{each.why}; its own event sets it"
+            yield Use(
+                each.name, each.kind, each.default, each.choices, each.role, why, is_set_apart=True
+            )
 
 
 def _labels(each: Input) -> list[str]:

@@ -176,6 +176,21 @@ def test_an_input_is_named_by_the_first_name_that_is_its_own() -> None:
     assert [each.name for each in found.uses] == ["[red]Ask\x1b[31m", "one", "number", "n"]
 
 
+def test_a_figure_that_its_own_event_sets_is_shown_and_is_none_of_roles() -> None:
+    chat = function("ask", [1, 8], [2])
+    setter = {**function("heat", [8, 9], []), "id": 1, "targets": [[9, "input"]]}
+    config = app(chat, setter)
+    heat = {**component(9, "slider", label="Temperature"), "id": 9}
+    config["components"] = [*COMPONENTS, component(8, "state"), heat]
+
+    found = inspect_config(CONFIG, config, find_endpoint(config))
+
+    last = found.uses[-1]
+    assert (last.name, last.role) == ("Temperature", "temperature")
+    assert last.why == "the label says temperature; its own event sets it"
+    assert "Temperature" not in found.roles
+
+
 def test_json_is_one_object_and_nothing_else(
     space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
 ) -> None:
