@@ -91,7 +91,8 @@ class Page:
             given = {part.id for each in self._tree(start) for part in each.outputs}
             for target in _targets(start):
                 self._given.setdefault(target, set()).update(given)
-        loading = [each for each in self.starts if each.events and each.events <= LOADING]
+        # A timer's function runs later, one for "unload" as the page is left.
+        loading = [each for each in self.starts if "load" in each.events <= LOADING]
         self._loading = [each for start in loading for each in self._tree(start)]
 
     def chain(

@@ -86,6 +86,11 @@ CLICK = {"targets": [["button", "click"]]}
             id="a-load-that-fills-an-input-runs-first",
         ),
         pytest.param(
+            [step("box chat heat", "chat"), step("", "heat", targets=[["timer", "tick"]])],
+            [0],
+            id="a-timer-s-does-not",
+        ),
+        pytest.param(
             [
                 step("box chat turns", "chat"),
                 step("", "saved", **LOAD),
