@@ -184,8 +184,9 @@ def _headers(embedded_in: Collection[str]) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-def _too_large() -> PlainTextResponse:
-    return PlainTextResponse("The request is too large.", 413, {"Connection": "close"})
+def _too_large() -> JSONResponse:
+    # In the form of Gradio's own errors, which its page shows.
+    return JSONResponse({"detail": "This is too large to send."}, 413, {"Connection": "close"})
 
 
 def _token(authorization: str) -> bytes:

@@ -263,6 +263,23 @@ def test_an_error_is_a_note_below_what_there_is(page: Page, engine: ScriptedEngi
     replied(page, "four.")
 
 
+def test_a_message_that_is_refused_is_said_and_covers_nothing(
+    open_page: Callable[..., Page],
+) -> None:
+    with LocalSpace(ScriptedEngine(WORDS), limits=Limits(request_bytes=50_000)) as narrow:
+        page = open_page(url=narrow.url)
+        ask(page, "First")
+        replied(page, "four.")
+
+        ask(page, "x" * 50_001)
+        page.get_by_text("This is too large to send.").wait_for()
+
+        assert message(page).input_value() == "x" * 50_001
+        assert page.locator("#chat [data-testid=status-tracker]").is_hidden()
+        ask(page, "Shorter")
+        replied(page, "four.")
+
+
 def test_a_reply_that_is_cut_says_so_and_goes_on(page: Page, engine: ScriptedEngine) -> None:
     engine.reply = ["A long", Finished(is_cut=True, tokens=2)]
     ask(page, "Tell me")
