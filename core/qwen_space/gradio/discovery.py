@@ -205,9 +205,9 @@ class App:
         components = distinct_inputs(steps)
         parameters = self._parameters(steps)
         chosen, missing = choose_roles(self._wanted, with_chats(components, steps[-1]), parameters)
-        own = {part for part, event in start.targets if event == "submit"}
+        own = self._page.boxes(start)
         clues = Clues(
-            own.intersection(each.id for each in components) or self._page.submitting,
+            {each.id for each in components if each.id in own} or self._page.submitting,
             {each.id for each in components if self._page.gives(start, each.id)},
             self._page.elsewhere,
             parameters,

@@ -157,7 +157,8 @@ _SYSTEM_VALUE = re.compile(
     re.IGNORECASE,
 )
 _PROMPT_WORDS = re.compile(
-    r"message|prompt|question|\bask\b|\bchat\b|\binput\b|query|\btype\b|say something|\buser\b"
+    r"message|prompt|question|request|\bask\b|\bchat\b|\binput\b|query|\btype\b|say something"
+    r"|\buser\b"
     r"|输入|輸入|消息|问题|提问|发送|сообщ|вопрос|запрос|введите|напишите|メッセージ|메시지",
     re.IGNORECASE,
 )

@@ -73,13 +73,16 @@ class Page:
         self._taken = {part.id for each in functions for part in each.inputs}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
+        self._boxes: dict[Any, set[Any]] = {}
         self.elsewhere: set[Any] = set()
         for each in functions:
             if each.after is None or each.after not in numbers:
                 self.starts.append(each)
             else:
                 self._following.setdefault(each.after, []).append(each)
-            self.submitting.update(part for part, event in each.targets if event == "submit")
+            boxes = {part for part, event in each.targets if event == "submit"}
+            self.submitting |= boxes
+            self._boxes.setdefault(_parts(each), set()).update(boxes)
             if not each.outputs and len(each.inputs) == 1 and each.events & _CHANGING:
                 self.elsewhere.add(each.inputs[0].id)
             if (changed := _changed_state(each)) is not None:
@@ -160,6 +163,13 @@ class Page:
             following = self._following.get(each.id, ())
             waiting += [(one, len(leading)) for one in reversed(following)]
         return []
+
+    def boxes(self, start: AppFunction) -> Collection[Any]:
+        """Return the boxes whose submit event starts a function with the same inputs and outputs.
+
+        A page may give each of its boxes such an event, and a button one, too.
+        """
+        return self._boxes.get(_parts(start), ())
 
     def gives(self, start: AppFunction, component: Any) -> bool:
         """Whether a function that the page runs for the same event gives this component."""
@@ -275,6 +285,11 @@ class _Goes:
         shows = any(each.kind in CHATS for each in function.outputs)
         shows = shows or (not self._replies and find_output(function) is not None)
         return function.runs and shows and any(each.id in self._known for each in function.inputs)
+
+
+def _parts(function: AppFunction) -> tuple[Any, ...]:
+    """Return the components that a function takes and gives."""
+    return tuple(each.id for each in function.inputs), tuple(each.id for each in function.outputs)
 
 
 def _targets(start: AppFunction) -> Sequence[Any]:

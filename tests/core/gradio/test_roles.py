@@ -78,6 +78,15 @@ def test_the_prompt_is_the_box_that_a_visitor_sends(config: Any, expected: Any) 
     assert roles(find_endpoint(config)) == expected
 
 
+def test_of_boxes_that_start_the_same_function_the_first_input_is_the_prompt() -> None:
+    config = page(BOX, {**BOX, "placeholder": "Success criteria"}, CHAT, submit=1)
+    config["dependencies"].append(
+        {**config["dependencies"][0], "id": 1, "targets": [[0, "submit"]]}
+    )
+
+    assert roles(find_endpoint(config)) == ["prompt", None, "history"]
+
+
 def test_a_password_is_never_the_prompt() -> None:
     config = page({**BOX, "label": "API key"}, {**BOX, "label": "Message"}, submit=0)
     config["components"][0]["props"]["type"] = "password"
