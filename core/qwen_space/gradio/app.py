@@ -207,6 +207,7 @@ class AppConfig:
         release: The first two numbers of the version.
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
+        hidden: The numbers of the components that the page does not show at first.
         context_window: How many tokens its model takes, prompt and reply together; None where it
             does not say so, as a local Space does.
 
@@ -236,6 +237,7 @@ class AppConfig:
             self.functions = [
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
+            self.hidden = frozenset(_hidden(config.get("layout"), self._components))
             self.reasoning_tags = tuple(_tags(self._components.values()))
             self.context_window = next(_context_windows(self._components.values()), None)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
@@ -269,6 +271,23 @@ class AppConfig:
         kind = str(component.get("type") or "unknown")
         value = _untouched_value(kind, props, self.release)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
+
+
+def _hidden(layout: Any, components: Mapping[Any, Any]) -> Iterator[Any]:
+    """Yield the components of a layout that are not visible, or are within one that is not."""
+    waiting = [(layout, False)]
+    while waiting:
+        node, is_hidden = waiting.pop()
+        if not isinstance(node, dict):
+            continue
+        number = node.get("id")
+        props = components.get(number, {}).get("props")
+        own = isinstance(props, dict) and props.get("visible") in (False, "hidden")
+        is_hidden = is_hidden or own
+        if is_hidden:
+            yield number
+        children = node.get("children")
+        waiting += [(each, is_hidden) for each in children] if isinstance(children, list) else []
 
 
 def api_prefix(config: Mapping[str, Any]) -> str:

@@ -43,12 +43,15 @@ class Candidate:
         steps: All functions that a message needs; the last one gives the reply.
         roles: The roles of the components.
         missing: The names in `roles=` that are of no input of its.
+        asks_later: Whether the page shows the box of its prompt only later, as one for answers to
+            the model's own questions.
     """
 
     start: AppFunction
     steps: tuple[AppFunction, ...]
     roles: Roles
     missing: tuple[Any, ...]
+    asks_later: bool = False
 
     @property
     def last(self) -> AppFunction:
@@ -128,6 +131,7 @@ class Candidate:
             len(self.missing),
             fails,
             not is_asked,
+            self.asks_later,
             _SIDELINE.match((last.api_name or "").lower()) is not None,
             is_hidden,
             not shows_chat,

@@ -214,9 +214,11 @@ class App:
             chosen,
         )
         roles = assign_roles(components, clues)
-        if all(role != "prompt" for role, _ in roles.values()):
+        prompts = {part for part, (role, _) in roles.items() if role == "prompt"}
+        if not prompts:
             return None
-        return Candidate(start, tuple(steps), roles, missing)
+        asks_later = prompts <= self.config.hidden
+        return Candidate(start, tuple(steps), roles, missing, asks_later)
 
     def _takes_prompt(self, function: AppFunction) -> bool:
         """Whether a function takes a text that can be a prompt's, or that the caller says is."""

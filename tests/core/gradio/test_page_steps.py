@@ -279,6 +279,21 @@ def test_a_function_for_an_earlier_message_is_no_rival(name: str) -> None:
     assert find_endpoint(app(again, send), name).fn_index == 0
 
 
+def test_a_box_that_is_shown_later_is_no_rival() -> None:
+    config = app(step("box chat", "chat", **CLICK), step("later chat", "chat", **CLICK))
+    row = {"id": "row", "type": "row", "props": {"visible": False}}
+    config["components"] += [row, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {
+        "id": 0,
+        "children": [{"id": "box"}, {"id": "row", "children": [{"id": "later"}]}],
+    }
+
+    assert find_endpoint(config).fn_index == 0
+    row["props"] = {}
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
 def test_a_page_that_is_made_in_the_browser_is_named_as_the_reason() -> None:
     config = app(step("turns", "", render_id=0, targets=[["page", "load"]]))
 
