@@ -50,6 +50,7 @@ _SIGN_STARTS = re.compile(
 )
 _LONGEST_SIGN = 12  # characters
 _MOST_SIGNS = 65_536  # that are read in one text, at up to 0.8 us each, while others wait
+_MOST_TELLING = 16_384  # that are looked at to see whether an app escapes
 
 
 def escapes_html(prompt: str, shown: str) -> bool | None:
@@ -79,7 +80,7 @@ def has_escaped_prose(text: str) -> bool | None:
         None where the text has neither, so far.
     """
     has_raw, at = False, 0
-    for _ in range(_MOST_SIGNS):
+    for _ in range(_MOST_TELLING):
         if (found := _SIGN.search(text, at)) is None:
             break
         start, at = found.span()

@@ -89,6 +89,9 @@ def mount(
     gr.mount_gradio_app(
         app, blocks, path=path, auth=auth, root_path=root_path or None, **_SERVED, **LOOK
     )
+    # As `launch` sets it. Without it Gradio does not look whether a file that a visitor names was
+    # uploaded, and gives away any of the machine's.
+    blocks.has_launched = True
     return app
 
 

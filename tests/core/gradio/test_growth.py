@@ -135,6 +135,11 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
         generating([["a &lt; b", text * (n * MB // 4 // len(text))]])
         for text in ("&lt;", "<br>", "<pre><code>", "&")
     ],
+    "signs-in-one-line": lambda n: [generating([["a", ">" * (n * MB // 64)]])],
+    "signs-in-a-piece": lambda n: [
+        generating([["a &lt; b", "a"]]),
+        *edits(1, lambda _: ["append", [0, 1], "&" * (n * MB // 2)]),
+    ],
     "fences": lambda n: [generating([["a", "```\n" * (n * MB // 8)]])],
     "fields": lambda n: [generating({f"a{index}": 1 for index in range(40_000 * n)})],
     "numbers": lambda n: [generating(b"[" + b"1," * 150_000 * n + b"1]")],
