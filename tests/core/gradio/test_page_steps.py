@@ -294,6 +294,15 @@ def test_a_box_that_is_shown_later_is_no_rival() -> None:
         find_endpoint(config)
 
 
+def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
+    config = app(step("box", "other", **CLICK), step("later chat", "chat", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    config["components"] += [panel, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
 def test_a_page_that_is_made_in_the_browser_is_named_as_the_reason() -> None:
     config = app(step("turns", "", render_id=0, targets=[["page", "load"]]))
 
