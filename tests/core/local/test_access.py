@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import pytest
 import trustme
 
 from qwen_space import AuthenticationError, QwenSpaceError, SpaceClient
-from qwen_space.local import Limits, LocalSpace, ScriptedEngine
+from qwen_space.local import Limits, LocalSpace, ScriptedEngine, describe_message
+from tests.media_app import PNG
 
 BODY = {"data": ["Hi", [], "", "72B"], "fn_index": 3, "session_hash": "s"}
 
@@ -278,3 +281,35 @@ async def test_behind_a_path_its_links_have_the_path() -> None:
         root, url = (await answer.json())["root"], space.url
 
     assert root == f"{url}/chat"
+
+
+@pytest.mark.parametrize("name", ["model_chat", "model_chat_1", "chat", "page"])
+def test_no_file_of_the_machine_is_given_away(name: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(PNG)
+    file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    rows = [{"role": "user", "content": [{"type": "file", "file": file}]}]
+    engine = ScriptedEngine(describe_message, takes=["image"])
+    with LocalSpace(engine) as space, httpx.Client(base_url=space.url) as client:
+        config = client.get("/config").json()
+        function = next(
+            each
+            for each in config["dependencies"]
+            if each["api_name"] == name
+            or (name == "page" and each["api_visibility"] == "private" and each["inputs"])
+        )
+        kinds = {each["id"]: each["type"] for each in config["components"]}
+        values = {
+            "chatbot": rows,
+            "textbox": "Look",
+            "multimodaltextbox": {"text": "Look"},
+            "slider": 1,
+        }
+        data = [values.get(kinds[each]) for each in function["inputs"]]
+        job = {"data": data, "fn_index": function["id"], "session_hash": "s"}
+        client.post("/gradio_api/queue/join", json=job).raise_for_status()
+        said = client.get("/gradio_api/queue/data", params={"session_hash": "s"}).text
+
+    assert '"success":false' in said
+    assert hashlib.sha256(PNG).hexdigest() not in said
+    assert engine.requests == []
