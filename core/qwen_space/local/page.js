@@ -314,15 +314,15 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") app().remove("shows-chats");
+    if (event.key === "Escape") app()?.remove("shows-chats");
   });
-  const app = () => document.querySelector("#app").classList;
+  const app = () => document.querySelector("#app")?.classList; // none on the page to log in
   const toggle = () => {
     app().toggle(innerWidth > 900 ? "hides-chats" : "shows-chats");
     return [];
   };
   document.addEventListener("click", (event) => {
-    if (!event.target.closest?.("#chats, #show-chats")) app().remove("shows-chats");
+    if (!event.target.closest?.("#chats, #show-chats")) app()?.remove("shows-chats");
   });
   window.qwenSpace = { begin, give, keep, opened, pick, take, toggle };
 })();
