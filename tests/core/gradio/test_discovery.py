@@ -245,6 +245,41 @@ def test_the_public_space_needs_no_info() -> None:
     assert not is_unclear(QWEN_2_5)
 
 
+def beside(kind: str, chat: int) -> dict[str, Any]:
+    """Make a `/config` of a chat that takes text, and of a function that takes more than text.
+
+    Args:
+        kind: The other function's input.
+        chat: The chat of that function: 1 is that of the first, 2 another.
+    """
+    app = config((TEXT, "Message"), (CHAT, None))
+    first = {**app["dependencies"][0], "outputs": [1], "targets": [[0, "submit"]]}
+    other = {**first, "id": 1, "inputs": [3, chat], "outputs": [chat], "targets": [[3, "submit"]]}
+    app["components"] += [
+        {"id": 2, "type": CHAT, "props": {}},
+        {"id": 3, "type": kind, "props": {"label": "Message and files"}},
+    ]
+    app["dependencies"] = [{**first, "api_name": "chat"}, {**other, "api_name": "files"}]
+    return app
+
+
+@pytest.mark.parametrize(
+    ("kind", "chat", "found"),
+    [
+        pytest.param("multimodaltextbox", 1, 1, id="of-the-same-chat"),
+        pytest.param("multimodaltextbox", 2, None, id="of-another-chat"),
+        pytest.param(TEXT, 1, None, id="that-takes-text-alone"),
+    ],
+)
+def test_files_go_to_the_function_of_the_same_chat_that_takes_them(
+    kind: str, chat: int, found: int | None
+) -> None:
+    endpoint = find_endpoint(beside(kind, chat))
+
+    assert endpoint.fn_index == 0
+    assert (endpoint.with_media and endpoint.with_media.fn_index) == found
+
+
 def test_an_app_of_more_functions_than_any_has_is_an_error() -> None:
     app = config((TEXT, None))
     app["dependencies"] *= 10_001
