@@ -25,7 +25,7 @@ _MAX_HELD = 64  # characters: more of them are no cursor
 _ESCAPED = ("&lt;tool_call&gt;", "&lt;think&gt;")
 _LONGEST_ESCAPED = max(map(len, _ESCAPED))
 _MAX_LOOKS = 16  # at the whole text for a piece, so that pieces cost no more than their length
-_LONGEST = 2**22  # characters that are searched for marks, at up to 10 ns each, while others wait
+_LONGEST = 2**20  # characters that are searched for marks, at up to 40 ns each, while others wait
 
 
 class AnswerReader:
@@ -151,6 +151,8 @@ class AnswerReader:
         Returns:
             None where the whole text has to be read again, as it turned out to be of another kind.
         """
+        if len(piece) > _LONGEST:
+            return None
         text = self._held + piece
         free = self._free(text)
         if self.escapes is None and self._may_tell(text[:free]):

@@ -79,6 +79,9 @@ def has_escaped_prose(text: str) -> bool | None:
     Returns:
         None where the text has neither, so far.
     """
+    if not any(sign in text for sign in "<>&"):
+        return None
+    first_break = text.find("\n") if "\n" in text else len(text)
     has_raw, at = False, 0
     for _ in range(_MOST_TELLING):
         if (found := _SIGN.search(text, at)) is None:
@@ -88,11 +91,11 @@ def has_escaped_prose(text: str) -> bool | None:
         if kind == "escape":
             return not has_raw
         if kind == "made":  # a model may write some into a table, which has lines of its own
-            return "\n" not in text[:start]
+            return start <= first_break
         if kind == "fence":
             at = _end_of_fence(text, at)
         has_raw = has_raw or kind == "raw" or "<" in (code := text[start:at]) or ">" in code
-        if has_raw and "\n" in text[:at]:
+        if has_raw and at > first_break:
             return False
     return None
 
