@@ -49,7 +49,8 @@ class Terminal:
             stderr=there,
             start_new_session=True,
             env={
-                **os.environ,
+                # Not another terminal's size, which pytest-xdist gives its workers.
+                **{k: v for k, v in os.environ.items() if k not in {"COLUMNS", "LINES"}},
                 "TERM": "xterm",
                 "PROMPT_TOOLKIT_NO_CPR": "1",  # nobody here says where the cursor is
                 "QWEN_SPACE_HISTORY": history,
