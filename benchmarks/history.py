@@ -20,7 +20,7 @@ from qwen_space.local import LocalSpace, engine_for
 
 History = Literal["split", "native"]
 
-# What the user says, what the assistant answered, something in between, the question, and what a
+# The user's words, the assistant's answer, something in between, the question, and a pattern that a
 # right answer has in it.
 DIALOGUES = [
     ("My name is Ada.", "Nice to meet you, Ada!", "What is my name?", "ada"),

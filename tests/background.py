@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """Enter it in an event loop of its own; give what it gives."""
+    """Enter it in an event loop of its own; give the value that it gives."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="background")
     thread.start()

@@ -1,4 +1,4 @@
-"""What the tests share: one local Space for all of them, answering by script."""
+"""The local Space that all tests share, and which answers by script; the rules of all tests."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ScriptedSpace:
 
     Attributes:
         url: Where it answers.
-        engine: What answers; set its `reply`, `delay` or `gate`.
+        engine: The scripted engine; set its `reply`, `delay` or `gate`.
         joins: The bodies that were posted to `/queue/join`, in order.
         headers: The headers of all requests, in order, with names in lower case.
     """
@@ -80,7 +80,7 @@ class ScriptedSpace:
 
 
 class Recorder:
-    """ASGI middleware that writes down what the app is asked."""
+    """ASGI middleware that records the app's requests."""
 
     def __init__(self) -> None:
         self.space: ScriptedSpace | None = None
@@ -113,16 +113,16 @@ class Recorder:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_blocking_calls() -> Iterator[None]:
-    """Fail what blocks an event loop on our side: in the client and in the adapters.
+    """Fail a call that blocks an event loop on our side: in the client and in the adapters.
 
     Our own loop for blocking callers is one of those. The servers of the tests live in this
-    process too, and may do what Gradio does.
+    process too, and may block as Gradio does.
     """
     guard = BlockBuster(
         ["qwen_space", "langchain_qwen_space", "llama_index_qwen_space"],
         excluded_modules=["qwen_space.local"],
     )
-    # Who makes a blocking call in a running loop, as in a notebook, wants to wait.
+    # A blocking call in a running loop, as in a notebook, wants to wait.
     blocking = {
         "qwen_space/chat_model/bridge.py": {"run_sync", "iterate_sync"},
         "qwen_space/chat_model/call.py": {"complete", "stream"},

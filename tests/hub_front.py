@@ -1,8 +1,8 @@
 """A server on loopback that plays the Hugging Face hub, and the front before its Spaces.
 
 All names under `hub.test` lead to it, in the session that it gives. It is the hub under that name
-itself, and the front of one Space under each name below it. What it answers is written down as
-a sequence, the last of which stays.
+itself, and the front of one Space under each name below it. Its answers are written down as
+a sequence; the last one stays.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request, as it came: to which host, for what, with all headers."""
+    """A request, as it came: its host, its path, and all headers."""
 
     host: str
     method: str
@@ -60,9 +60,9 @@ class HubFront:
     """Answers on loopback, within `async with`.
 
     Args:
-        config: What the front answers to `/config`; True is the app's own.
-        hub: What the hub answers about the Space; None cuts the connection, False never answers.
-        join: What answers to `/queue/join`; True is the app's own.
+        config: The front's answer to `/config`; True is the app's own.
+        hub: The hub's answer about the Space; None cuts the connection, False never answers.
+        join: The answer to `/queue/join`; True is the app's own.
 
     Attributes:
         seen: All requests, in order.
@@ -112,7 +112,7 @@ class HubFront:
 
     @property
     def asked(self) -> list[str]:
-        """What the hub was asked for, in order."""
+        """The requests to the hub, in order."""
         return [each.path for each in self.seen if each.host == DOMAIN]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -1,7 +1,7 @@
-"""A server that does what a test says: for the faults that Gradio would not make on request.
+"""A server that acts by a test's script: for faults that Gradio would not make on request.
 
 It knows of HTTP and of the queue's three paths just enough to be taken for the public Qwen2.5
-Space. What it answers is a coroutine for each path; the default is a Space without `/config`
+Space. Its answer is a coroutine for each path; the default is a Space without `/config`
 that replies "Hello there.".
 """
 
@@ -68,7 +68,7 @@ class Exchange:
         headers: With names in lower case.
         body: As it came.
         dropped: Set when the client has closed the connection.
-        server: Whom it reached.
+        server: The server that it reached.
     """
 
     method: str
@@ -129,7 +129,7 @@ class Exchange:
 
     def reset(self) -> None:
         """Break the connection with a TCP reset."""
-        # To linger for no time is to drop what is on its way, and to say so.
+        # To linger for no time is to drop bytes on their way, and to say so.
         lingering = struct.pack("ii", 1, 0)
         connection = self.writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
@@ -148,10 +148,10 @@ class ScriptedServer:
 
     Attributes:
         url: Where it answers.
-        config: What answers `/config`.
-        join: What answers `/queue/join`.
-        data: What answers `/queue/data`.
-        others: What answers further paths.
+        config: The answer to `/config`.
+        join: The answer to `/queue/join`.
+        data: The answer to `/queue/data`.
+        others: The answers to further paths.
         exchanges: All requests, in order.
         connections: How many are open.
     """
@@ -297,7 +297,7 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     await reader.readline()
 
 
-# What to answer
+# Answers
 
 
 def status(code: int, body: Any = "", headers: dict[str, str] | None = None) -> Answer:
@@ -313,7 +313,7 @@ def streaming(*items: dict[str, Any] | bytes, then: str = "end") -> Answer:
     """Send messages, or bytes as they are.
 
     Args:
-        items: What to send.
+        items: The messages and bytes.
         then: "end" the body, "cut" the connection, or "hang" until the client goes.
     """
 

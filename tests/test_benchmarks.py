@@ -1,4 +1,4 @@
-"""The stand-in server's bytes are what the servers that it stands for would send."""
+"""The stand-in server's bytes are those of the servers that it stands for."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the packages' use of what is deprecated in each other to them."""
+    """Leave deprecated parts that the packages use of each other to them."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))

@@ -56,7 +56,7 @@ class Suite(ChatModelIntegrationTests):
 
     @pytest.fixture
     def vcr(self) -> Any:
-        """What `test_stream_time` looks for a recording in. There is none: a Space answers."""
+        """A cassette for `test_stream_time`. There is no recording: a Space answers."""
         return SimpleNamespace(responses=["a live Space"])
 
     @property

@@ -30,7 +30,7 @@ from qwen_space.errors import (
 
 URL = "https://a-b.hf.space"
 
-# Each with what happened and what to do, in its own words.
+# Each with the event and the remedy, in its own words.
 ERRORS = [
     (SpaceStatusError(404, URL, "<html>"), f"{URL} answered HTTP 404", "Check that space is"),
     (SpaceStatusError(418, URL), f"{URL} answered HTTP 418.", "Check that space is"),

@@ -45,7 +45,7 @@ class Examples:
         count: How many blocks have run.
         outputs: The line of each block that printed, and its output.
         shown: The lines of those whose output the page shows.
-        wrong: The lines of those of which it shows another, and a sentence that says so.
+        wrong: The lines of the examples with another output, and a sentence that says so.
     """
 
     def __init__(self, path: Path, names: dict[str, Any] | None = None) -> None:

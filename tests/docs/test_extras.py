@@ -40,7 +40,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read_requirements(text: str, wheel: Path) -> list[str]:
-    """Return what a page says to install, with the wheel of this tree in place of the project."""
+    """Return a page's install command, with the wheel of this tree in place of the project."""
     named = [word for line in INSTALL.findall(text) for word in re.findall(r"[^\s\"`]+", line)]
     own = [re.search(r"qwen-space(?:\[(.*)\])?$", word) for word in named]
     extras = sorted({extra for found in own if found for extra in (found[1] or "").split(",")})

@@ -61,7 +61,7 @@ def names_of(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def _settings(llama_index_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undo what a page sets for all of LlamaIndex."""
+    """Undo a page's settings of all of LlamaIndex."""
     from llama_index.core import Settings
 
     monkeypatch.setattr(Settings, "_llm", None)

@@ -1,4 +1,4 @@
-"""A soak: Spaces that come and go, and callers of several as one, of whom none goes without."""
+"""A soak: Spaces that come and go, and callers of several as one; every call is answered."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ WAYS = ["sync", "async", "stream", "astream"]
 
 @dataclass
 class Outcome:
-    """What a caller gets of a call."""
+    """The outcome of a call for its caller."""
 
     text: str
     calls: list[tuple[str, dict[str, Any]]]
@@ -232,7 +232,7 @@ async def test_each_adapter_gives_the_same_outcome(
             outcome.text = text
     else:
         assert caplog.text == ""
-    if adapter == "api" and finish_reason == "error":  # of which OpenAI's interface knows nothing
+    if adapter == "api" and finish_reason == "error":  # a reason that OpenAI's interface lacks
         finish_reason = "tool_calls" if calls else "stop"
     assert (outcome.text, outcome.calls) == (text, calls)
     assert (outcome.asked, outcome.finish_reason) == (times, finish_reason)

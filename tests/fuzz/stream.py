@@ -1,4 +1,4 @@
-"""What must hold of any stream, whatever its bytes and however they were cut."""
+"""Invariants of any stream, whatever its bytes and however they were cut."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any bytes as a stream, and what the coverage-guided fuzzer found worth keeping of them."""
+"""Any bytes as a stream, and the coverage-guided fuzzer's corpus."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Answers as a model that does all it is told, by nothing but the messages that reach it.
 
-It sees what a model sees: a system prompt with the tools, and a prompt. It calls the tool that is
+It sees a model's view: a system prompt with the tools, and a prompt. It calls the tool that is
 asked for, or else the first, with arguments that fit its schema, gives JSON where that is asked
 for, and answers in words after a tool's result.
 """
@@ -56,7 +56,7 @@ def _json(value: Any) -> str:
 
 
 def _example(schema: Mapping[str, Any], prompt: str) -> Any:
-    """Return a value that fits a schema, with what the prompt says where it can."""
+    """Return a value that fits a schema, with the prompt's words where it can."""
     if "enum" in schema:
         return schema["enum"][0]
     if "anyOf" in schema:

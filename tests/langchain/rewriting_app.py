@@ -1,4 +1,4 @@
-"""A Gradio app that takes back what it has shown, several times over in each reply."""
+"""A Gradio app that takes back text that it has shown, several times over in each reply."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def build() -> Any:
 
 
 def _shown(messages: list[dict[str, str]]) -> Iterator[str]:
-    """Yield what is shown: placeholders, a draft of another case, and the reply as it grows."""
+    """Yield texts to show: placeholders, a draft of another case, and the reply as it grows."""
     yield from _PLACEHOLDERS
     reply = answer(messages)
     yield reply.upper()[: len(reply) // 2]

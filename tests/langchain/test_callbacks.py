@@ -1,4 +1,4 @@
-"""What LangChain is told of the queue: as custom events, and in the metadata afterwards."""
+"""The queue as LangChain is told of it: by custom events, and in the metadata afterwards."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_graph_s_custom_stream_has_the_queue(model: ChatQwenSpace, streaming: 
 
 
 class Traced(BaseCallbackHandler):
-    """Keeps what a tracer is given at the end of a call."""
+    """Keeps the result that a tracer is given at the end of a call."""
 
     def on_llm_end(self, response: Any, **kwargs: Any) -> None:
         [[self.generation]] = response.generations

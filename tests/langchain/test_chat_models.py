@@ -157,7 +157,7 @@ def test_a_placeholder_that_the_app_replaces_leaves_no_text_out() -> None:
     assert folded.response_metadata["final_text"] == "Hello"
 
 
-# What reaches the Space
+# Requests to the Space
 
 
 def test_messages_reach_the_space_as_system_prompt_and_prompt(
@@ -410,7 +410,7 @@ async def test_a_stop_sequence_across_pieces_ends_the_reply_and_the_job(
     space: ScriptedSpace, of_the_call: bool
 ) -> None:
     space.engine.reply = ["one E", "N", "D two", " three", " four"]
-    space.engine.gate = threading.Semaphore(3)  # what follows the sequence is never made
+    space.engine.gate = threading.Semaphore(3)  # nothing after the sequence is ever made
     constructor, call = ({}, {"stop": ["END"]}) if of_the_call else ({"stop": ["END"]}, {})
     model = ChatQwenSpace(space=space.url, **constructor)
 

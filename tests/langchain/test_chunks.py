@@ -1,4 +1,4 @@
-"""Chunks that are made without pydantic's checks are what they would be with them."""
+"""Chunks that are made without pydantic's checks equal those that are checked."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ def test_a_cache_tells_two_spaces_apart(
 
 
 async def tokens_of_events(runnable: Any, given: Any) -> tuple[list[str], list[str]]:
-    """Return the tokens that a run's events tell of, and what its last event of a model is."""
+    """Return the tokens that a run's events tell of, and its last event of a model."""
     streamed, ended = [], []
     async for event in runnable.astream_events(given, version="v2"):
         if event["event"] == "on_chat_model_stream":

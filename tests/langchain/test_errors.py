@@ -107,7 +107,7 @@ def test_langchains_kinds_are_all_used() -> None:
     assert unused - {"ModelRefusalError"} == {"ModelPermissionDeniedError"}
 
 
-# What LangChain does about them
+# LangChain's reactions
 
 
 def failing(times: int) -> Any:

@@ -61,9 +61,9 @@ async def every_way(events: Sequence[Event], **arguments: Any) -> dict[str, AIMe
 
 
 def seen(message: AIMessage) -> dict[str, Any]:
-    """Return what has to be the same: all but ids, and what langchain-core itself leaves out.
+    """Return the parts that have to be the same: all but ids, and those that langchain-core drops.
 
-    A folded stream has no room for what is wrong with an invalid call. It is in the metadata.
+    A folded stream has no room for an invalid call's fault. It is in the metadata.
     """
     metadata = {
         key: value
@@ -81,7 +81,7 @@ def seen(message: AIMessage) -> dict[str, Any]:
 
 
 def blocks(message: AIMessage) -> list[dict[str, Any]]:
-    """Return content as blocks, without what tells one call of the model from another."""
+    """Return content as blocks, without the marks of one call of the model."""
     return [
         {key: block[key] for key in block if key not in {"index", "id", "error"}}
         for block in message.content_blocks
@@ -219,7 +219,7 @@ def test_blocks_are_in_the_order_in_which_they_came() -> None:
     assert message.text == "one two three"
 
 
-# Where the app takes back what it had shown
+# Where the app takes back a text that it had shown
 
 
 def rewritten(shown: str, reply: str) -> list[Event]:

@@ -1,8 +1,8 @@
 """LangChain's own suites for chat models, the integration suite against the local Space.
 
-It answers as an obedient model does, by what it is shown. Tool calling, tool choice, structured
+It answers as an obedient model does, by the prompts. Tool calling, tool choice, structured
 output and JSON mode are all on, in each method of structured output, with replies that are cut
-into pieces anywhere, and with an app that takes back what it has shown.
+into pieces anywhere, and with an app that takes back text that it has shown.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Integration(ChatModelIntegrationTests):
 
     @pytest.fixture
     def vcr(self) -> Any:
-        """What `test_stream_time` looks for a recording in. There is none: a Space answers."""
+        """A cassette for `test_stream_time`. There is no recording: a Space answers."""
         return SimpleNamespace(responses=["a live Space"])
 
     @property

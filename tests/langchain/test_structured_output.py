@@ -83,7 +83,7 @@ def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
 
 
 async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
-    """Return what each way of calling comes to."""
+    """Return the result of each way of calling."""
     return [
         await asyncio.to_thread(structured.invoke, given),
         await structured.ainvoke(given),
@@ -451,7 +451,7 @@ class Trip(TypedDict):
 
 
 class Wishes(TypedDict, total=False):
-    """What is wished for."""
+    """A wish."""
 
     seat: Annotated[str, ..., "Where to sit."]
 

@@ -1,4 +1,4 @@
-"""What every LlamaIndex LLM should do, as tests for any LLM.
+"""Duties of every LlamaIndex LLM, as tests for any LLM.
 
 A subclass says how an LLM is made, and in front of which model it stands:
 
@@ -157,7 +157,7 @@ def memory() -> ChatMemoryBuffer:
 
 
 def said_to(server: Server, role: str, request: int = 0) -> str:
-    """Return what a role says in a request."""
+    """Return a role's text in a request."""
     said = [each["content"] for each in server.requests[request] if each["role"] == role]
     return "\n".join(str(each) for each in said)
 
@@ -181,7 +181,7 @@ async def ask_for_a_song(llm: LLM, way: str, prompt: Any = None, **kwargs: Any) 
 
 
 async def answers(result: Any) -> list[Any]:
-    """Return what a call of any of the four ways gives, as a list."""
+    """Return the results of a call of any of the four ways, as a list."""
     if inspect.isawaitable(result):
         result = await result
     if hasattr(result, "__aiter__"):
@@ -190,7 +190,7 @@ async def answers(result: Any) -> list[Any]:
 
 
 class LLMConformance:
-    """Tests for an LLM. A subclass gives `server` and `make`, and what else differs.
+    """Tests for an LLM. A subclass gives `server` and `make`, and further differences.
 
     Attributes:
         secret: Arguments that hold a secret, the word "verysecret" in each.

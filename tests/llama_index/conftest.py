@@ -1,4 +1,4 @@
-"""What the tests of the LLM share: ways to call it, and to see what came of it."""
+"""Ways to call the LLM, and to look at the outcome, for all its tests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def llm(space: Any) -> QwenSpace:
 
 @pytest.fixture
 def held(space: Any) -> Callable[[int], threading.Semaphore]:
-    """Let the reply come by so many pieces only; more with `release()` of what is returned."""
+    """Let the reply come by so many pieces only; more with `release()` of the gate returned."""
 
     def hold(pieces: int) -> threading.Semaphore:
         space.engine.gate = gate = threading.Semaphore(pieces)
@@ -67,7 +67,7 @@ class _Listener(BaseEventHandler):
 
 @dataclass
 class Books:
-    """What LlamaIndex wrote down of the calls."""
+    """LlamaIndex's record of the calls."""
 
     events: list[Any]
     tokens: TokenCountingHandler = field(

@@ -61,7 +61,7 @@ def memory() -> ChatMemoryBuffer:
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_react_agent_uses_a_tool(space: Any, streaming: bool) -> None:
     called = len(pieces(CALL + "\nObservation:"))
-    gate = space.engine.gate = threading.Semaphore(called)  # what is invented never comes
+    gate = space.engine.gate = threading.Semaphore(called)  # invented text never comes
 
     def reply(messages: Any) -> list[str]:
         if "Observation: 5" in messages[-1]["content"]:

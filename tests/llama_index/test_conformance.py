@@ -1,4 +1,4 @@
-"""What every LlamaIndex LLM should do, on ours. `benchmarks/conformance.py` has others."""
+"""Duties of every LlamaIndex LLM, on ours. `benchmarks/conformance.py` has others."""
 
 from __future__ import annotations
 

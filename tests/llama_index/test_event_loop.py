@@ -1,7 +1,7 @@
 """No asynchronous call stops its caller's loop.
 
 Time that the loop's thread spends computing is measured in the thread's own CPU time, which does
-not depend on what else the machine does; what would wait in it is an error at once, in all tests.
+not depend on the machine's other work; a blocking wait in it is an error at once, in all tests.
 A loop also stops where another thread holds the interpreter. That is measured in the first call of
 a process, and in CPU time as well. `tokens.load()` comes before it, as tiktoken holds the
 interpreter while it is loaded.

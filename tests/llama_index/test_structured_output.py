@@ -181,7 +181,7 @@ async def test_an_empty_object_is_one_where_nothing_has_to_be_given(
     assert await predict(llm, way, output_cls=Wish) == [Wish()]
 
 
-# What reaches the Space
+# Requests to the Space
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -322,7 +322,7 @@ async def test_a_query_engine_gives_no_blank_object(
 
     with pytest.raises(StructuredOutputError):
         await ask("tree_summarize")
-    # Here LlamaIndex itself catches what is a ValueError, as the page about it says.
+    # Here LlamaIndex itself catches a ValueError, as the page about it says.
     assert (await ask("compact")).response == "Empty Response"
     assert "gave no Song" in caplog.text
 

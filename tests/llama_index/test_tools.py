@@ -1,4 +1,4 @@
-"""Tools: what reaches the Space, and what becomes of the reply."""
+"""Tools: the requests to the Space, and the replies."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def called(llm: QwenSpace, response: ChatResponse) -> list[tuple[str, dict[str, 
     return [(each.tool_name, each.tool_kwargs) for each in found]
 
 
-# What reaches the Space
+# Requests to the Space
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -309,7 +309,7 @@ async def test_a_tool_call_stops_no_stream_late(
     held(4)
     stream = await llm.astream_chat_with_tools([ADD], "What is 2+3?")
     assert (await anext(stream)).delta == "I add."
-    waiting = asyncio.ensure_future(anext(stream))  # within the call, of which nothing is shown
+    waiting = asyncio.ensure_future(anext(stream))  # within the call, which is not shown
     await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.running == 1)
 
     waiting.cancel()

@@ -1,4 +1,4 @@
-"""What a call took, in tokens: counted by the core, told where LlamaIndex looks."""
+"""A call's tokens: counted by the core, told where LlamaIndex looks."""
 
 from __future__ import annotations
 

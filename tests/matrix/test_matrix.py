@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 APP = Path(__file__).with_name("app.py")
 
 # The release, a day soon after it (its dependencies are those of that day), and the flavours of
-# the app: what the chat consists of, an answer in steps, or a gr.ChatInterface, which can take
+# the app: the chat's component, an answer in steps, or a gr.ChatInterface, which can take
 # files too. "modelscope" comes with the release of modelscope_studio whose chatbot is shown.
 RELEASES = [
     ("4.0.2", "2023-11-10", "pairs steps interface escaped page"),
@@ -118,7 +118,7 @@ class Apps:
     """The flavours of the app that one environment runs, in one process: the last asked for.
 
     Args:
-        log: Where what they print goes.
+        log: The file of their output.
     """
 
     def __init__(self, log: Path) -> None:
@@ -188,8 +188,8 @@ async def test_each_piece_is_a_delta_and_the_text_is_exact(url: str) -> None:
 
     deltas = [event.delta for event in events if isinstance(event, TextDelta)]
     assert events[-1].text == "".join(deltas) == TEXT
-    # Two pieces may come as one: a trailing line break waits for what follows it, and servers
-    # up to 6.10 send what has come up every 50 ms.
+    # Two pieces may come as one: a trailing line break waits for the next text, and servers
+    # up to 6.10 send all that has come up every 50 ms.
     assert len(deltas) >= len(PIECES) - 2
 
 

@@ -16,7 +16,7 @@ from qwen_space.chat_model.bridge import iterate_sync, run_sync
 
 
 class Stream:
-    """An asynchronous stream that notes what becomes of it."""
+    """An asynchronous stream that notes its end."""
 
     def __init__(self, items: list[Any], *, hang: bool = False) -> None:
         self.items = items

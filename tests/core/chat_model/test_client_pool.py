@@ -1,4 +1,4 @@
-"""Who shares a client, and how long it is kept; connections are in test_keeping.py."""
+"""Sharing a client, and keeping it; connections are in test_keeping.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Client:
     """Stands in for a `SpaceClient`.
 
     Attributes:
-        found: What it has found the app to be.
+        found: The endpoint that it has found.
         closed: How often it was closed.
     """
 

@@ -293,7 +293,7 @@ def test_the_call_after_a_torn_one_has_a_place_of_its_own() -> None:
     assert last(events).changed == {"calls"}
 
 
-# Where the app changes what it had sent
+# Where the app changes a text that it had sent
 
 
 def test_a_reply_that_only_its_end_shows_is_handed_out_then() -> None:

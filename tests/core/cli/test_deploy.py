@@ -23,7 +23,7 @@ from qwen_space.cli.main import main
 from qwen_space.local import find_weights
 from tests.completions_server import running_model
 
-# What the hub's containers have; it listens on 0.0.0.0 there.
+# The environment of the hub's containers; it listens on 0.0.0.0 there.
 HUB = {
     "GRADIO_SERVER_NAME": "127.0.0.1",
     "GRADIO_SERVER_PORT": "0",

@@ -61,7 +61,7 @@ UNFIT = app(function("load", [], [2]), function("draw", [3], [3]))
 
 @pytest.fixture
 def serving() -> Iterator[Any]:
-    """A server whose `/config` is what a test gives it; it returns the address."""
+    """A server with a `/config` of the test's choice; it returns the address."""
     servers = []
 
     def serve(config: Any) -> str:

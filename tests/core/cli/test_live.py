@@ -22,7 +22,7 @@ from qwen_space.events import (
 
 
 def shown(events: Sequence[Event]) -> tuple[str, str]:
-    """Return what stays on the terminal of some events, and the answer's text."""
+    """Return the text that stays on the terminal after some events, and the answer's text."""
     file = io.StringIO()
     with LiveAnswer(Console(file=file, width=40)) as answer:
         for event in events:
@@ -184,7 +184,7 @@ def test_no_text_of_an_app_moves_the_terminal(hostile: str) -> None:
         answer.show(TextDelta(f"{hostile}\n\nend"))
     shown = file.getvalue()
 
-    # Left are colours, links, and what paints the last block anew.
+    # Left are colours, links, and the codes that paint the last block anew.
     rich = r"\x1b\[[\d;]*m|\x1b\]8;[^\x1b\x07]*\x1b\\|\x1b\[(?:\?(?:25|7)[hl]|1A|2K)|\r|\n"
     rest = re.sub(rich, "", shown)
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", rest)

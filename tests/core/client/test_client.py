@@ -158,7 +158,7 @@ async def test_lines_of_megabytes_are_read(space: Any, long: str) -> None:
     ]
 
 
-# What is sent
+# Requests
 
 
 async def test_the_body_is_the_public_space_s_to_the_letter(space: Any) -> None:

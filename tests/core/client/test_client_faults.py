@@ -1,4 +1,4 @@
-"""The client against a server that does what Gradio would not do on request."""
+"""The client against a server that fails as Gradio would not on request."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ DEEP = "[" * 100_000
 
 
 async def ask(server: ScriptedServer, seconds: Timeouts | None = None, **options: Any) -> Any:
-    """Ask, and return the events with what was raised as the last of them."""
+    """Ask, and return the events, with an error that was raised as the last of them."""
     got: list[Any] = []
     async with SpaceClient(server.url, timeouts=seconds, max_retries=0, **options) as client:
         try:
@@ -467,7 +467,7 @@ def test_what_is_not_aiohttp_s_passes(error: BaseException) -> None:
     assert caught.value is error
 
 
-# What the app says beside its reply
+# Messages of the app beside its reply
 
 
 @pytest.mark.parametrize(
@@ -510,7 +510,7 @@ async def test_text_that_is_rewritten_is_warned_of(caplog: pytest.LogCaptureFixt
     assert "changed text that was streamed already" in caplog.text
 
 
-# What errors must not hold
+# Secrets that errors must not hold
 
 
 def everything(error: BaseException) -> str:

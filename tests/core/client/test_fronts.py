@@ -1,4 +1,4 @@
-"""What servers in front of an app do: replicas by turns, buffers, refusals of `/info`."""
+"""Servers in front of an app: replicas by turns, buffers, refusals of `/info`."""
 
 from __future__ import annotations
 

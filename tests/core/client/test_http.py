@@ -32,7 +32,7 @@ async def test_a_server_that_would_compress_the_stream_does_not_hold_tokens_back
     seen = asyncio.Event()
 
     async def compressing(exchange: Exchange) -> None:
-        """Answer as a front does that compresses for whoever takes it: in one block."""
+        """Answer as a front does that compresses in one block."""
         messages = [generating("one"), append(" two"), completed("one two")]
         if "gzip" in exchange.headers.get("accept-encoding", ""):
             whole = b"".join(b"data: %s\n\n" % repr(each).encode() for each in messages)

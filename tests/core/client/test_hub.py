@@ -42,7 +42,7 @@ from tests.queue_stream import receive
 from tests.scripted_server import CONFIG, ScriptedServer, status
 
 TOKEN = "hf_very_secret"
-APP = True  # what the app itself answers
+APP = True  # the app's own answer
 
 IN_ERROR = Answer(503, "Your space is in error, check its status on hf.co")
 BUSY = Answer(503, "<!DOCTYPE html><html><head><title>x</title></head><body>Loading</body></html>")
@@ -59,7 +59,7 @@ def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def ask(server: HubFront, space: str | None = None, **options: Any) -> list[Any]:
-    """Ask, and return the events with what was raised as the last of them."""
+    """Ask, and return the events, with an error that was raised as the last of them."""
     got: list[Any] = []
     async with server.client(space, **options) as client:
         try:
@@ -612,7 +612,7 @@ async def test_a_space_that_fell_asleep_is_waited_for_and_asked_again(page: Answ
 async def test_a_model_s_space_that_fell_asleep_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A framework's model keeps what it found, and is used again days later."""
+    """A framework's model keeps the endpoint that it found, and is used again days later."""
     script: Any = {"config": [APP, BUSY, APP], "join": [APP, BUSY, APP], "hub": [told("SLEEPING")]}
     hi = [Turn("user", "Hi")]
 
@@ -720,7 +720,7 @@ async def test_a_redirect_to_another_host_is_an_error_that_names_it() -> None:
     assert [each.host for each in server.seen] == ["owner-name.hub.test"]
 
 
-# Who gets the token
+# The token's receivers
 
 
 def sent_to(server: HubFront, host: str) -> list[Seen]:

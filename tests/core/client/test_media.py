@@ -1,4 +1,4 @@
-"""Pictures and files of a chat, with real Gradio apps that describe what they were given."""
+"""Pictures and files of a chat, with real Gradio apps that describe the files that they got."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Build = Callable[[], gr.Blocks]
 
 
 def told(*said: object) -> Iterator[str]:
-    """Say what reached the app, in two pieces."""
+    """Say which prompt reached the app, in two pieces."""
     text = "|".join(map(str, said))
     yield text[:3]
     yield text
@@ -41,7 +41,7 @@ def documented(*, queued: bool) -> Build:
             heat = gr.Slider(0, 1, value=0.5, label="Temperature")
             button, heated = gr.Button(), gr.State(0)
             taken = box.submit(take, [box, chat], [box, chat], queue=queued)
-            if queued:  # with what many pages do before they answer
+            if queued:  # as the steps of many pages are
                 taken = taken.then(lambda: gr.update(interactive=False), None, button)
                 taken = taken.then(None, None, None, js="() => {}")
                 taken = taken.then(lambda heat: heat, heat, heated)
@@ -193,7 +193,7 @@ async def test_all_steps_are_run(
         first = await client.complete("Hi", system="S", **arguments)
         second = await client.complete("Hi", system="S", **arguments)
 
-    assert (first.text, second.text) == (text, text)  # no call sees what another has said
+    assert (first.text, second.text) == (text, text)  # no call sees another's messages
 
 
 def test_blocking_callers_get_the_same(served: Callable[[Build], str]) -> None:

@@ -34,7 +34,7 @@ def append(value: ChatValue, piece: str) -> list[ValueEvent]:
     edit = ["append", PATH, piece]
     if (events := value.append(edit)) is not None:
         return [*events]
-    value.begin_edits(100_000)  # bytes: what they cost is paid for
+    value.begin_edits(100_000)  # bytes, which pay for the edits
     value.edit([edit])
     return value.end_edits()
 
@@ -234,7 +234,7 @@ def test_a_text_output_is_as_it_stands() -> None:
 
 
 def as_shown(events: list[ValueEvent]) -> str:
-    """Return the answer that somebody has who follows the events."""
+    """Return the answer of a caller that follows the events."""
     shown = ""
     for event in events:
         if isinstance(event, Rewritten):

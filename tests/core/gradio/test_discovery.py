@@ -1,4 +1,4 @@
-"""What an app's `/info` adds to its `/config`, and what is known of Spaces by name."""
+"""An app's `/info` beside its `/config`, and Spaces that are known by name."""
 
 from __future__ import annotations
 

@@ -204,7 +204,7 @@ JSON = st.recursive(
 
 
 def _shrinking_lists(old: Any, new: Any) -> int:
-    """Count the lists of which Gradio's differ deletes something."""
+    """Count the lists between which Gradio's differ deletes something."""
     if old == new or type(old) is not type(new):
         return 0
     if isinstance(old, list):
@@ -218,7 +218,7 @@ def _shrinking_lists(old: Any, new: Any) -> int:
 @given(JSON, JSON)
 def test_gradio_s_own_edits_lead_to_its_own_value(old: Any, new: Any) -> None:
     # Where two lists of one value shrink, Gradio counts the deletes of the first against the
-    # indices of the second: those edits do not say what has changed.
+    # indices of the second: those edits do not name the changes.
     assume(_shrinking_lists(old, new) <= 1)
     assert apply_edits(old, diff(old, new)) == new
 

@@ -194,7 +194,7 @@ def test_four_times_the_bytes_cost_four_times_the_time_and_leave_turns(name: str
     small, _ = cost(HOSTILE[name], 1)
     large, longest = cost(HOSTILE[name], 4)
 
-    # Quadratic would be 16 times; what is too little to measure is linear.
+    # Quadratic would be 16 times; a time too short to measure is linear.
     assert large < 9 * max(small, 0.004)
     assert longest < 0.05 * _slowness()
 

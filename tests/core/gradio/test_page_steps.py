@@ -200,7 +200,7 @@ def test_a_step_s_value_stands_before_the_caller_s_and_a_load_s_behind_it() -> N
 
 
 def branches(count: int) -> Any:
-    """A chain in which each step is followed by two of the same, each of which goes on."""
+    """A chain in which each step is followed by two of the same, and both of them go on."""
     more = [step("chat", "chat", trigger_after=at // 2) for at in range(count)]
     return app(step("box chat", "chat"), *more)
 

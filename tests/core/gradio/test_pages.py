@@ -111,7 +111,7 @@ async def test_a_component_is_there_in_its_text(space: str, kind: str, text: str
     assert joined(events) == events[-1].text == text
 
 
-# What a ChatInterface's function may return
+# Values that a ChatInterface's function may return
 
 
 def returning(value: Any) -> Any:

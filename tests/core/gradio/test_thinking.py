@@ -49,7 +49,7 @@ def said(content: str) -> dict[str, Any]:
 
 FINAL = bot("**Final answer:** b")
 
-# What is a thought
+# Thoughts and answers
 
 ROWS = [
     pytest.param(
@@ -243,7 +243,7 @@ def test_a_thought_of_no_known_shape_is_a_protocol_error() -> None:
         find_reply([USER, {**bot("x", title="T"), "content": 1}])
 
 
-# What of it is new
+# New thoughts
 
 
 def thinking_value(thought: str | None, answer: str | None, title: str = "T") -> list[Any]:
@@ -440,7 +440,7 @@ STEPS = st.lists(
 
 
 def grown(steps: list[tuple[str, str]]) -> Iterator[list[Any]]:
-    """Yield the values of an app that thinks and says by steps; its last row is what grows."""
+    """Yield the values of an app that thinks and says by steps; its last row grows."""
     rows: list[dict[str, Any]] = []
     for step, piece in steps:
         if step == "title":
@@ -460,7 +460,7 @@ def _title(row: dict[str, Any]) -> str | None:
 
 
 def edits_between(old: list[Any], new: list[Any]) -> list[Any]:
-    """Return what Gradio would send: one edit for each row that is new or has changed."""
+    """Return Gradio's edits: one for each row that is new or has changed."""
     edits: list[Any] = []
     for index, row in enumerate(new):
         if index >= len(old):

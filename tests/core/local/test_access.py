@@ -1,4 +1,4 @@
-"""The server's door: who may ask it, for what, and how much."""
+"""The server's door: hosts, origins, tokens and limits."""
 
 from __future__ import annotations
 

@@ -472,7 +472,7 @@ def choose(page: Page, *files: tuple[str, str, bytes]) -> None:
 
 
 def hand_over(page: Page, event: str, name: str, data: bytes, kind: str = "image/png") -> None:
-    """Paste or drop a file as a person does it, for whom the browser makes the event."""
+    """Paste or drop a file as a person does it; the browser makes the event then."""
     page.evaluate(
         """([event, name, bytes, type]) => {
             const data = new DataTransfer();

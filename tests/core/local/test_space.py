@@ -1,4 +1,4 @@
-"""The local Space: its start, its end, and what it does with streams that nobody reads."""
+"""The local Space: its start, its end, and streams that nobody reads."""
 
 from __future__ import annotations
 

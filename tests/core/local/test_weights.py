@@ -173,7 +173,7 @@ def model(wheels: Index, monkeypatch: pytest.MonkeyPatch) -> PinnedWheels:
 
 
 def left(cache: Cache) -> set[str]:
-    """The names of what looks like a model, or a part of one."""
+    """The names of files that look like a model, or a part of one."""
     return {path.name for path in cache.folder.iterdir()} - {"verified", "made-up.gguf.lock"}
 
 
@@ -438,7 +438,7 @@ def test_a_hub_that_is_away_is_a_sentence(cache: Cache, said: list[str]) -> None
 
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
-    """What the sources have, by the model's name; a test fills it."""
+    """The sources' files, by the model's name; a test fills it."""
     has: dict[str, Path] = {}
 
     def give(wanted: Any, *_: object, **__: object) -> Path:

@@ -1,4 +1,4 @@
-"""What is known of Qwen's models."""
+"""Facts about Qwen's models."""
 
 from __future__ import annotations
 

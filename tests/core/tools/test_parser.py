@@ -505,7 +505,7 @@ def test_the_cuts_of_a_reply_do_not_matter(
         assert CallStarted(each.index, each.id, each.name) in whole
 
 
-# What the server ended on
+# The server's final text
 
 
 def test_the_text_that_was_fed_is_not_read_anew() -> None:

@@ -87,7 +87,7 @@ def in_ways(request: pytest.FixtureRequest) -> InWays:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_is_left() -> Iterator[None]:
-    """Find what was not closed: collecting it warns, and a warning is an error."""
+    """Find objects left open: collecting them warns, and a warning is an error."""
     yield
     gc.collect()
 

@@ -1,4 +1,4 @@
-"""What a faulty server does, written down: bytes, and what cannot be said in bytes."""
+"""A faulty server's acts, written down: bytes, and acts that bytes cannot express."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class Step(enum.Enum):
-    """What a server does beside sending bytes."""
+    """The acts of a server beside sending bytes."""
 
     CUT = "close the connection"
     RESET = "break the connection with a TCP reset"
@@ -57,7 +57,7 @@ class Endless:
 
 @dataclass(frozen=True)
 class Pause:
-    """Let some seconds pass, so that what follows is a packet of its own."""
+    """Let some seconds pass, so that the next bytes are a packet of their own."""
 
     seconds: float = 0.05
 

@@ -1,4 +1,4 @@
-"""The table of faults: what the server does, and what every caller gets.
+"""The table of faults: the server's acts, and the outcome for every caller.
 
 A reply is complete and exact, or a typed error that carries the text so far. Where that leaves a
 choice, the comment says why it was made so.
@@ -56,7 +56,7 @@ from tests.scripted_server import (
 __all__ = ["FAULTS", "Fails", "Fault", "Text"]
 
 
-# What comes of it
+# Outcomes
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Text:
 
     Attributes:
         text: It.
-        added: What a stream that can only add has said; None is the same.
+        added: The text of a stream that can only add; None is the same.
     """
 
     text: str
@@ -78,8 +78,8 @@ class Fails:
 
     Attributes:
         error: Its exact class in the core.
-        text: What had arrived of the reply; None where that depends.
-        says: What its message has in it.
+        text: The part of the reply that had arrived; None where that depends.
+        says: Words of its message.
     """
 
     error: type[QwenSpaceError]
@@ -87,7 +87,7 @@ class Fails:
     says: str = ""
 
 
-# What the server does
+# Acts of the server
 
 HTML = "<!DOCTYPE html><html><title>Sorry</title></html>"
 NO_CONFIG = http(404, {"detail": "Not Found"})  # then the public Space's figures are taken
@@ -110,13 +110,13 @@ class Fault:
     """One fault.
 
     Attributes:
-        name: What is wrong.
-        outcome: What every caller gets.
-        config: What answers `/config`.
-        join: What answers `/queue/join`.
-        data: What answers `/queue/data`.
-        again: What answers it the next time, as where a job is given up; None for the same.
-        others: What answers further paths.
+        name: The fault.
+        outcome: The outcome for every caller.
+        config: The answer to `/config`.
+        join: The answer to `/queue/join`.
+        data: The answer to `/queue/data`.
+        again: Its next answer, as where a job is given up; None for the same.
+        others: The answers to further paths.
         prompts: How often the server got the prompt.
         streams: How often the session's stream was asked for; more than once where a job is given
             up by that, as its own stream had not opened. None is for "it depends".
@@ -259,7 +259,7 @@ REFUSALS = [
         Fails(QueueFullError),
         data=sse({"msg": "queue_full"}, HANG),
     ),
-    # The body says what the status means, as far as it comes.
+    # The body says why the status came, as far as it arrives.
     Fault(
         "queue-is-full-says-a-body-in-two-packets",
         Fails(QueueFullError, says="Max size is 1"),
@@ -372,7 +372,7 @@ ANSWERS = [
     ),
     Fault("data-is-no-http", bad(says="HTTP"), data=[b"+OK hello\r\n\r\n", CUT], streams=2),
     Fault("data-is-204", Fails(SpaceStatusError), data=[http(204)], streams=2),
-    # Where nothing is said of its kind it may be what it should be.
+    # Without a type it may be a stream of events all the same.
     Fault("data-has-no-type", Text(ALL), data=sse(*REPLY, END, Content_Type=None)),
     Fault(
         "data-has-a-type-in-capitals",
@@ -388,9 +388,9 @@ def broken(name: str, outcome: Fails, *last: Any, counts: Sequence[int] = (0, 2)
     """Return a fault of the stream, after some counts of pieces of the text.
 
     Args:
-        name: What is wrong.
-        outcome: What comes of it, but for the text.
-        last: What follows the pieces.
+        name: The fault.
+        outcome: The outcome, but for the text.
+        last: The bytes after the pieces.
         counts: How many pieces there are.
     """
     return [
@@ -416,7 +416,7 @@ def editing(edits: Any) -> dict[str, Any]:
 
 BREAKS = [
     *broken("stream-is-cut", cut(), CUT, counts=range(4)),
-    # A reset takes along what the system has not handed out yet.
+    # A reset takes along bytes that the system has not handed out yet.
     *broken("stream-is-reset", cut(), Pause(), RESET, counts=range(4)),
     *broken("stream-ends", cut(says="closed"), END, counts=range(4)),
     *broken("stream-is-closed", cut(), CLOSE, HANG),
@@ -481,7 +481,7 @@ BREAKS = [
     ),
 ]
 
-# HTTP itself is broken: aiohttp gives up all that came in the same packet as what is wrong.
+# HTTP itself is broken: aiohttp gives up all that came in the same packet as the fault.
 NO_HTTP = [
     *broken("chunk-has-no-size", bad(None, "HTTP"), Raw(b"huh\r\n"), HANG),
     *broken("chunk-has-no-size-later", bad(None, "HTTP"), Pause(), Raw(b"huh\r\n"), HANG),
@@ -653,7 +653,7 @@ GRAMMAR = [
     ),
 ]
 
-# What the messages say
+# Wrong messages
 
 
 def said(name: str, outcome: Text | Fails, *items: Any) -> Fault:
@@ -731,7 +731,7 @@ MESSAGES = [
         completed("") | {"output": {"data": [None, None, None]}},
     ),
     said("completion-says-more", Text("one two"), *BEGUN, ONE, completed("one two")),
-    # What was handed out cannot be taken back; the final text is the server's.
+    # Text that was handed out cannot be taken back; the final text is the server's.
     said(
         "completion-says-less", Text("one ", added=ALL), *BEGUN, ONE, TWO, THREE, completed("one ")
     ),
@@ -770,7 +770,7 @@ MESSAGES = [
         failed("planned"),
         completed(ALL),
     ),
-    # What the queue of Gradio 4.0 to 4.8 asks for was sent already.
+    # The data that the queue of Gradio 4.0 to 4.8 asks for was sent already.
     said(
         "arguments-are-asked-for-again",
         Text(ALL),
@@ -936,7 +936,7 @@ REDIRECTS = [
 
 
 def late(name: str, limit: str, text: str = "", seconds: float = 0.6, **more: Any) -> Fault:
-    """Return a fault that ends in a time limit, which the message names with what to change."""
+    """Return a fault that ends in a time limit, which the message names with its remedy."""
     says = f"within {seconds:g} seconds. If that is to be expected, raise Timeouts({limit}=...)"
     limits = replace(PATIENT, **{limit: seconds})
     return Fault(name, Fails(SpaceTimeoutError, text, says), limits=limits, **more)

@@ -166,7 +166,7 @@ async def test_what_comes_after_a_reply_spoils_none(after: list[Any], rest: list
     async with app(bad, good) as server, SpaceClient(server.url, max_retries=0) as client:
         first = await client.complete(PROMPT)
         await ended(client)
-        await asyncio.sleep(0.1)  # for what the server says when it is not asked
+        await asyncio.sleep(0.1)  # for bytes that the server sends without being asked
         second = await client.complete(PROMPT)
 
     assert first.text == second.text == ALL
@@ -341,7 +341,7 @@ async def test_a_session_of_the_callers_keeps_what_it_kept() -> None:
         await server.until(lambda s: s.streams[0].dropped.is_set())
 
 
-# What is left
+# Remains
 
 
 @pytest.mark.usefixtures("patient")
@@ -409,7 +409,7 @@ async def in_a_session_of_the_callers(server: ScriptedServer) -> None:
 def test_a_loop_that_is_closed_right_after_is_left_clean(
     serve: Serve, ask: Callable[[ScriptedServer], Awaitable[None]], rest: list[Any]
 ) -> None:
-    """Warnings are errors here, and what asyncio has to complain about is one too."""
+    """Warnings are errors here, and asyncio's complaints are some too."""
     complaints: list[Any] = []
     with serve(app(sse(*REPLY, *rest))) as server:
         loop = asyncio.new_event_loop()

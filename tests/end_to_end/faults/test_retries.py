@@ -1,4 +1,4 @@
-"""What is tried again, after which pause, and what the error says of it."""
+"""Retried steps, the pauses between them, and the error's record of them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Step:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made, none of which is waited for."""
+    """The pauses that were made; none is waited for."""
     made: list[float] = []
     here, really_sleep = threading.get_ident(), asyncio.sleep
 
@@ -190,7 +190,7 @@ async def test_one_try_goes_without_saying() -> None:
     assert "tried" not in str(caught.value)
 
 
-# What a server asks for
+# Pauses that a server asks for
 
 NOW = 1_700_000_000.0
 
@@ -339,7 +339,7 @@ def test_a_stream_that_was_begun_is_not_asked_for_again(
     in_ways(ask)
 
 
-# What the error says
+# The error's record
 
 
 @pytest.mark.usefixtures("_quick")

@@ -26,7 +26,7 @@ def faulty(fault: Fault) -> ScriptedServer:
 
 
 def judge(way: str, fault: Fault, got: Got, server: ScriptedServer) -> None:
-    """Fail unless the caller got what the table says, and the server was asked as it says."""
+    """Fail unless the outcome is the table's, and the server was asked as it says."""
     if isinstance(fault.outcome, Text):
         judge_text(way, fault.outcome, got)
     else:

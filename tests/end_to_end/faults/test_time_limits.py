@@ -1,4 +1,4 @@
-"""What counts towards which limit. That each ends as it should is in the table."""
+"""Which time counts towards which limit. That each ends as it should is in the table."""
 
 from __future__ import annotations
 

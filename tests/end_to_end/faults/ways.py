@@ -1,6 +1,6 @@
 """The ways to ask, of the core and of both frameworks, each with the same face.
 
-Each takes a blocking call; what is asynchronous runs in an event loop of its own.
+Each takes a blocking call; an asynchronous one runs in an event loop of its own.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ PROMPT = "What is a Space?"
 _CHAT = [Turn("user", PROMPT)]
 _MESSAGES = [ChatMessage(PROMPT)]
 
-Said = tuple[str, str | None]  # what is new, and the whole reply where it is known
+Said = tuple[str, str | None]  # the new text, and the whole reply where it is known
 
 
 @dataclass
 class Got:
-    """What a caller got.
+    """The outcome of a call for its caller.
 
     Attributes:
         added: All that was streamed, put together.
         text: The whole reply, if it came to its end.
-        error: What was raised, if anything was.
+        error: The error that was raised, if any.
     """
 
     added: str = ""
@@ -120,7 +120,7 @@ def _space_complete(url: SpaceLike, **options: Any) -> Iterator[Said]:
 
 
 def _of_chunk(chunk: AIMessage, added: str) -> Said:
-    """Return what a chunk says; the last has metadata, and in them the text where it changed."""
+    """Return a chunk's text; the last has metadata, and in them the text where it changed."""
     metadata = chunk.response_metadata
     return chunk.text, metadata.get("final_text", added) if "finish_reason" in metadata else None
 
@@ -151,7 +151,7 @@ async def _langchain_ainvoke(url: SpaceLike, **options: Any) -> AsyncIterator[Sa
 
 
 def _of_response(response: ChatResponse) -> Said:
-    """Return what a chunk says; the last has `raw`, and the server's final text."""
+    """Return a chunk's text; the last has `raw`, and the server's final text."""
     text = response.message.content or ""
     return response.delta or "", None if response.raw is None else text
 

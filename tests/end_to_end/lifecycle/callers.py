@@ -26,7 +26,7 @@ def space(url: str) -> Space:
 
 
 class KeepsErrors(BaseCallbackHandler):
-    """Keeps what goes wrong, and so the traceback and its frames."""
+    """Keeps errors, and so the traceback and its frames."""
 
     def __init__(self) -> None:
         self.kept: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""A real Gradio app that is watched: its connections, its requests, and what it works on."""
+"""A real Gradio app that is watched: its connections, its requests, and its jobs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Watch:
 
     Attributes:
         asked: The paths of requests that came, in order.
-        peers: The address of whom each came from, which is another for each connection.
+        peers: The address of each request's client, which is another for each connection.
         answered: The paths of those whose answer was begun.
         held: The path of requests that do not reach the app, for now.
         kept: The path of requests whose answer does not leave the app, for now.
@@ -87,9 +87,9 @@ class WatchedSpace:
         """Wait until something holds.
 
         Args:
-            condition: What is to hold.
+            condition: The condition.
             turns: The turns of the server's loop in which it must. They are counted in place of
-                the time, so that what else this machine does is not taken for ours.
+                the time, so that this machine's other work is not taken for ours.
         """
         for _ in range(turns):
             if condition():
@@ -165,7 +165,7 @@ def watched(_running_watched: WatchedSpace) -> Iterator[WatchedSpace]:
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """Keep the garbage collector from closing what only it would close."""
+    """Keep the garbage collector from closing objects that nothing else would close."""
     with contextlib.ExitStack() as stack:
         gc.disable()
         stack.callback(gc.enable)

@@ -27,9 +27,9 @@ def pieces(space=space):
 def run(
     url: str, program: str, *flags: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program with all warnings as errors, and return what became of it.
+    """Run a program with all warnings as errors, and return its output and its end.
 
-    What goes wrong where nobody can be told, as in `__del__`, Python writes to stderr.
+    Errors where nobody can be told, as in `__del__`, are written to stderr by Python.
     """
     return subprocess.run(
         _command(url, program, *flags),

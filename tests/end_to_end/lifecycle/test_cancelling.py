@@ -136,7 +136,7 @@ async def test_twice_as_from_an_impatient_caller(
     await cancelled(task)
 
     watched.watch.held = None
-    watched.engine.gate = None  # what was on its way may have been accepted
+    watched.engine.gate = None  # the job on its way may have been accepted
     await watched.auntil(watched.is_left)
     gc.collect()
     assert [each for each in caplog.records if each.name != "uvicorn.error"] == []

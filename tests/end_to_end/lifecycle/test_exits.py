@@ -100,7 +100,7 @@ def test_a_call_at_the_end_is_answered(watched: WatchedSpace, first: str) -> Non
 def test_a_client_that_nobody_closes_leaves_nothing_open(
     watched: WatchedSpace, call: str, loop: str
 ) -> None:
-    """In development mode Python tells of all that is left open, and of what is not awaited."""
+    """In development mode Python tells of all that is left open or not awaited."""
     program = f"""
 import {loop}
 from qwen_space import SpaceClient

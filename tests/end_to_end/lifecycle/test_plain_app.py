@@ -15,7 +15,7 @@ from tests.end_to_end.lifecycle.callers import ASYNC_STREAMS, STREAMS
 
 
 class Jobs:
-    """What becomes of the app's jobs."""
+    """The app's jobs, from their start to their end."""
 
     def __init__(self) -> None:
         self.begun = self.ended = self.finished = 0

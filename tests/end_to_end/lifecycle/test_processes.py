@@ -1,4 +1,4 @@
-"""Forks, new processes, and what is sent between them."""
+"""Forks, new processes, and the objects sent between them."""
 
 from __future__ import annotations
 

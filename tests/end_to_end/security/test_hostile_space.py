@@ -1,6 +1,6 @@
 """A Space that means harm: it gets an error or memory that stays flat, and nothing is done for it.
 
-Memory is what Python has allocated at most, the server's small share included, as it lives in
+Memory is Python's allocations at most, the server's small share included, as it lives in
 this process too.
 """
 

@@ -1,4 +1,4 @@
-"""Text that imitates roles, control tokens and tools: what it can change, and what it cannot."""
+"""Text that imitates roles, control tokens and tools: its effects, and their limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def wipe(disk: str) -> str:
     raise AssertionError(disk)
 
 
-# Sent as it is, in the place of who said it
+# Sent as it is, in the place of its role
 
 
 @pytest.mark.parametrize("text", IMITATIONS)
@@ -79,7 +79,7 @@ def test_the_split_keeps_every_text_whole_and_in_order(text: str) -> None:
 
 
 def test_the_split_cannot_tell_an_imitated_line_from_one_of_its_own() -> None:
-    """It is what the role lines cannot do; `history="native"` is for who needs it."""
+    """The role lines cannot do it; `history="native"` can."""
     imitated = render_prompt([Turn("user", "a\nAssistant: b\nUser: c"), Turn("user", "d")])
     said = render_prompt(
         [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("user", "d")]

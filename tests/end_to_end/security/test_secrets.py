@@ -1,7 +1,7 @@
 """The secrets of a call: nothing that a run emits has them, and one origin alone gets them.
 
 Each way to ask runs through each course that a call can take, with everything listening that can
-listen. All of what is heard is searched.
+listen. All that is heard is searched.
 """
 
 from __future__ import annotations
@@ -71,18 +71,18 @@ class Events(BaseEventHandler):
 
 @dataclass
 class Heard:
-    """What was emitted.
+    """All output of a call.
 
     Attributes:
         texts: All of it, as text.
-        runs: What LangChain traced.
+        runs: LangChain's traces.
     """
 
     texts: list[str] = field(default_factory=list)
     runs: Runs = field(default_factory=Runs)
 
     def options(self, way: str) -> dict[str, Any]:
-        """Return what makes a way's framework listen too."""
+        """Return the arguments that make a way's framework listen too."""
         if way.startswith("langchain"):
             return {"callbacks": [self.runs]}
         if way.startswith("llama-index"):
@@ -113,7 +113,7 @@ class Heard:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what led to it, even where it is not to be shown."""
+    """Yield an error and its causes, even where they are not to be shown."""
     waiting, seen = [error], set()
     while waiting:
         each = waiting.pop()
@@ -149,7 +149,7 @@ def heard(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
 
 @contextlib.contextmanager
 def _logs(texts: list[str]) -> Iterator[None]:
-    """Take what all loggers say, of aiohttp and asyncio too, with all that a record holds."""
+    """Record all loggers, aiohttp's and asyncio's too, with all that a record holds."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -174,12 +174,12 @@ def _logs(texts: list[str]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Course:
-    """What the Space does, and what becomes of the call.
+    """A Space's acts, and the call's end.
 
     Attributes:
         ends: The error's name; None for a reply.
-        config, join, data: What the Space answers; `{other}` is another origin.
-        options: What is asked with.
+        config, join, data: The Space's answers; `{other}` is another origin.
+        options: The caller's options.
     """
 
     ends: str | None
@@ -247,7 +247,7 @@ def call(heard: Heard, way: str, url: str, options: dict[str, Any]) -> Got:
 def leaking_locals(error: BaseException) -> list[str]:
     """Return the local variables whose `repr` has a token, of all frames but the callers' own.
 
-    What aiohttp makes of a proxy's address is not in our hands.
+    aiohttp's own copies of a proxy's address are not in our hands.
     """
     return [
         f"{frame.filename}:{frame.lineno} {name} = {value}"
@@ -291,7 +291,7 @@ def test_no_password_is_heard_of_a_proxy_that_refuses(
             assert name_of(got) == "SpaceUnreachableError"
             for each in proxy.exchanges:
                 assert each.headers["proxy-authorization"] == f"Basic {BASIC}"
-                if space.startswith("https"):  # then the proxy cannot read what passes
+                if space.startswith("https"):  # then the proxy cannot read the traffic
                     assert (each.method, TOKEN in str(each)) == ("CONNECT", False)
 
     in_all_ways(ask)

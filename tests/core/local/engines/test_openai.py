@@ -29,7 +29,7 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 
 @dataclass
 class Server:
-    """Answers as it is told to, and remembers what it was asked."""
+    """Answers by script, and remembers the requests."""
 
     url: str = ""
     status: int = 200
