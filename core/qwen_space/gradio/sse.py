@@ -80,6 +80,7 @@ class SSEDecoder:
         while True:
             buffer, at = self._buffer, self._at
             if at == len(buffer):
+                self._buffer, self._at = b"", 0  # it is not kept while more is waited for
                 return None
             end = buffer.find(b"\n", at)
             # Gradio sends one line of data for each event, and nothing else.

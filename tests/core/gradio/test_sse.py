@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -198,3 +199,10 @@ def test_random_bytes_give_nothing_worse_than_a_protocol_error(chunks: list[byte
         return
 
     assert all(isinstance(event.data, bytes) for event in events)
+
+
+def test_bytes_whose_events_were_taken_are_not_kept() -> None:
+    decoder, chunk = SSEDecoder(), b"data: " + b"a" * 1000 + b"\n\n"
+    others = sys.getrefcount(chunk)
+    assert len(list(feed(decoder, chunk))) == 1
+    assert sys.getrefcount(chunk) == others
