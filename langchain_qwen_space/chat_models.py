@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, Literal, TypeVar, overload
+from typing import Any
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -23,36 +22,33 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Self
 
-from langchain_qwen_space.callbacks import STATUS, adispatch_status, dispatch_status
 from langchain_qwen_space.chunks import apply_final_texts
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import to_core_messages
 from langchain_qwen_space.profiles import find_limits, make_profile
-from langchain_qwen_space.streaming import ChunkBuilder
-from langchain_qwen_space.structured_output import (
-    Method,
-    ObjectSchema,
-    StructuredOutput,
-    method_arguments,
+from langchain_qwen_space.streaming import (
+    ChunkBuilder,
+    agenerate,
+    astream_chunks,
+    generate,
+    stream_chunks,
 )
+from langchain_qwen_space.structured_output import StructuredModel
 from langchain_qwen_space.tools import bind_arguments
 from qwen_space import __version__, tokens
 from qwen_space.chat_model.arguments import SAMPLING, build_config
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
-from qwen_space.chat_model.reply import ChatReply
 from qwen_space.config.spaces import dump_spaces, first_space, identify
 from qwen_space.tools import ToolBinding, render
 
 __all__ = ["ChatQwenSpace"]
 
-_Model = TypeVar("_Model", bound=BaseModel)
 
-
-class ChatQwenSpace(SpaceChatModel, BaseChatModel):
+class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
     """A Qwen2.5 Hugging Face Space, or any Gradio chat app, as a chat model.
 
     No key and no account are needed. One object works from any thread and any event loop, and
@@ -253,14 +249,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        builder, call = self._prepare(messages, stop, kwargs)
-        with typed(), contextlib.closing(call.stream(deltas=False)) as events:
-            for event in events:
-                if isinstance(event, ChatReply):
-                    result = builder.result(event)
-                elif isinstance(event, STATUS):
-                    dispatch_status(event)
-        return result
+        return generate(*self._prepare(messages, stop, kwargs))
 
     async def _agenerate(
         self,
@@ -269,15 +258,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        builder, call = self._prepare(messages, stop, kwargs)
-        with typed():
-            async with call.astream(deltas=False) as events:
-                async for event in events:
-                    if isinstance(event, ChatReply):
-                        result = builder.result(event)
-                    elif isinstance(event, STATUS):
-                        await adispatch_status(event)
-        return result
+        return await agenerate(*self._prepare(messages, stop, kwargs))
 
     def _stream(
         self,
@@ -286,33 +267,16 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        builder, call = self._prepare(messages, stop, kwargs)
-        with typed(), contextlib.closing(call.stream()) as events:
-            for event in events:
-                if isinstance(event, STATUS):
-                    dispatch_status(event)
-                for chunk in builder.chunks(event):
-                    if run_manager is not None:
-                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
+        return stream_chunks(*self._prepare(messages, stop, kwargs), run_manager)
 
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        builder, call = self._prepare(messages, stop, kwargs)
-        with typed():
-            async with call.astream() as events:
-                async for event in events:
-                    if isinstance(event, STATUS):
-                        await adispatch_status(event)
-                    for chunk in builder.chunks(event):
-                        if run_manager is not None:
-                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                        yield chunk
+        return astream_chunks(*self._prepare(messages, stop, kwargs), run_manager)
 
     # Where langchain-core streams on behalf of `invoke`, it folds the chunks by itself.
 
@@ -339,7 +303,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
 
     def _prepare(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: Mapping[str, Any]
-    ) -> tuple[ChunkBuilder, ChatCall]:
+    ) -> tuple[ChatCall, ChunkBuilder]:
         """Return a call, and the builder of its chunks; the call's own values win."""
         to_schema = partial(convert_to_openai_tool, strict=kwargs.get("strict"))
         arguments = self._take_arguments({**kwargs, "stop": stop}, to_schema=to_schema)
@@ -355,7 +319,7 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
         name = self._name_model(model)
         space = first_space(self.space)
         metadata = {"model_name": name, "model_provider": "qwen-space", "space": space}
-        return ChunkBuilder(metadata, blocks=self.output_version == "v1"), call
+        return call, ChunkBuilder(metadata, blocks=self.output_version == "v1")
 
     # Tools
 
@@ -399,84 +363,6 @@ class ChatQwenSpace(SpaceChatModel, BaseChatModel):
             stream_arguments=stream_arguments,
         )
         return self.bind(**given, **kwargs)
-
-    # Structured output
-
-    @overload
-    def with_structured_output(
-        self,
-        schema: type[_Model],
-        *,
-        method: Method = ...,
-        include_raw: Literal[False] = ...,
-        tools: None = ...,
-        strict: bool | None = ...,
-        reask: bool = ...,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, _Model]: ...
-
-    @overload
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = ...,
-        *,
-        method: Method = ...,
-        include_raw: bool = ...,
-        tools: Sequence[Any] | None = ...,
-        strict: bool | None = ...,
-        reask: bool = ...,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]: ...
-
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Method = "json_schema",
-        include_raw: bool = False,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
-        strict: bool | None = None,
-        reask: bool = True,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Return a model that gives objects.
-
-        A Space has no parameter for it: the model is asked in words, and its reply is read, so
-        it may fail. It never gives None.
-
-        Args:
-            schema: A pydantic class, of version 1 too, a `TypedDict`, or a JSON schema. A
-                class gives its objects, the others give dicts; all are checked in full. With
-                "json_mode" None is any object.
-            method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
-                call of a function with that schema, and "json_mode" for JSON: there the prompt
-                has to say what is to be in it.
-            include_raw: Whether it gives a dict with the message as `raw`, the object as
-                `parsed`, and as `parsing_error` the reply's fault, or None.
-            tools: Tools that the model may call in place of giving the object, with
-                `include_raw`: their calls are in `raw`, and `parsed` is None.
-            strict: As in `bind_tools`.
-            reask: Whether the model is asked once more, with what was wrong, where its reply
-                does not hold the object.
-            **kwargs: Further arguments of each call.
-
-        Raises:
-            ValueError: `method` is unknown, or `schema` is of something else than an object.
-                When it is called without `include_raw`, an `OutputParserException` says what is
-                wrong with the reply, which is its `llm_output`.
-        """
-        if schema is None and method != "json_mode":
-            raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")
-        if tools and not include_raw:
-            raise ValueError("tools=[...] wants include_raw=True: a call of theirs is no object.")
-        asked = method_arguments(ObjectSchema(schema), method, tools or (), strict=strict)
-        return StructuredOutput(
-            model=self.bind(**{**asked, **kwargs}),
-            object_schema=schema,
-            include_raw=include_raw,
-            reask=reask,
-            tools=tuple(convert_to_openai_tool(tool)["function"]["name"] for tool in tools or ()),
-        )
 
     # LangChain's questions about a model
 

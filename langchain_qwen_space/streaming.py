@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from langchain_qwen_space.callbacks import STATUS, adispatch_status, dispatch_status
 from langchain_qwen_space.chunks import (
     call_chunk,
     call_part_chunk,
@@ -21,12 +27,14 @@ from langchain_qwen_space.chunks import (
     to_tool_call,
     with_files,
 )
+from langchain_qwen_space.errors import typed
+from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tokens import Usage
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 
-__all__ = ["ChunkBuilder"]
+__all__ = ["ChunkBuilder", "agenerate", "astream_chunks", "generate", "stream_chunks"]
 
 
 class ChunkBuilder:
@@ -127,6 +135,58 @@ class ChunkBuilder:
         if self._has_blocks(reply):
             metadata["output_version"] = "v1"
         return metadata
+
+
+def generate(call: ChatCall, builder: ChunkBuilder) -> ChatResult:
+    """Return the whole reply to a call."""
+    with typed(), contextlib.closing(call.stream(deltas=False)) as events:
+        for event in events:
+            if isinstance(event, ChatReply):
+                result = builder.result(event)
+            elif isinstance(event, STATUS):
+                dispatch_status(event)
+    return result
+
+
+async def agenerate(call: ChatCall, builder: ChunkBuilder) -> ChatResult:
+    """Do as `generate`."""
+    with typed():
+        async with call.astream(deltas=False) as events:
+            async for event in events:
+                if isinstance(event, ChatReply):
+                    result = builder.result(event)
+                elif isinstance(event, STATUS):
+                    await adispatch_status(event)
+    return result
+
+
+def stream_chunks(
+    call: ChatCall, builder: ChunkBuilder, run_manager: CallbackManagerForLLMRun | None
+) -> Iterator[ChatGenerationChunk]:
+    """Yield the chunks of a call's reply."""
+    with typed(), contextlib.closing(call.stream()) as events:
+        for event in events:
+            if isinstance(event, STATUS):
+                dispatch_status(event)
+            for chunk in builder.chunks(event):
+                if run_manager is not None:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+
+async def astream_chunks(
+    call: ChatCall, builder: ChunkBuilder, run_manager: AsyncCallbackManagerForLLMRun | None
+) -> AsyncIterator[ChatGenerationChunk]:
+    """Do as `stream_chunks`."""
+    with typed():
+        async with call.astream() as events:
+            async for event in events:
+                if isinstance(event, STATUS):
+                    await adispatch_status(event)
+                for chunk in builder.chunks(event):
+                    if run_manager is not None:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
 
 def _final(reply: ChatReply) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeVar, overload
 
 from langchain_core.exceptions import OutputParserException
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -21,16 +21,19 @@ from langchain_core.messages import (
 )
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.json_schema import dereference_refs
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from langchain_qwen_space.chunks import apply_final_text
 from langchain_qwen_space.tools import bind_arguments
 from qwen_space.chat_model.extraction import MISSING, Extraction, PartialObject
 from qwen_space.chat_model.schema import OutputSchema
 
-__all__ = ["Method", "ObjectSchema", "StructuredOutput", "method_arguments"]
+__all__ = ["ObjectSchema", "StructuredModel", "StructuredOutput"]
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _NAMES = frozenset({"title", "name", "function", "toolSpec"})
 
@@ -181,20 +184,10 @@ def _written(raw: AIMessage) -> str:
     return "\n".join(part for part in (raw.text, *calls) if part)
 
 
-def method_arguments(
-    schema: ObjectSchema, method: Method, tools: Sequence[Any] = (), *, strict: bool | None
+def _method_arguments(
+    schema: ObjectSchema, method: Method, tools: Sequence[Any], *, strict: bool | None
 ) -> dict[str, Any]:
-    """Return the arguments of the calls that ask for an object.
-
-    Args:
-        schema: The object's schema.
-        method: The way in which it is asked for.
-        tools: Tools that the model may call in place of giving the object.
-        strict: As in `bind_tools`.
-
-    Raises:
-        ValueError: The method is unknown.
-    """
+    """Return the arguments of the calls that ask for an object; see `with_structured_output`."""
     shown = schema.json_schema
     about = {"kwargs": {"method": method, "strict": strict}, "schema": shown}
     wanted: dict[str, Any] = {"type": "function", "function": {"name": shown["title"]}}
@@ -373,3 +366,83 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     def _begin(self, given: LanguageModelInput) -> _Attempts:
         options = {"include_raw": self.include_raw, "reask": self.reask}
         return _Attempts(self._schema, given, self.tools, **options)
+
+
+class StructuredModel(BaseChatModel):
+    """A chat model that gives objects, asking once more where the first reply has none."""
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: type[_Model],
+        *,
+        method: Method = ...,
+        include_raw: Literal[False] = ...,
+        tools: None = ...,
+        strict: bool | None = ...,
+        reask: bool = ...,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, _Model]: ...
+
+    @overload
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = ...,
+        *,
+        method: Method = ...,
+        include_raw: bool = ...,
+        tools: Sequence[Any] | None = ...,
+        strict: bool | None = ...,
+        reask: bool = ...,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]: ...
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        method: Method = "json_schema",
+        include_raw: bool = False,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+        strict: bool | None = None,
+        reask: bool = True,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return a model that gives objects.
+
+        A Space has no parameter for it: the model is asked in words, and its reply is read, so
+        it may fail. It never gives None.
+
+        Args:
+            schema: A pydantic class, of version 1 too, a `TypedDict`, or a JSON schema. A
+                class gives its objects, the others give dicts; all are checked in full. With
+                "json_mode" None is any object.
+            method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
+                call of a function with that schema, and "json_mode" for JSON: there the prompt
+                has to say what is to be in it.
+            include_raw: Whether it gives a dict with the message as `raw`, the object as
+                `parsed`, and as `parsing_error` the reply's fault, or None.
+            tools: Tools that the model may call in place of giving the object, with
+                `include_raw`: their calls are in `raw`, and `parsed` is None.
+            strict: As in `bind_tools`.
+            reask: Whether the model is asked once more, with what was wrong, where its reply
+                does not hold the object.
+            **kwargs: Further arguments of each call.
+
+        Raises:
+            ValueError: `method` is unknown, or `schema` is of something else than an object.
+                When it is called without `include_raw`, an `OutputParserException` says what is
+                wrong with the reply, which is its `llm_output`.
+        """
+        if schema is None and method != "json_mode":
+            raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")
+        if tools and not include_raw:
+            raise ValueError("tools=[...] wants include_raw=True: a call of theirs is no object.")
+        asked = _method_arguments(ObjectSchema(schema), method, tools or (), strict=strict)
+        return StructuredOutput(
+            model=self.bind(**{**asked, **kwargs}),
+            object_schema=schema,
+            include_raw=include_raw,
+            reask=reask,
+            tools=tuple(convert_to_openai_tool(tool)["function"]["name"] for tool in tools or ()),
+        )
