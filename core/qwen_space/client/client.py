@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
-import uuid
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Awaitable,
-    Callable,
     Mapping,
     Sequence,
 )
@@ -19,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat.prompt import make_chat, render_prompt
-from qwen_space.chat.stop import StopScanner
+from qwen_space.client.call import Call
 from qwen_space.client.cooldown import Cooldowns
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.client.http import Transport
-from qwen_space.client.hub import is_asleep
 from qwen_space.client.login import Login
 from qwen_space.client.lookup import EndpointResolver
-from qwen_space.client.question import Question, build_question
-from qwen_space.client.stream import EventStreamReader
-from qwen_space.client.submit import run_prerequisite, submit_job
-from qwen_space.client.text_files import inline_text_files
-from qwen_space.client.upload import Upload
 from qwen_space.config import (
     DEFAULT_MAX_FILE_SIZE,
     DEFAULT_MAX_FILES,
@@ -49,11 +39,8 @@ from qwen_space.config import (
     check_options,
 )
 from qwen_space.config.spaces import SpaceLike, make_config
-from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.requests import JobRequest
-from qwen_space.tokens.limiter import TokenLimiter
 
 if TYPE_CHECKING:
     import os
@@ -66,8 +53,6 @@ if TYPE_CHECKING:
     from qwen_space.chat.media import Media
 
 __all__ = ["SpaceClient"]
-
-logger = logging.getLogger("qwen_space.client")
 
 _AT_ONCE = 0.001  # seconds
 
@@ -424,148 +409,7 @@ class SpaceClient:
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
             self._users += 1
             stack.push_async_callback(self._end_use)
-            deadline = Deadline(timeouts)
-            try:
-                return await self._begun(stack, chat, options, deadline)
-            except QwenSpaceError as exc:
-                if not is_asleep(self.config, exc):
-                    raise
-                logger.debug("the Space has gone to sleep: %s", exc)
-                self._resolver.forget()
-                return await self._begun(stack, chat, options, deadline)
+            call = Call(self._transport, self._resolver, chat, options, Deadline(timeouts))
+            return await call.open(stack)
 
         return EventStream(enter)
-
-    async def _begun(
-        self,
-        stack: contextlib.AsyncExitStack,
-        chat: Sequence[Turn],
-        options: CallOptions,
-        deadline: Deadline,
-    ) -> AsyncIterator[Event]:
-        """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
-        await self._resolver.verify(deadline)
-        if self._resolver.is_resolved:
-            return await self._asked(stack, chat, options, deadline)
-        resolving = contextlib.aclosing(self._resolver.resolve(deadline))
-        notices = await stack.enter_async_context(resolving)
-        if (first := await anext(notices, None)) is None:
-            return await self._asked(stack, chat, options, deadline)
-
-        async def events() -> AsyncGenerator[Event, None]:
-            yield first
-            async for notice in notices:
-                yield notice
-            async for event in await self._asked(stack, chat, options, deadline):
-                yield event
-
-        return await stack.enter_async_context(contextlib.aclosing(events()))
-
-    async def _asked(
-        self,
-        stack: contextlib.AsyncExitStack,
-        chat: Sequence[Turn],
-        options: CallOptions,
-        deadline: Deadline,
-    ) -> AsyncIterator[Event]:
-        """Upload the media of a chat and ask the endpoint; the stack closes the stream."""
-        transport = self._transport.with_headers(options.get("headers"))
-        question = await self._question(chat, options, deadline)
-        stop = options.get("stop") or ()
-        media = question.every_media
-        if not media:
-            return await self._submitted(stack, transport, question, stop, deadline)
-        upload = Upload(transport, question.endpoint.prefix, media, deadline)
-        progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
-
-        async def events() -> AsyncGenerator[Event, None]:
-            async for uploading in progress:
-                yield uploading
-            question.files = upload.files
-            async for event in await self._submitted(stack, transport, question, stop, deadline):
-                yield event
-
-        return await stack.enter_async_context(contextlib.aclosing(events()))
-
-    async def _submitted(
-        self,
-        stack: contextlib.AsyncExitStack,
-        transport: Transport,
-        question: Question,
-        stop: str | Sequence[str],
-        deadline: Deadline,
-    ) -> AsyncIterator[Event]:
-        """Run the steps of a question, submit its job, and return the events of the reply."""
-        scanner = StopScanner(stop)
-        limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
-        endpoint = question.endpoint
-        session_hash = uuid.uuid4().hex
-        for step, files in question.calls:
-            request = self._request(step, question.data(step, files), session_hash)
-            if step is not endpoint:
-                question.receive(step, await _run_step(transport, step, request, deadline))
-        # Steps share a session, which a call without a queue does not have.
-        may_call = self._resolver.is_discovered and not endpoint.before
-        try:
-            submission = await submit_job(
-                transport, endpoint, request, deadline, may_call=may_call, prompt=question.prompt
-            )
-        except (SpaceStatusError, ProtocolError) as exc:
-            if (explained := self._resolver.explain(exc)) is exc:
-                raise
-            explained.may_have_run = exc.may_have_run
-            raise explained from exc
-        model = None if question.model is None else str(question.model)
-        reply = EventStreamReader(
-            submission, deadline, model, _sending(transport, request, deadline)
-        )
-        events = reply.events()
-        stack.push_async_callback(events.aclose)
-        if stop:
-            events = reply.until_stop(events, scanner)
-            stack.push_async_callback(events.aclose)
-        if limiter is not None:
-            events = reply.until_length(events, limiter)
-            stack.push_async_callback(events.aclose)
-        stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
-        return events
-
-    async def _question(
-        self, chat: Sequence[Turn], options: CallOptions, deadline: Deadline
-    ) -> Question:
-        """Return the request for a chat, once the names of its inputs are known."""
-        named = (self.config.sampling, self.config.inputs)
-        asked = (options.get("sampling") or {}, options.get("inputs") or {})
-        await self._resolver.load_parameters(itertools.chain(*named, *asked), deadline)
-        endpoint = self._resolver.endpoint
-        chat = await inline_text_files(endpoint, chat, self.config.max_file_size)
-        return build_question(self.config, endpoint, chat, options)
-
-    def _request(self, endpoint: Endpoint, data: list[Any], session_hash: str) -> JobRequest:
-        queue = f"{self.config.url}{endpoint.prefix}/queue"
-        return JobRequest(queue, endpoint.fn_index, endpoint.trigger_id, data, session_hash)
-
-
-def _sending(
-    transport: Transport, request: JobRequest, deadline: Deadline
-) -> Callable[[str | None], Awaitable[None]]:
-    async def send_data(event_id: str | None) -> None:
-        await transport.json("POST", request.data_url, deadline, request.data_body(event_id))
-
-    return send_data
-
-
-async def _run_step(
-    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
-) -> Mapping[Any, Any]:
-    """Run a step before the endpoint, and return the values that components get of it."""
-    send_data = _sending(transport, request, deadline)
-    try:
-        return await run_prerequisite(transport, step, request, deadline, send_data)
-    except QwenSpaceError as exc:
-        exc.may_have_run = False  # the endpoint, which answers, comes after it
-        if step.phase != "load" or not isinstance(exc, JobError):
-            raise
-        # The page shows the error, and lets its visitor write all the same.
-        logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
-        return {}

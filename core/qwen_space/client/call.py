@@ -1,0 +1,205 @@
+"""One call of one Space: from the chat to the events of its reply."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from qwen_space.chat.messages import Turn
+from qwen_space.chat.stop import StopScanner
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport
+from qwen_space.client.hub import is_asleep
+from qwen_space.client.lookup import EndpointResolver
+from qwen_space.client.question import Question, build_question
+from qwen_space.client.stream import EventStreamReader, Submission
+from qwen_space.client.submit import run_prerequisite, submit_job
+from qwen_space.client.text_files import inline_text_files
+from qwen_space.client.upload import Upload
+from qwen_space.config import CallOptions
+from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
+from qwen_space.events import Event
+from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.requests import JobRequest
+from qwen_space.tokens.limiter import TokenLimiter
+
+__all__ = ["Call"]
+
+logger = logging.getLogger("qwen_space.client")
+
+
+class Call:
+    """One call of one Space.
+
+    It resolves the endpoint, uploads the media, runs the steps before the endpoint, and submits
+    the job. Each of them that yields events is followed by the next one within its generator.
+
+    Args:
+        transport: Sends the requests.
+        resolver: Resolves the endpoint, and remembers it for other calls.
+        chat: The turns to ask with.
+        options: The options of the call.
+        deadline: Its time limits.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        resolver: EndpointResolver,
+        chat: Sequence[Turn],
+        options: CallOptions,
+        deadline: Deadline,
+    ) -> None:
+        self._transport = transport
+        self._resolver = resolver
+        self._chat = chat
+        self._options = options
+        self._deadline = deadline
+
+    async def open(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+        """Ask, and return the events of the reply; `stack` closes them.
+
+        A Space that has gone to sleep since its endpoint was resolved is woken up.
+
+        Raises:
+            ValueError: The app has no such input, or takes no such file.
+            QwenSpaceError: The Space cannot be reached, or refuses.
+        """
+        try:
+            return await self._resolve(stack)
+        except QwenSpaceError as exc:
+            if not is_asleep(self._transport.config, exc):
+                raise
+            logger.debug("the Space has gone to sleep: %s", exc)
+            self._resolver.forget()
+            return await self._resolve(stack)
+
+    async def _resolve(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+        """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
+        await self._resolver.verify(self._deadline)
+        if self._resolver.is_resolved:
+            return await self._ask(stack)
+        resolving = contextlib.aclosing(self._resolver.resolve(self._deadline))
+        notices = await stack.enter_async_context(resolving)
+        if (first := await anext(notices, None)) is None:
+            return await self._ask(stack)
+
+        async def events() -> AsyncGenerator[Event, None]:
+            yield first
+            async for notice in notices:
+                yield notice
+            async for event in await self._ask(stack):
+                yield event
+
+        return await stack.enter_async_context(contextlib.aclosing(events()))
+
+    async def _ask(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+        """Upload the media of the chat, and ask the endpoint."""
+        # Not before: the transport of a call stays where the app was found by then.
+        transport = self._transport.with_headers(self._options.get("headers"))
+        question = await self._question()
+        media = question.every_media
+        if not media:
+            return await self._submit(stack, transport, question)
+        upload = Upload(transport, question.endpoint.prefix, media, self._deadline)
+        progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
+
+        async def events() -> AsyncGenerator[Event, None]:
+            async for uploading in progress:
+                yield uploading
+            question.files = upload.files
+            async for event in await self._submit(stack, transport, question):
+                yield event
+
+        return await stack.enter_async_context(contextlib.aclosing(events()))
+
+    async def _question(self) -> Question:
+        """Return the request for the chat, once the names of its inputs are known."""
+        config, options = self._transport.config, self._options
+        named = (config.sampling, config.inputs)
+        asked = (options.get("sampling") or {}, options.get("inputs") or {})
+        await self._resolver.load_parameters(itertools.chain(*named, *asked), self._deadline)
+        endpoint = self._resolver.endpoint
+        chat = await inline_text_files(endpoint, self._chat, config.max_file_size)
+        return build_question(config, endpoint, chat, options)
+
+    async def _submit(
+        self, stack: contextlib.AsyncExitStack, transport: Transport, question: Question
+    ) -> AsyncIterator[Event]:
+        """Run the steps of a question, submit its job, and return the events of the reply."""
+        stop = self._options.get("stop") or ()
+        scanner = StopScanner(stop)
+        limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
+        request = await self._run_steps(transport, question)
+        submission = await self._submit_job(transport, question, request)
+        model = None if question.model is None else str(question.model)
+        send_data = _sending(transport, request, self._deadline)
+        reply = EventStreamReader(submission, self._deadline, model, send_data)
+        events = reply.events()
+        stack.push_async_callback(events.aclose)
+        if stop:
+            events = reply.until_stop(events, scanner)
+            stack.push_async_callback(events.aclose)
+        if limiter is not None:
+            events = reply.until_length(events, limiter)
+            stack.push_async_callback(events.aclose)
+        stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
+        return events
+
+    async def _run_steps(self, transport: Transport, question: Question) -> JobRequest:
+        """Run the functions before the endpoint, and return the endpoint's own request."""
+        session_hash = uuid.uuid4().hex
+        for step, files in question.calls:
+            queue = f"{transport.config.url}{step.prefix}/queue"
+            data = question.data(step, files)
+            request = JobRequest(queue, step.fn_index, step.trigger_id, data, session_hash)
+            if step is not question.endpoint:
+                question.receive(step, await _run_step(transport, step, request, self._deadline))
+        return request
+
+    async def _submit_job(
+        self, transport: Transport, question: Question, request: JobRequest
+    ) -> Submission:
+        """Submit the endpoint's job; of a server that is no Gradio app, say so."""
+        endpoint = question.endpoint
+        # Steps share a session, which a call without a queue does not have.
+        may_call = self._resolver.is_discovered and not endpoint.before
+        prompt = question.prompt
+        try:
+            return await submit_job(
+                transport, endpoint, request, self._deadline, may_call=may_call, prompt=prompt
+            )
+        except (SpaceStatusError, ProtocolError) as exc:
+            if (explained := self._resolver.explain(exc)) is exc:
+                raise
+            explained.may_have_run = exc.may_have_run
+            raise explained from exc
+
+
+def _sending(
+    transport: Transport, request: JobRequest, deadline: Deadline
+) -> Callable[[str | None], Awaitable[None]]:
+    async def send_data(event_id: str | None) -> None:
+        await transport.json("POST", request.data_url, deadline, request.data_body(event_id))
+
+    return send_data
+
+
+async def _run_step(
+    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
+) -> Mapping[Any, Any]:
+    """Run a step before the endpoint, and return the values that components get of it."""
+    send_data = _sending(transport, request, deadline)
+    try:
+        return await run_prerequisite(transport, step, request, deadline, send_data)
+    except QwenSpaceError as exc:
+        exc.may_have_run = False  # the endpoint, which answers, comes after it
+        if step.phase != "load" or not isinstance(exc, JobError):
+            raise
+        # The page shows the error, and lets its visitor write all the same.
+        logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
+        return {}
