@@ -46,7 +46,13 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     serve.add_argument("--host", default="127.0.0.1", help="(default: %(default)s)")
     serve.add_argument("--port", type=port, default=7860, help="0 is any (default: %(default)s)")
-    server = serve.add_argument_group("the server")
+    _add_server_options(serve)
+    add_engine_options(serve, max_tokens=2048)
+    serve.set_defaults(run=_serve)
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    server = parser.add_argument_group("the server")
     server.add_argument(
         "--allow-host",
         action="append",
@@ -77,9 +83,14 @@ def add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="JOBS",
         help="that wait at most (default: %(default)s)",
     )
+    server.add_argument(
+        "--upload-room",
+        type=_count,
+        default=2000,
+        metavar="MB",
+        help="for the files of all visitors (default: %(default)s)",
+    )
     server.add_argument("--log-json", action="store_true", help="write the log as JSON")
-    add_engine_options(serve, max_tokens=2048)
-    serve.set_defaults(run=_serve)
 
 
 def add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> None:
@@ -103,6 +114,10 @@ def add_engine_options(parser: argparse.ArgumentParser, *, max_tokens: int) -> N
     engine.add_argument(
         "--ocr", action="store_true", help="read the text in pictures, for a model that sees none"
     )
+    _add_model_options(engine, max_tokens)
+
+
+def _add_model_options(engine: argparse._ArgumentGroup, max_tokens: int) -> None:
     engine.add_argument(
         "--context",
         type=_context,
@@ -201,7 +216,11 @@ def _serve(options: argparse.Namespace) -> None:
     space = make_space(
         options,
         host=options.host,
-        limits=Limits(queue=options.max_queue, file_seconds=_FILE_SECONDS),
+        limits=Limits(
+            queue=options.max_queue,
+            file_seconds=_FILE_SECONDS,
+            stored_bytes=options.upload_room * 1_000_000,
+        ),
         allowed_hosts=options.allow_host,
         auth=_login(options.auth or os.environ.get("QWEN_SPACE_AUTH")),
         token=options.token or os.environ.get(_TOKEN_NAME) or None,

@@ -21,7 +21,7 @@ from qwen_space.local.limits import Limits
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "path_names", "stated_length"]
 
 # All that a page and a client post; Gradio has more, and gets more with its releases.
 _POSTED = frozenset({"call", "cancel", "login", "queue", "reset", "run"})
@@ -79,13 +79,13 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        names = _path_names(scope)
+        names = path_names(scope)
         is_upload = names[:1] == ["upload"]
         limit = self._limits.upload_bytes if is_upload else self._limits.request_bytes
         refusal: Response | None = self._refuse(headers) or self._close(scope["method"], names)
         if refusal is None and names not in _OPEN:
             refusal = self._challenge(headers)
-        if refusal is None and _stated_length(headers) > limit:
+        if refusal is None and stated_length(headers) > limit:
             refusal = _too_large()
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -202,12 +202,13 @@ def _token(authorization: str) -> bytes:
         return b""
 
 
-def _path_names(scope: Scope) -> list[str]:
+def path_names(scope: Scope) -> list[str]:
     """Return the names in a path, without the prefix of Gradio's API."""
     names: list[Any] = [name for name in scope["path"].split("/") if name]
     return names[1:] if names[:1] == ["gradio_api"] else names
 
 
-def _stated_length(headers: Headers) -> int:
+def stated_length(headers: Headers) -> int:
+    """Return the bytes of a body by its header; 0 if it tells none."""
     stated = headers.get("content-length", "")
     return int(stated) if stated.isdecimal() and len(stated) < 20 else 0

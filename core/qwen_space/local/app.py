@@ -25,7 +25,7 @@ from qwen_space.local.rows import ReplyRows, Rows, to_messages
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["build", "launch", "mount", "shut"]
+__all__ = ["build", "launch", "mount", "shut", "stored_files"]
 
 Outputs: TypeAlias = tuple[str, Rows, str]
 
@@ -132,6 +132,11 @@ def launch(
 def shut(blocks: gr.Blocks) -> None:
     """Take no more jobs. Open streams do not count on being told."""
     blocks.close(verbose=False)
+
+
+def stored_files(blocks: gr.Blocks) -> set[str]:
+    """Return the paths of the files that visitors uploaded, or had the app fetch."""
+    return set().union(*(set(paths) for paths in blocks.temp_file_sets))
 
 
 def clear_session() -> tuple[str, Rows]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from qwen_space.chat.media import MediaKind, guess_type, media_kind
 from qwen_space.local.errors import EngineError
+from qwen_space.local.uploads import mark_used
 
 __all__ = ["add_files", "find_lost"]
 
@@ -59,6 +60,7 @@ def _part(path: Path, takes: Collection[str]) -> str | dict[str, Any]:
     mime_type = guess_type(path.name) or "application/octet-stream"
     try:
         kind, data = media_kind(mime_type), path.read_bytes()
+        mark_used(path)
     except FileNotFoundError:  # of a chat that is older than the server's folder
         return f"(The file {path.name} is no longer here.)"
     if kind in takes and kind != "file":

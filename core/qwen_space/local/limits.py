@@ -17,8 +17,10 @@ class Limits:
         reply_seconds: Seconds that a reply may stream; it is cut then, and marked.
         request_bytes: Bytes of a request; a longer one is refused with HTTP 413.
         upload_bytes: Bytes of an uploaded file, where the engine takes files.
-        file_seconds: Seconds for which an uploaded file is kept, though no longer than the Space
-            runs; it stays in Gradio's folder if None.
+        stored_bytes: Bytes of all uploaded files together; the longest unused make room, and an
+            upload that finds none is refused with HTTP 507.
+        file_seconds: Seconds since its last use for which an uploaded file is kept, though no
+            longer than the Space runs; it stays in Gradio's folder if None.
     """
 
     queue: int = 1000
@@ -26,6 +28,7 @@ class Limits:
     reply_seconds: float = 1800
     request_bytes: int = 8_000_000
     upload_bytes: int = 32_000_000
+    stored_bytes: int = 2_000_000_000
     file_seconds: int | None = None
 
     def __post_init__(self) -> None:

@@ -178,9 +178,11 @@ class LocalSpace:
     def _build(self) -> tuple[Blocks, Dispatcher, Callable[[ASGIApp], ASGIApp]]:
         """Make the app, its dispatcher, and the function that puts the middleware around it."""
         from qwen_space.local.access import Guard
-        from qwen_space.local.app import build  # imports Gradio
+        from qwen_space.local.app import build, stored_files  # imports Gradio
         from qwen_space.local.dispatch import Dispatcher
+        from qwen_space.local.fetching import bound_fetches
         from qwen_space.local.health import Health
+        from qwen_space.local.uploads import Room, Uploads
 
         streams = SessionStreams()
         slots = self._concurrency or self.engine.slots
@@ -195,15 +197,20 @@ class LocalSpace:
             embedded_in=self._embedded_in,
         )
 
+        needs: Literal["token", "login"] | None = "login" if self._auth else None
+        needs = "token" if self._token else needs
+        blocks = build(dispatcher, self._sizes, slots, needs)
+        room = Room(partial(stored_files, blocks), self._limits)
+        bound_fetches(blocks, room if dispatcher.takes else None)
+
         def wrap(app: ASGIApp) -> ASGIApp:
-            app = guard(Health(streams.watch(app), dispatcher.metrics, self.engine.name))
+            app = Uploads(streams.watch(app), room)
+            app = guard(Health(app, dispatcher.metrics, self.engine.name))
             for put in reversed(self._middleware):
                 app = put(app)
             return app
 
-        needs: Literal["token", "login"] | None = "login" if self._auth else None
-        needs = "token" if self._token else needs
-        return build(dispatcher, self._sizes, slots, needs), dispatcher, wrap
+        return blocks, dispatcher, wrap
 
     def close(self) -> None:
         """Stop the app, cutting the streams that are open, and then the engine."""
