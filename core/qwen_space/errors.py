@@ -117,10 +117,15 @@ class SpaceStatusError(TransportError):
 def _advice(status: int) -> str:
     if status == 429:
         return "The rate limit is reached (too many requests): wait, then try again."
+    if status == 511:
+        return "The network wants a login: open any page in a browser, and log in there."
     if status >= 500:
         return "The Space has a problem of its own: open its page to see, then try again."
     if 300 <= status < 400:
-        return "The Space has moved: give the new address as space."
+        return (
+            "If the app is there, give that address as space. If it is a login, log in with a "
+            "browser, and give the header Cookie of its requests in headers=."
+        )
     if status == 413:
         return (
             "A server in front of the app takes no request as large (nginx: client_max_body_size): "
@@ -199,7 +204,7 @@ class StreamInterruptedError(TransportError, ConnectionError):
     def _said(self) -> str:
         when = f"after {len(self.text)} characters" if self.text else "before any text came"
         return (
-            f"The connection broke {when}: {self.reason}. "
+            f"The connection broke {when}: {self.reason.rstrip('. ')}. "
             "A Gradio stream cannot be resumed: send the prompt again if it may run twice."
         )
 

@@ -34,7 +34,7 @@ URL = "https://a-b.hf.space"
 ERRORS = [
     (SpaceStatusError(404, URL, "<html>"), f"{URL} answered HTTP 404", "Check that space is"),
     (SpaceStatusError(418, URL), f"{URL} answered HTTP 418.", "Check that space is"),
-    (SpaceStatusError(302, URL, "moved to /x", "/x"), "moved to /x", "give the new address"),
+    (SpaceStatusError(302, URL, "moved to /x", "/x"), "moved to /x", "give that address as space"),
     (SpaceStatusError(413, URL), "HTTP 413", "shorten the prompt"),
     (SpaceStatusError(429, URL), "rate limit", "wait, then try again"),
     (SpaceStatusError(500, URL), "problem of its own", "open its page"),

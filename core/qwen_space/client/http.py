@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import copy
 import io
@@ -47,6 +48,11 @@ _EVENTS = "text/event-stream"
 _FORM = "application/x-www-form-urlencoded"
 
 _USER_AGENT = f"qwen-space/{__version__}"
+
+# Of a head. A page's policy of contents alone may be over aiohttp's 8 KB, and browsers take as
+# many cookies of one host.
+_MAX_HEADER_SIZE = 64 * 2**10  # bytes
+_MAX_HEADERS = 256
 
 _HUB_SECONDS = 10.0  # a hub that takes longer is done without
 
@@ -316,9 +322,9 @@ class Transport:
         headers: dict[str, str],
         content: Content | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request and return its response, whose status is 200; the caller closes it."""
+        """Send a request and return its response, whose status is 2xx; the caller closes it."""
         response = await self._request(method, url, deadline, headers, content)
-        if response.status != 200:
+        if not 200 <= response.status < 300:
             async with response:
                 said = await Body(response, deadline).read_error()
                 url = str(response.url.with_query(None))
@@ -387,6 +393,9 @@ class Transport:
             self._session = aiohttp.ClientSession(
                 connector=Connector(limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
+                max_line_size=_MAX_HEADER_SIZE,
+                max_field_size=_MAX_HEADER_SIZE,
+                max_headers=_MAX_HEADERS,
             )
         if self._loop not in {None, loop}:
             raise RuntimeError(
@@ -414,6 +423,7 @@ class Transport:
 
 async def _load(data: bytes) -> Any:
     """Return the value of some JSON; others run between the slices of a large one."""
+    data = data.removeprefix(codecs.BOM_UTF8)
     if len(data) <= LARGE:
         return json.loads(data.decode(errors="replace"))
     decoding = decode_large(data)

@@ -66,6 +66,8 @@ def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None)
     except aiohttp.ClientConnectorError as exc:
         raise _unreachable(url, exc, proxy) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
+        if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
+            raise invalid_http(url, str(exc)) from exc
         raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
     except aiohttp.ClientError as exc:
         raise invalid_http(url, str(exc)) from exc
@@ -142,6 +144,11 @@ def invalid_http(url: str, said: str) -> ProtocolError:
 
 _LONGEST_REASON = 200  # characters of a page
 
+# Of servers in front whose app does not answer, as Cloudflare's 520 to 530 are, or not in time.
+_UNAVAILABLE = frozenset({408, 425, 502, 503, 504, *range(520, 531)})
+
+_RATE_LIMIT = re.compile(r";\s*r=0\s*;\s*t=(\d{1,9})", re.ASCII)  # of Hugging Face: nothing is left
+
 
 def error_from_response(
     url: str, status: int, headers: Mapping[str, str], body: str, proxy: Proxy | None = None
@@ -158,7 +165,7 @@ def error_from_response(
     detail = error_detail(body)
     seconds = _retry_after(headers)
     if 300 <= status < 400:
-        location = headers.get("Location")
+        location = _printable(headers.get("Location"))
         return SpaceStatusError(status, url, f"moved to {location}", location)
     if status == 407:
         return proxy_login(url, proxy)
@@ -166,9 +173,7 @@ def error_from_response(
         said = f"the proxy {proxy} does not let it through (HTTP 403)"
         return SpaceUnreachableError(url, said, retryable=False, remedy=proxy.remedy)
     if status in {401, 403}:
-        page = hub.page_text(body)[:_LONGEST_REASON]
-        said = detail or (f"HTTP {status}: {page}" if page else f"HTTP {status}")
-        return _no_access(url, said, headers.get("WWW-Authenticate") or "")
+        return _no_access(url, status, headers, body)
     if status == 422 and (invalid := _invalid(body)) is not None:
         return JobError(invalid or None, "It does not take this input")
     if status == 429:
@@ -177,7 +182,7 @@ def error_from_response(
         if "full" in detail:
             return QueueFullError(detail, seconds)
         return SpaceUnavailableError(url, detail, retry_after=seconds)
-    if status in {502, 503, 504}:
+    if status in _UNAVAILABLE:
         said = hub.page_text(body)[:_LONGEST_REASON] or "no reason given"
         detail = f"HTTP {status}: {said}"
         return SpaceUnavailableError(url, detail, status=status, retry_after=seconds)
@@ -197,14 +202,15 @@ def proxy_login(url: str, proxy: Proxy | None) -> SpaceUnreachableError:
     )
 
 
-def _no_access(url: str, detail: str, challenge: str) -> AuthenticationError:
-    """Return the error of a request that lacks a token, a login, or a password.
-
-    Args:
-        url: The address that was asked.
-        detail: The sentence in the answer.
-        challenge: Its header `WWW-Authenticate`, which Gradio does not send.
-    """
+def _no_access(url: str, status: int, headers: Mapping[str, str], body: str) -> AuthenticationError:
+    """Return the error of a request that lacks a token, a login, or a password."""
+    if headers.get("cf-mitigated") == "challenge":
+        return AuthenticationError(
+            url,
+            "Cloudflare, in front of the app, lets nothing through but browsers",
+            "Ask the app's owner to let programs through, or for an address without it.",
+        )
+    challenge = _printable(headers.get("WWW-Authenticate")) or ""  # Gradio sends none
     scheme = challenge.partition(" ")[0].lower()
     if scheme == "basic":
         return AuthenticationError(
@@ -218,10 +224,24 @@ def _no_access(url: str, detail: str, challenge: str) -> AuthenticationError:
             f"a server in front of the app wants a login of another kind ({challenge:.100})",
             "Ask who runs it for a token or a cookie, and give that in headers=.",
         )
+    detail = error_detail(body)
     if detail == NOT_LOGGED_IN:
         remedy = "The app has a login of its own: give auth=(user, password)."
         return AuthenticationError(url, detail, remedy)
-    return AuthenticationError(url, detail)
+    page = hub.page_text(body)[:_LONGEST_REASON]
+    said = f"HTTP {status}: {page}" if page else f"HTTP {status}"
+    return AuthenticationError(url, detail or said)
+
+
+def _printable(value: str | None) -> str | None:
+    """Return a header as text; aiohttp keeps bytes that are no UTF-8 as halves of surrogates."""
+    if value is None or value.isascii():
+        return value
+    data = value.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -229,6 +249,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
     A date is compared to that of the answer, if it has one: our clock may differ from theirs.
     """
+    if "Retry-After" not in headers:
+        used_up = _RATE_LIMIT.search(headers.get("RateLimit", ""))
+        return float(used_up[1]) if used_up else None
     sent = headers.get("Date")
     now = parse_retry_after(sent, 0) if sent is not None else None
     return parse_retry_after(headers.get("Retry-After"), now or time.time())
@@ -266,7 +289,7 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
     """
     if value is None:
         return None
-    if re.fullmatch(r"\s*\d{1,9}\s*", value, re.ASCII):
+    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value, re.ASCII):
         return float(value)
     try:
         return max(email.utils.parsedate_to_datetime(value).timestamp() - now, 0.0)

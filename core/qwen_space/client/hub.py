@@ -77,7 +77,7 @@ _BROKEN = {
 
 _SPACES = "hf.space"
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
-_PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
+_PAGE = re.compile(r"\s*(<\?xml[^<>]*>\s*)?<(!doctype|html|head|body)\b", re.IGNORECASE)
 _BODY = re.compile(r"<body\b", re.IGNORECASE)
 _UNSEEN = re.compile(r"<(head|script|style)\b.*?</\1>|<[^<>]*>", re.IGNORECASE | re.DOTALL)
 _SHORT = 10.0  # seconds

@@ -41,6 +41,10 @@ _BUFFERED = (
     "back: switch its buffering off (nginx: proxy_buffering off)."
 )
 
+# Statuses of a server in front that has passed no request on; None is the app's own word. One that
+# says 502, 504, 520, 522 or 524 does not know whether the app has got it.
+_NOT_PASSED_ON = frozenset({None, 408, 425, 503, 521, 523, 525, 526, 530})
+
 _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
 
@@ -311,14 +315,11 @@ def _was_not_accepted(exc: QwenSpaceError) -> bool:
 
 
 def _has_no_job(exc: QwenSpaceError) -> bool:
-    """Whether no job can run: the app has refused it, has failed, or was not there.
-
-    A server in front that says 502 or 504 does not know whether the app has got the request.
-    """
+    """Whether no job can run: the app has refused it, has failed, or was not there."""
     if isinstance(exc, SpaceStatusError):
         return exc.status <= 500
     if isinstance(exc, SpaceUnavailableError):
-        return exc.status in {None, 503}
+        return exc.status in _NOT_PASSED_ON
     return _was_not_accepted(exc)
 
 

@@ -1,0 +1,194 @@
+"""The errors of answers that servers on the way give in the app's place."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from qwen_space import (
+    AuthenticationError,
+    ProtocolError,
+    QuotaError,
+    QwenSpaceError,
+    SpaceClient,
+    SpaceStatusError,
+    SpaceUnavailableError,
+)
+from tests.scripted_server import CONFIG, EVENT_ID, Answer, Exchange, ScriptedServer, status
+
+CONFIG_BYTES = json.dumps(CONFIG).encode()
+PAGE = "<html><body>A page</body></html>"
+
+
+def sending(*lines: str, body: bytes = b"") -> Answer:
+    """Answer with a head in latin-1, as old servers write it."""
+
+    async def answer(exchange: Exchange) -> None:
+        head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+        await exchange.send_raw(head.encode("latin-1") + body)
+
+    return answer
+
+
+async def failing(**answers: Any) -> QwenSpaceError:
+    answers = {"config": status(200, CONFIG), **answers}
+    async with (
+        ScriptedServer(**answers) as server,
+        SpaceClient(server.url, max_retries=0) as client,
+    ):
+        with pytest.raises(QwenSpaceError) as caught:
+            await client.complete("Hi")
+    return caught.value
+
+
+# Heads
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ["HTTP/1.1 200 OK", f"Content-Security-Policy: {'x' * 60_000}"],
+        ["HTTP/1.1 200 OK", *(f"Set-Cookie: c{number}=1" for number in range(180))],
+        ["HTTP/1.1 203 Non-Authoritative Information"],
+        ["HTTP/1.1 201 Created"],
+    ],
+    ids=["long", "many", "203", "201"],
+)
+async def test_an_answer_is_taken_whatever_a_front_puts_in_its_head(head: list[str]) -> None:
+    joined = json.dumps({"event_id": EVENT_ID}).encode()
+    answers = {
+        "config": sending(*head, body=CONFIG_BYTES),
+        "join": sending(*head, body=joined),
+    }
+
+    async with ScriptedServer(**answers) as server, SpaceClient(server.url) as client:
+        assert (await client.complete("Hi")).text == "Hello there."
+        assert client.found is not None
+
+
+async def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
+    config = sending("HTTP/1.1 200 OK", body=b"\xef\xbb\xbf" + CONFIG_BYTES)
+
+    async with ScriptedServer(config=config) as server, SpaceClient(server.url) as client:
+        assert (await client.endpoint()).fn_index == 7
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ["HTTP/1.1 401 No", 'WWW-Authenticate: Basic realm="B\xfcro"'],
+        ["HTTP/1.1 302 Found", "Location: http://other.example/B\xfcro"],
+    ],
+)
+async def test_headers_that_are_no_utf_8_are_told_in_text_that_can_be_printed(
+    head: list[str],
+) -> None:
+    error = await failing(config=sending(*head))
+
+    assert "B\xfcro" in str(error)
+
+
+async def test_an_encoding_that_is_none_is_told() -> None:
+    plain = sending("HTTP/1.1 200 OK", "Content-Encoding: gzip", body=CONFIG_BYTES)
+    packed = sending("HTTP/1.1 200 OK", "Content-Encoding: gzip", body=gzip.compress(CONFIG_BYTES))
+
+    error = await failing(config=packed, join=plain)
+
+    assert isinstance(error, ProtocolError)
+    assert "Can not decode content-encoding: gzip" in str(error)
+
+
+# Statuses
+
+
+@pytest.mark.parametrize("code", [408, 425, 520, 521, 522, 523, 524, 530])
+async def test_a_front_whose_app_is_not_there_is_tried_again(code: int) -> None:
+    answers = [status(code, PAGE, {"Retry-After": "0"}), status(200, CONFIG)]
+
+    async def config(exchange: Exchange) -> None:
+        await answers.pop(0)(exchange)
+
+    async with ScriptedServer(config=config) as server, SpaceClient(server.url) as client:
+        assert (await client.endpoint()).fn_index == 7
+
+
+@pytest.mark.parametrize(
+    ("code", "may_have_run"),
+    [
+        (408, False),
+        (425, False),
+        (521, False),
+        (523, False),
+        (530, False),
+        (520, True),
+        (524, True),
+    ],
+)
+async def test_a_front_tells_whether_the_app_has_got_the_prompt(
+    code: int, may_have_run: bool
+) -> None:
+    error = await failing(join=status(code, PAGE))
+
+    assert isinstance(error, SpaceUnavailableError)
+    assert (error.status, error.may_have_run) == (code, may_have_run)
+
+
+async def test_a_challenge_for_browsers_is_told_as_that() -> None:
+    body = (
+        "<!DOCTYPE html><html><title>Just a moment...</title><body>Enable JavaScript</body></html>"
+    )
+    error = await failing(config=status(403, body, {"cf-mitigated": "challenge"}))
+
+    assert isinstance(error, AuthenticationError)
+    assert "browser" in str(error)
+    assert "hf_token" not in str(error)
+
+
+async def test_a_redirect_to_a_login_names_both_ways_on() -> None:
+    error = await failing(config=status(302, "", {"Location": "https://login.example/oauth2"}))
+
+    assert isinstance(error, SpaceStatusError)
+    assert "https://login.example/oauth2" in str(error)
+    assert "headers=" in str(error)
+
+
+async def test_a_network_that_wants_a_login_is_told() -> None:
+    error = await failing(config=status(511, PAGE))
+
+    assert "open any page in a browser" in str(error)
+
+
+async def test_the_words_of_a_page_are_told_and_not_its_markup() -> None:
+    page = (
+        '<?xml version="1.0" encoding="UTF-8" ?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.1">'
+        "<html><head><title>502 Oops</title></head><body><h1>Unable to connect</h1></body></html>"
+    )
+
+    error = await failing(config=status(502, page))
+
+    assert "HTTP 502: Unable to connect" in str(error)
+
+
+# Rate limits
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"RateLimit": '"api";r=0;t=119'}, 119.0),
+        ({"RateLimit": '"pages"; r=0; t=7', "Retry-After": "9"}, 9.0),
+        ({"RateLimit": '"pages";r=3;t=119'}, None),
+        ({"RateLimit": "nonsense"}, None),
+    ],
+)
+async def test_a_rate_limit_says_when_it_ends(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    error = await failing(join=status(429, "", headers))
+
+    assert isinstance(error, QuotaError)
+    assert error.retry_after == seconds
