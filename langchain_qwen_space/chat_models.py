@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -25,17 +26,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 from typing_extensions import Self
 
+from langchain_qwen_space.callbacks import STATUS, adispatch_status, dispatch_status
 from langchain_qwen_space.chunks import apply_final_texts
 from langchain_qwen_space.errors import typed
 from langchain_qwen_space.messages import to_core_messages
 from langchain_qwen_space.profiles import find_limits, make_profile
-from langchain_qwen_space.streaming import (
-    ChunkBuilder,
-    agenerate,
-    astream_chunks,
-    generate,
-    stream_chunks,
-)
+from langchain_qwen_space.streaming import ChunkBuilder, agenerate, generate
 from langchain_qwen_space.structured_output import StructuredModel
 from langchain_qwen_space.tools import bind_arguments
 from qwen_space import __version__, tokens
@@ -267,16 +263,33 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        return stream_chunks(*self._prepare(messages, stop, kwargs), run_manager)
+        call, builder = self._prepare(messages, stop, kwargs)
+        with typed(), contextlib.closing(call.stream()) as events:
+            for event in events:
+                if isinstance(event, STATUS):
+                    dispatch_status(event)
+                for chunk in builder.chunks(event):
+                    if run_manager is not None:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
 
-    def _astream(
+    async def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        return astream_chunks(*self._prepare(messages, stop, kwargs), run_manager)
+        call, builder = self._prepare(messages, stop, kwargs)
+        with typed():
+            async with call.astream() as events:
+                async for event in events:
+                    if isinstance(event, STATUS):
+                        await adispatch_status(event)
+                    for chunk in builder.chunks(event):
+                        if run_manager is not None:
+                            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                        yield chunk
 
     # Where langchain-core streams on behalf of `invoke`, it folds the chunks by itself.
 
@@ -412,11 +425,8 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
 
     def get_num_tokens(self, text: str) -> int:
         """Return how many tokens a text has: exactly with the extra `tokens`, else an estimate."""
-        return (
-            len(self.custom_get_token_ids(text))
-            if self.custom_get_token_ids
-            else tokens.count(text)
-        )
+        own = self.custom_get_token_ids
+        return len(own(text)) if own else tokens.count(text)
 
     def get_num_tokens_from_messages(
         self,

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from langchain_core.callbacks import (
-    AsyncCallbackManagerForLLMRun,
-    CallbackManagerForLLMRun,
-)
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -34,7 +30,7 @@ from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tokens import Usage
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 
-__all__ = ["ChunkBuilder", "agenerate", "astream_chunks", "generate", "stream_chunks"]
+__all__ = ["ChunkBuilder", "agenerate", "generate"]
 
 
 class ChunkBuilder:
@@ -158,35 +154,6 @@ async def agenerate(call: ChatCall, builder: ChunkBuilder) -> ChatResult:
                 elif isinstance(event, STATUS):
                     await adispatch_status(event)
     return result
-
-
-def stream_chunks(
-    call: ChatCall, builder: ChunkBuilder, run_manager: CallbackManagerForLLMRun | None
-) -> Iterator[ChatGenerationChunk]:
-    """Yield the chunks of a call's reply."""
-    with typed(), contextlib.closing(call.stream()) as events:
-        for event in events:
-            if isinstance(event, STATUS):
-                dispatch_status(event)
-            for chunk in builder.chunks(event):
-                if run_manager is not None:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-
-
-async def astream_chunks(
-    call: ChatCall, builder: ChunkBuilder, run_manager: AsyncCallbackManagerForLLMRun | None
-) -> AsyncIterator[ChatGenerationChunk]:
-    """Do as `stream_chunks`."""
-    with typed():
-        async with call.astream() as events:
-            async for event in events:
-                if isinstance(event, STATUS):
-                    await adispatch_status(event)
-                for chunk in builder.chunks(event):
-                    if run_manager is not None:
-                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                    yield chunk
 
 
 def _final(reply: ChatReply) -> dict[str, Any]:
