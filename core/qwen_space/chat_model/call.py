@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypedDict
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
-from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader
+from qwen_space.chat_model.reply import CallEvent, ChatReply
+from qwen_space.chat_model.reply_reader import ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started

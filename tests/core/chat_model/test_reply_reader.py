@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from qwen_space.chat.messages import Turn
-from qwen_space.chat_model import reply as module
-from qwen_space.chat_model.reply import CallEvent, ChatReply, ReplyReader, Thought
+from qwen_space.chat_model import reply_reader as module
+from qwen_space.chat_model.reply import CallEvent, ChatReply, Thought
+from qwen_space.chat_model.reply_reader import ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.events import (
     Completed,
