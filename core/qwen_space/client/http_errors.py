@@ -33,6 +33,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
+from qwen_space.gradio.messages import unquote
 
 __all__ = [
     "error_detail",
@@ -149,6 +150,8 @@ _UNAVAILABLE = frozenset({408, 425, 502, 503, 504, *range(520, 531)})
 
 _RATE_LIMIT = re.compile(r";\s*r=0\s*;\s*t=(\d{1,9})", re.ASCII)  # of Hugging Face: nothing is left
 
+_JOINS = re.compile(r"/queue/join$|/call/[^/]+$")
+
 
 def error_from_response(
     url: str, status: int, headers: Mapping[str, str], body: str, proxy: Proxy | None = None
@@ -174,7 +177,10 @@ def error_from_response(
         return SpaceUnreachableError(url, said, retryable=False, remedy=proxy.remedy)
     if status in {401, 403}:
         return _no_access(url, status, headers, body)
-    if status == 422 and (invalid := _invalid(body)) is not None:
+    invalid = _invalid(body) if status == 422 else None
+    if status == 400 and detail is not None and _JOINS.search(url):
+        invalid = unquote(detail)  # the validator has raised an error
+    if invalid is not None:
         return JobError(invalid or None, "It does not take this input")
     if status == 429:
         return QuotaError(detail or "Too many requests", seconds)

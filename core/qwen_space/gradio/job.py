@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -34,6 +33,7 @@ from qwen_space.gradio.messages import (
     UnexpectedError,
     decode_event,
     decode_large_event,
+    unquote,
 )
 from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
 from qwen_space.gradio.zero_gpu import is_quota
@@ -359,7 +359,7 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
     error, title = message.output.error, message.output.title
     title = title[:_LONGEST_REASON] if isinstance(title, str) else None
     # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
-    reason = None if error in (None, "None") else _unquoted(_text(error)[:_LONGEST_REASON])
+    reason = None if error in (None, "None") else unquote(_text(error)[:_LONGEST_REASON])
     if is_quota(title, reason):
         return QuotaError(reason or str(title))
     return JobError(reason, title)
@@ -368,26 +368,3 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
 def _text(value: Any) -> str:
     """Return a sentence of the app's, or in short a value that should have been one."""
     return value if isinstance(value, str) else reprlib.repr(value)
-
-
-# Not `ast.literal_eval`, which takes much memory for a text that means harm.
-_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
-_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
-
-
-def _unquoted(text: str) -> str:
-    """Return the text in quotes that Python's `repr` has put around it."""
-    if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
-        return text
-    bare = _ESCAPE.sub("", text[1:-1])  # the text may end in a quote that belongs to it
-    if text[0] in bare or "\\" in bare:
-        return text
-    return _ESCAPE.sub(_unescaped, text[1:-1])
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    if (letter := escape[4]) is not None:
-        return _ESCAPED.get(letter, escape[0])
-    code = int(escape[1] or escape[2] or escape[3], 16)
-    is_character = code < 0x110000 and not 0xD800 <= code < 0xE000
-    return chr(code) if is_character else escape[0]

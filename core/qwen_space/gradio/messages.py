@@ -5,6 +5,7 @@ Source: `gradio/server_messages.py` of Gradio 4.9 to 6.x, and recordings of the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ __all__ = [
     "Values",
     "decode_event",
     "decode_large_event",
+    "unquote",
 ]
 
 # An integer beyond these is no place in a queue.
@@ -228,3 +230,26 @@ def _named(event: ServerSentEvent, value: Any) -> AnyMessage:
 
 def _start(data: bytes) -> str:
     return repr(data[:200].decode(errors="replace"))
+
+
+# Not `ast.literal_eval`, which takes much memory for a text that means harm.
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
+
+
+def unquote(text: str) -> str:
+    """Return the text in the quotes that Python's `repr` put around it, as around a `gr.Error`'s."""
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
+        return text
+    bare = _ESCAPE.sub("", text[1:-1])  # the text may end in a quote that belongs to it
+    if text[0] in bare or "\\" in bare:
+        return text
+    return _ESCAPE.sub(_unescaped, text[1:-1])
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if (letter := escape[4]) is not None:
+        return _ESCAPED.get(letter, escape[0])
+    code = int(escape[1] or escape[2] or escape[3], 16)
+    is_character = code < 0x110000 and not 0xD800 <= code < 0xE000
+    return chr(code) if is_character else escape[0]

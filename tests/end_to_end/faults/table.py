@@ -248,6 +248,20 @@ REFUSALS = [
     *refusing(503, {"detail": "Queue is stopped."}, SpaceUnavailableError, "Queue is stopped"),
     *refusing(503, HTML, SpaceUnavailableError, "HTTP 503"),
     *refusing(504, HTML, SpaceUnavailableError, "HTTP 504"),
+    # A validator that raises, as in Gradio 5.50 and 6.31
+    *(
+        Fault(
+            f"validator-{name}",
+            Fails(JobError, says=says),
+            join=[http(400, {"detail": raised})],
+            streams=0,
+        )
+        for name, raised, says in (
+            ("raises", "No key is set", "not take this input: No key is set"),
+            ("raises-a-gradio-error", "'Log in first'", "not take this input: Log in first"),
+            ("raises-nothing", "", "does not say why"),
+        )
+    ),
     Fault(
         "queue-is-full",
         Fails(QueueFullError, says="Max size is 1"),
