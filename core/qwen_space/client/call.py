@@ -24,6 +24,7 @@ from qwen_space.config import CallOptions
 from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
 from qwen_space.events import Event
 from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 from qwen_space.tokens.limiter import TokenLimiter
 
@@ -138,7 +139,8 @@ class Call:
         submission = await self._submit_job(transport, question, request)
         model = None if question.model is None else str(question.model)
         send_data = _sending(transport, request, self._deadline)
-        reply = EventStreamReader(submission, self._deadline, model, send_data)
+        remarks = question.remarks
+        reply = EventStreamReader(submission, self._deadline, model, send_data, remarks)
         events = reply.events()
         stack.push_async_callback(events.aclose)
         if stop:
@@ -158,7 +160,9 @@ class Call:
             data = question.data(step, files)
             request = JobRequest(queue, step.fn_index, step.trigger_id, data, session_hash)
             if step is not question.endpoint:
-                question.receive(step, await _run_step(transport, step, request, self._deadline))
+                remarks = question.remarks
+                given = await _run_step(transport, step, request, self._deadline, remarks)
+                question.receive(step, given)
         return request
 
     async def _submit_job(
@@ -168,10 +172,15 @@ class Call:
         endpoint = question.endpoint
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
-        prompt = question.prompt
         try:
             return await submit_job(
-                transport, endpoint, request, self._deadline, may_call=may_call, prompt=prompt
+                transport,
+                endpoint,
+                request,
+                self._deadline,
+                may_call=may_call,
+                prompt=question.prompt,
+                before=question.chat_before,
             )
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
@@ -190,12 +199,16 @@ def _sending(
 
 
 async def _run_step(
-    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
+    transport: Transport,
+    step: Endpoint,
+    request: JobRequest,
+    deadline: Deadline,
+    remarks: Remarks,
 ) -> Mapping[Any, Any]:
     """Run a step before the endpoint, and return the values that components get of it."""
     send_data = _sending(transport, request, deadline)
     try:
-        return await run_prerequisite(transport, step, request, deadline, send_data)
+        return await run_prerequisite(transport, step, request, deadline, send_data, remarks)
     except QwenSpaceError as exc:
         exc.may_have_run = False  # the endpoint, which answers, comes after it
         if step.phase != "load" or not isinstance(exc, JobError):

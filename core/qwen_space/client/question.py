@@ -13,6 +13,7 @@ from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.files import history_content
+from qwen_space.gradio.remarks import Remarks
 
 __all__ = ["Question", "build_question", "pair_history"]
 
@@ -35,6 +36,7 @@ class Question:
             it, or one that goes no lower; None if it has.
         loaded: Values that components got before the message was written, by their numbers.
         page: Values that components got since, by their numbers.
+        remarks: The words that the app says beside its reply.
     """
 
     endpoint: Endpoint
@@ -48,6 +50,7 @@ class Question:
     max_tokens: float | None = None
     loaded: dict[Any, Any] = field(default_factory=dict)
     page: dict[Any, Any] = field(default_factory=dict)
+    remarks: Remarks = field(default_factory=Remarks)
 
     @property
     def every_media(self) -> tuple[Media, ...]:
@@ -80,8 +83,19 @@ class Question:
         given = (each for each in step.inputs if each.key in self.values)
         return any(given) or (self.system is not None and step.takes("system"))
 
-    def data(self, step: Endpoint, files: Mapping[Any, Sequence[Any]]) -> list[Any]:
-        """Return the arguments of the endpoint itself, or of a step before it."""
+    def data(
+        self,
+        step: Endpoint,
+        files: Mapping[Any, Sequence[Any]],
+        page: Mapping[Any, Any] | None = None,
+    ) -> list[Any]:
+        """Return the arguments of the endpoint itself, or of a step before it.
+
+        Args:
+            step: The function.
+            files: The files for it, by the inputs' keys.
+            page: Values that components got since the message was written; None for the page's.
+        """
         return step.data(
             self.prompt,
             self.system,
@@ -89,13 +103,25 @@ class Question:
             history=[_filled(each, self.files) for each in self.history],
             values=self.values,
             loaded=self.loaded,
-            page=self.page,
+            page=self.page if page is None else page,
             files=files,
         )
+
+    @property
+    def chat_before(self) -> Any:
+        """The value of the reply's component before the message; None if no step takes it."""
+        shown = self.endpoint.shown
+        for step in (*self.endpoint.before, self.endpoint):
+            inputs = [each.component for each in step.inputs]
+            if shown is not None and shown in inputs and step.phase == "chat":
+                return self.data(step, {}, {})[inputs.index(shown)]
+        return None
 
     def receive(self, step: Endpoint, values: Mapping[Any, Any]) -> None:
         """Put the values that a step has given into the page's components."""
         is_chat = step.phase in {"chat", "upload"}
+        if is_chat:
+            self.remarks.see(values.items())
         (self.page if is_chat else self.loaded).update(values)
 
 
@@ -147,6 +173,7 @@ def build_question(
         {**_place_sampling(config, endpoint, sampling), **placed},
         endpoint.place_media(media),
         max_tokens=_own_limit(endpoint, sampling.get("max_tokens")),
+        remarks=Remarks(endpoint.remark_places, endpoint.outputs),
     )
 
 

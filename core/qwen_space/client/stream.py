@@ -31,6 +31,7 @@ from qwen_space.events import (
 from qwen_space.gradio.deltas import TextTracker
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import SendData
+from qwen_space.gradio.remarks import Remarks
 from qwen_space.tokens.limiter import TokenLimiter
 
 __all__ = ["EventStreamReader", "Submission"]
@@ -72,6 +73,7 @@ class EventStreamReader:
         model: The model that the app was asked to run.
         send_data: Sends the function's arguments when the queue asks for them, as that of
             protocol `sse` does, once.
+        remarks: Collects the words that the app says beside its reply.
 
     Attributes:
         job: The job.
@@ -83,8 +85,10 @@ class EventStreamReader:
         deadline: Deadline,
         model: str | None,
         send_data: Callable[[str | None], Awaitable[None]],
+        remarks: Remarks,
     ) -> None:
         self.job = submission.job
+        self._remarks = remarks
         self._body = submission.body
         self._submission = submission
         self._replicas = _MOST_REPLICAS
@@ -134,6 +138,7 @@ class EventStreamReader:
                             yield event
                     if job.done:
                         self._is_whole = True
+                        self._remarks.check(job)
                         yield self._completed(job.text, "stop")
                         return
                     del chunk  # it is not kept while the next one is waited for
@@ -279,6 +284,8 @@ class EventStreamReader:
 
     def _watch(self, event: Event) -> None:
         """Set the patience that the event calls for, and log events without text."""
+        if isinstance(event, Notice):
+            self._remarks.hear(event.message)
         match event:
             case TextDelta() | ThinkingDelta() | FileReceived():
                 self._patience = None

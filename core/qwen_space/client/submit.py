@@ -28,6 +28,7 @@ from qwen_space.errors import (
 )
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
+from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 
 __all__ = ["run_prerequisite", "submit_job"]
@@ -56,6 +57,7 @@ async def submit_job(
     *,
     may_call: bool,
     prompt: str = "",
+    before: Any = None,
 ) -> Submission:
     """Submit a job and open its stream; give the job up if that fails or is cancelled.
 
@@ -66,11 +68,12 @@ async def submit_job(
         deadline: The time limits.
         may_call: Whether the app may have `/call` open where its queue is closed.
         prompt: The prompt, as the app may show it in its chat.
+        before: The chat's value before the message, as the app gets it; None if it does not.
 
     Raises:
         QwenSpaceError: The Space cannot be reached, or refuses.
     """
-    submission = _Submitter(transport, endpoint, request, deadline, prompt)
+    submission = _Submitter(transport, endpoint, request, deadline, prompt, before)
     if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
         return Submission(
             await submission.open_stream(request.joining_stream_url), submission.job()
@@ -95,12 +98,14 @@ class _Submitter:
         request: JobRequest,
         deadline: Deadline,
         prompt: str,
+        before: Any,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
         self._request = request
         self._deadline = deadline
         self._prompt = prompt
+        self._before = before
 
     def job(self, event_id: str | None = None, protocol: str | None = None) -> Job:
         config = self._transport.config
@@ -113,6 +118,7 @@ class _Submitter:
             thinks_anywhere=self._endpoint.thinks_anywhere(config.reasoning_tags),
             is_page=self._endpoint.shows_page,
             address=f"{config.url}{self._endpoint.prefix}",
+            before=self._before,
             max_size=config.max_size,
         )
 
@@ -247,6 +253,7 @@ async def run_prerequisite(
     request: JobRequest,
     deadline: Deadline,
     send_data: Callable[[str | None], Awaitable[None]],
+    remarks: Remarks,
 ) -> dict[Any, Any]:
     """Run a function that the app's page runs before the one that answers.
 
@@ -256,6 +263,7 @@ async def run_prerequisite(
         request: Its arguments and its session.
         deadline: The time limits.
         send_data: As for `EventStreamReader`.
+        remarks: Collects the words that the app says.
 
     Returns:
         The values that it leaves in the page's components, by their numbers.
@@ -265,7 +273,7 @@ async def run_prerequisite(
     """
     if step.queued:
         submission = await submit_job(transport, step, request, deadline, may_call=False)
-        reply = EventStreamReader(submission, deadline, None, send_data)
+        reply = EventStreamReader(submission, deadline, None, send_data, remarks)
         # It is not released: the next step has the same session, whose messages could come on it.
         with contextlib.closing(reply):
             async for _ in reply.events():

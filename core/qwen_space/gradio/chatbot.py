@@ -36,7 +36,7 @@ from typing import Any
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.files import find_files
 
-__all__ = ["Reply", "find_prompt", "find_reply"]
+__all__ = ["Reply", "find_prompt", "find_reply", "shows_same"]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content", "html")
@@ -139,6 +139,27 @@ def find_prompt(value: Any) -> str:
         return "\n\n".join(part.text for part in _prompt_parts(value) if isinstance(part, _Part))
     except ProtocolError:
         return ""
+
+
+def shows_same(value: Any, other: Any) -> bool:
+    """Whether two values of a chat have as many rows, and the same last message and reply.
+
+    White space does not count, as Gradio cleans it.
+    """
+    value, _ = _unwrapped(value)
+    if not isinstance(value, list) or not isinstance(other, list):
+        return bool(value == other)
+    try:
+        return len(value) == len(other) and _last_words(value) == _last_words(other)
+    except ProtocolError:
+        return False
+
+
+def _last_words(chat: list[Any]) -> list[list[str]]:
+    """Return the words of the last message and of the reply to it."""
+    reply = find_reply(chat, is_final=True)
+    texts = (find_prompt(chat), *((reply.text, reply.thinking) if reply else ()))
+    return [each.split() for each in texts]
 
 
 def _prompt_parts(value: Any) -> Iterator[_Found]:

@@ -9,7 +9,7 @@ import msgspec
 
 from qwen_space.events import FileReceived, ReplyFile, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio.answer import AnswerReader
-from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
+from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply, shows_same
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
@@ -144,6 +144,8 @@ class ChatValue:
         thinks_anywhere: Whether such thoughts may begin within the answer, too.
         is_page: Whether the value is HTML that shows the whole chat.
         address: The app's address with the prefix of its paths, for the files of the reply.
+        before: The value before the message was sent, in which there is no reply; None if the
+            app does not get it.
 
     Attributes:
         known: Whether there is a value yet.
@@ -158,10 +160,12 @@ class ChatValue:
         thinks_anywhere: bool = False,
         is_page: bool = False,
         address: str = "",
+        before: Any = None,
     ) -> None:
         self.known = False
         self.files: tuple[ReplyFile, ...] = ()
         self._address = address
+        self._before = before
         self._value = EditedValue(None)
         self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
@@ -254,6 +258,11 @@ class ChatValue:
             rest = self.finish() if is_final else []
             self._lead_to(None, None)
             return [*rest]
+        if self._before is not None:
+            if shows_same(self._value.value, self._before):
+                reply = Reply("", None, parts=reply.parts)
+            else:
+                self._before = None
         self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
         self._compare_prompt()
         text = self._markdown(reply, is_final=is_final)

@@ -34,6 +34,7 @@ from qwen_space.gradio.app import (
 from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
+from qwen_space.gradio.remarks import find_places
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, PAGES, Page
 
@@ -278,6 +279,11 @@ class App:
             remembers=remembers,
             reasoning_tags=self.config.reasoning_tags,
             shows_page=output is not None and candidate.last.outputs[output].kind in PAGES,
+            remark_places=find_places(
+                (each for step in candidate.steps for each in step.outputs),
+                distinct_inputs(candidate.steps),
+                None if output is None else candidate.last.outputs[output].id,
+            ),
         )
 
     def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:

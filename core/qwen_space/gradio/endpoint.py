@@ -108,6 +108,8 @@ class Endpoint:
         with_sampling: The function that answers the same chat and takes sampling parameters that
             this one does not; None if there is none.
         with_media: The function with the same turns that takes files; None if there is none.
+        remark_places: The outputs beside the reply that show a text: their labels and first
+            values, by their numbers.
     """
 
     api_name: str | None
@@ -128,6 +130,7 @@ class Endpoint:
     shows_page: bool = field(default=False, compare=False)
     with_sampling: Endpoint | None = field(default=None, compare=False)
     with_media: Endpoint | None = field(default=None, compare=False)
+    remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""
@@ -149,6 +152,12 @@ class Endpoint:
         """The inputs of the steps of the chat, each component once; roles count in this order."""
         steps = [step for step in (*self.before, self) if step.phase == "chat"]
         return tuple({each.key: each for step in steps for each in step.inputs}.values())
+
+    @property
+    def shown(self) -> Any:
+        """The number of the component that shows the reply; None where it is not known."""
+        at = self.output
+        return None if at is None or at >= len(self.outputs) else self.outputs[at]
 
     @property
     def is_discovered(self) -> bool:

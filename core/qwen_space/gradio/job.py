@@ -80,12 +80,14 @@ class Job:
         thinks_anywhere: Whether such thoughts may begin within the reply, too.
         is_page: Whether the output is HTML that shows the whole chat.
         address: The app's address with the prefix of its paths, for the files of the reply.
+        before: The chat's value before the message was sent; None if the app does not get it.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
 
     Attributes:
         data: All values that the function gave, once it is completed.
+        yielded: All values of the last yield that came whole, and not as edits.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
@@ -103,9 +105,11 @@ class Job:
         thinks_anywhere: bool = False,
         is_page: bool = False,
         address: str = "",
+        before: Any = None,
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
+        self.yielded: list[Any] = []
         self.state = JobState.JOINED
         self.event_id = event_id
         self._output = output
@@ -118,6 +122,7 @@ class Job:
             thinks_anywhere=thinks_anywhere,
             is_page=is_page,
             address=address,
+            before=before,
         )
         self._max_size = max_size
         self.session_not_found = False
@@ -129,6 +134,11 @@ class Job:
     def asks_for_data(self) -> bool:
         """Whether the queue asks for the arguments; elsewhere the join has brought them."""
         return self._protocol == "sse"
+
+    @property
+    def replies(self) -> bool:
+        """Whether a reply is looked for."""
+        return self._output is not None
 
     @property
     def text(self) -> str:
@@ -288,6 +298,7 @@ class Job:
             return
         item = self._item(message.output.data, self._output)
         if not (self._value.known and self._is_update(item)):
+            self.yielded = message.output.data
             yield from self._counted(self._value.replace(item))
         elif item:
             self._value.begin_edits(size)

@@ -238,7 +238,7 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 
 
 def unquote(text: str) -> str:
-    """Return the text in the quotes that Python's `repr` put around it, as around a `gr.Error`'s."""
+    """Return the text in the quotes that Python's `repr` has put around it, if it has."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "'\"":
         return text
     bare = _ESCAPE.sub("", text[1:-1])  # the text may end in a quote that belongs to it

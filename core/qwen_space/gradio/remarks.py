@@ -1,0 +1,89 @@
+"""The words that an app says beside its chat, as "Please upload a document first".
+
+They are the reason where it gives no reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from qwen_space.errors import JobError
+from qwen_space.gradio.app import TEXTS, TEXTS_WITH_FILES, AppComponent
+from qwen_space.gradio.html_page import read_message
+from qwen_space.gradio.job import Job
+
+__all__ = ["Remarks", "find_places"]
+
+_PAGES = frozenset({"html", "markdown", "modelscopemarkdown", "modelscopelegacymarkdown"})
+_PLACES = TEXTS - TEXTS_WITH_FILES | _PAGES
+_LONGEST = 2_000  # characters of one text
+_MOST = 20  # texts
+
+
+def find_places(
+    outputs: Iterable[AppComponent], inputs: Iterable[AppComponent], reply: Any
+) -> dict[Any, tuple[str, Any]]:
+    """Return the outputs in which an app may say something beside its reply.
+
+    Args:
+        outputs: The outputs of all steps.
+        inputs: Their inputs: a box among them is the visitor's.
+        reply: The number of the component that shows the reply.
+
+    Returns:
+        Their labels and the values that the page has at first, by their numbers.
+    """
+    taken = {each.id for each in inputs} | {reply}
+    return {
+        each.id: (each.label or "", each.value)
+        for each in outputs
+        if each.kind in _PLACES and each.id not in taken
+    }
+
+
+class Remarks:
+    """Collects the words that an app says during one call.
+
+    Args:
+        places: The components that may show some: their labels and first values, by their numbers.
+        outputs: The outputs of the function that replies, by their numbers.
+    """
+
+    def __init__(
+        self, places: Mapping[Any, tuple[str, Any]] | None = None, outputs: Sequence[Any] = ()
+    ) -> None:
+        self._places = places or {}
+        self._outputs = outputs
+        self._heard: dict[str, None] = {}
+        self._seen: dict[Any, str] = {}
+
+    def hear(self, message: str) -> None:
+        """Take the text of a notice (`gr.Info`, `gr.Warning`)."""
+        if message and len(self._heard) < _MOST:
+            self._heard[message[:_LONGEST]] = None
+
+    def see(self, values: Iterable[tuple[Any, Any]]) -> None:
+        """Take the values that components got; an update without one changes nothing."""
+        for component, given in values:
+            is_update = isinstance(given, dict) and given.get("__type__") == "update"
+            value = given.get("value") if is_update else given
+            if component not in self._places or not isinstance(value, str):
+                continue
+            label, first = self._places[component]
+            text = "" if value == first else read_message(value[:_LONGEST]).strip()
+            self._seen[component] = f"{label}: {text}" if label and text else text
+
+    def check(self, job: Job) -> None:
+        """Look at a job that has ended, if it is one that replies.
+
+        Raises:
+            JobError: It gave no reply, but says something.
+        """
+        if not job.replies or job.text or job.thinking or job.files:
+            return
+        for values in (job.yielded, job.data):
+            self.see(zip(self._outputs, values, strict=False))
+        words = [*self._heard, *filter(None, self._seen.values())][:_MOST]
+        if words:
+            raise JobError("; ".join(words), "It gave no reply, but says")
