@@ -23,7 +23,7 @@ from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.messages import to_schema
 from llama_index_qwen_space.responses import Piece, chat_response
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.chat_model import reply
+from qwen_space.chat_model import reply_reader
 from qwen_space.tools import ToolCall
 from tests.llama_index.conformance import ADD, MULTIPLY, add
 
@@ -159,7 +159,7 @@ def test_a_tool_without_a_name_is_refused(space: Any, llm: QwenSpace) -> None:
 async def test_without_tools_a_reply_is_not_looked_through(
     space: Any, llm: QwenSpace, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reply, "ReplyParser", None)
+    monkeypatch.setattr(reply_reader, "ReplyParser", None)
     space.engine.reply = [ADD_CALL]
 
     [*_, last] = await call(llm, way, tools=[])
