@@ -10,7 +10,7 @@ import base64
 import re
 from urllib.parse import urlsplit
 
-__all__ = ["ForwardProxy"]
+__all__ = ["ForwardProxy", "copy"]
 
 
 class ForwardProxy:
@@ -53,7 +53,7 @@ class ForwardProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, out = await asyncio.open_connection(self._target.hostname, self._target.port)
-        answers = asyncio.ensure_future(_copy(upstream, writer))
+        answers = asyncio.ensure_future(copy(upstream, writer))
         try:
             while await self._pass_on(reader, writer, out):
                 pass
@@ -83,7 +83,7 @@ class ForwardProxy:
         method, target, version = line.split(b" ")
         if method == b"CONNECT":
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await _copy(reader, out)
+            await copy(reader, out)
             return False
         out.write(b"%s /%s %s\r\n%s" % (method, target.split(b"/", 3)[3], version, rest))
         if length := re.search(rb"(?i)content-length: (\d+)", rest):
@@ -91,7 +91,8 @@ class ForwardProxy:
         return True
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes on until they end."""
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()

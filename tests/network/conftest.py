@@ -1,6 +1,6 @@
-"""Real servers on the way: nginx in front of the app, Squid in front of the client.
+"""Real servers on the way: nginx in front of the app, Squid or microsocks in front of the client.
 
-Both are those of Debian's packages. They listen on loopback, live in a test's folder, and end with
+They are those of Debian's packages. They listen on loopback, live in a test's folder, and end with
 the test.
 """
 
@@ -93,6 +93,20 @@ shutdown_lifetime 0 seconds
         yield start
 
 
+@pytest.fixture
+def microsocks() -> Iterator[Start]:
+    """Starts microsocks, a SOCKS5 proxy, with a user and a password; gives its address."""
+    with contextlib.ExitStack() as stack:
+
+        def start(user: str, password: str) -> str:
+            port = _free_port()
+            command = ["microsocks", "-i", "127.0.0.1", "-p", str(port), "-u", user, "-P", password]
+            stack.enter_context(_running(command, port))
+            return f"127.0.0.1:{port}"
+
+        yield start
+
+
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
@@ -102,7 +116,7 @@ def _free_port() -> int:
 @contextlib.contextmanager
 def _running(command: list[str], port: int) -> Iterator[None]:
     program = shutil.which(command[0], path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    assert program is not None, f"{command[0]} is missing: apt-get install nginx squid"
+    assert program is not None, f"{command[0]} is missing: apt-get install nginx squid microsocks"
     with subprocess.Popen([program, *command[1:]], stderr=subprocess.PIPE, text=True) as server:
         try:
             _await_port(server, port)

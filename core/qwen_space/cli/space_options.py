@@ -89,7 +89,9 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         help="for a whole reply, the queue included (default: none in total)",
     )
     network.add_argument(
-        "--proxy", metavar="URL", help="an HTTP proxy (default: the environment's HTTPS_PROXY)"
+        "--proxy",
+        metavar="URL",
+        help="a proxy, HTTP or SOCKS (default: the environment's HTTPS_PROXY)",
     )
     network.add_argument(
         "--header",

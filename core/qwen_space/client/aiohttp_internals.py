@@ -20,6 +20,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError
 
+from qwen_space.client.socks import open_socks
+
 __all__ = [
     "CloseWatch",
     "Connector",
@@ -37,11 +39,34 @@ class Connector(aiohttp.TCPConnector):
 
     aiohttp would take early bytes for the answer to the next request. They may also be the end of
     the connection, on which a join would be lost.
+
+    Args:
+        find_socks: Returns the address of the SOCKS proxy for a URL; None for a straight way.
+        **options: Those of aiohttp's connector.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, find_socks: Callable[[str], str | None], **options: Any) -> None:
         super().__init__(**options)
+        self._find_socks = find_socks
         self._used: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
+
+    async def _create_direct_connection(
+        self, req: aiohttp.ClientRequest, traces: Any, timeout: Any, **options: Any
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Connect through SOCKS where a proxy of that kind is named, as aiohttp does not."""
+        host, port, proxy = req.url.raw_host, req.url.port, self._find_socks(str(req.url))
+        if proxy is None or host is None or port is None:
+            return await super()._create_direct_connection(req, traces, timeout, **options)
+        context = self._get_ssl_context(req)
+        opened = await open_socks(proxy, host, port)
+        return await self._wrap_existing_connection(
+            self._factory,
+            req=req,
+            timeout=timeout,
+            sock=opened,
+            ssl=context,
+            server_hostname=host.rstrip(".") if context else None,
+        )
 
     async def connect(self, *request: Any, **options: Any) -> Connection:
         """Return a new connection, or a quiet one."""

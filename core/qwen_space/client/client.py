@@ -73,7 +73,7 @@ class SpaceClient:
         model: Which of the app's models answers; `qwen-2.5` is its default.
         hf_token: A Hugging Face token, sent to the Space's own address only.
         auth: The user and the password of an app with a login, Gradio's `launch(auth=...)`.
-        proxy: The URL of an HTTP proxy, used for every request.
+        proxy: The URL of a proxy, HTTP or SOCKS, used for every request.
         trust_env: Whether the proxies and certificates that the environment names are used.
         verify: How a server's certificate is checked; see `SpaceConfig`.
         timeouts: How long to wait, in seconds.

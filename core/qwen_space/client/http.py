@@ -343,9 +343,6 @@ class Transport:
     ) -> aiohttp.ClientResponse:
         """Send a request and return its response; the caller closes it."""
         session, proxy = self._opened_session(), self._proxy(url)
-        if proxy is not None and (fault := proxy.fault) is not None:
-            remedy = f"{proxy.remedy} SpaceClient also takes a session, which may speak SOCKS."
-            raise SpaceUnreachableError(url, fault, retryable=False, remedy=remedy)
         tls = await self._tls(url, proxy)
         size, data = 0, None
         if content is not None:
@@ -357,12 +354,38 @@ class Transport:
                     method,
                     url,
                     data=data,
-                    headers=headers,
-                    proxy=None if proxy is None else proxy.url,
                     ssl=tls,
                     timeout=deadline.request_timeout(),
                     allow_redirects=False,
+                    **self._through(proxy, url, headers),
                 )
+
+    def _through(self, proxy: Proxy | None, url: str, headers: dict[str, Any]) -> dict[str, Any]:
+        """Return aiohttp's arguments of the headers and of the proxy that a request goes through.
+
+        Raises:
+            SpaceUnreachableError: No request can go through it.
+        """
+        if proxy is None:
+            return {"headers": headers}
+        if (fault := proxy.fault) is not None:
+            raise SpaceUnreachableError(url, fault, retryable=False, remedy=proxy.remedy)
+        if proxy.is_socks:
+            if not self._owns_session:
+                fault = f"the proxy {proxy} speaks SOCKS, and the connector of this session may not"
+                remedy = "Give SpaceClient a session whose connector speaks SOCKS, and no proxy."
+                raise SpaceUnreachableError(url, fault, retryable=False, remedy=remedy)
+            return {"headers": headers}  # the connector knows it
+        # Apart from the address, which errors and aiohttp's own objects show. A tunnel has headers
+        # of its own, which the app does not get.
+        login = {} if (given := proxy.authorization) is None else {"Proxy-Authorization": given}
+        if url.startswith("https:"):
+            return {"headers": headers, "proxy": str(proxy), "proxy_headers": login}
+        return {"headers": {**headers, **login}, "proxy": str(proxy)}
+
+    def _find_socks(self, url: str) -> str | None:
+        proxy = self._proxy(url)
+        return proxy.url if proxy is not None and proxy.is_socks else None
 
     def _proxy(self, url: str) -> Proxy | None:
         if self._environment is None:
@@ -391,7 +414,7 @@ class Transport:
         if self._session is None:
             self._loop = loop
             self._session = aiohttp.ClientSession(
-                connector=Connector(limit=0, keepalive_timeout=_KEEP_ALIVE),
+                connector=Connector(self._find_socks, limit=0, keepalive_timeout=_KEEP_ALIVE),
                 cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
                 max_line_size=_MAX_HEADER_SIZE,
                 max_field_size=_MAX_HEADER_SIZE,

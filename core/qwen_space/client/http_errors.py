@@ -19,6 +19,7 @@ from yarl import URL
 from qwen_space.client import hub
 from qwen_space.client.login import NOT_LOGGED_IN
 from qwen_space.client.proxies import Proxy
+from qwen_space.client.socks import SocksError
 from qwen_space.config import Timeouts
 from qwen_space.errors import (
     AuthenticationError,
@@ -52,8 +53,9 @@ def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None)
     try:
         yield
     except aiohttp.ClientResponseError as exc:
+        headers: Mapping[str, str] = exc.headers or {}
         _forget_request(url, exc)
-        raise _of_response(url, exc, proxy) from exc
+        raise _of_response(url, exc, headers, proxy) from exc
     except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
         raise SpaceUnreachableError(url, f"not a valid address ({exc})", retryable=False) from exc
     except aiohttp.ConnectionTimeoutError as exc:
@@ -66,25 +68,36 @@ def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None)
         raise SpaceTimeoutError("total", timeouts.total or 0) from exc
     except aiohttp.ClientConnectorError as exc:
         raise _unreachable(url, exc, proxy) from exc
+    except SocksError as exc:
+        remedy = None if proxy is None else proxy.remedy
+        raise SpaceUnreachableError(url, f"the proxy {proxy}: {exc}", remedy=remedy) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
         if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
-            raise invalid_http(url, str(exc)) from exc
-        raise StreamInterruptedError("", str(exc) or type(exc).__name__) from exc
+            raise invalid_http(url, str(exc), proxy) from exc
+        raise StreamInterruptedError("", f"{str(exc) or type(exc).__name__}{_via(proxy)}") from exc
     except aiohttp.ClientError as exc:
-        raise invalid_http(url, str(exc)) from exc
+        raise invalid_http(url, str(exc), proxy) from exc
+
+
+def _via(proxy: Proxy | None) -> str:
+    """Return the words that name the proxy on the way, where it may be the one at fault."""
+    return "" if proxy is None else f", through the proxy {proxy}"
 
 
 def _unreachable(
     url: str, exc: aiohttp.ClientConnectorError, proxy: Proxy | None
 ) -> SpaceUnreachableError:
     """Map a connection that failed, with the reason of the system, of TLS or of the proxy."""
+    is_of_proxy = proxy is not None and proxy.is_at(exc.host, exc.port)
     if isinstance(exc, aiohttp.ClientConnectorCertificateError):
-        return _untrusted(url, exc.certificate_error)
+        whose = f"the certificate of the proxy {proxy}" if is_of_proxy else "its certificate"
+        return _untrusted(url, exc.certificate_error, whose)
     error = exc.os_error
     if isinstance(exc, aiohttp.ClientSSLError):
         # Such as WRONG_VERSION_NUMBER, of a server that does not speak TLS.
         why = (getattr(error, "reason", None) or str(error)).replace("_", " ").lower()
-        return SpaceUnreachableError(url, f"TLS failed: {why}")
+        where = f" with the proxy {proxy}" if is_of_proxy else ""
+        return SpaceUnreachableError(url, f"TLS{where} failed: {why}")
     is_refused = isinstance(error, ConnectionRefusedError)
     reason = "connection refused" if is_refused else error.strerror or str(error)
     if isinstance(exc, aiohttp.ClientProxyConnectionError) and proxy is not None:
@@ -96,7 +109,7 @@ def _unreachable(
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: an unknown issuer
 
 
-def _untrusted(url: str, error: Exception) -> SpaceUnreachableError:
+def _untrusted(url: str, error: Exception, whose: str) -> SpaceUnreachableError:
     """Return the error of a certificate that does not hold."""
     why = getattr(error, "verify_message", None) or error
     remedy = "It is for the server's owner to put right."
@@ -106,7 +119,7 @@ def _untrusted(url: str, error: Exception) -> SpaceUnreachableError:
             "If a company or somebody else whom you trust has signed it, give the file of that "
             'certificate: verify="ca.pem" (or SSL_CERT_FILE in the environment).'
         )
-    reason = f"its certificate is not valid: {why}"
+    reason = f"{whose} is not valid: {why}"
     return SpaceUnreachableError(url, reason, retryable=False, remedy=remedy)
 
 
@@ -120,12 +133,14 @@ def _forget_request(url: str, exc: aiohttp.ClientResponseError) -> None:
     exc.args, exc.history, exc.headers = (exc.request_info, ()), (), None
 
 
-def _of_response(url: str, exc: aiohttp.ClientResponseError, proxy: Proxy | None) -> QwenSpaceError:
+def _of_response(
+    url: str, exc: aiohttp.ClientResponseError, headers: Mapping[str, str], proxy: Proxy | None
+) -> QwenSpaceError:
     """Map a response that is not valid HTTP, the Space's or the proxy's."""
     if not isinstance(exc, aiohttp.ClientHttpProxyError):
-        return invalid_http(url, exc.message)
+        return invalid_http(url, exc.message, proxy)
     if exc.status == 407:
-        return proxy_login(url, proxy)
+        return _proxy_login(url, headers, proxy)
     is_lasting = exc.status in {401, 403, 405}
     if proxy is None:  # of a session of the caller's
         return SpaceUnreachableError(
@@ -135,10 +150,11 @@ def _of_response(url: str, exc: aiohttp.ClientResponseError, proxy: Proxy | None
     return SpaceUnreachableError(url, said, retryable=not is_lasting, remedy=proxy.remedy)
 
 
-def invalid_http(url: str, said: str) -> ProtocolError:
+def invalid_http(url: str, said: str, proxy: Proxy | None = None) -> ProtocolError:
     """Return the error of a response that is not HTTP, without the bytes that aiohttp quotes."""
     said = " ".join(said.partition("\n\n")[0].split()).rstrip(":")
-    return ProtocolError(f"{url.partition('?')[0]} does not speak HTTP as it should: {said:.300}")
+    where = f"{url.partition('?')[0]}{_via(proxy)}"
+    return ProtocolError(f"{where} does not speak HTTP as it should: {said:.300}")
 
 
 # Statuses
@@ -171,7 +187,7 @@ def error_from_response(
         location = _printable(headers.get("Location"))
         return SpaceStatusError(status, url, f"moved to {location}", location)
     if status == 407:
-        return proxy_login(url, proxy)
+        return _proxy_login(url, headers, proxy)
     if status == 403 and proxy is not None and "X-Squid-Error" in headers:
         said = f"the proxy {proxy} does not let it through (HTTP 403)"
         return SpaceUnreachableError(url, said, retryable=False, remedy=proxy.remedy)
@@ -195,8 +211,21 @@ def error_from_response(
     return SpaceStatusError(status, url, detail or body)
 
 
-def proxy_login(url: str, proxy: Proxy | None) -> SpaceUnreachableError:
+def _proxy_login(
+    url: str, headers: Mapping[str, str], proxy: Proxy | None
+) -> SpaceUnreachableError:
     """Return the error of a proxy that wants a user and a password, or others."""
+    get_all = getattr(headers, "getall", None)  # a server lists its ways in several headers
+    ways = get_all("Proxy-Authenticate", ()) if get_all else ()
+    schemes = {each.partition(" ")[0].lower() for each in ways}
+    if schemes & {"negotiate", "ntlm", "digest"} and "basic" not in schemes:
+        return SpaceUnreachableError(
+            url,
+            f"the proxy {proxy or ''} wants a login by {', '.join(sorted(schemes))} (HTTP 407)",
+            retryable=False,
+            remedy="Run a local proxy that logs in to it, such as px or cntlm, and give that as "
+            "proxy=.",
+        )
     has_some = proxy is not None and urlsplit(proxy.url).username is not None
     wants = "does not take this user and password" if has_some else "wants a user and a password"
     return SpaceUnreachableError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import ipaddress
 import re
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
-from qwen_space.config import SpaceConfig, is_web_address
+from qwen_space.config import Secret, SpaceConfig, is_proxy_address
 
 __all__ = ["Proxy", "choose_proxy", "environment_proxies"]
 
@@ -35,13 +37,33 @@ class Proxy:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
 
     @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS, and not HTTP."""
+        return self.url.lower().startswith("socks")
+
+    def is_at(self, host: str, port: int | None) -> bool:
+        """Whether a host and a port are those of the proxy."""
+        parts = urlsplit(self.url)
+        standard = {"http": 80, "https": 443}.get(parts.scheme)
+        return (parts.hostname, parts.port or standard) == (host, port)
+
+    @property
+    def authorization(self) -> Secret | None:
+        """The header of an HTTP proxy's user and password, in UTF-8 as browsers send them."""
+        parts = urlsplit(self.url)
+        if parts.username is None:
+            return None
+        login = f"{parts.username}:{parts.password or ''}"
+        return Secret(f"Basic {base64.b64encode(unquote_to_bytes(login)).decode()}")
+
+    @property
     def fault(self) -> str | None:
         """The reason why no request can go through it, without its address if that is none."""
-        if is_web_address(self.url):
-            return None
-        if self.url.startswith("socks") and is_web_address(f"http{self.url[self.url.find(':') :]}"):
-            return f"the proxy {self} speaks SOCKS, and aiohttp does not"
-        return "the value for its proxy is no address, such as http://127.0.0.1:3128"
+        if not is_proxy_address(self.url):
+            return "the value for its proxy is no address, such as http://127.0.0.1:3128"
+        if self.is_socks and importlib.util.find_spec("python_socks") is None:
+            return f'for the proxy {self}, which speaks SOCKS, pip install "qwen-space[socks]"'
+        return None
 
     @property
     def remedy(self) -> str:

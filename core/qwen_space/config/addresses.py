@@ -11,6 +11,7 @@ __all__ = [
     "HUB",
     "has_password",
     "is_hugging_face",
+    "is_proxy_address",
     "is_web_address",
     "space_id",
     "space_url",
@@ -27,6 +28,7 @@ _HUB_PAGE = re.compile(
 )
 _HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
 _BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
+_SOCKS = re.compile(r"socks(4a?|5h?)?(?=://)", re.IGNORECASE)
 _USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
 
 
@@ -38,6 +40,11 @@ def is_web_address(url: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def is_proxy_address(url: str) -> bool:
+    """Whether a text is the address of a proxy that speaks HTTP or SOCKS."""
+    return is_web_address(_SOCKS.sub("http", url, count=1) if _SOCKS.match(url) else url)
 
 
 def has_password(url: str | None) -> bool:

@@ -10,7 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from urllib.parse import urlsplit
 
-from qwen_space.config.addresses import DEFAULT_SPACE, HUB, has_password, is_web_address, space_url
+from qwen_space.config.addresses import (
+    DEFAULT_SPACE,
+    HUB,
+    has_password,
+    is_proxy_address,
+    is_web_address,
+    space_url,
+)
 from qwen_space.config.call_options import History, check_headers
 
 if TYPE_CHECKING:
@@ -143,7 +150,7 @@ class SpaceConfig:
         hf_token: A Hugging Face token; it is sent to the Space's own address, and to the hub when
             that is asked about the Space, and nowhere else.
         auth: The user and the password of an app with a login, Gradio's `launch(auth=...)`.
-        proxy: The URL of an HTTP proxy for all requests; SOCKS with a session of your own.
+        proxy: The URL of a proxy for all requests: `http://`, `https://` or `socks5://`.
         trust_env: Whether the proxies that the environment names are used (`HTTPS_PROXY`,
             `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`; never for this machine itself), and the
             certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
@@ -243,10 +250,9 @@ class SpaceConfig:
             object.__setattr__(self, "reasoning_tags", _checked_tags(self.reasoning_tags))
         if not self.model:
             raise ValueError(f"model is empty: give {DEFAULT_MODEL!r} for the Space's default.")
-        if self.proxy is not None and not is_web_address(self.proxy):
+        if self.proxy is not None and not is_proxy_address(self.proxy):
             raise ValueError(  # without its value, which may hold a password
-                "proxy must be a URL such as http://127.0.0.1:3128; for a SOCKS proxy give "
-                "SpaceClient a session whose connector speaks SOCKS."
+                "proxy must be a URL such as http://127.0.0.1:3128 or socks5://127.0.0.1:1080."
             )
         if not is_web_address(self.hub) or urlsplit(self.hub).username:
             raise ValueError(f"hub must be a URL such as {HUB!r} (HF_ENDPOINT, if that is set).")

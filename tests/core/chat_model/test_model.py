@@ -52,7 +52,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"timeout": 0}, "timeout", id="timeout"),
         pytest.param({"timeouts": {"connect": -1}}, "seconds above 0", id="timeouts"),
         pytest.param({"auth": ("a",)}, "auth", id="auth"),
-        pytest.param({"proxy": "socks5://127.0.0.1:1"}, "SOCKS", id="proxy"),
+        pytest.param({"proxy": "ftp://127.0.0.1:1"}, "socks5://127", id="proxy"),
     ],
 )
 def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said: str) -> None:

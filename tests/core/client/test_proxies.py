@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import pickle
 import ssl
+import sys
 import traceback
+from urllib.parse import quote
 
+import aiohttp
 import pytest
 import trustme
 
-from qwen_space import SpaceClient, SpaceUnreachableError
+from qwen_space import (
+    QwenSpaceError,
+    SpaceClient,
+    SpaceTimeoutError,
+    SpaceUnreachableError,
+    Timeouts,
+)
 from qwen_space.client.proxies import Proxy, choose_proxy
 from qwen_space.config import SpaceConfig
 from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import ScriptedServer
+from tests.socks_proxy import SocksProxy
 
 HTTP, TLS, ALL = "http://http.proxy:1", "http://tls.proxy:2", "http://all.proxy:3"
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -208,14 +219,146 @@ async def test_a_proxy_that_is_not_there_is_named(
     assert "secret" not in str(caught.value)
 
 
-async def test_a_socks_proxy_of_the_environment_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("login", ["ад\u0430:p\xe4ss:w", "token:"])
+async def test_a_password_is_sent_in_utf_8(login: str) -> None:
+    async with ScriptedServer() as server, ForwardProxy(server.url, login=login) as proxy:
+        user, _, password = login.partition(":")
+        address = proxy.url.replace("//", f"//{quote(user)}:{quote(password)}@")
+
+        assert await ask("http://space.example", proxy=address) == "Hello there."
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_wants_a_login_of_windows_is_told(scheme: str) -> None:
+    ways = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n"
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 407 No\r\n{ways}Content-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    async with await asyncio.start_server(refusing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        proxy = f"http://ada:secret@127.0.0.1:{port}"
+        with pytest.raises(SpaceUnreachableError, match="a login by negotiate, ntlm") as caught:
+            await ask(f"{scheme}://space.example", proxy=proxy)
+
+    assert "px or cntlm" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_proxy_s_certificate_is_told_as_its_own() -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+
+    async with ScriptedServer(tls=tls) as proxy:
+        with pytest.raises(SpaceUnreachableError) as caught:
+            await ask("https://space.example", proxy=proxy.url)
+
+    assert f"the certificate of the proxy {proxy.url} is not valid" in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x15\x03\x01\x00\x02\x02F"])
+async def test_a_proxy_that_speaks_no_http_is_named(answer: bytes) -> None:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(QwenSpaceError, match=f"through the proxy {address}"):
+            await ask("https://space.example", proxy=address)
+
+
+# SOCKS
+
+
+@pytest.mark.every_loop
+@pytest.mark.parametrize("scheme", ["socks", "socks5", "socks5h", "SOCKS5"])
+@pytest.mark.parametrize("login", [None, "ada:p@ss"])
+async def test_every_request_goes_through_socks(scheme: str, login: str | None) -> None:
+    async with ScriptedServer() as server, SocksProxy(server.url, login=login) as proxy:
+        given = "" if login is None else "ada:p%40ss@"
+        text = await ask("http://space.example:7860", proxy=f"{scheme}://{given}{proxy.address}")
+
+    assert text == "Hello there."
+    assert set(proxy.targets) == {("space.example", 7860)}
+
+
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "HTTPS_PROXY"])
+async def test_tls_goes_through_the_socks_of_the_environment(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("space.example").configure_cert(tls)
+    trusting = ssl.create_default_context()
+    ca.configure_trust(trusting)
+
+    async with ScriptedServer(tls=tls) as server, SocksProxy(server.url) as proxy:
+        monkeypatch.setenv(variable, f"socks5://{proxy.address}/")
+        text = await ask("https://space.example", verify=trusting)
+        with pytest.raises(SpaceUnreachableError, match="its certificate is not valid"):
+            await ask("https://space.example")
+        with pytest.raises(SpaceUnreachableError, match="its certificate is not valid"):
+            await ask("https://other.example", verify=trusting)
+
+    assert text == "Hello there."
+    assert set(proxy.targets) == {("space.example", 443), ("other.example", 443)}
+
+
+async def test_a_socks_proxy_that_refuses_is_named_without_its_password() -> None:
+    async with ScriptedServer() as server, SocksProxy(server.url, login="ada:p") as proxy:
+        address = f"socks5://ada:secret@{proxy.address}"
+        with pytest.raises(SpaceUnreachableError) as caught:
+            await ask("http://space.example", proxy=address)
+
+    assert f"the proxy socks5://{proxy.address}: " in str(caught.value)
+    assert "authentication" in str(caught.value)
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_socks_proxy_that_is_not_there_is_named(unused_tcp_port: int) -> None:
+    address = f"socks5://127.0.0.1:{unused_tcp_port}"
+
+    with pytest.raises(SpaceUnreachableError, match="no connection to it") as caught:
+        await ask("http://space.example", proxy=address)
+
+    assert f"the proxy {address}: " in str(caught.value)
+
+
+async def test_a_socks_proxy_that_is_silent_is_no_longer_waited_for_than_any() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the client goes
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        address = f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(SpaceTimeoutError) as caught:
+            await ask("http://space.example", proxy=address, timeouts=Timeouts(connect=0.2))
+
+    assert caught.value.limit == "connect"
+
+
+async def test_without_its_package_socks_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "python_socks", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://ada:secret@127.0.0.1:1080")
 
     with pytest.raises(SpaceUnreachableError) as caught:
         await ask("http://space.example")
 
-    assert "the proxy socks5://127.0.0.1:1080 speaks SOCKS" in str(caught.value)
+    assert "the proxy socks5://127.0.0.1:1080, which speaks SOCKS" in str(caught.value)
+    assert 'pip install "qwen-space[socks]"' in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+async def test_a_session_of_the_callers_has_a_socks_of_its_own() -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(SpaceUnreachableError, match="whose connector speaks SOCKS"):
+            await ask("http://space.example", proxy="socks5://127.0.0.1:1080", session=session)
 
 
 @pytest.mark.parametrize(
