@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,9 @@ from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError, Media, Space, SpaceClient, UploadError
 from qwen_space.local import (
-    EngineError,
     Limits,
     LocalSpace,
-    OCREngine,
     OpenAIEngine,
-    Sampling,
     ScriptedEngine,
     describe_message,
 )
@@ -152,56 +149,3 @@ def test_a_models_name_tells_whether_it_sees(name: str, sees: bool) -> None:
 
 def test_the_operator_can_tell_what_a_server_takes() -> None:
     assert OpenAIEngine("http://127.0.0.1:9", "m", takes=["audio"]).takes == {"audio"}
-
-
-class Reader:
-    """In the place of RapidOCR: reads one line, or fails."""
-
-    def __call__(self, data: bytes) -> tuple[Any, list[float]]:
-        if data == PNG:
-            return [([[0, 0]], "STOP", 0.99)], [0.1]
-        if not data:
-            raise ValueError("no picture")
-        return None, [0.1]
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [(PNG, "STOP"), (b"x", "(no text was found in it)")],
-    ids=["text", "no-text"],
-)
-async def test_pictures_become_their_text(
-    data: bytes, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = await reading(monkeypatch)
-
-    parts = [part async for part in engine.stream([picture(data)], Sampling())]
-
-    assert "".join(map(str, parts)) == f"The text in the picture:\n{text}\n\nRead it."
-
-
-async def test_a_picture_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = await reading(monkeypatch)
-
-    with pytest.raises(EngineError, match="Give a PNG or a JPEG"):
-        async for _ in engine.stream([picture(b"")], Sampling()):
-            pass
-
-
-async def reading(monkeypatch: pytest.MonkeyPatch) -> OCREngine:
-    def require(package: str, extras: str) -> Any:
-        return type("Package", (), {"RapidOCR": Reader})
-
-    monkeypatch.setattr("qwen_space.local.engines.ocr.require", require)
-    engine = OCREngine(ScriptedEngine(describe_message))
-    engine.start()
-    return engine
-
-
-def picture(data: bytes) -> Mapping[str, Any]:
-    url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
-    parts: Sequence[Any] = [
-        {"type": "image_url", "image_url": {"url": url}},
-        {"type": "text", "text": "Read it."},
-    ]
-    return {"role": "user", "content": parts}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import io
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +14,9 @@ from qwen_space.local.engines.base import Engine, Output, Sampling
 from qwen_space.local.errors import EngineError, require
 
 __all__ = ["OCREngine"]
+
+_KEPT = 500  # texts of pictures; a chat sends its pictures with each of its turns
+_PIXELS = 50_000_000  # three bytes of memory each, and more to read them
 
 
 class OCREngine:
@@ -29,6 +35,7 @@ class OCREngine:
         self._engine = engine
         self._reader: Any = None
         self._lock: asyncio.Lock | None = None
+        self._texts: OrderedDict[bytes, str] = OrderedDict()  # by the picture's SHA-256
         self.takes = frozenset({"image", *getattr(engine, "takes", ())})
 
     def __getattr__(self, name: str) -> Any:
@@ -92,16 +99,52 @@ class OCREngine:
         return parts
 
     async def _read_picture(self, part: Mapping[str, Any]) -> dict[str, str]:
-        data = base64.b64decode(part["image_url"]["url"].partition(",")[2])
-        assert self._lock is not None  # noqa: S101 - `start` made it
-        async with self._lock:  # the reader serves one at a time
-            lines = await asyncio.to_thread(self._lines, data)
-        text = "\n".join(lines) or "(no text was found in it)"
+        data, key = await asyncio.to_thread(_decode, part["image_url"]["url"])
+        if key not in self._texts:
+            assert self._lock is not None  # noqa: S101 - `start` made it
+            async with self._lock:  # the reader serves one at a time
+                if key not in self._texts:
+                    self._texts[key] = await asyncio.to_thread(self._text, data)
+        self._texts.move_to_end(key)
+        text = self._texts[key]
+        while len(self._texts) > _KEPT:
+            self._texts.popitem(last=False)
         return {"type": "text", "text": f"The text in the picture:\n{text}"}
 
-    def _lines(self, data: bytes) -> list[str]:
+    def _text(self, data: bytes) -> str:
         try:
-            found, _ = self._reader(data)
-        except Exception as exc:  # of OpenCV and ONNX, for a picture of another form
+            found, _ = self._reader(_prepare(data))
+        except EngineError:
+            raise
+        except Exception as exc:  # of Pillow, OpenCV and ONNX, for a picture of another form
             raise EngineError("The picture cannot be read. Give a PNG or a JPEG.") from exc
-        return [text for _, text, _ in found or ()]
+        return "\n".join(text for _, text, _ in found or ()) or "(no text was found in it)"
+
+
+def _decode(url: str) -> tuple[bytes, bytes]:
+    """Return the bytes of a data URL, and their SHA-256."""
+    data = base64.b64decode(url.partition(",")[2])
+    return data, hashlib.sha256(data).digest()
+
+
+def _prepare(data: bytes) -> bytes:
+    """Return a picture with colours: of a palette RapidOCR would read the numbers.
+
+    Raises:
+        EngineError: The picture has too many pixels.
+    """
+    from PIL import Image  # which RapidOCR needs, too
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.width * picture.height > _PIXELS:
+                raise Image.DecompressionBombError
+            if picture.mode not in {"P", "PA", "CMYK", "YCbCr"}:
+                return data
+            changed = io.BytesIO()
+            mode = "RGBA" if picture.has_transparency_data else "RGB"
+            picture.convert(mode).save(changed, "PNG")
+            return changed.getvalue()
+    except Image.DecompressionBombError as exc:
+        most = _PIXELS // 1_000_000
+        raise EngineError(f"The picture has more than {most} million pixels. Shrink it.") from exc
