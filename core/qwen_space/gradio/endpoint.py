@@ -224,7 +224,8 @@ class Endpoint:
     ) -> Endpoint:
         """Return the function of this chat that takes sampling parameters, inputs, model and media.
 
-        It is this one unless another takes all of them, and more of the parameters or the media.
+        It is this one unless another takes all of them, and more of the parameters or the media,
+        or a model that this one does not offer.
         A limit of tokens alone is none to change it for, as the client can keep it.
         """
         if self.with_media is not None:
@@ -233,14 +234,24 @@ class Endpoint:
                 return self.with_media
         other = self.with_sampling
         asked = {name: value for name, value in sampling.items() if name != "max_tokens"}
-        if other is None or len(other.place_sampling(asked)) <= len(self.place_sampling(asked)):
+        if other is None or not other.offers(model):
+            return self
+        takes_more = len(other.place_sampling(asked)) > len(self.place_sampling(asked))
+        if not takes_more and self.offers(model):
             return self
         try:
             other.place_inputs(inputs)
-            other.choose_model(model)
-        except (ValueError, ModelNotOfferedError):
+        except ValueError:
             return self
         return other
+
+    def offers(self, model: str) -> bool:
+        """Tell whether the app's model input has a value that `model` stands for."""
+        try:
+            self.choose_model(model)
+        except ModelNotOfferedError:
+            return False
+        return True
 
     def place_inputs(self, inputs: Mapping[str, Any]) -> dict[Any, Any]:
         """Return the values of further inputs, by the inputs' keys, as `data` takes them.
@@ -330,7 +341,9 @@ class Endpoint:
         """The models that the app offers; none where it has no choice, or fills it in later."""
         choosing = (each for each in self.every_input if each.role in {"model", "settings"})
         given = next(choosing, None)
-        return () if given is None else tuple(map(str, given.choices or ()))
+        own = () if given is None else tuple(map(str, given.choices or ()))
+        further = () if self.with_sampling is None else self.with_sampling.models
+        return tuple(dict.fromkeys([*own, *further]))
 
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
@@ -358,7 +371,7 @@ class Endpoint:
             return default if default is not None else next(iter(choices), None)
         if given.role == "model" and not choices:  # the page fills them in as it loads
             return model
-        offered = ", ".join(str(choice) for choice in choices)
+        offered = ", ".join(self.models)
         raise ModelNotOfferedError(
             f"model={model!r} is not offered by this Space; it offers: {offered}. "
             "'qwen-2.5' takes its default."

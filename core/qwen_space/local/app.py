@@ -175,7 +175,12 @@ def _add_endpoints(dispatcher: Dispatcher, sizes: Sequence[str], concurrency: in
         )
     trigger(
         _make_chat(dispatcher),
-        [_message_input(dispatcher) or textbox, chatbot, system, *_sampling_inputs(dispatcher)],
+        [
+            _message_input(dispatcher) or textbox,
+            chatbot,
+            system,
+            *_sampling_inputs(_models(dispatcher), sizes),
+        ],
         [textbox, chatbot, system_box],
         api_name="chat",
         **limits,
@@ -199,11 +204,18 @@ def _message_input(dispatcher: Dispatcher) -> Any:
     )
 
 
-def _sampling_inputs(dispatcher: Dispatcher) -> list[Any]:
-    """Return the inputs of `chat` for its options; empty ones leave the engine's own values."""
-    models = list(getattr(dispatcher.engine, "models", ())) or [dispatcher.engine.name]
+def _models(dispatcher: Dispatcher) -> list[str]:
+    return list(getattr(dispatcher.engine, "models", ())) or [dispatcher.engine.name]
+
+
+def _sampling_inputs(models: Sequence[str], sizes: Sequence[str]) -> list[Any]:
+    """Return the inputs of `chat` for its options; empty ones leave the engine's own values.
+
+    The sizes of the public Space are models here, too: the first of the engine's answers for them.
+    """
+    choices = [*models, *(size for size in sizes if size not in models)]
     return [
-        gr.Dropdown(models, value=models[0], label="Model", visible=False),
+        gr.Dropdown(choices, value=models[0], label="Model", visible=False),
         gr.Number(None, label="Temperature", minimum=0, maximum=2, visible=False),
         gr.Number(None, label="Top-p", minimum=0, maximum=1, visible=False),
         gr.Number(None, label="Max tokens", precision=0, minimum=1, visible=False),
@@ -222,6 +234,8 @@ def _make_model_chat(dispatcher: Dispatcher) -> Any:
 
 
 def _make_chat(dispatcher: Dispatcher) -> Any:
+    models = _models(dispatcher)
+
     async def chat(
         query: str | dict[str, Any],
         history: Rows,
@@ -232,7 +246,7 @@ def _make_chat(dispatcher: Dispatcher) -> Any:
         max_tokens: int | None,
         request: gr.Request,
     ) -> AsyncGenerator[Outputs, None]:
-        sampling = Sampling(temperature, top_p, max_tokens, model)
+        sampling = Sampling(temperature, top_p, max_tokens, model if model in models else models[0])
         async for output in _stream(dispatcher, query, history, system, sampling, request):
             yield output
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from langchain_qwen_space import ChatQwenSpace
+from llama_index_qwen_space import QwenSpace
+from qwen_space import Space
 from qwen_space.local import EngineError, LocalSpace, Sampling, ScriptedEngine, Thinking
 from qwen_space.local.rows import read_text
 
@@ -313,3 +317,28 @@ def test_a_long_reply_is_drawn_less_often_than_a_short_one() -> None:
 
     assert first <= 0.05
     assert 0.5 < view.interval < 2  # a browser needs half a second to draw a book's chapter
+
+
+def test_a_model_of_the_public_space_takes_sampling() -> None:
+    engine = ScriptedEngine(["Hi"])
+    engine.name = "A-1.5B (Q4)"
+    models = ["qwen-2.5", "7B", "1.5B", "Qwen2.5-7B-Instruct", "A-1.5B (Q4)"]
+    with LocalSpace(engine) as space:
+        for model in models:
+            asked = ChatQwenSpace(space=space.url, model=model, temperature=0.3)
+            assert asked.invoke("Hello").text == "Hi"
+
+    assert engine.samplings == [Sampling(temperature=0.3, model="A-1.5B (Q4)")] * len(models)
+
+
+def test_a_model_of_the_engine_is_chosen_by_its_name() -> None:
+    engine: Any = ScriptedEngine(["Hi"])
+    engine.models = ("llama3.2:3b", "gpt-oss-20b")
+    with LocalSpace(engine) as space:
+        reply = ChatQwenSpace(space=space.url, model="gpt-oss-20b").invoke("Hello")
+        assert QwenSpace(space=space.url, model="gpt-oss-20b").complete("Hello").text == "Hi"
+        offered = asyncio.run(Space(space.url).aoffered_models())
+
+    assert reply.response_metadata["model_name"] == "gpt-oss-20b"
+    assert [each.model for each in engine.samplings] == ["gpt-oss-20b"] * 2
+    assert {"72B", "llama3.2:3b", "gpt-oss-20b"} < set(offered)
