@@ -407,7 +407,11 @@ class Transport:
         try:
             return await tls_context(self.config)
         except TLSFileError as exc:
-            raise SpaceUnreachableError(url, str(exc), retryable=False) from exc
+            remedy = (
+                "Give a file of certificates in PEM form, or a folder of such (openssl x509 "
+                "-inform der -in ca.cer -out ca.pem changes the form)."
+            )
+            raise SpaceUnreachableError(url, str(exc), retryable=False, remedy=remedy) from exc
 
     def _opened_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

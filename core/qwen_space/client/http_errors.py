@@ -100,6 +100,13 @@ def _unreachable(
         return SpaceUnreachableError(url, f"TLS{where} failed: {why}")
     is_refused = isinstance(error, ConnectionRefusedError)
     reason = "connection refused" if is_refused else error.strerror or str(error)
+    if not reason:  # asyncio tells nothing of TLS's own reason
+        reason = "it broke TLS off at the start"
+        remedy = (
+            "It may want the certificate of a client, which an ssl.SSLContext in verify= can have, "
+            "or another version of TLS."
+        )
+        return SpaceUnreachableError(url, reason, remedy=remedy)
     if isinstance(exc, aiohttp.ClientProxyConnectionError) and proxy is not None:
         reason = f"no connection to the proxy {proxy}: {reason}"
         return SpaceUnreachableError(url, reason, remedy=proxy.remedy)
@@ -111,7 +118,7 @@ _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})  # X509_V_ERR_… of OpenSSL: a
 
 def _untrusted(url: str, error: Exception, whose: str) -> SpaceUnreachableError:
     """Return the error of a certificate that does not hold."""
-    why = getattr(error, "verify_message", None) or error
+    why = str(getattr(error, "verify_message", None) or error).rstrip(".")
     remedy = "It is for the server's owner to put right."
     # Of the checks by Windows and macOS no code is known.
     if getattr(error, "verify_code", 0) in {0, *_UNKNOWN_ISSUER}:

@@ -33,6 +33,7 @@ __all__ = ["EndpointResolver"]
 logger = logging.getLogger("qwen_space.client")
 
 _TRUST = 10.0  # seconds; redeploying a Space takes longer
+_LONGEST_REASON = 100  # characters of a page
 _MANY_FUNCTIONS = 300  # they take about 20 ms
 
 
@@ -232,4 +233,7 @@ async def _run(find: Callable[[], Endpoint], app_config: Any) -> Endpoint:
 
 def _answer(failure: BaseException | None) -> str:
     """Describe a failed request in few words, as two stand in one sentence."""
-    return f"HTTP {failure.status}" if isinstance(failure, SpaceStatusError) else str(failure)
+    if not isinstance(failure, SpaceStatusError):
+        return str(failure)
+    said = hub.page_text(failure.body)[:_LONGEST_REASON]
+    return f"HTTP {failure.status}{said and f' ({said})'}"

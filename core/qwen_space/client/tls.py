@@ -24,6 +24,7 @@ class TLSFileError(Exception):
 
 
 _SYSTEM = "", ""
+_NAMED = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _contexts: dict[tuple[str, str], ssl.SSLContext] = {}  # in one process they change for nobody
 
 
@@ -46,9 +47,9 @@ async def tls_context(config: SpaceConfig) -> ssl.SSLContext | bool:
 def _source(config: SpaceConfig) -> tuple[str, str]:
     """Return the path of the certificates, and the name under which it was given."""
     if not isinstance(config.verify, (bool, ssl.SSLContext)):
-        return os.fspath(config.verify), "verify"
-    # As httpx and OpenSSL have it. The systems' own checks know nothing of these.
-    names = ("SSL_CERT_FILE", "SSL_CERT_DIR") if config.trust_env else ()
+        return os.path.expanduser(config.verify), "verify"  # noqa: PTH111 - a name is enough
+    # As httpx, OpenSSL and requests have it. The systems' own checks know nothing of these.
+    names = _NAMED if config.trust_env else ()
     return next(((os.environ[name], name) for name in names if os.environ.get(name)), _SYSTEM)
 
 
@@ -104,8 +105,10 @@ def _new_context() -> ssl.SSLContext:
     """Return a context that checks certificates and host names, and trusts none so far.
 
     Not `ssl.create_default_context`, whose strictness of Python 3.13 refuses the certificate
-    authorities of many a company, and which httpx's successor does without too.
+    authorities of many a company, and which httpx's successor does without too. But as there, and
+    as in curl, an authority that another one has signed is trusted where it alone is given.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.set_alpn_protocols(["http/1.1"])
     return context

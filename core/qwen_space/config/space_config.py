@@ -153,7 +153,7 @@ class SpaceConfig:
         proxy: The URL of a proxy for all requests: `http://`, `https://` or `socks5://`.
         trust_env: Whether the proxies that the environment names are used (`HTTPS_PROXY`,
             `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`; never for this machine itself), and the
-            certificates (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
+            certificates (`SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE` and the like).
         verify: How a server's certificate is checked: True by the certificates that the system
             trusts, a file or a folder of certificates by those alone, an `ssl.SSLContext` as it
             says; False not at all, which lets anyone on the way read and change everything.

@@ -172,6 +172,15 @@ async def test_the_words_of_a_page_are_told_and_not_its_markup() -> None:
     assert "HTTP 502: Unable to connect" in str(error)
 
 
+async def test_the_words_of_nginx_are_told_of_an_app_that_is_none() -> None:
+    words = "The plain HTTP request was sent to HTTPS port"
+    page = f"<html><head><title>400</title></head><body><h1>400</h1>{words}<hr>nginx</body></html>"
+
+    error = await failing(config=status(400, page), join=status(400, page))
+
+    assert f"/config: HTTP 400 (400 {words} nginx)" in str(error)
+
+
 # Rate limits
 
 

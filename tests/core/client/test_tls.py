@@ -36,8 +36,8 @@ async def ask(space: ScriptedServer, **options: Any) -> str:
 @pytest.fixture(autouse=True)
 def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls, "_contexts", {})
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    for name in tls._NAMED:
+        monkeypatch.delenv(name, raising=False)
 
 
 def ca_file(folder: Path, ca: trustme.CA = CA) -> Path:
@@ -138,9 +138,44 @@ async def test_no_file_helps_where_the_server_is_at_fault(
     assert "ca.pem" not in str(caught.value)
 
 
+async def test_an_authority_that_another_has_signed_is_trusted_alone(tmp_path: Path) -> None:
+    between = CA.create_child_ca()
+    async with server(between.issue_cert("127.0.0.1")) as space:
+        assert await ask(space, verify=ca_file(tmp_path, between)) == "Hello there."
+
+
+async def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ca_file(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    async with server() as space:
+        assert await ask(space, verify="~/ca.pem") == "Hello there."
+
+
+async def test_a_server_that_wants_the_certificate_of_a_client_is_told(tmp_path: Path) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # with 1.3 a client hears of it later
+    context.verify_mode = ssl.CERT_REQUIRED
+    CA.configure_trust(context)
+    CA.issue_cert("127.0.0.1").configure_cert(context)
+    own = ssl.create_default_context()
+    CA.configure_trust(own)
+    CA.issue_cert("ada@space.example").configure_cert(own)
+
+    async with ScriptedServer(tls=context) as space:
+        assert await ask(space, verify=own) == "Hello there."
+        with pytest.raises(SpaceUnreachableError, match=r"certificate of a client.*verify="):
+            await ask(space, verify=ca_file(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
-    [("SSL_CERT_FILE", ca_file), ("SSL_CERT_DIR", plain_folder)],
+    [
+        ("SSL_CERT_FILE", ca_file),
+        ("SSL_CERT_DIR", plain_folder),
+        ("REQUESTS_CA_BUNDLE", ca_file),
+        ("CURL_CA_BUNDLE", ca_file),
+    ],
 )
 async def test_the_environment_names_certificates(
     name: str, make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -166,6 +201,7 @@ async def test_a_bad_file_is_named(content: bytes | None, says: str, tmp_path: P
             await ask(space, verify=path)
 
     assert f"verify={str(path)!r}" in str(caught.value)
+    assert "PEM form" in str(caught.value)
 
 
 async def test_a_folder_without_certificates_is_told(tmp_path: Path) -> None:

@@ -245,10 +245,7 @@ def call(heard: Heard, way: str, url: str, options: dict[str, Any]) -> Got:
 
 
 def leaking_locals(error: BaseException) -> list[str]:
-    """Return the local variables whose `repr` has a token, of all frames but the callers' own.
-
-    aiohttp's own copies of a proxy's address are not in our hands.
-    """
+    """Return the local variables whose `repr` has a secret, of all frames but the callers' own."""
     return [
         f"{frame.filename}:{frame.lineno} {name} = {value}"
         for each in chain(error)
@@ -257,7 +254,7 @@ def leaking_locals(error: BaseException) -> list[str]:
         )
         if "/tests/" not in frame.filename
         for name, value in (frame.locals or {}).items()
-        if TOKEN in value or HEADER in value
+        if any(each in value for each in (TOKEN, HEADER, PASSWORD, BASIC))
     ]
 
 
