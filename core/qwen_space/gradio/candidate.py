@@ -33,6 +33,12 @@ _TURNS = re.compile(
     re.IGNORECASE,
 )
 
+_WITH_TURNS = re.compile(
+    rf"{_TURNS.pattern}|context|remember|conversation|multi-?\s?turn|多轮|上下文|记忆"
+    "|запомин|память",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -98,10 +104,13 @@ class Candidate:
 
     @property
     def forgets(self) -> bool:
-        """Whether a number of earlier turns that the model gets is 0, as the page has it."""
-        numbers = [each for each in distinct_inputs(self.steps) if each.kind in NUMBERS]
-        zeros = [each for each in numbers if each.value == 0]
-        return any(_TURNS.search((each.label or "")[:200]) for each in zeros)
+        """Whether the page leaves earlier turns out: their number is 0, or a box is not checked."""
+        inputs = distinct_inputs(self.steps)
+        zeros = [each for each in inputs if each.kind in NUMBERS and each.value == 0]
+        unchecked = [each for each in inputs if each.kind == "checkbox" and each.value is False]
+        return any(_TURNS.search((each.label or "")[:200]) for each in zeros) or any(
+            _WITH_TURNS.search((each.label or "")[:200]) for each in unchecked
+        )
 
     @property
     def likeness(self) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ has one at most that it comes after, so that they are trees; each tree is walked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -34,6 +35,20 @@ _REPLIES = frozenset(
     }
 )
 
+_REPLY = re.compile(
+    r"answer|respon[sd]|reply|output|result|completion|generat|assistant"
+    r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
+    r"|réponse|risposta|antwort|respuesta|resposta|yanıt|cevap|إجابة|رد",
+    re.IGNORECASE,
+)
+_NO_REPLY = re.compile(
+    r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
+    r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost"
+    r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
+    r"|statut|journal|quellen|fuentes|fontes|出典|상태|출처",
+    re.IGNORECASE,
+)
+
 PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
 
@@ -41,14 +56,27 @@ PAGES = frozenset({"html", "headless"})
 def find_output(function: AppFunction) -> int | None:
     """Return the position of the output that shows the reply; None if there is none.
 
-    A text that the function takes, too, is most likely the prompt's, which it clears.
+    A text that the function takes, too, is most likely the prompt's, which it clears. Of several
+    texts, the label tells an answer, and tells a status or the sources from it.
     """
     own = {each.id for each in function.inputs if each.kind in TEXTS}
     for wanted, passed in ((CHATS, ()), (_REPLIES, own), (PAGES, ()), (_REPLIES, ())):
-        for position, each in enumerate(function.outputs):
-            if each.kind in wanted and each.id not in passed:
-                return position
+        found = [
+            (0 if wanted is CHATS else _strangeness(each), position)
+            for position, each in enumerate(function.outputs)
+            if each.kind in wanted and each.id not in passed
+        ]
+        if found:
+            return min(found)[1]
     return None
+
+
+def _strangeness(component: AppComponent) -> int:
+    """Return how little the label of a text looks like a reply's: 0, 1 or 2."""
+    label = (component.label or "")[:200]
+    if _NO_REPLY.search(label):
+        return 2
+    return 0 if _REPLY.search(label) else 1
 
 
 class Page:

@@ -329,6 +329,50 @@ def test_code_is_a_reply() -> None:
     assert find_endpoint(parts).output == 1
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        pytest.param(["Status", "Model Response"], 1, id="status-first"),
+        pytest.param(["Retrieved context", None, "Sources"], 1, id="the-one-without-a-label"),
+        pytest.param([None, "Final answer"], 1, id="an-answer-by-its-label"),
+        pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
+        pytest.param(["参考资料", "回答"], 1, id="chinese"),
+        pytest.param(["Journal", "Réponse"], 1, id="french"),
+        pytest.param(["A", "B"], 0, id="the-first"),
+        pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
+    ],
+)
+def test_of_several_texts_the_label_tells_the_reply(
+    labels: list[str | None], expected: int
+) -> None:
+    parts = app(step("box", " ".join(map(str, range(len(labels))))))
+    parts["components"] += [
+        {"id": str(at), "type": "textbox", "props": {"label": label}}
+        for at, label in enumerate(labels)
+    ]
+
+    assert find_endpoint(parts).output == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        pytest.param("Enable Context", False, True, id="context-is-off"),
+        pytest.param("多轮对话", False, True, id="chinese"),
+        pytest.param("Remember the conversation", True, False, id="it-is-on"),
+        pytest.param("Stream", False, False, id="another-one"),
+    ],
+)
+def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
+    label: str, value: bool, expected: bool
+) -> None:
+    parts = app(step("box chat check", "chat"))
+    check = {"label": label, "value": value}
+    parts["components"].append({"id": "check", "type": "checkbox", "props": check})
+
+    assert find_endpoint(parts).remembers is expected
+
+
 def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() -> None:
     change = {"targets": [["other", "change"]]}
     chat = step("box chat saved", "chat")
