@@ -25,6 +25,7 @@ from qwen_space.gradio.advice import (
     prompt_advice,
 )
 from qwen_space.gradio.app import (
+    CHATS,
     TEXTS,
     TEXTS_WITH_FILES,
     AppComponent,
@@ -213,6 +214,7 @@ class App:
             self._page.elsewhere,
             parameters,
             chosen,
+            _place(chosen, components, steps[-1]),
         )
         roles = assign_roles(components, clues)
         prompts = {part for part, (role, _) in roles.items() if role == "prompt"}
@@ -388,6 +390,18 @@ class App:
         if self.config.version.split(".")[0] in {"4", "5"}:
             return "messages" if component.props.get("type") == "messages" else "pairs"
         return "parts"
+
+
+def _place(
+    chosen: Mapping[Any, Role | None], inputs: Iterable[AppComponent], function: AppFunction
+) -> tuple[int, int]:
+    """Return the position of the chat that the caller has chosen, and how many there are."""
+    for parts in (inputs, function.outputs):
+        chats = [each.id for each in parts if each.kind in CHATS]
+        for at, each in enumerate(chats):
+            if chosen.get(each) == "history":
+                return at, len(chats)
+    return 0, 1
 
 
 def _is_called(function: AppFunction, name: str) -> bool:

@@ -32,6 +32,8 @@ class Clues:
             its visitors, whatever the chat's function is given.
         parameters: The names of the parameters that a component is passed as, by its number.
         chosen: The roles that the caller gave, by the component's number; None for no role.
+        place: Of several chats that answer side by side, the position of the one that is asked,
+            and their number.
     """
 
     submitting: Collection[Any] = ()
@@ -39,6 +41,7 @@ class Clues:
     elsewhere: Collection[Any] = ()
     parameters: Mapping[Any, Sequence[str]] = field(default_factory=dict)
     chosen: Mapping[Any, Role | None] = field(default_factory=dict)
+    place: tuple[int, int] = (0, 1)
 
     def parameter_in(self, component: AppComponent, names: Collection[str]) -> str | None:
         """Return the component's parameter if it is one of these."""
@@ -56,9 +59,26 @@ def assign_roles(components: Iterable[AppComponent], clues: Clues) -> Roles:
     for role, find in _FINDERS:
         if role not in taken and (found := find(free, clues)) is not None:
             component, why = found
+            component = _of_place(component, free, clues.place)
             roles[component.id] = (role, why)
             free = [each for each in free if each.id != component.id]
     return roles
+
+
+def _of_place(
+    component: AppComponent, components: Iterable[AppComponent], place: tuple[int, int]
+) -> AppComponent:
+    """Return the one of a chat's place where each of several chats has such a component."""
+    at, count = place
+    label = _bare_label(component)
+    alike = [each for each in components if each.kind == component.kind]
+    alike = [each for each in alike if _bare_label(each) == label]
+    return alike[at] if label and len(alike) == count else component
+
+
+def _bare_label(component: AppComponent) -> str:
+    """Return a label without the letter or the number of one of several models at its end."""
+    return re.sub(r"[\W_]*(?:\b|_)(?:[a-d]|\d)\W*$", "", (component.label or "")[:200].lower())
 
 
 def choose_roles(

@@ -38,7 +38,7 @@ _REPLIES = frozenset(
 _REPLY = re.compile(
     r"answer|respon[sd]|reply|output|result|completion|generat|assistant"
     r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
-    r"|réponse|risposta|antwort|respuesta|resposta|yanıt|cevap|إجابة|رد",
+    r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد",
     re.IGNORECASE,
 )
 _NO_REPLY = re.compile(

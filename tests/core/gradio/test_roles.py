@@ -242,6 +242,22 @@ def test_of_several_chats_the_one_with_the_turns_has_the_reply(taken: bool) -> N
     assert (first.takes("history"), second.takes("history")) == (taken, taken)
 
 
+@pytest.mark.parametrize("labels", ["Temperature Temperature", "Temperature-A Temperature-B"])
+@pytest.mark.parametrize(("chat", "expected"), [("Model A", 0), ("Model B", 1)])
+def test_of_several_chats_each_has_its_own_settings(labels: str, chat: str, expected: int) -> None:
+    chats = [{**CHAT, "label": label} for label in ("Model A", "Model B")]
+    heats = [{"type": "slider", "label": label} for label in labels.split()]
+    names = [{"type": "dropdown", "label": f"Name of model {at}"} for at in (1, 2)]
+    shared = {"type": "slider", "label": "Top-p"}
+    config = page(BOX, *chats, *heats, shared, *names, gives=(1, 2), submit=0)
+
+    found = roles(find_endpoint(config, roles={chat: "history"}))
+
+    assert found[5] == "top_p"
+    assert (found[3 + expected], found[6 + expected]) == ("temperature", "model")
+    assert (found[4 - expected], found[7 - expected]) == (None, None)
+
+
 def test_a_role_can_be_taken_away() -> None:
     config = page(BOX, {**BOX, "label": "System"})
 
