@@ -60,6 +60,7 @@ class Terminal:
         self._screen = pyte.Screen(size[1], size[0])
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._lines = [""] * size[0]
         self._read = 0  # how much of the screen a test has read
 
     def type(self, keys: str) -> None:
@@ -101,7 +102,13 @@ class Terminal:
 
     @property
     def _shown(self) -> str:
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        """The screen's lines, of which pyte would render each place each time."""
+        for row in self._screen.dirty:
+            cells = self._screen.buffer[row]
+            text = "".join(cells[each].data for each in range(max(cells, default=-1) + 1))
+            self._lines[row] = text.rstrip()
+        self._screen.dirty.clear()
+        return "\n".join(self._lines)
 
     @property
     def _line(self) -> str:
