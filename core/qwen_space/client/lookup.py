@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import AsyncGenerator, Callable, Iterable
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from qwen_space.client import hub
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.retry import is_transient, retrying
+from qwen_space.client.submit import run_renderer
 from qwen_space.client.wakeup import SpaceWaker
 from qwen_space.errors import (
     EndpointError,
@@ -23,10 +25,11 @@ from qwen_space.errors import (
     SpaceUnavailableError,
 )
 from qwen_space.events import Notice
-from qwen_space.gradio.app import api_prefix
-from qwen_space.gradio.discovery import find_endpoint, is_unclear
+from qwen_space.gradio.app import api_prefix, with_rendered
+from qwen_space.gradio.discovery import App, find_endpoint, is_unclear
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
+from qwen_space.gradio.requests import JobRequest
 
 __all__ = ["EndpointResolver"]
 
@@ -35,6 +38,10 @@ logger = logging.getLogger("qwen_space.client")
 _TRUST = 10.0  # seconds; redeploying a Space takes longer
 _LONGEST_REASON = 100  # characters of a page
 _MANY_FUNCTIONS = 300  # they take about 20 ms
+
+# Of the functions that make parts of a page (`gr.render`), and of those within them.
+_MOST_RENDERERS = 5
+_MOST_ROUNDS = 3
 
 
 class EndpointResolver:
@@ -187,9 +194,27 @@ class EndpointResolver:
         try:
             return await self._find(app_config, deadline, info=info)
         except EndpointError:
-            if known is None or config.roles:
+            if known is not None and not config.roles:
+                return known
+            rendered = await self._render(app_config, deadline)
+            if rendered is None:
                 raise
-            return known
+            return await self._find(rendered, deadline, info=info)
+
+    async def _render(self, app_config: Any, deadline: Deadline) -> Any:
+        """Return the app's `/config` with the parts that it makes as its page loads, if any."""
+        transport, session_hash = self._transport, uuid.uuid4().hex
+        rendered, done = app_config, set[int]()
+        for _ in range(_MOST_ROUNDS):
+            steps = [each for each in App(rendered).renderers() if each.fn_index not in done]
+            for step in steps[:_MOST_RENDERERS]:
+                done.add(step.fn_index)
+                queue = f"{transport.config.url}{step.prefix}/queue"
+                data = step.data("")
+                request = JobRequest(queue, step.fn_index, step.trigger_id, data, session_hash)
+                made = await run_renderer(transport, step, request, deadline)
+                rendered = rendered if made is None else with_rendered(rendered, made)
+        return rendered if done else None
 
     async def _find(self, app_config: Any, deadline: Deadline, *, info: bool) -> Endpoint:
         config = self._transport.config

@@ -31,7 +31,7 @@ from qwen_space.gradio.job import Job
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 
-__all__ = ["run_prerequisite", "submit_job"]
+__all__ = ["run_prerequisite", "run_renderer", "submit_job"]
 
 logger = logging.getLogger("qwen_space.client")
 
@@ -272,19 +272,47 @@ async def run_prerequisite(
         QwenSpaceError: The Space cannot be reached, refuses, or fails.
     """
     if step.queued:
-        submission = await submit_job(transport, step, request, deadline, may_call=False)
-        reply = EventStreamReader(submission, deadline, None, send_data, remarks)
-        # It is not released: the next step has the same session, whose messages could come on it.
-        with contextlib.closing(reply):
-            async for _ in reply.events():
-                pass  # it is no reply, and the one that the user waits for comes after it
-        data = reply.job.data
+        data = (await _complete(transport, step, request, deadline, send_data, remarks)).data
     else:
         data = await _run(transport, step, request, deadline)
     if len(data) != len(step.outputs):
         raise ProtocolError(f"/{step.api_name} gave {len(data)} values for {step.outputs!r}.")
     pairs = zip(step.outputs, map(_value, data), strict=True)
     return {component: value[0] for component, value in pairs if component is not None and value}
+
+
+async def run_renderer(
+    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
+) -> Any:
+    """Run a function that makes parts of the app's page, and return them.
+
+    Raises:
+        QwenSpaceError: The Space cannot be reached, refuses, or fails.
+    """
+    job = await _complete(transport, step, request, deadline, _send_nothing, Remarks())
+    return job.rendered
+
+
+async def _send_nothing(_event_id: str | None) -> None:
+    """Take no part in a protocol that is older than `gr.render`."""
+
+
+async def _complete(
+    transport: Transport,
+    step: Endpoint,
+    request: JobRequest,
+    deadline: Deadline,
+    send_data: Callable[[str | None], Awaitable[None]],
+    remarks: Remarks,
+) -> Job:
+    """Submit a job that gives no reply, and return it once it is completed."""
+    submission = await submit_job(transport, step, request, deadline, may_call=False)
+    reply = EventStreamReader(submission, deadline, None, send_data, remarks)
+    # It is not released: the next step has the same session, whose messages could come on it.
+    with contextlib.closing(reply):
+        async for _ in reply.events():
+            pass  # it is no reply, and the one that the user waits for comes after it
+    return reply.job
 
 
 async def _run(

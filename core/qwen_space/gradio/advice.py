@@ -41,10 +41,10 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
     """Tell why none of the functions fits, and how to name one with its prompt all the same."""
     able = [each for each in functions if each.runs and each.inputs]
     able = [each for each in able if any(_is_unknown(part) for part in each.inputs)]
-    if not able and any(each.renders for each in functions):
+    if not able and any(each.renders is not None for each in functions):
         return (
-            "Its page makes parts of itself only while it is open in a browser (gr.render), "
-            f"and /config does not tell of them. {list_names(functions)}"
+            "Its page makes parts of itself only once a visitor has done something there "
+            f"(gr.render), and /config does not tell of them. {list_names(functions)}"
         )
     if not able:
         return list_names(functions)

@@ -23,6 +23,7 @@ __all__ = [
     "AppConfig",
     "AppFunction",
     "api_prefix",
+    "with_rendered",
 ]
 
 CHATS = frozenset(
@@ -166,7 +167,9 @@ class AppFunction:
         queued: Whether it goes by the queue.
         runs: Whether it runs on the server, and not in the page alone.
         has_script: Whether the page's own JavaScript changes its inputs before they are sent.
-        renders: Whether it makes components and functions while the page is open (`gr.render`).
+        renders: The number by which it makes components and functions while the page is open
+            (`gr.render`); None if it does not.
+        rendered_in: The number by which it was made so; None for a function of `/config`.
     """
 
     id: int
@@ -180,7 +183,8 @@ class AppFunction:
     queued: bool
     runs: bool
     has_script: bool = False
-    renders: bool = False
+    renders: Any = None
+    rendered_in: Any = None
 
     @property
     def trigger(self) -> Any:
@@ -259,7 +263,8 @@ class AppConfig:
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
             bool(function.get("js")),
-            function.get("render_id") is not None,
+            function.get("render_id"),
+            function.get("rendered_in"),
         )
 
     def _component(self, number: Any) -> AppComponent:
@@ -271,6 +276,21 @@ class AppConfig:
         kind = str(component.get("type") or "unknown")
         value = _untouched_value(kind, props, self.release)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
+
+
+def with_rendered(config: Mapping[str, Any], rendered: Any) -> dict[str, Any]:
+    """Return the content of a `/config` with the parts that a function of it has made.
+
+    Raises:
+        ProtocolError: They are not those of Gradio.
+    """
+    merged = dict(config)
+    for name in ("components", "dependencies"):
+        made = rendered.get(name) if isinstance(rendered, dict) else None
+        if not isinstance(made, list):
+            raise ProtocolError(f"The app rendered parts without {name}.")
+        merged[name] = [*(config.get(name) or []), *made]
+    return merged
 
 
 def _hidden(layout: Any, components: Mapping[Any, Any]) -> Iterator[Any]:

@@ -274,6 +274,7 @@ class App:
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last]), *before]
+        before = [*self._rendering(candidate.steps), *before]
         return replace(
             last,
             output=output,
@@ -292,6 +293,24 @@ class App:
         """Return the functions that the page runs as it loads, to fill inputs of these steps."""
         needed = {each.component for step in steps for each in step.inputs}
         return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
+
+    def renderers(self) -> list[Endpoint]:
+        """Return the functions that make parts of the page as it loads, with `gr.render`."""
+        functions = [each for each in self.config.functions if each.renders is not None]
+        loading = [each for each in functions if each.runs and "load" in each.events]
+        return [self._step(each, {}, None, phase="load") for each in loading]
+
+    def _rendering(self, steps: Iterable[AppFunction]) -> list[Endpoint]:
+        """Return the functions that have made these steps, the first one first."""
+        makers = {each.renders: each for each in self.config.functions if each.renders is not None}
+        needed: dict[Any, AppFunction] = {}
+        waiting = [*steps]
+        while waiting:
+            number = waiting.pop().rendered_in
+            if number in makers and number not in needed:
+                needed[number] = makers[number]
+                waiting.append(makers[number])
+        return [self._step(each, {}, None, phase="load") for each in reversed(needed.values())]
 
     def _setting(self, candidate: Candidate) -> list[Endpoint]:
         """Return the functions that put a system prompt or a figure into a state of the steps."""

@@ -87,6 +87,7 @@ class Job:
 
     Attributes:
         data: All values that the function gave, once it is completed.
+        rendered: The parts of the page that the function made (`gr.render`), or None.
         yielded: All values of the last yield that came whole, and not as edits.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
@@ -110,6 +111,7 @@ class Job:
     ) -> None:
         self.data: list[Any] = []
         self.yielded: list[Any] = []
+        self.rendered: Any = None
         self.state = JobState.JOINED
         self.event_id = event_id
         self._output = output
@@ -349,7 +351,7 @@ class Job:
         data = message.output.data
         if data is None:
             raise JobError("The job was cancelled on the server.")
-        self.data = data
+        self.data, self.rendered = data, message.output.render_config
         value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.

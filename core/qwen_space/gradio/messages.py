@@ -80,11 +80,15 @@ class ProcessStreaming(ProcessGenerating, frozen=True, kw_only=True, tag="proces
 
 
 class Output(msgspec.Struct, frozen=True, gc=False):
-    """The outputs' values (`data`, None when the job was cancelled), or the reason of a failure."""
+    """The outputs' values (`data`, None when the job was cancelled), or the reason of a failure.
+
+    A function that makes parts of the page (`gr.render`) gives them beside its values.
+    """
 
     data: list[Any] | None = None
     error: Any = None
     title: Any = None
+    render_config: Any = None
 
 
 class ProcessCompleted(Message, frozen=True, kw_only=True, tag="process_completed", gc=False):

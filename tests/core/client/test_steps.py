@@ -265,3 +265,50 @@ async def test_an_app_may_be_mounted_under_a_path(slash: str) -> None:
             done = await client.complete("Hi", system="S")
 
     assert done.text == "Hi|S|0.5"
+
+
+# Parts that a page makes only while it is open
+
+
+def rendered(*, nested: bool) -> Build:
+    """A chat that `gr.render` makes, as pages with several conversations have it."""
+
+    def bot(message: str, history: list[Any], system: str) -> Iterator[Any]:
+        says = [part["text"] for turn in history for part in turn["content"]]
+        for text in told(*says, message, system):
+            turns = [{"role": "user", "content": message}, {"role": "assistant", "content": text}]
+            yield "", [*history, *turns]
+
+    def chat() -> None:
+        chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+        system = gr.Textbox("You are.", label="System prompt")
+        box.submit(bot, [box, chat, system], [box, chat])
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            count = gr.State(1)
+
+            @gr.render(inputs=count)
+            def show(chats: int) -> None:
+                for _ in range(chats):
+                    if nested:
+                        gr.render()(chat)
+                    else:
+                        chat()
+
+        return app
+
+    return build
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["once", "within-another"])
+async def test_a_chat_that_the_page_makes_as_it_loads_is_found(nested: bool) -> None:
+    turns = [("user", "A"), ("assistant", "B"), ("user", "C")]
+    chat = [{"role": role, "content": text} for role, text in turns]
+
+    with gradio_app.running(rendered(nested=nested)) as url:
+        async with SpaceClient(url) as client:
+            first = (await client.chat(chat)).text
+            second = (await client.complete("Hi", system="S")).text
+
+    assert (first, second) == ("A|B|C|You are.", "Hi|S")

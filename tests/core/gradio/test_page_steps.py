@@ -303,10 +303,10 @@ def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
     assert find_endpoint(config).fn_index == 1
 
 
-def test_a_page_that_is_made_in_the_browser_is_named_as_the_reason() -> None:
-    config = app(step("turns", "", render_id=0, targets=[["page", "load"]]))
+def test_a_page_that_a_visitor_has_made_is_named_as_the_reason() -> None:
+    config = app(step("turns", "", render_id=0, targets=[["button", "click"]]))
 
-    with pytest.raises(EndpointError, match=r"only while it is open in a browser \(gr\.render\)"):
+    with pytest.raises(EndpointError, match=r"a visitor has done something there \(gr\.render\)"):
         find_endpoint(config)
 
 
