@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,6 +212,7 @@ class AppConfig:
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
         hidden: The numbers of the components that the page does not show at first.
+        in_closed_tabs: The numbers of those in a tab that is not open at first.
         context_window: How many tokens its model takes, prompt and reply together; None where it
             does not say so, as a local Space does.
 
@@ -241,7 +242,10 @@ class AppConfig:
             self.functions = [
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
-            self.hidden = frozenset(_hidden(config.get("layout"), self._components))
+            layout = config.get("layout")
+            self.hidden = frozenset(_within(layout, self._is_hidden))
+            closed = set(self._closed_tabs(layout))
+            self.in_closed_tabs = frozenset(_within(layout, closed.__contains__))
             self.reasoning_tags = tuple(_tags(self._components.values()))
             self.context_window = next(_context_windows(self._components.values()), None)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
@@ -270,12 +274,38 @@ class AppConfig:
     def _component(self, number: Any) -> AppComponent:
         if (known := self._read.get(number)) is not None:
             return known
-        component = self._components.get(number, {})
-        props = component.get("props")
-        props = props if isinstance(props, dict) else {}
-        kind = str(component.get("type") or "unknown")
+        props = self._props(number)
+        kind = str(self._components.get(number, {}).get("type") or "unknown")
         value = _untouched_value(kind, props, self.release)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
+
+    def _props(self, number: Any) -> Mapping[str, Any]:
+        props = self._components.get(number, {}).get("props")
+        return props if isinstance(props, dict) else {}
+
+    def _is_hidden(self, number: Any) -> bool:
+        return self._props(number).get("visible") in (False, "hidden")
+
+    def _closed_tabs(self, layout: Any) -> Iterator[Any]:
+        """Yield the tabs that are not open at first: all but the chosen or the first one."""
+        waiting = [layout]
+        while waiting:
+            node = waiting.pop()
+            if not isinstance(node, dict):
+                continue
+            waiting += _children(node)
+            number = node.get("id")
+            if self._components.get(number, {}).get("type") != "tabs":
+                continue
+            tabs = [each.get("id") for each in _children(node) if isinstance(each, dict)]
+            chosen = self._props(number).get("selected")
+            named = [
+                each
+                for each in tabs
+                if chosen is not None and chosen in (self._props(each).get("id"), each)
+            ]
+            open_tab = next(iter(named or tabs), None)
+            yield from (each for each in tabs if each != open_tab)
 
 
 def with_rendered(config: Mapping[str, Any], rendered: Any) -> dict[str, Any]:
@@ -293,21 +323,22 @@ def with_rendered(config: Mapping[str, Any], rendered: Any) -> dict[str, Any]:
     return merged
 
 
-def _hidden(layout: Any, components: Mapping[Any, Any]) -> Iterator[Any]:
-    """Yield the components of a layout that are not visible, or are within one that is not."""
+def _within(layout: Any, are_in: Callable[[Any], bool]) -> Iterator[Any]:
+    """Yield the components of a layout for which that holds, and all within them."""
     waiting = [(layout, False)]
     while waiting:
-        node, is_hidden = waiting.pop()
+        node, is_in = waiting.pop()
         if not isinstance(node, dict):
             continue
-        number = node.get("id")
-        props = components.get(number, {}).get("props")
-        own = isinstance(props, dict) and props.get("visible") in (False, "hidden")
-        is_hidden = is_hidden or own
-        if is_hidden:
-            yield number
-        children = node.get("children")
-        waiting += [(each, is_hidden) for each in children] if isinstance(children, list) else []
+        is_in = is_in or are_in(node.get("id"))
+        if is_in:
+            yield node.get("id")
+        waiting += [(each, is_in) for each in _children(node)]
+
+
+def _children(node: Mapping[str, Any]) -> list[Any]:
+    children = node.get("children")
+    return children if isinstance(children, list) else []
 
 
 def api_prefix(config: Mapping[str, Any]) -> str:

@@ -49,15 +49,19 @@ class Candidate:
         steps: All functions that a message needs; the last one gives the reply.
         roles: The roles of the components.
         missing: The names in `roles=` that are of no input of its.
+        shows_chat: Whether the page shows its reply in a chat.
         asks_later: Whether the page shows the box of its prompt only later, as one for answers to
             the model's own questions.
+        is_closed: Whether that box is in a tab that is not open at first.
     """
 
     start: AppFunction
     steps: tuple[AppFunction, ...]
     roles: Roles
     missing: tuple[Any, ...]
+    shows_chat: bool = False
     asks_later: bool = False
+    is_closed: bool = False
 
     @property
     def last(self) -> AppFunction:
@@ -131,7 +135,6 @@ class Candidate:
         output = find_output(last)
         fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
         is_asked = not first.events or bool(first.events & _ASKING)
-        shows_chat = any(each.kind in CHATS for each in last.outputs)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
         told = {(role, component) for component, (role, _) in self.roles.items()}
@@ -142,10 +145,12 @@ class Candidate:
             not is_asked,
             _SIDELINE.match((last.api_name or "").lower()) is not None,
             is_hidden,
-            not shows_chat,
+            not self.shows_chat,
             self.asks_later,
+            self.shows_chat and self.is_closed,
             not last.streams,
             known,
+            self.is_closed,
             bool(first.events) and "submit" not in first.events,
             output is not None and last.outputs[output].kind in {"json", *PAGES},
             len(self.sampling) < 2,

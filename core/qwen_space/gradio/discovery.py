@@ -220,8 +220,18 @@ class App:
         prompts = {part for part, (role, _) in roles.items() if role == "prompt"}
         if not prompts:
             return None
-        asks_later = prompts <= self.config.hidden
-        return Candidate(start, tuple(steps), roles, missing, asks_later)
+        shows_chat = any(each.kind in CHATS for each in steps[-1].outputs)
+        if not start.events:  # the API's own, as `gr.ChatInterface` has it
+            shows_chat = shows_chat or any(map(self._page.answers_in_chat, prompts))
+        return Candidate(
+            start,
+            tuple(steps),
+            roles,
+            missing,
+            shows_chat=shows_chat,
+            asks_later=prompts <= self.config.hidden,
+            is_closed=prompts <= self.config.in_closed_tabs,
+        )
 
     def _takes_prompt(self, function: AppFunction) -> bool:
         """Whether a function takes a text that can be a prompt's, or that the caller says is."""

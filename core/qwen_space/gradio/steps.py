@@ -98,6 +98,7 @@ class Page:
         self._changers: dict[Any, list[AppFunction]] = {}
         self._settings: dict[Any, bool] = {}
         self._given: dict[Any, set[Any]] = {}
+        self._chats = {p.id for each in functions for p in each.outputs if p.kind in CHATS}
         self._taken = {part.id for each in functions for part in each.inputs}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
@@ -202,6 +203,10 @@ class Page:
     def gives(self, start: AppFunction, component: Any) -> bool:
         """Whether a function that the page runs for the same event gives this component."""
         return any(component in self._given.get(each, ()) for each in _targets(start))
+
+    def answers_in_chat(self, box: Any) -> bool:
+        """Whether the submit event of a box starts a function that shows a chat."""
+        return not self._chats.isdisjoint(self._given.get((box, "submit"), ()))
 
     def loading(self, needed: Collection[Any]) -> list[AppFunction]:
         """Return the functions that the page runs as it loads, to fill these components."""

@@ -303,6 +303,51 @@ def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
     assert find_endpoint(config).fn_index == 1
 
 
+def tabbed(config: dict[str, Any], *boxes: str, selected: Any = None) -> dict[str, Any]:
+    """Put each of some boxes into a tab of its own."""
+    tabs = {"id": "tabs", "type": "tabs", "props": {"selected": selected}}
+    names = [f"tab {box}" for box in boxes]
+    items = [{"id": name, "type": "tabitem", "props": {"id": at}} for at, name in enumerate(names)]
+    known = {each["id"] for each in config["components"]}
+    texts = [{"id": box, "type": "textbox", "props": {}} for box in boxes if box not in known]
+    config["components"] += [tabs, *items, *texts]
+    pairs = zip(names, boxes, strict=True)
+    children = [{"id": name, "children": [{"id": box}]} for name, box in pairs]
+    config["layout"] = {"id": 0, "children": [{"id": "tabs", "children": children}]}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("second", "selected", "expected"),
+    [
+        pytest.param(step("two", "chat", **CLICK), None, 0, id="the-first-tab"),
+        pytest.param(step("two", "chat", **CLICK), 1, 1, id="the-one-that-is-open"),
+        pytest.param(
+            step("two", "chat", **CLICK, **STREAMS), None, 0, id="though-it-does-not-stream"
+        ),
+        pytest.param(step("two", "other", **CLICK), 1, 0, id="a-chat-before-an-open-tab"),
+    ],
+)
+def test_of_several_tabs_the_one_that_is_open_has_the_chat(
+    second: dict[str, Any], selected: Any, expected: int
+) -> None:
+    config = app(step("box", "chat", **CLICK), second)
+
+    assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
+
+
+def test_a_function_of_the_api_alone_shows_the_chat_of_its_box() -> None:
+    # As gr.ChatInterface does until Gradio 5: its page's own functions are not in the API.
+    hidden = {"show_api": False, "api_name": None}
+    config = app(
+        step("box chat", "chat", **hidden),
+        step("box saved", "other saved", targets=[], api_name="chat"),
+        step("two", "chat", **CLICK),
+    )
+
+    assert find_endpoint(tabbed(config, "box", "two")).fn_index == 1
+
+
 def test_a_page_that_a_visitor_has_made_is_named_as_the_reason() -> None:
     config = app(step("turns", "", render_id=0, targets=[["button", "click"]]))
 
