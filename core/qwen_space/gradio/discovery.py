@@ -221,7 +221,8 @@ class App:
         if not prompts:
             return None
         shows_chat = any(each.kind in CHATS for each in steps[-1].outputs)
-        if not start.events:  # the API's own, as `gr.ChatInterface` has it
+        # The API's own, as `gr.ChatInterface` has it, in Gradio 4 behind a hidden button.
+        if not start.events or start.trigger in self.config.hidden:
             shows_chat = shows_chat or any(map(self._page.answers_in_chat, prompts))
         return Candidate(
             start,

@@ -336,16 +336,19 @@ def test_of_several_tabs_the_one_that_is_open_has_the_chat(
     assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
 
 
-def test_a_function_of_the_api_alone_shows_the_chat_of_its_box() -> None:
-    # As gr.ChatInterface does until Gradio 5: its page's own functions are not in the API.
+@pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
+def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
+    # As gr.ChatInterface does: its page's own functions are not in the API.
     hidden = {"show_api": False, "api_name": None}
     config = app(
         step("box chat", "chat", **hidden),
-        step("box saved", "other saved", targets=[], api_name="chat"),
+        step("box saved", "other saved", targets=targets, api_name="chat"),
         step("two", "chat", **CLICK),
     )
+    config["components"].append({"id": "fake", "type": "button", "props": {"visible": False}})
+    tabbed(config, "box", "two")["layout"]["children"].append({"id": "fake"})
 
-    assert find_endpoint(tabbed(config, "box", "two")).fn_index == 1
+    assert find_endpoint(config).fn_index == 1
 
 
 def test_a_page_that_a_visitor_has_made_is_named_as_the_reason() -> None:
