@@ -140,9 +140,16 @@ def to_reply_file(data: Mapping[str, Any], address: str) -> ReplyFile:
 
 
 def _file_url(path: str, given: Any, address: str) -> str:
-    """Return the address of a file: the app's own for its path where it names none."""
+    """Return the address of a file: the app's own for its path where it names none of another.
+
+    Behind a proxy an app often takes itself to be elsewhere, such as at `http://` or at a port that
+    only the proxy reaches, and names its own route for files there.
+    """
     own = f"{address}/file={quote(path)}"
     url = given if isinstance(given, str) else ""
+    is_own = url.endswith((f"/file={path}", f"/file={quote(path)}")) and "/proxy=" not in url
+    if is_own and not path.startswith(("http://", "https://")):
+        return own
     if not url:
         url = path if path.startswith(("http://", "https://")) else own
     if len(url) > _LONGEST_URL:  # as of a picture that is all in it

@@ -79,6 +79,27 @@ def test_the_files_of_a_reply_are_found_in_every_shape(value: Any, files: list[A
             ReplyFile(f"{ADDRESS}/file=/tmp/c.wav", "audio", "audio/wav", "c.wav", 5),
             id="an-address-within",
         ),
+        *(
+            pytest.param(
+                {**OTHER, "url": url},
+                ReplyFile(f"{ADDRESS}/file=/tmp/c.wav", "audio", "audio/wav", "c.wav"),
+                id=f"where-the-app-takes-itself-to-be-{number}",
+            )
+            for number, url in enumerate(
+                [
+                    "http://inside:7860/gradio_api/file=/tmp/c.wav",
+                    "https://x.org/sub/path/file=/tmp/c.wav",
+                    "http://127.0.0.1:7860/gradio_api/file=/tmp/c.wav",
+                ]
+            )
+        ),
+        pytest.param(
+            {**OTHER, "url": "https://x.org/proxy=https://y.org/file=/tmp/c.wav"},
+            ReplyFile(
+                "https://x.org/proxy=https://y.org/file=/tmp/c.wav", "audio", "audio/wav", "c.wav"
+            ),
+            id="of-another-app-within",
+        ),
         pytest.param(
             {**FILE, "url": "https://x.org/y", "mime_type": "video/mp4", "orig_name": "v"},
             ReplyFile("https://x.org/y", "video", "video/mp4", "v"),

@@ -206,7 +206,7 @@ def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve, limits:
             loop.call_later(0.1, hold_up, loop, loop.time() + 0.8)
             return [event async for event in events][-1].text
 
-    with serve(app(sse(*BEGUN, Pause(0.3), ONE, Pause(0.8), TWO, THREE, *DONE, END))) as server:
+    with serve(app(sse(*BEGUN, Pause(0.3), ONE, Pause(0.55), TWO, THREE, *DONE, END))) as server:
         assert asyncio.run(ask(server.url)) == ALL
 
 
