@@ -439,7 +439,7 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         prompt that a chat without one is given. No messages at all have no tokens.
 
         Raises:
-            ValueError: A message holds something else than text, or is of an unknown kind.
+            ValueError: A message holds neither text nor media, or is of an unknown kind.
         """
         if not messages:
             return 0

@@ -27,6 +27,7 @@ __all__ = [
     "apply_final_texts",
     "call_chunk",
     "call_part_chunk",
+    "file_block",
     "reasoning",
     "reasoning_chunk",
     "text_chunk",

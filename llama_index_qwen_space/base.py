@@ -96,8 +96,7 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
 
     Raises:
         ValueError: An argument is unknown or cannot be right; or, when the LLM is called, a
-            message holds something else than text, or no object comes
-            (`StructuredOutputError`).
+            message holds neither text nor media, or no object comes (`StructuredOutputError`).
         qwen_space.ContextOverflowError: The messages are longer than the model takes.
         qwen_space.QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off;
             the error's `text` is the part of the reply that had arrived.

@@ -130,7 +130,7 @@ class Space:
             **options: See `CallOptions`.
 
         Raises:
-            ValueError: There is no message, or one holds something else than text.
+            ValueError: There is no message, or one holds neither text nor media.
             QwenSpaceError: As for `complete`.
         """
         chat = _checked(messages, options)

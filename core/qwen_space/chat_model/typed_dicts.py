@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import Field
 from typing_extensions import NotRequired, Required, TypedDict, get_type_hints, is_typeddict
 
-__all__ = ["annotate", "is_typeddict"]
+__all__ = ["annotate"]
 
 
 def annotate(hint: Any, known: dict[Any, Any] | None = None) -> Any:

@@ -64,7 +64,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
     chat.add_argument("--temperature", type=float, help="where the app has an input for it")
     chat.add_argument(
-        "--max-tokens", type=count, metavar="TOKENS", help="where the app has an input for it"
+        "--max-tokens", type=count, metavar="TOKENS", help="after which the answer ends"
     )
     add_endpoint_options(chat)
     chat.add_argument(

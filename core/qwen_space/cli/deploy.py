@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import re
 import shutil
@@ -97,6 +98,10 @@ def add_deploy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _deploy(options: argparse.Namespace) -> None:
+    from qwen_space.local.errors import MissingExtraError
+
+    if importlib.util.find_spec("gradio") is None:  # whose version goes into the folder
+        raise MissingExtraError("gradio", "local")
     engine = options.engine or ("endpoint" if options.base_url else "gguf")
     check_engine(options)
     if engine in {"gguf", "zerogpu"}:

@@ -95,9 +95,9 @@ def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         epilog="--json prints an object with the keys space, state, gradio, protocol, prefix, "
         "endpoint (the one chosen), call (the line), roles (of its inputs), why, error, and "
         "endpoints, a list of objects with the keys "
-        "name, fn_index, public, streams, fits, chosen, inputs and outputs; these two hold "
-        "objects with the keys label, component, default, choices and role (prompt, history, "
-        "system, model or reply). A key that is not known is null.",
+        "name, fn_index, public, streams, fits, chosen, step, inputs and outputs; these two hold "
+        "objects with the keys label, parameter, component, default, choices, role (prompt, "
+        "history, system, model, reply and so on) and why. A key that is not known is null.",
     )
     inspect.add_argument(
         "space",

@@ -16,7 +16,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-__all__ = ["PromptLine", "history_file"]
+__all__ = ["PromptLine"]
 
 _QUOTES = '"""'
 
@@ -44,7 +44,7 @@ class PromptLine:
             completer=WordCompleter(sorted(words), sentence=True),
             complete_while_typing=False,
             enable_open_in_editor=True,
-            history=_history(history_file()),
+            history=_history(_history_file()),
             key_bindings=_keys,
             multiline=Condition(lambda: _is_open(get_app().current_buffer.text)),
             prompt_continuation=". ",
@@ -64,7 +64,7 @@ class PromptLine:
         return text
 
 
-def history_file() -> Path | None:
+def _history_file() -> Path | None:
     """Return the file of the lines typed: QWEN_SPACE_HISTORY, or one in the user's state folder.
 
     Returns:

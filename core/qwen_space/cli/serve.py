@@ -26,6 +26,7 @@ __all__ = [
     "end_on_sigterm",
     "make_space",
     "port",
+    "wait_for_end",
 ]
 
 _FILE_SECONDS = 7 * 86_400  # for which a visitor's file is kept

@@ -278,7 +278,7 @@ class SpaceClient:
             A context manager that gives an iterator of events; the last is `Completed`.
 
         Raises:
-            ValueError: There is no message, or one holds something else than text.
+            ValueError: There is no message, or one holds neither text nor media.
             QwenSpaceError: As for `stream`.
         """
         chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]

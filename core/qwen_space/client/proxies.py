@@ -67,7 +67,7 @@ class Proxy:
 
     @property
     def remedy(self) -> str:
-        """Return the remedy for a proxy that does not serve."""
+        """The remedy for a proxy that does not serve."""
         if self.is_ambient:
             return (
                 "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; proxy= names another, "

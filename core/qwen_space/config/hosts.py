@@ -9,7 +9,7 @@ __all__ = ["hostname", "is_loopback", "without_default_port"]
 
 
 def is_loopback(hostname: str) -> bool:
-    """Tell whether a host's name or address can only be this machine."""
+    """Whether a host's name or address can only be this machine."""
     if hostname == "localhost" or hostname.endswith(".localhost"):
         return True
     try:

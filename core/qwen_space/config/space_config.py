@@ -169,7 +169,7 @@ class SpaceConfig:
             should not choose.
         roles: The roles of the app's inputs, where discovery tells them wrongly, by label,
             parameter or position: "prompt", "history", "system", "model", "max_tokens",
-            "temperature", "top_p", or None for no role.
+            "temperature", "top_p", "image", "audio", "video", "file", or None for no role.
         inputs: Values for further inputs of the app, by parameter name or label.
         sampling: `temperature`, `top_p` and `max_tokens`; each goes to the app's input for it, and
             a warning says so where it has none. Without an input for `max_tokens` the reply, its

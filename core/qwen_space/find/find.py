@@ -13,7 +13,7 @@ from qwen_space.errors import QwenSpaceError
 from qwen_space.find.found import FoundSpace, describe_inputs
 from qwen_space.find.hub import Candidate, Query, list_candidates
 
-__all__ = ["afind_spaces", "find_spaces"]
+__all__ = ["DEFAULT_WORDS", "afind_spaces", "find_spaces"]
 
 logger = logging.getLogger("qwen_space.find")
 

@@ -28,6 +28,7 @@ __all__ = [
     "ProcessStarts",
     "QueueFull",
     "SendData",
+    "ServerStopped",
     "UnexpectedError",
     "Values",
     "decode_event",

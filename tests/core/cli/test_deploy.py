@@ -76,6 +76,17 @@ def started(folder: Path, *, end: int = 0, **more: str) -> Iterator[str]:
     assert app.returncode == (1 if sys.platform == "win32" else end)  # which asks no process
 
 
+def test_without_gradio_a_sentence_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "gradio", None)
+
+    assert deploy(tmp_path / "folder") == 1
+
+    assert "needs gradio, which is not installed" in capsys.readouterr().err
+    assert not (tmp_path / "folder").exists()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_folder_has_all_that_the_hub_and_docker_read(tmp_path: Path, engine: str) -> None:
     folder = tmp_path / "space"

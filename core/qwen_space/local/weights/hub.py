@@ -89,4 +89,9 @@ def _choose(files: Sequence[str]) -> str:
     found = [name for name in files if re.search(r"(?<!-of-\d{5})\.gguf$", name, re.IGNORECASE)]
     if not found:
         raise Unavailable("the repository has no GGUF file in one part")
-    return min(found, key=lambda name: ("q4_k_m" not in name.lower(), "q4" not in name, len(name)))
+    return min(found, key=_by_bits)
+
+
+def _by_bits(name: str) -> tuple[bool, bool, int]:
+    lower = name.lower()
+    return "q4_k_m" not in lower, "q4" not in lower, len(name)
