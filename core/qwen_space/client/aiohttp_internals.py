@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import selectors
 import socket
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ __all__ = [
     "stop_read_timeout",
 ]
 
+_LONGEST_STEP = 2.0  # seconds, by which the time of day is set right; a server waits longer
+
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 
@@ -48,7 +51,8 @@ class Connector(aiohttp.TCPConnector):
     def __init__(self, find_socks: Callable[[str], str | None], **options: Any) -> None:
         super().__init__(**options)
         self._find_socks = find_socks
-        self._used: weakref.WeakSet[ResponseHandler] = weakref.WeakSet()
+        # By protocol, the difference of the clocks when it was last handed out.
+        self._used: weakref.WeakKeyDictionary[ResponseHandler, float] = weakref.WeakKeyDictionary()
 
     async def _create_direct_connection(
         self, req: aiohttp.ClientRequest, traces: Any, timeout: Any, **options: Any
@@ -71,17 +75,25 @@ class Connector(aiohttp.TCPConnector):
     async def connect(self, *request: Any, **options: Any) -> Connection:
         """Return a new connection, or a quiet one."""
         connection = await super().connect(*request, **options)
-        while connection.protocol in self._used and _has_unread_data(connection):
+        while not self._is_quiet(connection):
             connection.close()
             connection = await super().connect(*request, **options)
         if connection.protocol is not None:
-            self._used.add(connection.protocol)
+            self._used[connection.protocol] = _clock_difference()
         return connection
+
+    def _is_quiet(self, connection: Connection) -> bool:
+        """Whether a connection is new, or nothing has happened to it since it was used."""
+        protocol = connection.protocol
+        if protocol is None or (since := self._used.get(protocol)) is None:
+            return True
+        return not (_has_slept(since) or _has_unread_data(connection))
 
     @property
     def is_connected(self) -> bool:
         """Whether a connection is open: the server that took it is still there."""
-        return any(map(_is_open, itertools.islice([*self._used], 8)))
+        used = itertools.islice([*self._used.items()], 8)
+        return any(not _has_slept(since) and _is_open(protocol) for protocol, since in used)
 
     async def close(self, *, abort_ssl: bool = False) -> None:
         """Shut the connections down, those that the child of a fork holds too."""
@@ -89,6 +101,20 @@ class Connector(aiohttp.TCPConnector):
             if protocol.transport is not None:
                 shut_down(protocol.transport)
         await super().close(abort_ssl=abort_ssl)
+
+
+def _clock_difference() -> float:
+    return time.time() - time.monotonic()
+
+
+def _has_slept(difference: float) -> bool:
+    """Whether the machine has slept since the clocks had a difference.
+
+    A laptop that was closed, or a function of a cloud that was frozen, stops the monotonic clock,
+    by which connections grow old. The server has closed them meanwhile, and nothing tells of it:
+    a join would be lost.
+    """
+    return _clock_difference() - difference > _LONGEST_STEP
 
 
 def _has_unread_data(connection: Connection) -> bool:

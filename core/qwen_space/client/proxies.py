@@ -62,7 +62,7 @@ class Proxy:
         if not is_proxy_address(self.url):
             return "the value for its proxy is no address, such as http://127.0.0.1:3128"
         if self.is_socks and importlib.util.find_spec("python_socks") is None:
-            return f'for the proxy {self}, which speaks SOCKS, pip install "qwen-space[socks]"'
+            return f'the proxy {self} speaks SOCKS: pip install "qwen-space[socks]"'
         return None
 
     @property

@@ -350,7 +350,7 @@ async def test_without_its_package_socks_is_an_error_that_names_it(
     with pytest.raises(SpaceUnreachableError) as caught:
         await ask("http://space.example")
 
-    assert "the proxy socks5://127.0.0.1:1080, which speaks SOCKS" in str(caught.value)
+    assert "the proxy socks5://127.0.0.1:1080 speaks SOCKS" in str(caught.value)
     assert 'pip install "qwen-space[socks]"' in str(caught.value)
     assert "secret" not in str(caught.value)
 

@@ -1,0 +1,139 @@
+"""The parts of aiohttp that its documentation does not describe: each test fails as one changes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from qwen_space.client.aiohttp_internals import (
+    CloseWatch,
+    Connector,
+    end_wait,
+    read_buffered,
+    shut_down,
+    stop_read_timeout,
+)
+from tests.scripted_server import Exchange, ScriptedServer, status, streaming
+
+pytestmark = pytest.mark.every_loop
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    connector = Connector(lambda _: None, limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield session
+
+
+async def connections(server: ScriptedServer, session: aiohttp.ClientSession, times: int) -> int:
+    """Return how many connections so many requests take."""
+    for _ in range(times):
+        async with session.get(f"{server.url}/config") as response:
+            await response.read()
+    return len({id(each.writer) for each in server.exchanges})
+
+
+async def test_a_quiet_connection_serves_again(session: aiohttp.ClientSession) -> None:
+    async with ScriptedServer(config=status(200, {})) as server:
+        assert await connections(server, session, 3) == 1
+
+
+async def test_one_on_which_something_came_does_not(session: aiohttp.ClientSession) -> None:
+    async def early(exchange: Exchange) -> None:
+        await exchange.answer(200, {})
+        await exchange.send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with ScriptedServer(config=early) as server:
+        assert await connections(server, session, 2) == 2
+
+
+async def test_nor_does_one_from_before_the_machine_slept(
+    session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = session.connector
+    assert isinstance(connector, Connector)
+    async with ScriptedServer(config=status(200, {})) as server:
+        assert await connections(server, session, 1) == 1
+        assert connector.is_connected
+        now = time.time
+        monkeypatch.setattr(time, "time", lambda: now() + 3600)
+        assert not connector.is_connected
+        assert await connections(server, session, 1) == 2
+        assert await connections(server, session, 1) == 2  # the new one is kept
+
+
+async def test_the_bytes_before_a_break_can_be_read(session: aiohttp.ClientSession) -> None:
+    async with (
+        ScriptedServer(config=streaming(b"the last tokens", then="cut")) as server,
+        session.get(f"{server.url}/config") as response,
+    ):
+        while response.content.exception() is None:  # noqa: ASYNC110 - aiohttp sets no event
+            await asyncio.sleep(0)
+
+        assert read_buffered(response.content) == b"the last tokens"
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await response.content.readany()
+
+
+async def test_a_wait_for_bytes_can_be_ended(session: aiohttp.ClientSession) -> None:
+    async with (
+        ScriptedServer(config=streaming(then="hang")) as server,
+        session.get(f"{server.url}/config") as response,
+    ):
+        asyncio.get_running_loop().call_soon(end_wait, response.content, OSError("enough"))
+        with pytest.raises(OSError, match="enough"):
+            await response.content.readany()
+        response.close()
+
+
+async def test_the_limit_of_silence_can_be_switched_off(session: aiohttp.ClientSession) -> None:
+    timeout = aiohttp.ClientTimeout(sock_read=0.1)
+    more = asyncio.Event()
+
+    async def late(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await more.wait()
+        await exchange.send(b"late")
+        await exchange.end_stream()
+
+    async with (
+        ScriptedServer(config=late) as server,
+        session.get(f"{server.url}/config", timeout=timeout) as response,
+    ):
+        stop_read_timeout(response)
+        asyncio.get_running_loop().call_later(0.3, more.set)
+        assert await response.read() == b"late"
+
+
+async def test_a_body_that_is_no_http_is_told(session: aiohttp.ClientSession) -> None:
+    async def garbage(exchange: Exchange) -> None:
+        await exchange.begin_stream()
+        await go.wait()
+        await exchange.send_raw(b"no chunk\r\n")
+
+    go, said = asyncio.Event(), asyncio.get_running_loop().create_future()
+    async with (
+        ScriptedServer(config=garbage) as server,
+        session.get(f"{server.url}/config") as response,
+    ):
+        watch = CloseWatch(response, said.set_result)
+        assert watch.transport is not None
+        go.set()
+        assert "chunk" in await asyncio.wait_for(said, 5)
+        response.close()
+
+
+async def test_a_connection_can_be_shut_down(session: aiohttp.ClientSession) -> None:
+    async with (
+        ScriptedServer(config=streaming(then="hang")) as server,
+        session.get(f"{server.url}/config") as response,
+    ):
+        assert response.connection is not None
+        assert response.connection.transport is not None
+        shut_down(response.connection.transport)
+        await asyncio.wait_for(server.exchanges[0].dropped.wait(), 5)
+        response.close()
