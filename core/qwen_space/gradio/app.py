@@ -6,6 +6,7 @@ Source: `Blocks.get_config_file` in `gradio/blocks.py`, which every Gradio from 
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -237,6 +238,7 @@ class AppConfig:
         try:
             self.release = _release(self.version)
             self._read: dict[Any, AppComponent] = {}
+            self._words = _translations(config.get("i18n_translations"))
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}
             self.functions = [
@@ -274,7 +276,10 @@ class AppConfig:
     def _component(self, number: Any) -> AppComponent:
         if (known := self._read.get(number)) is not None:
             return known
-        props = self._props(number)
+        props = dict(self._props(number))
+        for name in ("label", "placeholder", "value"):
+            if isinstance(text := props.get(name), str) and _TRANSLATED in text:
+                props[name] = _translate(text, self._words)
         kind = str(self._components.get(number, {}).get("type") or "unknown")
         value = _untouched_value(kind, props, self.release)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
@@ -306,6 +311,32 @@ class AppConfig:
             ]
             open_tab = next(iter(named or tabs), None)
             yield from (each for each in tabs if each != open_tab)
+
+
+_TRANSLATED = "__i18n__"  # begins a text of `gr.I18n`, whose key follows in JSON
+_KEY = re.compile(
+    _TRANSLATED + r'\{[^{}]{0,200}?"key": ?("(?:[^"\\]|\\u[0-9a-f]{4}){0,200}")[^{}]{0,200}\}'
+)
+
+
+def _translations(tables: Any) -> dict[str, str]:
+    """Return the texts of an app's page by their keys: in English, else in its first language."""
+    languages = tables if isinstance(tables, dict) else {}
+    words: dict[str, str] = {}
+    for table in (*reversed(languages.values()), languages.get("en")):
+        if isinstance(table, dict):
+            words.update({key: text for key, text in table.items() if isinstance(text, str)})
+    return words
+
+
+def _translate(text: str, words: Mapping[str, str]) -> str:
+    """Return a text as the page shows it; a key stands for itself if it has no translation."""
+
+    def translated(found: re.Match[str]) -> str:
+        key = json.loads(found[1], strict=False)
+        return words.get(key, key)
+
+    return _KEY.sub(translated, text)
 
 
 def with_rendered(config: Mapping[str, Any], rendered: Any) -> dict[str, Any]:

@@ -153,7 +153,7 @@ class Candidate:
             self.is_closed,
             bool(first.events) and "submit" not in first.events,
             output is not None and last.outputs[output].kind in {"json", *PAGES},
-            len(self.sampling) < 2,
+            -min(len(self.sampling), 2),
             output is not None and ("prompt", last.outputs[output].id) in told,
         )
 

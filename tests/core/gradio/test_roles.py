@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -373,3 +374,39 @@ def test_the_inputs_and_chats_of_other_libraries_are_known(
 
     assert endpoint.data("Hi") == [value, []]
     assert [each.shape for each in endpoint.inputs][1] == shape
+
+
+def test_labels_in_several_languages_are_read_in_english() -> None:
+    def text(key: str) -> str:
+        return "__i18n__" + json.dumps({"__type__": "translation_metadata", "key": key})
+
+    config = page(
+        {**BOX, "label": text("s"), "value": text("v")},
+        {**BOX, "label": text("m"), "placeholder": f"{text('m')} ..."},
+        {"type": "slider", "label": text("t")},
+        {**BOX, "label": text("unknown")},
+    )
+    config["i18n_translations"] = {
+        "ja": {"s": "システム", "m": "メッセージ", "v": "短く。", "t": "温度"},
+        "en": {"s": "System prompt", "m": "Message", "v": "Be brief."},
+    }
+
+    endpoint = find_endpoint(config)
+
+    assert [each.name for each in endpoint.inputs] == [
+        "System prompt",
+        "Message",
+        "温度",
+        "unknown",
+    ]
+    assert roles(endpoint) == ["system", "prompt", "temperature", None]
+    assert endpoint.inputs[0].default == "Be brief."
+
+
+@pytest.mark.parametrize("words", [[], {"en": []}, {"en": {"s": 7}}, {"en": None}])
+def test_translations_that_are_none_are_left(words: Any) -> None:
+    label = '__i18n__{"key": "s"} __i18n__{"key": [} __i18n__{} __i18n__{"key": "\\x"}'
+    config = page({**BOX, "label": label})
+    config["i18n_translations"] = words
+
+    assert find_endpoint(config).inputs[0].name.startswith("s __i18n__")
