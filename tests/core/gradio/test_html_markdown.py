@@ -51,6 +51,16 @@ from qwen_space.gradio.html_page import read_chat_page
         pytest.param("<strong></strong><p>a</p><pre></pre>", "a", id="empty"),
         pytest.param("a < b <c", "a < b <c", id="no-tags"),
         pytest.param("<pre>a", "```\na\n```", id="cut"),
+        pytest.param("<div>a</div><p>b</p><div>c</div>", "a\n\nb\n\nc", id="the-wider-gap"),
+        pytest.param("a<p class='badge'>x</p>b", "a\n\nb", id="gap-of-a-part-beside-the-message"),
+        pytest.param(
+            "<ul><li>a<ul><li>b</li></ul></li><li>c</li></ul>d",
+            "- a\n   - b\n- c\n\nd",
+            id="lists-within-lists",
+        ),
+        pytest.param(
+            "<ol><li>a<pre>x</pre></li></ol>b", "1. a\n\n```\nx\n```\n\nb", id="code-in-list"
+        ),
     ],
 )
 def test_html_becomes_the_markdown_that_it_was_made_of(page: str, expected: str) -> None:
