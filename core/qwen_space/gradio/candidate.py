@@ -27,6 +27,12 @@ _SIDELINE = re.compile(
     r"|flag|like|dislike|vote|upvote|downvote|stop|cancel)(?:_|$)"
 )
 
+_LOGIN = re.compile(
+    r"user ?(?:name|id)|\blog-?in\b|e-?mail|account|用户名|用戶名|账号|帳號|логин|имя пользователя"
+    r"|ユーザー名|아이디|usuario|benutzer|identifiant",
+    re.IGNORECASE,
+)
+
 _TURNS = re.compile(
     r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
     r"|历史|歷史|轮次|轮数|上文|истори|контекст",
@@ -102,6 +108,14 @@ class Candidate:
         return has_files or any(role in MEDIA_ROLES for role, _ in self.roles.values())
 
     @property
+    def is_login(self) -> bool:
+        """Whether its prompt is the name in a login form, beside a password."""
+        inputs = distinct_inputs(self.steps)
+        prompts = [each for each in inputs if self.roles.get(each.id, ("",))[0] == "prompt"]
+        has_password = any(each.is_password for each in inputs)
+        return has_password and any(_LOGIN.search((each.label or "")[:200]) for each in prompts)
+
+    @property
     def sampling(self) -> frozenset[Role | None]:
         """The sampling parameters that it takes."""
         return SAMPLING.intersection(role for role, _ in self.roles.values())
@@ -143,7 +157,7 @@ class Candidate:
             len(self.missing),
             fails,
             not is_asked,
-            _SIDELINE.match((last.api_name or "").lower()) is not None,
+            _SIDELINE.match((last.api_name or "").lower()) is not None or self.is_login,
             is_hidden,
             not self.shows_chat,
             self.asks_later,

@@ -222,7 +222,8 @@ def _submitted(texts: Sequence[AppComponent], clues: Clues) -> _Found:
     submitting = [each for each in texts if each.id in clues.submitting]
     if not submitting:
         return None
-    likely = _named_prompt(submitting, clues) or _labelled_prompt(submitting, clues)
+    likely = _emptied(submitting, clues) if len(submitting) > 1 else None
+    likely = likely or _named_prompt(submitting, clues) or _labelled_prompt(submitting, clues)
     return (likely or (submitting[0], ""))[0], "its submit event starts a function"
 
 

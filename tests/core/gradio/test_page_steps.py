@@ -303,6 +303,21 @@ def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
     assert find_endpoint(config).fn_index == 1
 
 
+@pytest.mark.parametrize("label", ["Username", "E-mail", "用户名", "Логин"])
+def test_a_login_form_is_no_rival_of_the_text_that_is_shown_after_it(label: str) -> None:
+    config = app(step("name key", "out", **CLICK), step("later key", "other", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    key = {"id": "key", "type": "textbox", "props": {"type": "password"}}
+    names = {"name": label, "later": "Your question", "out": "Login status"}
+    config["components"] += [panel, key]
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in names.items()
+    ]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
 def tabbed(config: dict[str, Any], *boxes: str, selected: Any = None) -> dict[str, Any]:
     """Put each of some boxes into a tab of its own."""
     tabs = {"id": "tabs", "type": "tabs", "props": {"selected": selected}}

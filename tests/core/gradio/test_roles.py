@@ -376,6 +376,17 @@ def test_the_inputs_and_chats_of_other_libraries_are_known(
     assert [each.shape for each in endpoint.inputs][1] == shape
 
 
+def test_of_boxes_that_start_the_same_function_the_one_that_is_cleared_is_the_prompt() -> None:
+    config = page(BOX, BOX, gives=(1,))
+    start = config["dependencies"][0]
+    starts = [("button", "click"), (0, "submit"), (1, "submit")]
+    config["dependencies"] = [
+        {**start, "id": at, "targets": [target]} for at, target in enumerate(starts)
+    ]
+
+    assert roles(find_endpoint(config)) == [None, "prompt"]
+
+
 def test_labels_in_several_languages_are_read_in_english() -> None:
     def text(key: str) -> str:
         return "__i18n__" + json.dumps({"__type__": "translation_metadata", "key": key})
