@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import sys
@@ -193,3 +194,32 @@ def test_the_page_of_the_command_line_has_all_that_chat_takes() -> None:
     assert [name for name in options if name != "--help" and f"`{name}" not in page] == []
     assert [each.name for each in COMMANDS_OF_A_CHAT if f"`{each.name}" not in page] == []
     assert [name for name in commands if f"`qwen-space {name}" not in page] == []
+
+
+def test_each_argument_is_on_the_page_of_options() -> None:
+    from langchain_qwen_space import ChatQwenSpace
+    from llama_index_qwen_space import QwenSpace
+    from qwen_space import SpaceClient
+    from qwen_space.chat_model.model import SpaceChatModel
+    from qwen_space.config import SpaceOptions
+
+    page = (ROOT / "docs" / "options.md").read_text("utf-8")
+    of_client = inspect.signature(SpaceClient).parameters
+    own = SpaceChatModel.model_fields.keys() | (
+        set(QwenSpace.__annotations__) & QwenSpace.model_fields.keys()
+    )
+    names = {*of_client, *SpaceOptions.__annotations__, *own, *ChatQwenSpace.__annotations__}
+
+    assert [
+        name for name in sorted(names) if not name.startswith("_") and f"`{name}`" not in page
+    ] == []
+
+
+def test_each_error_is_on_the_page_of_errors() -> None:
+    import langchain_qwen_space.errors
+    import qwen_space.errors
+
+    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    names = {*qwen_space.errors.__all__, *langchain_qwen_space.errors.__all__} - {"typed"}
+
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", page)] == []
