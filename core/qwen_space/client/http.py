@@ -419,7 +419,9 @@ class Transport:
             self._loop = loop
             self._session = aiohttp.ClientSession(
                 connector=Connector(self._find_socks, limit=0, keepalive_timeout=_KEEP_ALIVE),
-                cookie_jar=aiohttp.CookieJar(unsafe=True),  # also of hosts without a name
+                # Also of hosts without a name, and sent as they came: a load balancer's are in
+                # base64, and mean nothing in quotes.
+                cookie_jar=aiohttp.CookieJar(unsafe=True, quote_cookie=False),
                 max_line_size=_MAX_HEADER_SIZE,
                 max_field_size=_MAX_HEADER_SIZE,
                 max_headers=_MAX_HEADERS,

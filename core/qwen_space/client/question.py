@@ -112,7 +112,8 @@ class Question:
         """The value of the reply's component before the message; None if no step takes it."""
         shown = self.endpoint.shown
         for step in (*self.endpoint.before, self.endpoint):
-            inputs = [each.component for each in step.inputs]
+            # A prompt's own box, in which some show the answer, is no chat: it may be an echo.
+            inputs = [None if each.role == "prompt" else each.component for each in step.inputs]
             if shown is not None and shown in inputs and step.phase == "chat":
                 return self.data(step, {}, {})[inputs.index(shown)]
         return None

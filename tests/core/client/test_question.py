@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from qwen_space import SpaceClient
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt
 from qwen_space.client.question import build_question, pair_history
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Input
 from qwen_space.gradio.known_spaces import QWEN_2_5
+from tests.scripted_server import CONFIG, EVENT_ID, ScriptedServer, status, streaming
 
 CHAT = [Turn("user", "A"), Turn("assistant", "B"), Turn("user", "C")]
 
@@ -185,3 +187,20 @@ def test_a_limit_of_tokens_is_kept_here_where_the_app_cannot(
 def test_a_limit_beyond_the_app_s_own_is_warned_of() -> None:
     with pytest.warns(UserWarning, match=r"max_tokens=2000: 'Most' goes from 16 to 1024, so 1024"):
         assert sampled(limited(16), max_tokens=2000).max_tokens is None
+
+
+async def test_an_answer_that_is_the_prompt_is_one() -> None:
+    """The function of a ChatInterface in Gradio 4 gives its answer to the box of the message."""
+    components = [
+        {"id": 1, "type": "textbox", "props": {"label": "Message"}},
+        {"id": 2, "type": "state", "props": {}},
+    ]
+    config = {**CONFIG, "components": components}
+    done = {"msg": "process_completed", "event_id": EVENT_ID, "success": True}
+    reply = streaming({**done, "output": {"data": ["Hi", None], "is_generating": False}})
+
+    async with (
+        ScriptedServer(config=status(200, config), data=reply) as server,
+        SpaceClient(server.url) as client,
+    ):
+        assert (await client.complete("Hi")).text == "Hi"
