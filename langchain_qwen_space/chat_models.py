@@ -401,8 +401,9 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        """Return a call's options for a run's trace: not its headers."""
-        return super()._get_invocation_params(stop, **_without_headers(kwargs))
+        """Return a call's options for a run's trace: the model's full name, and no headers."""
+        params = super()._get_invocation_params(stop, **_without_headers(kwargs))
+        return {**params, "model": self._name_model(str(params["model"]))}
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the key of a call in a cache, in which headers are not to lie."""

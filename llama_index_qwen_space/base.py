@@ -184,12 +184,9 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
 
     def to_payload(self) -> dict[str, Any]:
         """Return the LLM's fields for events; there is no secret in them."""
-        return {
-            "class_name": self.class_name(),
-            **self.metadata.model_dump(),
-            "model": self.model,
-            **self._sampling,
-        }
+        known = self.metadata.model_dump()
+        names = {"class_name": self.class_name(), "model": known["model_name"]}
+        return {**names, **known, **self._sampling}
 
     # The eight endpoints. None calls another, for that would announce and count a call twice.
 

@@ -134,6 +134,10 @@ def test_a_graph_s_custom_stream_has_the_queue(model: ChatQwenSpace, streaming: 
 class Traced(BaseCallbackHandler):
     """Keeps the result that a tracer is given at the end of a call."""
 
+    def on_chat_model_start(self, serialized: Any, messages: Any, **kwargs: Any) -> None:
+        self.asked_model = kwargs["invocation_params"]["model"]
+        self.versions = kwargs["metadata"]["lc_versions"]
+
     def on_llm_end(self, response: Any, **kwargs: Any) -> None:
         [[self.generation]] = response.generations
 
@@ -158,12 +162,22 @@ def test_a_trace_has_the_final_text_and_the_reason_for_the_end(streaming: bool) 
 def test_a_model_has_one_name_everywhere(space: ScriptedSpace, model: ChatQwenSpace) -> None:
     model = ChatQwenSpace(space=space.url, model="7B")
     name = "Qwen2.5-7B-Instruct"
+    tracer = Traced()
 
     with get_usage_metadata_callback() as usage:
-        answer = model.invoke("Hi")
+        answer = model.invoke("Hi", {"callbacks": [tracer]})
 
+    assert tracer.asked_model == name  # OpenLLMetry's `gen_ai.request.model`
     assert answer.response_metadata["model_name"] == name
     assert model.profile is not None
     assert model.profile["name"] == name
     assert model._get_ls_params()["ls_model_name"] == name
     assert list(usage.usage_metadata) == [name]
+
+
+def test_a_trace_names_the_versions_of_langchain_too(model: ChatQwenSpace) -> None:
+    tracer = Traced()
+
+    model.invoke("Hi", {"callbacks": [tracer]})
+
+    assert {"langchain-core", "qwen-space"} <= tracer.versions.keys()

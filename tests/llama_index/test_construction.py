@@ -209,6 +209,12 @@ def test_no_secret_is_in_what_can_be_read_of_it(caplog: pytest.LogCaptureFixture
     assert "verysecret" not in caplog.text
 
 
+def test_events_have_the_model_by_its_full_name() -> None:
+    payload = QwenSpace(model="7B").to_payload()
+
+    assert payload["model"] == payload["model_name"] == "Qwen2.5-7B-Instruct"
+
+
 @pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_complete", "astream_chat"])
 async def test_no_secret_is_in_an_event(ask: Any, space: Any, books: Any, endpoint: str) -> None:
     debug = LlamaDebugHandler(print_trace_on_end=False)

@@ -228,6 +228,10 @@ class SpaceChatModel(BaseModel):
             except ValidationError as exc:  # which holds the arguments, and so the token
                 raise ValueError(format_validation_error(exc)) from None
 
+    def model_post_init(self, context: Any, /) -> None:
+        """Let the framework's base class do its part, which pydantic's own version leaves out."""
+        super().model_post_init(context)
+
     @model_validator(mode="before")
     @classmethod
     def _resolve_names(cls, values: Any) -> Any:
