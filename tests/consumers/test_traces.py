@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.tracers import LangChainTracer
+from langfuse import Langfuse
+from langfuse.langchain import CallbackHandler
 from langsmith import Client
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from openinference.instrumentation.llama_index import LlamaIndexInstrumentor
+from opentelemetry.instrumentation.langchain import LangchainInstrumentor as LLMetryLangChain
+from opentelemetry.instrumentation.llamaindex import LlamaIndexInstrumentor as LLMetryLlamaIndex
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from pydantic import BaseModel
 
@@ -51,17 +58,38 @@ class Spans(SpanProcessor):
         return span.status.status_code, dict(span.attributes or {})
 
 
-@pytest.fixture
-def spans() -> Iterator[Spans]:
+@contextlib.contextmanager
+def instrumented(*instrumentors: Any) -> Iterator[Spans]:
+    """Have packages export their spans, and give those."""
     spans, provider = Spans(), TracerProvider()
     provider.add_span_processor(spans)
-    instrumentors: list[Any] = [LlamaIndexInstrumentor(), LangChainInstrumentor()]
     for each in instrumentors:
         each.instrument(tracer_provider=provider)
     yield spans
     for each in instrumentors:
         each.uninstrument()
     provider.shutdown()
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    """OpenInference's spans, which Arize Phoenix shows."""
+    with instrumented(LlamaIndexInstrumentor(), LangChainInstrumentor()) as spans:
+        yield spans
+
+
+@pytest.fixture(scope="module")
+def openllmetry() -> Iterator[Spans]:
+    with instrumented(LLMetryLangChain(), LLMetryLlamaIndex()) as spans:
+        yield spans  # it instruments LangChain once in a process
+
+
+@pytest.fixture
+def gen_ai_spans(openllmetry: Spans) -> Spans:
+    """OpenLLMetry's spans, by OpenTelemetry's conventions."""
+    openllmetry.ended.clear()
+    openllmetry.open = 0  # it never ends the spans of streams that are left, of any LLM
+    return openllmetry
 
 
 def check(spans: Spans, text: str) -> None:
@@ -73,6 +101,15 @@ def check(spans: Spans, text: str) -> None:
     assert attributes["llm.finish_reason"] == "stop"
     assert attributes["llm.token_count.completion"] > 0
     assert text in attributes["output.value"]
+
+
+def check_gen_ai(spans: Spans, text: str) -> None:
+    """Check that one whole call was exported, by OpenTelemetry's conventions."""
+    _, attributes = spans.only()
+    assert attributes["gen_ai.request.model"] == attributes["gen_ai.response.model"] == NAME
+    assert attributes["gen_ai.response.finish_reasons"] == ("stop",)
+    assert attributes["gen_ai.usage.output_tokens"] > 0
+    assert text in attributes["gen_ai.output.messages"]
 
 
 # LlamaIndex
@@ -114,6 +151,19 @@ async def test_each_endpoint_is_one_span_that_ends(
     await run(ENDPOINTS[endpoint], QwenSpace(space=space.url, model="72B"))
 
     check(spans, "Hello there.")
+
+
+# OpenLLMetry notes the model and the text of a completion, and no more.
+@pytest.mark.parametrize("endpoint", ["chat", "achat", "stream_chat", "astream_chat"])
+async def test_each_chat_is_one_span_of_openllmetry_s(
+    space: ScriptedSpace, gen_ai_spans: Spans, endpoint: str
+) -> None:
+    llm = QwenSpace(space=space.url, model="72B")
+    await llm.aload_metadata()  # a span has its model from its beginning
+
+    await run(ENDPOINTS[endpoint], llm)
+
+    check_gen_ai(gen_ai_spans, "Hello there.")
 
 
 async def leave(stream: Any) -> None:
@@ -192,6 +242,46 @@ async def test_each_way_is_one_span_that_ends(space: ScriptedSpace, spans: Spans
 
     check(spans, "Hello there.")
     assert spans.only()[1]["llm.provider"] == "qwen-space"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_each_way_is_one_span_of_openllmetry_s(
+    space: ScriptedSpace, gen_ai_spans: Spans, way: str
+) -> None:
+    await run(WAYS[way], ChatQwenSpace(space=space.url, model=NAME))  # as it is given
+
+    check_gen_ai(gen_ai_spans, "Hello there.")
+
+
+KEYS = map("key-{}".format, itertools.count())  # Langfuse keeps one client for each
+
+
+@pytest.fixture
+def langfuse() -> Iterator[tuple[CallbackHandler, Spans]]:
+    spans, provider = Spans(), TracerProvider()
+    provider.add_span_processor(spans)
+    key, exporter = next(KEYS), InMemorySpanExporter()
+    client = Langfuse(
+        public_key=key, secret_key="secret", tracer_provider=provider, span_exporter=exporter
+    )
+    yield CallbackHandler(public_key=key), spans
+    client.shutdown()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_each_way_is_one_generation_of_langfuse(
+    space: ScriptedSpace, langfuse: tuple[CallbackHandler, Spans], way: str
+) -> None:
+    handler, spans = langfuse
+    model = ChatQwenSpace(space=space.url, model="72B").with_config(callbacks=[handler])
+
+    await run(WAYS[way], model)
+
+    _, attributes = spans.only()
+    assert attributes["langfuse.observation.model.name"] == NAME
+    usage = json.loads(attributes["langfuse.observation.usage_details"])
+    assert usage["total"] == usage["input"] + usage["output"] > 0
+    assert "Hello there." in attributes["langfuse.observation.output"]
 
 
 def test_a_span_has_the_tools_and_the_calls(space: ScriptedSpace, spans: Spans) -> None:
