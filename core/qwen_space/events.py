@@ -207,7 +207,7 @@ class Completed:
             unless the app rewrote something (`Rewritten`) or Gradio put back white space that
             it had cleaned away in between. Thoughts are no part of it.
         duration: Seconds from the request to the end.
-        event_id: The job's name on the server.
+        event_id: The job's id on the server.
         finish_reason: "stop" when the app ended, "stop_sequence" when a stop sequence did, and
             "length" when `max_tokens` did, where the app has no input for it.
         model: The model that the app was asked to run, such as "72B"; None if it has no choice.

@@ -141,7 +141,7 @@ class ReplyParser:
         parser = type(self)(self._tools, self._new_id)
         parser.feed(text)
         parser.close()
-        parts = [_renamed(part, spare) for part in parser._parts]  # noqa: SLF001 - its own
+        parts = [_with_old_id(part, spare) for part in parser._parts]  # noqa: SLF001 - its own
         return ParsedReply.from_parts(parts)
 
     # Modes. Each takes a text and a place in it, and returns where to go on; None waits for more.
@@ -292,9 +292,9 @@ class ReplyParser:
         self._mode = self._call_mode
 
     def _start(self, name: str) -> str:
-        name_of_call = self._new_id()
-        self._new_parts.append(CallStarted(self._index, name_of_call, name))
-        return name_of_call
+        call_id = self._new_id()
+        self._new_parts.append(CallStarted(self._index, call_id, name))
+        return call_id
 
     def _stream_call(self, call: CallBlock) -> None:
         """Hand out the new part of a call's name and arguments."""
@@ -329,9 +329,9 @@ class ReplyParser:
     def _add_whole_call(self, name: str, arguments: dict[str, Any]) -> None:
         """Hand out a call that has not been shown."""
         text = to_json(arguments)
-        name_of_call = self._start(name)
+        call_id = self._start(name)
         self._new_parts.append(ArgumentsDelta(self._index, text))
-        self._add_call(ToolCall(name, arguments, name_of_call, self._index, text))
+        self._add_call(ToolCall(name, arguments, call_id, self._index, text))
 
     def _fail(self, call: CallBlock, reason: str, rest: str = "") -> None:
         name = call.name if call.id else None
@@ -393,9 +393,9 @@ def _key(call: ToolCall) -> tuple[int, str, str]:
     return call.index, call.name, to_json(call.arguments)
 
 
-def _renamed(
-    part: str | ToolCall | InvalidCall, names: Mapping[tuple[int, str, str], str]
+def _with_old_id(
+    part: str | ToolCall | InvalidCall, ids: Mapping[tuple[int, str, str], str]
 ) -> str | ToolCall | InvalidCall:
-    if isinstance(part, ToolCall) and (old := names.get(_key(part))):
+    if isinstance(part, ToolCall) and (old := ids.get(_key(part))):
         return replace(part, id=old)
     return part
