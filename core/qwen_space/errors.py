@@ -52,6 +52,7 @@ __all__ = [
 ]
 
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
+_HUGGING_FACE = re.compile(r"https?://[^/?#]*\.hf\.space(?![^/?#:])")
 _TRY_AGAIN = re.compile(
     r"\b(?:try again|retry) in (?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)", re.IGNORECASE
 )
@@ -366,8 +367,14 @@ class AuthenticationError(SpaceError):
         self.remedy = remedy
 
     def _said(self) -> str:
-        remedy = self.remedy or "Give an hf_token that may use this Space."
+        remedy = self.remedy or _access_remedy(self.url)
         return f"{self.url} refused access: {self.detail.rstrip('.')}. {remedy}"
+
+
+def _access_remedy(url: str) -> str:
+    if _HUGGING_FACE.match(url):
+        return "Give an hf_token that may use this Space."
+    return "Give an hf_token that may use this Space, or the header that a server before it wants."
 
 
 class SpaceUnavailableError(SpaceError):
