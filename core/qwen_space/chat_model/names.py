@@ -10,19 +10,20 @@ __all__ = ["find_remedies", "rename", "resolve_names"]
 
 _NAMES = {
     "space": (
-        *("api_base", "base_url", "endpoint_url", "openai_api_base", "repo_id", "server_url"),
+        *("api_base", "base_url", "endpoint_url", "host", "openai_api_base", "repo_id"),
+        *("server_url",),
         *("space_id", "src", "url"),
     ),
-    "hf_token": ("api_key", "huggingfacehub_api_token", "openai_api_key", "token"),
+    "hf_token": ("api_key", "hf_api_key", "huggingfacehub_api_token", "openai_api_key", "token"),
     "max_tokens": ("max_completion_tokens", "max_new_tokens", "num_predict"),
     "inputs": ("additional_kwargs", "extra_body", "generate_kwargs", "model_kwargs"),
-    "context_window": ("num_ctx",),
+    "context_window": ("n_ctx", "num_ctx"),
     "endpoint": ("api_name",),
     "headers": ("default_headers",),
     "model": ("model_name",),
-    "proxy": ("http_proxy",),
+    "proxy": ("http_proxy", "openai_proxy"),
     "stop": ("stop_sequences",),
-    "system_prompt": ("system",),
+    "system_prompt": ("system", "system_message"),
     "timeout": ("request_timeout",),
     "verify": ("ssl_verify",),
 }
@@ -35,27 +36,41 @@ _JSON = 'Give response_format={"type": "json_object"} with the call.'
 _TOOLS = "Give it with the call, or with bind_tools."
 _NO_USE = "A Space has no use for it: leave it out."
 _WINDOW = 'Give profile={"max_input_tokens": ...}, or ask the app with load_profile().'
+_CLIENT = "The client is made here: give headers, proxy, verify or timeout."
 _REMEDIES = {
     **{
         name: _INPUT.format(name)
         for name in (
             *("seed", "top_k", "min_p", "typical_p", "repetition_penalty", "do_sample"),
             *("frequency_penalty", "presence_penalty", "repeat_penalty", "enable_thinking"),
+            *("mirostat", "mirostat_eta", "mirostat_tau", "repeat_last_n", "tfs_z"),
+            *("enable_search", "thinking"),
         )
     },
     **dict.fromkeys(["json_mode", "response_format", "format"], _JSON),
-    **dict.fromkeys(["tools", "tool_choice", "parallel_tool_calls"], _TOOLS),
-    **dict.fromkeys(["context_window", "num_ctx"], _WINDOW),
+    **dict.fromkeys(["tools", "tool_choice", "parallel_tool_calls", "strict"], _TOOLS),
+    **dict.fromkeys(["context_window", "n_ctx", "num_ctx"], _WINDOW),
+    **dict.fromkeys(
+        [
+            *("client", "async_client", "root_client", "root_async_client", "http_client"),
+            *("http_async_client", "async_http_client", "client_kwargs", "async_client_kwargs"),
+            *("sync_client_kwargs", "http_socket_options"),
+        ],
+        _CLIENT,
+    ),
     **dict.fromkeys(
         [
             *("n", "logprobs", "top_logprobs", "logit_bias", "user", "organization", "api_version"),
-            *("stream_usage", "keep_alive", "reuse_client", "http_client", "device_map", "task"),
-            *("reasoning_effort", "is_chat_model"),
+            *("stream_usage", "keep_alive", "reuse_client", "device_map", "task", "store"),
+            *("reasoning_effort", "is_chat_model", "dashscope_api_key", "openai_organization"),
+            *("incremental_output", "result_format", "return_full_text", "truncation", "provider"),
+            *("model_provider", "service_tier", "use_responses_api", "validate_model_on_init"),
+            *("model_path", "n_batch", "n_gpu_layers", "num_gpu", "num_thread", "verbosity"),
         ],
         _NO_USE,
     ),
     **dict.fromkeys(
-        ["tokenizer", "tokenizer_name"],
+        ["tokenizer", "tokenizer_name", "tiktoken_model_name"],
         "Tokens are counted with Qwen's vocabulary: install the extra `tokens`.",
     ),
 }

@@ -25,6 +25,9 @@ KNOWN += ["inputs", "verify"]
         ("additional_kwargs", "inputs"),
         ("ssl_verify", "verify"),
         ("num_ctx", "context_window"),
+        ("n_ctx", "context_window"),
+        ("host", "space"),
+        ("hf_api_key", "hf_token"),
     ],
 )
 def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
@@ -40,6 +43,9 @@ def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
         ("tool_choice", "with bind_tools"),
         ("json_mode", "response_format="),
         ("tokenizer", "extra `tokens`"),
+        ("mirostat", r'inputs=\{"mirostat": \.\.\.\}'),
+        ("async_client_kwargs", "give headers, proxy, verify or timeout"),
+        ("store", "leave it out"),
         ("tiemout", "Did you mean 'timeout'"),
         ("zzz", "Known are: space, "),
     ],
