@@ -11,50 +11,11 @@ import pytest
 from qwen_space.errors import EndpointError, QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint
 from qwen_space.gradio.endpoint import Endpoint
-
-PARTS = {
-    "box": ("textbox", {}),
-    "other": ("textbox", {"placeholder": "System Prompt"}),
-    "chat": ("chatbot", {"value": []}),
-    "saved": ("state", {}),
-    "turns": ("state", {"value": []}),
-    "size": ("state", {"value": 7}),
-    "heat": ("slider", {"label": "Temperature"}),
-    "memory": ("slider", {"label": "History turns", "value": 0}),
-    "page": ("html", {}),
-}
-
-
-def step(inputs: str, outputs: str, **more: Any) -> dict[str, Any]:
-    return {"inputs": inputs.split(), "outputs": outputs.split(), **more}
-
-
-def app(*steps: dict[str, Any]) -> dict[str, Any]:
-    """Make a `/config`; a step is started by the box unless it comes after another."""
-    return {
-        "version": "5.0.0",
-        "components": [
-            {"id": name, "type": kind, "props": props} for name, (kind, props) in PARTS.items()
-        ],
-        "dependencies": [
-            {
-                "id": at,
-                "api_name": f"f{at}",
-                "targets": [[None, "then"] if "trigger_after" in each else ["box", "submit"]],
-                **each,
-            }
-            for at, each in enumerate(steps)
-        ],
-    }
+from tests.page_config import CLICK, LOAD, STREAMS, app, step
 
 
 def run(endpoint: Endpoint) -> list[int]:
     return [each.fn_index for each in (*endpoint.before, endpoint)]
-
-
-STREAMS = {"types": {"generator": True}}
-LOAD = {"targets": [["page", "load"]]}
-CLICK = {"targets": [["button", "click"]]}
 
 
 @pytest.mark.parametrize(
@@ -270,102 +231,6 @@ def test_a_circle_of_steps_has_no_start() -> None:
         find_endpoint(config)
 
 
-@pytest.mark.parametrize("name", ["regenerate_last_message", "retry", "on_undo_1"])
-def test_a_function_for_an_earlier_message_is_no_rival(name: str) -> None:
-    again = step("turns chat box", "chat", api_name=name, **CLICK, **STREAMS)
-    send = step("box chat heat", "chat", **CLICK)
-
-    assert find_endpoint(app(again, send)).fn_index == 1
-    assert find_endpoint(app(again, send), name).fn_index == 0
-
-
-def test_a_box_that_is_shown_later_is_no_rival() -> None:
-    config = app(step("box chat", "chat", **CLICK), step("later chat", "chat", **CLICK))
-    row = {"id": "row", "type": "row", "props": {"visible": False}}
-    config["components"] += [row, {"id": "later", "type": "textbox", "props": {}}]
-    config["layout"] = {
-        "id": 0,
-        "children": [{"id": "box"}, {"id": "row", "children": [{"id": "later"}]}],
-    }
-
-    assert find_endpoint(config).fn_index == 0
-    row["props"] = {}
-    with pytest.raises(EndpointError, match="Several endpoints"):
-        find_endpoint(config)
-
-
-def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
-    config = app(step("box", "other", **CLICK), step("later chat", "chat", **CLICK))
-    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
-    config["components"] += [panel, {"id": "later", "type": "textbox", "props": {}}]
-    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
-
-    assert find_endpoint(config).fn_index == 1
-
-
-@pytest.mark.parametrize("label", ["Username", "E-mail", "用户名", "Логин"])
-def test_a_login_form_is_no_rival_of_the_text_that_is_shown_after_it(label: str) -> None:
-    config = app(step("name key", "out", **CLICK), step("later key", "other", **CLICK))
-    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
-    key = {"id": "key", "type": "textbox", "props": {"type": "password"}}
-    names = {"name": label, "later": "Your question", "out": "Login status"}
-    config["components"] += [panel, key]
-    config["components"] += [
-        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in names.items()
-    ]
-    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
-
-    assert find_endpoint(config).fn_index == 1
-
-
-def tabbed(config: dict[str, Any], *boxes: str, selected: Any = None) -> dict[str, Any]:
-    """Put each of some boxes into a tab of its own."""
-    tabs = {"id": "tabs", "type": "tabs", "props": {"selected": selected}}
-    names = [f"tab {box}" for box in boxes]
-    items = [{"id": name, "type": "tabitem", "props": {"id": at}} for at, name in enumerate(names)]
-    known = {each["id"] for each in config["components"]}
-    texts = [{"id": box, "type": "textbox", "props": {}} for box in boxes if box not in known]
-    config["components"] += [tabs, *items, *texts]
-    pairs = zip(names, boxes, strict=True)
-    children = [{"id": name, "children": [{"id": box}]} for name, box in pairs]
-    config["layout"] = {"id": 0, "children": [{"id": "tabs", "children": children}]}
-    return config
-
-
-@pytest.mark.parametrize(
-    ("second", "selected", "expected"),
-    [
-        pytest.param(step("two", "chat", **CLICK), None, 0, id="the-first-tab"),
-        pytest.param(step("two", "chat", **CLICK), 1, 1, id="the-one-that-is-open"),
-        pytest.param(
-            step("two", "chat", **CLICK, **STREAMS), None, 0, id="though-it-does-not-stream"
-        ),
-        pytest.param(step("two", "other", **CLICK), 1, 0, id="a-chat-before-an-open-tab"),
-    ],
-)
-def test_of_several_tabs_the_one_that_is_open_has_the_chat(
-    second: dict[str, Any], selected: Any, expected: int
-) -> None:
-    config = app(step("box", "chat", **CLICK), second)
-
-    assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
-
-
-@pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
-def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
-    # As gr.ChatInterface does: its page's own functions are not in the API.
-    hidden = {"show_api": False, "api_name": None}
-    config = app(
-        step("box chat", "chat", **hidden),
-        step("box saved", "other saved", targets=targets, api_name="chat"),
-        step("two", "chat", **CLICK),
-    )
-    config["components"].append({"id": "fake", "type": "button", "props": {"visible": False}})
-    tabbed(config, "box", "two")["layout"]["children"].append({"id": "fake"})
-
-    assert find_endpoint(config).fn_index == 1
-
-
 def test_a_page_that_a_visitor_has_made_is_named_as_the_reason() -> None:
     config = app(step("turns", "", render_id=0, targets=[["button", "click"]]))
 
@@ -401,7 +266,6 @@ def test_code_is_a_reply() -> None:
         pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
         pytest.param(["参考资料", "回答"], 1, id="chinese"),
         pytest.param(["Journal", "Réponse"], 1, id="french"),
-        pytest.param(["A", "B"], 0, id="the-first"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
     ],
 )
@@ -415,25 +279,6 @@ def test_of_several_texts_the_label_tells_the_reply(
     ]
 
     assert find_endpoint(parts).output == expected
-
-
-@pytest.mark.parametrize(
-    ("label", "value", "expected"),
-    [
-        pytest.param("Enable Context", False, True, id="context-is-off"),
-        pytest.param("多轮对话", False, True, id="chinese"),
-        pytest.param("Remember the conversation", True, False, id="it-is-on"),
-        pytest.param("Stream", False, False, id="another-one"),
-    ],
-)
-def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
-    label: str, value: bool, expected: bool
-) -> None:
-    parts = app(step("box chat check", "chat"))
-    check = {"label": label, "value": value}
-    parts["components"].append({"id": "check", "type": "checkbox", "props": check})
-
-    assert find_endpoint(parts).remembers is expected
 
 
 def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() -> None:

@@ -1,0 +1,125 @@
+"""Which of a page's functions chats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import EndpointError
+from qwen_space.gradio.discovery import find_endpoint
+from tests.page_config import CLICK, STREAMS, app, step
+
+
+@pytest.mark.parametrize("name", ["regenerate_last_message", "retry", "on_undo_1"])
+def test_a_function_for_an_earlier_message_is_no_rival(name: str) -> None:
+    again = step("turns chat box", "chat", api_name=name, **CLICK, **STREAMS)
+    send = step("box chat heat", "chat", **CLICK)
+
+    assert find_endpoint(app(again, send)).fn_index == 1
+    assert find_endpoint(app(again, send), name).fn_index == 0
+
+
+def test_a_box_that_is_shown_later_is_no_rival() -> None:
+    config = app(step("box chat", "chat", **CLICK), step("later chat", "chat", **CLICK))
+    row = {"id": "row", "type": "row", "props": {"visible": False}}
+    config["components"] += [row, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {
+        "id": 0,
+        "children": [{"id": "box"}, {"id": "row", "children": [{"id": "later"}]}],
+    }
+
+    assert find_endpoint(config).fn_index == 0
+    row["props"] = {}
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
+def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
+    config = app(step("box", "other", **CLICK), step("later chat", "chat", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    config["components"] += [panel, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
+@pytest.mark.parametrize("label", ["Username", "E-mail", "用户名", "Логин"])
+def test_a_login_form_is_no_rival_of_the_text_that_is_shown_after_it(label: str) -> None:
+    config = app(step("name key", "out", **CLICK), step("later key", "other", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    key = {"id": "key", "type": "textbox", "props": {"type": "password"}}
+    names = {"name": label, "later": "Your question", "out": "Login status"}
+    config["components"] += [panel, key]
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in names.items()
+    ]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def tabbed(config: dict[str, Any], *boxes: str, selected: Any = None) -> dict[str, Any]:
+    """Put each of some boxes into a tab of its own."""
+    tabs = {"id": "tabs", "type": "tabs", "props": {"selected": selected}}
+    names = [f"tab {box}" for box in boxes]
+    items = [{"id": name, "type": "tabitem", "props": {"id": at}} for at, name in enumerate(names)]
+    known = {each["id"] for each in config["components"]}
+    texts = [{"id": box, "type": "textbox", "props": {}} for box in boxes if box not in known]
+    config["components"] += [tabs, *items, *texts]
+    pairs = zip(names, boxes, strict=True)
+    children = [{"id": name, "children": [{"id": box}]} for name, box in pairs]
+    config["layout"] = {"id": 0, "children": [{"id": "tabs", "children": children}]}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("second", "selected", "expected"),
+    [
+        pytest.param(step("two", "chat", **CLICK), None, 0, id="the-first-tab"),
+        pytest.param(step("two", "chat", **CLICK), 1, 1, id="the-one-that-is-open"),
+        pytest.param(
+            step("two", "chat", **CLICK, **STREAMS), None, 0, id="though-it-does-not-stream"
+        ),
+        pytest.param(step("two", "other", **CLICK), 1, 0, id="a-chat-before-an-open-tab"),
+    ],
+)
+def test_of_several_tabs_the_one_that_is_open_has_the_chat(
+    second: dict[str, Any], selected: Any, expected: int
+) -> None:
+    config = app(step("box", "chat", **CLICK), second)
+
+    assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
+
+
+@pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
+def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
+    # As gr.ChatInterface does: its page's own functions are not in the API.
+    hidden = {"show_api": False, "api_name": None}
+    config = app(
+        step("box chat", "chat", **hidden),
+        step("box saved", "other saved", targets=targets, api_name="chat"),
+        step("two", "chat", **CLICK),
+    )
+    config["components"].append({"id": "fake", "type": "button", "props": {"visible": False}})
+    tabbed(config, "box", "two")["layout"]["children"].append({"id": "fake"})
+
+    assert find_endpoint(config).fn_index == 1
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        pytest.param("Enable Context", False, True, id="context-is-off"),
+        pytest.param("多轮对话", False, True, id="chinese"),
+        pytest.param("Remember the conversation", True, False, id="it-is-on"),
+    ],
+)
+def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
+    label: str, value: bool, expected: bool
+) -> None:
+    parts = app(step("box chat check", "chat"))
+    check = {"label": label, "value": value}
+    parts["components"].append({"id": "check", "type": "checkbox", "props": check})
+
+    assert find_endpoint(parts).remembers is expected
