@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import ssl
 from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_a_password_in_the_address_is_a_misuse_that_is_not_repeated(space: str) 
         ({"max_retries": -1}, "max_retries=-1"),
         ({"history": "both"}, "history='both'"),
         ({"model": ""}, "model is empty"),
-        ({"proxy": "socks5://127.0.0.1:1080"}, "proxy must be a URL"),
+        ({"proxy": "ftp://127.0.0.1:1080"}, "proxy must be a URL"),
         ({"proxy": "127.0.0.1:3128"}, "proxy must be a URL"),
         ({"auth": "user:pw"}, "auth must be a pair"),
         ({"auth": ("user",)}, "auth must be a pair"),
@@ -143,9 +144,30 @@ def test_a_bad_value_is_a_misuse(make: Any, value: dict[str, Any], says: str) ->
 
 def test_a_proxy_s_password_is_not_repeated() -> None:
     with pytest.raises(ValueError, match="proxy must be") as caught:
-        SpaceConfig(proxy="socks5://user:secret@127.0.0.1:1080")
+        SpaceConfig(proxy="ftp://user:secret@127.0.0.1:1080")
 
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"max_size": 0}, "max_size=0: bytes above 0"),
+        ({"max_file_size": -1}, "max_file_size=-1: bytes above 0"),
+        ({"max_files": -1}, "max_files=-1: a number of files from 0 on"),
+        ({"max_queue": 0}, "max_queue=0: events above 0"),
+        ({"strategy": "fastest"}, 'strategy=\'fastest\': "sticky" or "least_queue"'),
+        ({"roles": {"Question": "user"}}, "'Question': 'user'}: a role is prompt, history"),
+        ({"roles": {"A": "prompt", 2: "prompt"}}, "a role can be of one input only"),
+        ({"reasoning_tags": "<think>"}, "reasoning_tags='<think>': two texts, or None"),
+        ({"reasoning_tags": ("<a>", " ")}, "a tag is empty"),
+        ({"hf_token": "hf_\n1"}, "hf_token has characters that no token has"),
+        ({"hub": "huggingface.co"}, "hub must be a URL"),
+    ],
+)
+def test_a_value_out_of_bounds_is_named_with_the_bounds(value: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        SpaceConfig(**value)
 
 
 LIMITS = [each.name for each in fields(Timeouts)]
