@@ -25,6 +25,7 @@ LOOK: dict[str, Any] = {
     ).set(body_text_color_subdued="*neutral_600"),
     "css_paths": [_HERE / "page.css"],
     "head": f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{_ICON}">'
+    f"<style media='print'>{(_HERE / 'print.css').read_text('utf-8')}</style>"
     f"<script>{(_HERE / 'page.js').read_text('utf-8')}</script>",
 }
 

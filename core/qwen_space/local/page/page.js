@@ -3,6 +3,7 @@
 (() => {
   if (window.qwenSpace) return;
   const PREFIX = "qwen-space-chat:";
+  const DRAFT = "qwen-space-draft"; // the text in the box as the page is left
   const TEXT_BYTES = 300_000; // of a text file; those of others are the server's to say
   const FILES = 10;
 
@@ -132,6 +133,11 @@
   };
   window.addEventListener("storage", render);
   window.addEventListener("pagehide", write);
+  window.addEventListener("pagehide", () => {
+    const text = box()?.value;
+    if (text) sessionStorage.setItem(DRAFT, text);
+    else sessionStorage.removeItem(DRAFT);
+  });
   document.addEventListener("visibilitychange", write);
 
   // The files of the next question. Each is a row of the chat to be: pictures and sounds that the
@@ -282,6 +288,13 @@
 
   // The names and roles that Gradio leaves out, for screen readers and keyboards.
 
+  // Blocks that are wider than their place are scrolled by keys, too. The browser tells of their
+  // sizes, as asking for them would lay the whole chat out for each piece.
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    }
+  });
   const names = { "submit-button": "Send", "stop-button": "Stop" };
   const label = () => {
     for (const [kind, name] of Object.entries(names)) {
@@ -293,8 +306,12 @@
     for (const arrow of document.querySelectorAll("#chat .thought-group .title button")) {
       arrow.inert = true; // within a button, which it is a picture of
     }
-    for (const wide of document.querySelectorAll("#chat pre:not([tabindex])")) {
-      if (wide.scrollWidth > wide.clientWidth) wide.tabIndex = 0;
+    for (const wide of document.querySelectorAll("#chat :is(pre, table, .katex-display):not([data-seen])")) {
+      wide.dataset.seen = "";
+      sizes.observe(wide);
+    }
+    for (const list of document.querySelectorAll("#chat .prose :is(ol, ul, table, blockquote):not([dir])")) {
+      list.dir = "auto"; // its marks and columns begin at the right in Arabic and Hebrew
     }
     document.querySelector("#chat .examples")?.setAttribute("role", "group");
   };
@@ -306,6 +323,11 @@
       labeller.observe(document.getElementById(id), { childList: true, subtree: true });
     }
     label();
+    const draft = sessionStorage.getItem(DRAFT);
+    if (draft && !box().value) {
+      box().value = draft;
+      box().dispatchEvent(new Event("input", { bubbles: true }));
+    }
     document.getElementById("status").role = "status";
     const attaches = takes().length ? "Add files" : "Add text files";
     for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: attaches })) {
@@ -316,6 +338,15 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") app()?.remove("shows-chats");
   });
+  // Enter sends nothing where there is nothing to send, or while an input method composes a word.
+  const keepEnter = (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.target !== box()) return;
+    const isEmpty = !box().value.trim() && !files.length;
+    if (isEmpty) event.preventDefault();
+    if (isEmpty || event.isComposing) event.stopPropagation();
+  };
+  document.addEventListener("keydown", keepEnter, true);
+  document.addEventListener("keypress", keepEnter, true);
   const app = () => document.querySelector("#app")?.classList; // none on the page to log in
   const toggle = () => {
     app().toggle(innerWidth > 900 ? "hides-chats" : "shows-chats");

@@ -42,10 +42,12 @@ class Writer:
         self, request: gr.Request, text: str | None, rows: Rows, *settings: Any
     ) -> AsyncGenerator[Outputs, None]:
         """Write the reply to the text in the box, with the files at the end of the rows."""
-        if text is not None:
-            asked = replace(find_question(rows), text=text)
-            async for outputs in self._write(asked, settings, request, value=""):
-                yield outputs
+        if text is None:  # of a generator without a value Gradio would empty the page
+            yield gr.skip(), gr.skip(), gr.skip()
+            return
+        asked = replace(find_question(rows), text=text)
+        async for outputs in self._write(asked, settings, request, value=""):
+            yield outputs
 
     async def retry(
         self, request: gr.Request, data: gr.RetryData, rows: Rows, *settings: Any
@@ -86,6 +88,7 @@ class Writer:
     ) -> AsyncGenerator[Outputs, None]:
         """Yield the page's outputs while a reply is written below a question."""
         if request.session_hash in self._busy:
+            yield gr.skip(), gr.skip(), gr.skip()
             return
         self._busy.add(request.session_hash)
         rows = question.to_rows()
