@@ -31,10 +31,13 @@ from llama_index.core.base.llms.types import ChatMessage
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
+from qwen_space import Timeouts
 from qwen_space.local import Finished, LlamaEngine, LocalSpace, Sampling, find_weights
 
 RESULT = Path(__file__).with_name("results") / "prompt_cache.json"
 PAGE = Path(__file__).parents[1] / "docs" / "local-space.md"
+# A busy machine reads a thousand tokens for longer than the default limit.
+PATIENT = Timeouts(first_token=3600)
 BEGIN, END = "<!-- prompt cache: begin -->", "<!-- prompt cache: end -->"
 
 SYSTEM = (
@@ -136,7 +139,7 @@ def ask_engine_agent(_url: str, watched: Watched) -> None:
 
 
 def ask_langchain_chat(url: str, _watched: Watched, **options: Any) -> None:
-    model = ChatQwenSpace(space=url, **options)
+    model = ChatQwenSpace(space=url, timeouts=PATIENT, **options)
     _chat(lambda messages: model.invoke(messages).text)
 
 
@@ -149,13 +152,13 @@ def ask_langchain_agent(url: str, _watched: Watched) -> None:
         ToolMessage(RESULT_OF_CALL, tool_call_id="1"),
     ]
     # Without asking again, which a small model's broken call would do, and be measured as a step.
-    model = ChatQwenSpace(space=url).bind_tools(TOOLS, reask=False)
+    model = ChatQwenSpace(space=url, timeouts=PATIENT).bind_tools(TOOLS, reask=False)
     for messages in (first, second):
         model.invoke(messages)
 
 
 def ask_llama_index_chat(url: str, _watched: Watched, **options: Any) -> None:
-    llm = QwenSpace(space=url, **options)
+    llm = QwenSpace(space=url, timeouts=PATIENT, **options)
 
     def reply(messages: list[dict[str, str]]) -> str:
         chat = [ChatMessage(each["content"], role=each["role"]) for each in messages]
