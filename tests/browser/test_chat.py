@@ -244,3 +244,19 @@ def test_the_enter_of_an_input_method_sends_nothing(page: Page, engine: Scripted
     replied(page, "four.")
 
     assert [request[1]["content"] for request in engine.requests] == ["\u4f60\u597d"]
+
+
+def test_a_copied_message_is_as_it_was_written(
+    open_page: Callable[..., Page], engine: ScriptedEngine
+) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    question = "What do <div> & `&lt;b>` do, and &amp;?"
+    engine.reply = ["A <div>, and:\n\n```html\n&lt;p>\n```"]
+    ask(page, question)
+    replied(page, "A <div>")
+
+    for row, text in enumerate((question, engine.reply[0])):
+        page.get_by_role("button", name="Copy message").nth(row).click()
+        page.wait_for_function(
+            "async (text) => await navigator.clipboard.readText() === text", arg=text
+        )

@@ -166,6 +166,23 @@ def test_a_printed_chat_is_whole(page: Page, engine: ScriptedEngine) -> None:
     assert page.locator("#chats").is_hidden()
 
 
+def test_a_long_question_stays_above_a_phones_keyboard(
+    open_page: Callable[..., Page], engine: ScriptedEngine
+) -> None:
+    page = open_page(390, 760)
+    ask(page, "Hi")
+    replied(page, "four.")
+    page.set_viewport_size({"width": 390, "height": 340})
+    message(page).fill("line\n" * 12)
+
+    page.wait_for_function(
+        "document.querySelector('#message textarea').getBoundingClientRect().bottom <= 340"
+    )
+    send = page.get_by_role("button", name="Send").bounding_box()
+    assert send is not None
+    assert send["y"] + send["height"] <= 340
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_fault(open_page: Callable[..., Page], scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe

@@ -105,7 +105,7 @@ def test_a_folder_has_all_that_the_hub_and_docker_read(tmp_path: Path, engine: s
     assert {"aiohttp", "gradio", "openai"} <= names
     assert ("xllamacpp" in names) == (engine == "gguf")
     assert ("spaces" in names) == (engine == "zerogpu")
-    assert (folder / "qwen_space" / "local" / "page.css").is_file()
+    assert (folder / "qwen_space" / "local" / "page" / "page.css").is_file()
     assert not list(folder.rglob("__pycache__"))
     services = ENGINES[engine]
     assert (folder / "Dockerfile").exists() == (services is not None)

@@ -286,6 +286,21 @@
     if (pasted.length && !types.includes("text/plain")) add(pasted);
   });
 
+  // A row's tags are escaped for Markdown, and a copy of it is not to be.
+  let isCopying = false;
+  document.addEventListener(
+    "click",
+    (event) => {
+      isCopying = Boolean(event.target.closest?.("#chat .message-buttons"));
+    },
+    true,
+  );
+  const { clipboard } = navigator; // none where the page is not trusted
+  const writeText = clipboard?.writeText.bind(clipboard);
+  const unescaped = (text) =>
+    text.replace(/(```[^]*?```|`[^`\n]+`)|&lt;|&amp;/g, (found, code) => code || plain(found));
+  if (clipboard) clipboard.writeText = (text) => writeText(isCopying ? unescaped(text) : text);
+
   // The names and roles that Gradio leaves out, for screen readers and keyboards.
 
   // Blocks that are wider than their place are scrolled by keys, too. The browser tells of their
