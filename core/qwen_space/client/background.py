@@ -21,10 +21,14 @@ class BackgroundTasks:
 
     async def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine; a caller who is cancelled meanwhile leaves it running."""
+        await asyncio.shield(self.start(work))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start a coroutine, and do not wait for it."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
+        return task
 
     async def wait(self) -> None:
         """Wait until no task is running."""

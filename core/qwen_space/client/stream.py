@@ -56,12 +56,15 @@ class Submission:
         reopen: Opens the stream once more, and returns it with a new job; None where that
             would submit another job.
         explain_silence: Adds the reason to the error of a silent stream.
+        cancel: Asks the server to stop the job, where it does not see that the stream is left;
+            None where it does.
     """
 
     body: Body
     job: Job
     reopen: Callable[[], Awaitable[tuple[Body, Job]]] | None = None
     explain_silence: Callable[[SpaceTimeoutError], Awaitable[None]] | None = None
+    cancel: Callable[[], object] | None = None
 
 
 class EventStreamReader:
@@ -110,6 +113,8 @@ class EventStreamReader:
             self._body.release()
         else:
             self._body.close()
+            if self._submission.cancel is not None:
+                self._submission.cancel()
 
     def close(self) -> None:
         """Cut the connection."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import reprlib
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from qwen_space.client.body import Body
@@ -48,6 +49,9 @@ _NOT_PASSED_ON = frozenset({None, 408, 425, 503, 521, 523, 525, 526, 530})
 
 _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
+# Protocols of servers among which some, as Gradio 4.19 and 4.20, do not see that a stream is left.
+_DEAF = frozenset({"sse_v1", "sse_v2"})
+
 
 async def submit_job(
     transport: Transport,
@@ -85,7 +89,10 @@ async def submit_job(
             raise
         return await submission.call(refusal)
     logger.debug("joined %s as %s", request.queue, event_id)
-    return await submission.open(request.stream_url, lambda: submission.job(event_id))
+    opened = await submission.open(request.stream_url, lambda: submission.job(event_id))
+    if endpoint.protocol not in _DEAF:
+        return opened
+    return replace(opened, cancel=lambda: submission.cancel(event_id))
 
 
 class _Submitter:
@@ -166,6 +173,16 @@ class _Submitter:
         with contextlib.suppress(QwenSpaceError):
             await self._transport.json("GET", f"{self._request.queue}/status", Deadline(limits))
             error.remedy = _BUFFERED
+
+    def cancel(self, event_id: str) -> None:
+        """Ask the server to stop a job; nobody waits for that."""
+        self._transport.background.start(self._reset(event_id))
+
+    async def _reset(self, event_id: str) -> None:
+        url = f"{self._transport.config.url}{self._endpoint.prefix}/reset"
+        deadline = Deadline(Timeouts(connect=2.0, silence=2.0, total=2.0))
+        with contextlib.suppress(QwenSpaceError, RuntimeError):
+            await self._transport.json("POST", url, deadline, {"event_id": event_id})
 
     async def open_stream(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""

@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import json
 from typing import Any
 
 import pytest
 
-from qwen_space import SpaceClient, SpaceTimeoutError, StreamInterruptedError, Timeouts
+from qwen_space import (
+    SpaceClient,
+    SpaceTimeoutError,
+    StreamInterruptedError,
+    TextDelta,
+    Timeouts,
+)
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
     Exchange,
     ScriptedServer,
     estimation,
+    generating,
     replying,
+    starts,
     status,
     streaming,
 )
@@ -211,3 +220,21 @@ async def test_a_chat_that_does_not_need_info_does_without(info: Any) -> None:
         done = await client.complete("Hi")
 
     assert done.text == "Hello there."
+
+
+@pytest.mark.parametrize(("protocol", "asked"), [("sse_v1", 1), ("sse_v2", 1), ("sse_v3", 0)])
+async def test_a_server_that_may_not_notice_is_asked_to_stop_the_job(
+    protocol: str, asked: int
+) -> None:
+    config = status(200, {**CONFIG, "protocol": protocol})
+    data = streaming(starts(), generating("One "), then="hang")
+    others = {"/reset": status(200, {"success": True})}
+
+    async with ScriptedServer(config=config, data=data, others=others) as server:
+        async with SpaceClient(server.url) as client, client.stream("Hi") as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    break
+        resets = server.of("/reset")
+
+    assert [json.loads(each.body) for each in resets] == [{"event_id": EVENT_ID}] * asked
