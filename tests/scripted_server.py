@@ -13,6 +13,7 @@ import json
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -198,8 +199,15 @@ class ScriptedServer:
 
     async def __aenter__(self) -> ScriptedServer:  # noqa: PYI034 - Self is of Python 3.11
         loop = asyncio.get_running_loop()
+        self._held = socket.socket()
+        port = 0
+        if sys.platform != "win32":  # where an address is for one socket
+            # Beside the server, so that nobody else gets its port where it stops listening.
+            self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._held.bind(("127.0.0.1", 0))
+            port = self._held.getsockname()[1]
         self._server = await loop.create_server(
-            lambda: _Connection(self._accept), "127.0.0.1", 0, ssl=self._tls
+            lambda: _Connection(self._accept), "127.0.0.1", port, ssl=self._tls
         )
         scheme = "http" if self._tls is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
@@ -211,6 +219,7 @@ class ScriptedServer:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._server.close()
+        self._held.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
