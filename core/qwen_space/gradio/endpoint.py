@@ -165,11 +165,6 @@ class Endpoint:
         return any(each.component is not None for each in self.every_input)
 
     @property
-    def signature(self) -> tuple[Any, ...]:
-        """The part that two functions share which do the same by different numbers."""
-        return self.every_input, self.output
-
-    @property
     def title(self) -> str:
         """Its name as people write it, `/chat`, or its number, `#3`: both can be asked for."""
         return f"#{self.fn_index}" if self.api_name is None else f"/{self.api_name}"

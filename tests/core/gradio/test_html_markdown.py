@@ -32,6 +32,11 @@ from qwen_space.gradio.html_page import read_chat_page
             "So:\n\n```py\nx = 1\n```\n\nEnd",
             id="code-with-line-breaks",
         ),
+        pytest.param(
+            "<p>a</p><details><summary>b</summary><p>c</p></details>d",
+            "a\n\n<details>\n<summary>b</summary>\n\nc\n\n</details>\nd",
+            id="a-fold-stays-html",
+        ),
         pytest.param("<h2>A</h2><p>b</p>", "## A\n\nb", id="heading"),
         pytest.param(
             "<ul>\n<li>a</li>\n<li>b</li>\n</ul><ol><li>c</li><li>d</li></ol>",
