@@ -55,7 +55,7 @@ def app(*functions: dict[str, Any]) -> dict[str, Any]:
     return {"version": "5.9.0", "components": COMPONENTS, "dependencies": list(functions)}
 
 
-AMBIGUOUS = app(function("ask", [1], [2]), function("tell", [1, 3], [2]))
+AMBIGUOUS = app(function("ask", [1], [2]), function("tell", [1, 4], [2]))
 UNFIT = app(function("load", [], [2]), function("draw", [3], [3]))
 
 

@@ -244,15 +244,17 @@ def test_the_best_function_is_chosen(
 
 def test_several_that_fit_are_an_error_that_names_them() -> None:
     config = app(
-        function(["box"], ["chat"], "one"), function(["box", "slider"], ["chat"], "two"), **PARTS
+        function(["box", "size"], ["chat"], "one"),
+        function(["box", "system"], ["chat"], "two"),
+        **PARTS,
     )
 
     with pytest.raises(EndpointError) as caught:
         find_endpoint(config)
 
     assert str(caught.value) == (
-        "Several endpoints of the app fit a chat: /one (#0 Message as prompt); "
-        "/two (#1 Message as prompt, Max new tokens as max_tokens). "
+        "Several endpoints of the app fit a chat: /one (#0 Message as prompt, Size as model); "
+        "/two (#1 Message as prompt, System prompt as system). "
         'Name one, as with endpoint="one".'
     )
 
