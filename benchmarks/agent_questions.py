@@ -3,10 +3,11 @@
 Twenty questions to an agent with four tools, of which sixteen need one and four need none. They
 chose no wording. An answer is right if nothing but the question's tool was called, if any, and the
 text has the expected words. The model is run by `qwen_space.local`, at temperature 0 and with 100
-tokens at most, and asked with `history="auto"`, the default, and with `history="native"`.
+tokens at most, and asked with `history="split"`, as by default where tools are bound, and with
+`history="native"`.
 
     pip install -e ".[all]"
-    python -m benchmarks.agent_questions [--history auto native split] [--first 1] [--last 20]
+    python -m benchmarks.agent_questions [--history split native] [--first 1] [--last 20]
 
 Each result is written to `--results` after each answer, and not asked for again.
 """
@@ -119,7 +120,7 @@ def run(options: argparse.Namespace, known: Known) -> None:
 def main() -> None:
     """Ask the questions without a result, and print how many are right."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--history", nargs="+", default=["auto", "native"])
+    parser.add_argument("--history", nargs="+", default=["split", "native"])
     parser.add_argument("--first", type=int, default=1, help="number of the first question")
     parser.add_argument("--last", type=int, default=len(QUESTIONS), help="number of the last")
     parser.add_argument("--model", help="as for `qwen-space serve --model`")

@@ -108,13 +108,9 @@ class ChatCall:
     @property
     def rendering(self) -> _Rendering:
         """How the chat is rendered for the model, by which its tokens are counted."""
-        history = self.sent_options.get("history") or self.history
-        return {"history": history, "system": self.space.config.system_prompt}
-
-    @property
-    def history(self) -> History:
-        """How earlier turns are to reach the app, as the caller wants it."""
-        return self.options.get("history") or self.space.config.history
+        config = self.space.config
+        history = self.sent_options.get("history") or config.history
+        return {"history": history, "system": config.system_prompt}
 
     @property
     def sent_options(self) -> CallOptions:
@@ -152,7 +148,6 @@ class _Events(AsyncIterator[CallEvent]):
             call.tools,
             response_format=call.response_format,
             reask=call.reask,
-            reask_uncalled=call.history != "split",
             stream_arguments=call.stream_arguments,
         )
         self._replies: AsyncIterator[Event] | None = None  # of the reply that is being read
@@ -176,10 +171,7 @@ class _Events(AsyncIterator[CallEvent]):
         await tokens.run_off_loop(
             tokens.check_length, chat, self._call.limits, **self._call.rendering
         )
-        options = self._call.sent_options
-        if self._reader.asks_for_named:  # small models follow the question as a turn only
-            options["history"] = self._call.history
-        stream = self._call.space.astream_chat(chat, **options)
+        stream = self._call.space.astream_chat(chat, **self._call.sent_options)
         return await self._stack.enter_async_context(stream)
 
     async def _complete(self, completed: Completed) -> Sequence[CallEvent]:

@@ -52,9 +52,6 @@ class ReplyReader:
       does not come, the model is asked once more, and the first reply is dropped.
     - Where all calls of a reply are invalid, or it is empty though tools are bound, the model is
       asked once more too. The first reply's text was handed out by then, so it stays.
-    - Where a reply to a question names a tool and does not call it, the model is asked once more,
-      with `reask_uncalled`. Of the second reply there are the calls; without any, the first is the
-      answer.
     - Where parallel calls are off, calls after the first valid one are dropped.
     - Where JSON is asked for, the text is that alone. JSON that does not fit is asked for once
       more; with a schema to fit, it is handed out when it is complete.
@@ -64,7 +61,6 @@ class ReplyReader:
         tools: The tools that the model may call.
         response_format: The format of a reply without calls; None is any text.
         reask: Whether the model may be asked once more.
-        reask_uncalled: Whether it may be because of a tool that it names and does not call.
         stream_arguments: Whether a call's arguments are handed out while they are written.
 
     Attributes:
@@ -78,10 +74,8 @@ class ReplyReader:
         *,
         response_format: ResponseFormat | None = None,
         reask: bool = True,
-        reask_uncalled: bool = True,
         stream_arguments: bool = False,
     ) -> None:
-        is_answered = chat[-1].text.startswith("<tool_response>")
         self.chat: Sequence[Turn] | None = chat
         self._tools = tools
         self._format = response_format
@@ -91,20 +85,11 @@ class ReplyReader:
         self._replies: list[Completed] = []
         self._usages: list[Usage] = []
         self._text_before = ""  # of a first reply, which was handed out
-        self._named: tuple[Completed, ParsedReply] | None = (
-            None  # a reply that stands without calls
-        )
-        self._may_reask_uncalled = reask_uncalled and response_format is None and not is_answered
         self._queued: Queued | None = None
         self._since = time.monotonic()
         self._waited: float | None = None
         self._out = HandedOut()
         self._begin()
-
-    @property
-    def asks_for_named(self) -> bool:
-        """Whether `chat` asks for the call of a tool that the first reply named."""
-        return self._named is not None
 
     def _begin(self) -> None:
         self._parser = ReplyParser(self._tools, new_call_id) if self._tools.active else None
@@ -152,10 +137,8 @@ class ReplyReader:
         self._usages.append(usage)
         if question:
             self.chat = reasked(self.chat, completed.text, question)
-            return [*events, *self._drop(completed, parsed)]
+            return [*events, *self._drop(parsed)]
         self.chat = None
-        if self._named is not None:
-            completed, parsed = self._add_calls(*self._named, completed, parsed)
         return [*events, *self._rest(parsed), self._reply(completed, parsed, wrong)]
 
     # While a reply is written
@@ -192,9 +175,7 @@ class ReplyReader:
 
     @property
     def _has_to_hold(self) -> bool:
-        """Whether the model may have to be asked once more, or text is to be left out."""
-        if self._named is not None:
-            return True
+        """Whether the model may have to be asked once more."""
         if not self._may_reask:
             return False
         if self._format is not None and self._format.has_schema and not self._calls:
@@ -205,7 +186,7 @@ class ReplyReader:
 
     def _rewrite(self, event: Rewritten) -> Sequence[CallEvent]:
         """Read a reply again that the app has changed; return its new parts."""
-        if self._format is not None or self._named is not None:
+        if self._format is not None:
             return []  # until it is complete
         if self._parser is None:
             self._out.replace_text(event)
@@ -257,18 +238,8 @@ class ReplyReader:
         is_missing = self._tools.missing_required_call(parsed.calls)
         if is_missing or (parsed.invalid and not parsed.calls):
             return self._tools.reask(parsed.invalid)
-        if completed.finish_reason != "stop":  # a longer one would end at the same place
-            return ""
-        if self._is_empty(parsed, completed):
-            return _EMPTY
-        name = self._find_uncalled(parsed)
-        return "" if name is None else self._tools.reask_uncalled(name)
-
-    def _find_uncalled(self, parsed: ParsedReply) -> str | None:
-        """Return the tool that a reply names and does not call."""
-        if not self._may_reask_uncalled or parsed.calls or parsed.invalid:
-            return None
-        return self._tools.find_uncalled(parsed.text)
+        is_whole = completed.finish_reason == "stop"  # a longer one would end at the same place
+        return _EMPTY if is_whole and self._is_empty(parsed, completed) else ""
 
     def _is_empty(self, parsed: ParsedReply, completed: Completed) -> bool:
         """Whether an agent would end with nothing, and not because of a stop sequence."""
@@ -276,22 +247,10 @@ class ReplyReader:
         has_answer = parsed.calls or completed.files or parsed.text.strip()
         return self._tools.active and is_end and not has_answer
 
-    def _add_calls(
-        self, first: Completed, named: ParsedReply, completed: Completed, parsed: ParsedReply
-    ) -> tuple[Completed, ParsedReply]:
-        """Return a reply that named a tool, with the calls of the second one, if there are any."""
-        self._named = None
-        self._forget()
-        if not parsed.calls:
-            return first, named
-        return completed, ParsedReply.from_parts([*named.parts, *parsed.calls])
-
-    def _drop(self, completed: Completed, parsed: ParsedReply) -> list[CallEvent]:
+    def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
         """Begin a second reply; return the text that stays of the first."""
         events: list[CallEvent] = []
-        if self._find_uncalled(parsed) is not None:
-            self._named = completed, parsed
-        elif self._format is not None:
+        if self._format is not None:
             events += self._out.keep_common("")
         elif not self._tools.forced:
             given = self._out.text

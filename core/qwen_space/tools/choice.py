@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -187,24 +186,6 @@ class ToolBinding:
         if not self.active or not self.forced:
             return False
         return not any(self.only in {None, call.name} for call in calls)
-
-    def find_uncalled(self, text: str) -> str | None:
-        """Return the first tool that a reply without calls names as code, if it may be asked about.
-
-        Small models do so in place of a call: "you can use the `get_weather` function".
-        """
-        if not self.active or self.forced or not self.usage_hint:
-            return None
-        names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
-        found = re.search(rf"""[`"]({names})\b|(?<![\w.])({names})\(""", text)
-        return found and (found[1] or found[2])
-
-    def reask_uncalled(self, name: str) -> str:
-        """Return the question after a reply that names a tool and does not call it."""
-        return (
-            f"You named the function {name}, but did not call it. If the question needs it, reply "
-            f"with its call {_TAGS} only. If not, reply in words, without naming a function."
-        )
 
     def reask(self, invalid: Sequence[InvalidCall] = ()) -> str:
         """Return the question after a reply that lacks a required call.

@@ -183,19 +183,3 @@ def test_a_result_that_the_model_makes_up_ends_the_reply(stop: Any) -> None:
 
     assert call.sent_options["stop"] == ["x", "\n<tool_response>"]
     assert call.options == {"stop": stop}
-
-
-@pytest.mark.parametrize(("history", "asked"), [("auto", 2), ("native", 2), ("split", 1)])
-async def test_a_tool_that_is_named_is_asked_for_in_a_turn_of_its_own(
-    history: Any, asked: int
-) -> None:
-    tools = replace(TOOLS, usage_hint=True)
-    session = ScriptedSession(
-        [reply_events("You can use `add`."), reply_events(ADD)], SpaceConfig(history=history)
-    )
-
-    await make_call(session, tools=tools).acomplete()
-
-    assert len(session.chats) == asked
-    modes = [options.get("history", history) for options in session.options]
-    assert modes == ["split" if history == "auto" else history, history][:asked]

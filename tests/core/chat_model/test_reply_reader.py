@@ -36,14 +36,12 @@ SCHEMAS = [{"type": "function", "function": {"name": name}} for name in ("add", 
 AUTO = ToolBinding.from_schemas(SCHEMAS)
 ANY = ToolBinding.from_schemas(SCHEMAS, "any")
 ONE = ToolBinding.from_schemas(SCHEMAS, parallel=False)
-ADVISED = ToolBinding.from_schemas(SCHEMAS, usage_hint=True)
 CHAT = [Turn("user", "Hi")]
 USAGE = Usage(3, 2, "estimate")
 
 ADD = call_text(ToolCall("add", {"a": 1}))
 SUB = call_text(ToolCall("sub", {"a": 2}))
 BROKEN = "<tool_call>\nadd(1)\n</tool_call>"
-NAMED = "You can use the `add` function."
 CALL = ToolCall("add", {"a": 1}, "id", 0, '{"a": 1}')
 REASON = "it is no JSON: Expecting value: line 2 column 1 (char 1)"
 
@@ -135,27 +133,6 @@ TABLE = [
         ANY, ["It is 5.", f"Sorry.\n{ADD}"], "Sorry.", ["add"], 0, "tool_calls", True, "", id="any"
     ),
     pytest.param(
-        ADVISED,
-        [NAMED, f"Sure.\n{ADD}\n{SUB}"],
-        NAMED,
-        ["add", "sub"],
-        0,
-        "tool_calls",
-        True,
-        "",
-        id="a-tool-that-is-named-may-be-called",
-    ),
-    pytest.param(
-        ADVISED, [NAMED, "It is 5."], NAMED, [], 0, "stop", True, "", id="named-and-not-needed"
-    ),
-    pytest.param(
-        ADVISED, [NAMED, BROKEN], NAMED, [], 0, "stop", True, "", id="named-and-then-broken"
-    ),
-    pytest.param(
-        ADVISED, [f"{NAMED}\n{ADD}"], NAMED, ["add"], 0, "tool_calls", False, "", id="and-called"
-    ),
-    pytest.param(AUTO, [NAMED], NAMED, [], 0, "stop", False, "", id="named-without-the-hint"),
-    pytest.param(
         ANY, ["It is 5.", "I said: 5."], "I said: 5.", [], 0, "stop", True, "", id="any-and-none"
     ),
 ]
@@ -218,23 +195,6 @@ def test_the_model_is_told_what_is_wrong_with_its_reply() -> None:
     assert reader.chat is not None
     assert reader.chat[:2] == [*CHAT, Turn("assistant", BROKEN)]
     assert "not valid: it is no JSON" in reader.chat[2].text
-
-
-def test_the_answer_to_results_may_name_a_tool() -> None:
-    chat = [*CHAT, Turn("assistant", ADD), Turn("user", "<tool_response>\n5\n</tool_response>")]
-
-    reply = last(read(ReplyReader(chat, ADVISED), reply_events(NAMED)))
-
-    assert (reply.text, reply.asked_again) == (NAMED, False)
-
-
-def test_an_app_may_rewrite_the_reply_that_is_asked_for_calls_only() -> None:
-    second: list[Event] = [TextDelta("..."), Rewritten(ADD, ADD), Completed(ADD, 1.0)]
-
-    events = read(ReplyReader(CHAT, ADVISED), reply_events(NAMED), second)
-
-    assert (text_of(events), last(events).changed) == (NAMED, frozenset())
-    assert [call.name for call in last(events).calls] == ["add"]
 
 
 def test_a_reply_of_a_picture_is_not_empty() -> None:

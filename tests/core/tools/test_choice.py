@@ -88,24 +88,3 @@ def test_asking_once_more_says_what_was_wrong() -> None:
 def test_a_job_with_tools_stops_where_the_model_makes_up_a_result() -> None:
     assert ToolBinding.from_schemas([tool("f")]).stop == ("\n<tool_response>",)
     assert ToolBinding.from_schemas([tool("f")], "none").stop == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        pytest.param("You can use the `get_x` function.", "get_x", id="in-backticks"),
-        pytest.param('Use `get_x(city="Oslo")`.', "get_x", id="as-a-call-in-backticks"),
-        pytest.param("I call get_x('Oslo').", "get_x", id="as-a-call"),
-        pytest.param('{"name": "get_x", "city": "Oslo"}', "get_x", id="in-json"),
-        pytest.param("Call `math.get_x` first, then `get_x`.", "math.get_x", id="the-first"),
-        pytest.param("The weather: get_x is not needed.", None, id="in-prose"),
-        pytest.param("`get_xy` and math.get_xy(1)", None, id="part-of-another-name"),
-        pytest.param("It is sunny.", None, id="none"),
-    ],
-)
-def test_a_tool_that_a_reply_names_as_code_is_found(text: str, name: str | None) -> None:
-    schemas = [{"name": each} for each in ("get_x", "math.get_x")]
-
-    assert ToolBinding.from_schemas(schemas, usage_hint=True).find_uncalled(text) == name
-    assert ToolBinding.from_schemas(schemas).find_uncalled(text) is None
-    assert ToolBinding.from_schemas(schemas, "any", usage_hint=True).find_uncalled(text) is None
