@@ -522,3 +522,12 @@ def test_a_result_that_the_model_makes_up_stops_the_job(
     assert reply.text == ""
     assert reply.response_metadata["finish_reason"] == "tool_calls"
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
+
+
+def test_a_first_question_is_the_same_in_each_mode(space: ScriptedSpace) -> None:
+    for history in ("split", "native"):
+        model = ChatQwenSpace(space=space.url, history=history)
+        model.bind_tools([look_up]).invoke([("system", "Be brief."), ("human", "Hi")])
+
+    split, native = (join["data"] for join in space.joins)
+    assert split == native
