@@ -134,7 +134,10 @@ def test_a_picture_may_be_the_whole_question(
     message(page).press("Enter")
     message(page).press("Enter")  # which waits for the upload, too, and asks nothing
     replied(page, described(draw(7)))
+    engine: Any = seeing.engine
+    asked = len(engine.requests)
     page.get_by_role("button", name="Retry").last.click()
+    engine.wait_until(lambda seen: len(seen.requests) == asked + 1)
     replied(page, described(draw(7)))
 
     page.locator("#chats .open", has_text="cat.png").wait_for()

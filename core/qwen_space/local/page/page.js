@@ -353,15 +353,20 @@
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") app()?.remove("shows-chats");
   });
-  // Enter sends nothing where there is nothing to send, or while an input method composes a word.
+  // Enter and Send do nothing where there is nothing to send, as Gradio takes no further question
+  // until the server has answered; nor does Enter while an input method composes a word.
+  const isEmpty = () => !box().value.trim() && !files.length;
   const keepEnter = (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.target !== box()) return;
-    const isEmpty = !box().value.trim() && !files.length;
-    if (isEmpty) event.preventDefault();
-    if (isEmpty || event.isComposing) event.stopPropagation();
+    if (isEmpty()) event.preventDefault();
+    if (isEmpty() || event.isComposing) event.stopPropagation();
+  };
+  const keepClick = (event) => {
+    if (event.target.closest?.("#message .submit-button") && isEmpty()) event.stopPropagation();
   };
   document.addEventListener("keydown", keepEnter, true);
   document.addEventListener("keypress", keepEnter, true);
+  document.addEventListener("click", keepClick, true);
   const app = () => document.querySelector("#app")?.classList; // none on the page to log in
   const toggle = () => {
     app().toggle(innerWidth > 900 ? "hides-chats" : "shows-chats");
