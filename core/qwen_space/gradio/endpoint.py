@@ -241,7 +241,7 @@ class Endpoint:
         return other
 
     def offers(self, model: str) -> bool:
-        """Tell whether the app's model input has a value that `model` stands for."""
+        """Whether the app's model input has a value that `model` stands for."""
         try:
             self.choose_model(model)
         except ModelNotOfferedError:

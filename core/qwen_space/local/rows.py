@@ -104,7 +104,7 @@ def file_paths(content: Any) -> list[str]:
 
 
 def is_file(row: Mapping[str, Any]) -> bool:
-    """Tell whether a row is a file of the question below it: a text file has its name as title."""
+    """Whether a row is a file of the question below it: a text file has its name as title."""
     has_file = bool(_title(row)) or (bool(_files(row["content"])) and not read_text(row["content"]))
     return row["role"] == "user" and has_file
 

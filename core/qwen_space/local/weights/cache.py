@@ -49,7 +49,7 @@ class Cache:
         return self.folder / filename
 
     def is_whole(self, path: Path, sha256: str, size: int | None = None) -> bool:
-        """Tell whether the file at `path` exists and has this hash."""
+        """Whether the file at `path` exists and has this hash."""
         try:
             stat = path.stat()
         except OSError:
