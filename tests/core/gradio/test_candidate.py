@@ -123,3 +123,9 @@ def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
     parts["components"].append({"id": "check", "type": "checkbox", "props": check})
 
     assert find_endpoint(parts).remembers is expected
+
+
+def test_a_search_in_documents_is_no_rival_of_the_model_that_takes_a_temperature() -> None:
+    config = app(step("box memory", "other", **CLICK), step("box heat", "other", **CLICK))
+
+    assert find_endpoint(config).fn_index == 1
