@@ -10,6 +10,7 @@ from qwen_space.gradio.html_text import (
     HTMLText,
     find_unfinished_sign,
     has_escaped_prose,
+    has_made_code,
     may_tell,
     unescape,
 )
@@ -39,6 +40,8 @@ class AnswerReader:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
         is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
             whether the app escapes if the user's message does not.
+        leaves_lines: Whether the user's message of one line has its signs as they were: the app
+            may make HTML of code and of line breaks all the same.
         has_thought: Whether there are thoughts between tags.
         is_folding: Whether the text has thoughts in HTML that is not closed yet, so that no piece
             can be read by itself.
@@ -51,6 +54,7 @@ class AnswerReader:
     ) -> None:
         self.escapes: bool | None = None
         self.is_chat = False
+        self.leaves_lines = False
         self.has_thought = False
         self.is_folding = False
         self.marked = ""
@@ -181,6 +185,8 @@ class AnswerReader:
         """Return whether the app escapes, by its reply."""
         if any(each in body for each in _ESCAPED):
             return True
+        if self.leaves_lines:
+            return has_made_code(body)
         return has_escaped_prose(body) if self.is_chat else None
 
     def _may_tell(self, text: str) -> bool:

@@ -296,7 +296,10 @@ class ChatValue:
         if self._prompt and self._reader.escapes is None:
             shown = find_prompt(self._value.value)
             self._is_html = is_html_of(self._prompt, shown)
-            self._reader.escapes = False if self._is_html else escapes_html(self._prompt, shown)
+            escapes = False if self._is_html else escapes_html(self._prompt, shown)
+            is_line = "\n" not in self._prompt.strip()
+            self._reader.leaves_lines = escapes is False and is_line and not self._is_html
+            self._reader.escapes = None if self._reader.leaves_lines else escapes
             self._reader.is_chat = bool(shown)
 
     def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:

@@ -19,6 +19,7 @@ __all__ = [
     "escapes_html",
     "find_unfinished_sign",
     "has_escaped_prose",
+    "has_made_code",
     "may_tell",
     "unescape",
 ]
@@ -68,6 +69,18 @@ def escapes_html(prompt: str, shown: str) -> bool | None:
             if sign in shown and sign in "<>":  # some apps leave the others alone
                 return False
     return None
+
+
+def has_made_code(text: str) -> bool | None:
+    """Return whether an app that leaves a line as it is makes HTML of code and of line breaks.
+
+    Returns:
+        None as long as the text has neither.
+    """
+    at, line_end = text.find("<pre><code"), text.find("\n")
+    if at < 0 and line_end < 0:
+        return None
+    return at >= 0 and not 0 <= line_end < at
 
 
 def has_escaped_prose(text: str) -> bool | None:

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_space.gradio.html_text import HTMLText, escapes_html, has_escaped_prose
+from qwen_space.gradio.html_text import (
+    HTMLText,
+    escapes_html,
+    has_escaped_prose,
+    has_made_code,
+)
 
 
 def shown(*pieces: str) -> str:
@@ -100,3 +105,18 @@ def test_the_first_sign_of_a_reply_s_prose_shows_whether_its_app_escapes(
     text: str, expected: bool | None
 ) -> None:
     assert has_escaped_prose(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a < b &lt; c", None, id="a-line"),
+        pytest.param("a < b<br><pre><code>x", True, id="code"),
+        pytest.param("a\nb", False, id="a-line-break"),
+        pytest.param("a\n<pre><code>", False, id="code-of-the-model-s"),
+    ],
+)
+def test_an_app_that_leaves_lines_as_they_are_may_make_code(
+    text: str, expected: bool | None
+) -> None:
+    assert has_made_code(text) is expected

@@ -230,3 +230,37 @@ async def test_the_page_s_own_reasoning_tags_are_the_default() -> None:
     assert isinstance(done := events[-1], Completed)
     assert (done.thinking, done.text) == ("hm\n\nso", "4 2")
     assert as_it_stands[-1].text == "<r>hm</r>4 <r>so</r>2"
+
+
+# As the `_parse_text` of Qwen's own demos: one line stays as it is
+
+
+def parse_text(text: str) -> str:
+    lines = text.split("\n")
+    code = f'<pre><code class="language-py"><br>{html.escape(lines[2])}<br></code></pre>'
+    return f"{lines[0]}{code}<br>{lines[4]}"
+
+
+def build_parsing() -> Any:
+    """Make an app that makes HTML of its reply's code and line breaks."""
+    import gradio as gr
+
+    reply = "If x < 3:\n```py\nif x < 3: return\n```\nDone."
+
+    def answer(message: str, chat: list[Any]) -> Iterator[Any]:
+        shown = parse_text(reply)
+        for end in (4, 30, 50, len(shown)):
+            yield [*chat, user(message), bot(shown[:end])]
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+        box.submit(answer, [box, chat], chat)
+    return app
+
+
+async def test_code_is_code_where_the_prompt_s_own_line_is_left_as_it_was() -> None:
+    with running(build_parsing) as url:
+        events = await ask(url, "Is 2 < 3?")
+
+    assert events[-1].text == "If x < 3:\n```py\nif x < 3: return\n```\nDone."
+    assert joined(events) == events[-1].text
