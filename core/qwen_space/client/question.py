@@ -174,7 +174,7 @@ def build_question(
         {**_place_sampling(config, endpoint, sampling), **placed},
         endpoint.place_media(media),
         max_tokens=_own_limit(endpoint, sampling.get("max_tokens")),
-        remarks=Remarks(endpoint.remark_places, endpoint.outputs),
+        remarks=Remarks(endpoint.remark_places, endpoint.outputs, (parts.prompt, parts.system)),
     )
 
 

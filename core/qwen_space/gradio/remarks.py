@@ -48,13 +48,18 @@ class Remarks:
     Args:
         places: The components that may show some: their labels and first values, by their numbers.
         outputs: The outputs of the function that replies, by their numbers.
+        sent: The prompt and the system prompt, which an app may show as it got them.
     """
 
     def __init__(
-        self, places: Mapping[Any, tuple[str, Any]] | None = None, outputs: Sequence[Any] = ()
+        self,
+        places: Mapping[Any, tuple[str, Any]] | None = None,
+        outputs: Sequence[Any] = (),
+        sent: Iterable[str | None] = (),
     ) -> None:
         self._places = places or {}
         self._outputs = outputs
+        self._sent = {_in_one_line(each) for each in sent if each}
         self._heard: dict[str, None] = {}
         self._seen: dict[Any, str] = {}
 
@@ -71,7 +76,8 @@ class Remarks:
             if component not in self._places or not isinstance(value, str):
                 continue
             label, first = self._places[component]
-            text = "" if value == first else read_message(value[:_LONGEST]).strip()
+            is_known = value == first or _in_one_line(value) in self._sent
+            text = "" if is_known else read_message(value[:_LONGEST]).strip()
             self._seen[component] = f"{label}: {text}" if label and text else text
 
     def check(self, job: Job) -> None:
@@ -87,3 +93,8 @@ class Remarks:
         words = [*self._heard, *filter(None, self._seen.values())][:_MOST]
         if words:
             raise JobError("; ".join(words), "It gave no reply, but says")
+
+
+def _in_one_line(text: str) -> str:
+    """Return the start of a text without its white space, which Gradio changes."""
+    return " ".join(text[:_LONGEST].split())[: _LONGEST // 2]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from qwen_space import SpaceClient
+from qwen_space import JobError, SpaceClient
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt
 from qwen_space.client.question import build_question, pair_history
@@ -204,3 +205,26 @@ async def test_an_answer_that_is_the_prompt_is_one() -> None:
         SpaceClient(server.url) as client,
     ):
         assert (await client.complete("Hi")).text == "Hi"
+
+
+@pytest.mark.parametrize(("shown", "is_told"), [("Be  brief.\nOr not.", False), ("Other", True)])
+async def test_a_system_prompt_that_the_app_shows_is_no_reason_for_an_empty_reply(
+    shown: str, *, is_told: bool
+) -> None:
+    components = [
+        *CONFIG["components"],  # type: ignore[misc]
+        {"id": 3, "type": "state", "props": {}},
+        {"id": 4, "type": "textbox", "props": {"label": "System prompt"}},
+    ]
+    function = {**CONFIG["dependencies"][0], "outputs": [1, 2, 4]}  # type: ignore[index]
+    config = {**CONFIG, "components": components, "dependencies": [function]}
+    done = {"msg": "process_completed", "event_id": EVENT_ID, "success": True}
+    reply = streaming({**done, "output": {"data": ["", [["Hi", ""]], shown]}})
+
+    async with (
+        ScriptedServer(config=status(200, config), data=reply) as server,
+        SpaceClient(server.url) as client,
+    ):
+        asking = client.complete("Be brief.\nOr not.")
+        with pytest.raises(JobError, match=shown) if is_told else contextlib.nullcontext():
+            assert (await asking).text == ""

@@ -102,7 +102,8 @@ def test_a_client_that_nobody_closes_leaves_nothing_open(
 ) -> None:
     """In development mode Python tells of all that is left open or not awaited."""
     program = f"""
-import {loop}
+import {loop}, logging
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # no warning of steps on a busy machine
 from qwen_space import SpaceClient
 print({loop}.run(SpaceClient(URL).{call}) is not None)
 gc.collect()
