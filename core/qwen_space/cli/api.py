@@ -43,6 +43,13 @@ def add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="NAME",
         help="a further name of this server, such as a proxy's; may be repeated",
     )
+    _add_model_options(api)
+    add_network_options(api)
+    api.set_defaults(run=_api)
+
+
+def _add_model_options(api: argparse.ArgumentParser) -> None:
+    """Add the options for the model, its names, and the Spaces that run it."""
     api.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
     api.add_argument(
         "--alias",
@@ -66,8 +73,6 @@ def add_api(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         default="sticky",
         help="which of several Spaces is asked first (default: %(default)s)",
     )
-    add_network_options(api)
-    api.set_defaults(run=_api)
 
 
 def _api(options: argparse.Namespace) -> None:

@@ -60,6 +60,13 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="FILE",
         help="a picture or a file to send with the prompt; may be given several times",
     )
+    _add_reply_options(chat)
+    add_network_options(chat)
+    chat.set_defaults(run=_chat)
+
+
+def _add_reply_options(chat: argparse.ArgumentParser) -> None:
+    """Add the options for the reply: its model, its length, its form."""
     chat.add_argument("--system", metavar="TEXT", help="the system prompt")
     chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
     chat.add_argument("--temperature", type=float, help="where the app has an input for it")
@@ -80,8 +87,6 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="print one object, with the keys text, thinking, files, model, finish_reason, "
         "duration (seconds), event_id, space and error",
     )
-    add_network_options(chat)
-    chat.set_defaults(run=_chat)
 
 
 def _file(name: str) -> Path:

@@ -36,7 +36,8 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="INPUT=ROLE",
         help="the role of an input, by its label, parameter or position: prompt, system, history, "
-        "model, max_tokens, temperature, top_p; none without a ROLE; may be repeated",
+        "model, max_tokens, temperature, top_p, image, audio, video, file; none without a ROLE; "
+        "may be repeated",
     )
     parser.add_argument(
         "--input",
