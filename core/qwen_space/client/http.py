@@ -54,6 +54,8 @@ _USER_AGENT = f"qwen-space/{__version__}"
 _MAX_HEADER_SIZE = 64 * 2**10  # bytes
 _MAX_HEADERS = 256
 
+_OK = frozenset({200, 201, 203})  # the others of servers in front, such as 203 of a changed answer
+
 _HUB_SECONDS = 10.0  # a hub that takes longer is done without
 
 
@@ -322,9 +324,9 @@ class Transport:
         headers: dict[str, str],
         content: Content | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request and return its response, whose status is 2xx; the caller closes it."""
+        """Send a request and return its response if that is an answer; the caller closes it."""
         response = await self._request(method, url, deadline, headers, content)
-        if not 200 <= response.status < 300:
+        if response.status not in _OK:
             async with response:
                 said = await Body(response, deadline).read_error()
                 url = str(response.url.with_query(None))

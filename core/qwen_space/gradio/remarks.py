@@ -12,6 +12,7 @@ from qwen_space.errors import JobError
 from qwen_space.gradio.app import TEXTS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.html_page import read_message
 from qwen_space.gradio.job import Job
+from qwen_space.gradio.roles import Clues, looks_like_system
 
 __all__ = ["Remarks", "find_places"]
 
@@ -28,7 +29,7 @@ def find_places(
 
     Args:
         outputs: The outputs of all steps.
-        inputs: Their inputs: a box among them is the visitor's.
+        inputs: Their inputs: a box among them is the visitor's, as is that of a system prompt.
         reply: The number of the component that shows the reply.
 
     Returns:
@@ -38,7 +39,9 @@ def find_places(
     return {
         each.id: (each.label or "", each.value)
         for each in outputs
-        if each.kind in _PLACES and each.id not in taken
+        if each.kind in _PLACES
+        and each.id not in taken
+        and looks_like_system(each, Clues()) is None
     }
 
 

@@ -45,8 +45,8 @@ def build() -> gr.Blocks:
         yield [*chat, user(message)], FIRST
         yield [*chat, user(message)], gr.skip()
 
-    def say_nothing(message: str, chat: list[Any]) -> tuple[list[Any], str]:
-        return [*chat, user(message), bot("")], "Ready"
+    def say_nothing(message: str, chat: list[Any]) -> tuple[list[Any], str, str]:
+        return [*chat, user(message), bot("")], "Ready", "You are Qwen."
 
     def take_time(message: str, chat: list[Any]) -> Iterator[Any]:
         gr.Info("This takes a while")
@@ -58,13 +58,14 @@ def build() -> gr.Blocks:
         box, chat = gr.Textbox(label="Message"), gr.Chatbot()
         greeting = gr.Chatbot([bot("Welcome!")])
         status = gr.Textbox("Ready", label="Status")
+        system = gr.Textbox(label="System prompt")
         page, notes = gr.HTML(), gr.Markdown()
         for answer, shown in (
             (warn, [chat]),
             (inform, [chat]),
             (show, [chat, page]),
             (show_early, [chat, notes]),
-            (say_nothing, [chat, status]),
+            (say_nothing, [chat, status, system]),
             (take_time, [chat, status]),
         ):
             name = answer.__name__
