@@ -237,7 +237,7 @@ def inspect_config(
         () if chosen is None else tuple(_uses(chosen)),
         _call(config, functions, error),
         None if sampling is None else sampling.title,
-        None if chosen is None else _why(functions, asked_for=config.endpoint is not None),
+        None if chosen is None else _why(chosen, functions, asked_for=config.endpoint is not None),
         error,
     )
 
@@ -396,9 +396,11 @@ def _component(
     )
 
 
-def _why(functions: Sequence[Function], *, asked_for: bool) -> str:
+def _why(endpoint: Endpoint, functions: Sequence[Function], *, asked_for: bool) -> str:
     """Return in words the reason for the chosen function."""
     chosen = next((each for each in functions if each.chosen), None)
+    if chosen is None and endpoint.is_discovered:
+        return "made as the page loads (gr.render)"
     if chosen is None:
         return "known of this Space, though its /config does not tell"
     others = [each.title for each in functions if each.fits and not each.chosen]

@@ -50,7 +50,7 @@ _NOT_PASSED_ON = frozenset({None, 408, 425, 503, 521, 523, 525, 526, 530})
 _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
 # Protocols of servers among which some, as Gradio 4.19 and 4.20, do not see that a stream is left.
-_DEAF = frozenset({"sse_v1", "sse_v2"})
+_DEAF = frozenset({"sse_v1", "sse_v2", "sse_v2.1"})
 
 
 async def submit_job(

@@ -24,6 +24,7 @@ from qwen_space.errors import (
     SpaceUnavailableError,
 )
 from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.endpoint import Endpoint, Input
 from qwen_space.gradio.known_spaces import QWEN_2_5
 
 if TYPE_CHECKING:
@@ -372,3 +373,12 @@ def test_an_error_of_discovery_stands_before_one_of_ours() -> None:
     error = EndpointError("first")
 
     assert inspect_config(CONFIG, {}, error=error).error is error
+
+
+def test_a_function_that_the_page_makes_as_it_loads_is_said_to_be_made_so() -> None:
+    given = Input("prompt", "Message", component=7)
+    chosen = Endpoint("bot", 5, None, (given,), 0)
+
+    found = inspect_config(CONFIG, app(), chosen)
+
+    assert found.why == "made as the page loads (gr.render)"

@@ -222,7 +222,7 @@ async def test_a_chat_that_does_not_need_info_does_without(info: Any) -> None:
     assert done.text == "Hello there."
 
 
-@pytest.mark.parametrize(("protocol", "asked"), [("sse_v1", 1), ("sse_v2", 1), ("sse_v3", 0)])
+@pytest.mark.parametrize(("protocol", "asked"), [("sse_v1", 1), ("sse_v2.1", 1), ("sse_v3", 0)])
 async def test_a_server_that_may_not_notice_is_asked_to_stop_the_job(
     protocol: str, asked: int
 ) -> None:
