@@ -208,13 +208,13 @@ async def test_an_answer_that_is_the_prompt_is_one() -> None:
 
 
 @pytest.mark.parametrize(("shown", "is_told"), [("Be  brief.\nOr not.", False), ("Other", True)])
-async def test_a_system_prompt_that_the_app_shows_is_no_reason_for_an_empty_reply(
+async def test_a_prompt_that_the_app_shows_is_no_reason_for_an_empty_reply(
     shown: str, *, is_told: bool
 ) -> None:
     components = [
         *CONFIG["components"],  # type: ignore[misc]
         {"id": 3, "type": "state", "props": {}},
-        {"id": 4, "type": "textbox", "props": {"label": "System prompt"}},
+        {"id": 4, "type": "textbox", "props": {"label": "Note"}},
     ]
     function = {**CONFIG["dependencies"][0], "outputs": [1, 2, 4]}  # type: ignore[index]
     config = {**CONFIG, "components": components, "dependencies": [function]}
