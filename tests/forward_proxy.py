@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from urllib.parse import urlsplit
 
-__all__ = ["ForwardProxy", "copy"]
+from tests.proxy_server import ProxyServer, copy
+
+__all__ = ["ForwardProxy"]
 
 
-class ForwardProxy:
+class ForwardProxy(ProxyServer):
     """Answers within `async with`.
 
     Args:
@@ -22,37 +23,24 @@ class ForwardProxy:
         refusal: The status with which it answers everything.
 
     Attributes:
-        url: Where it answers.
         lines: The first line of each request, in order.
     """
 
     def __init__(
         self, target: str, *, login: str | None = None, refusal: int | None = None
     ) -> None:
-        self._target = urlsplit(target)
+        super().__init__(target)
         self._login = None if login is None else base64.b64encode(login.encode())
         self._refusal = refusal
-        self._tasks: set[asyncio.Task[None]] = set()
         self.lines: list[str] = []
 
-    async def __aenter__(self) -> ForwardProxy:  # noqa: PYI034 - Self is of Python 3.11
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self.address}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+        upstream, out = await self._connect()
         answers = asyncio.ensure_future(copy(upstream, writer))
         try:
             while await self._pass_on(reader, writer, out):
@@ -89,10 +77,3 @@ class ForwardProxy:
         if length := re.search(rb"(?i)content-length: (\d+)", rest):
             out.write(await reader.readexactly(int(length[1])))
         return True
-
-
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on until they end."""
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()

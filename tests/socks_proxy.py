@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import urlsplit
 
-from tests.forward_proxy import copy
+from tests.proxy_server import ProxyServer, copy
 
 __all__ = ["SocksProxy"]
 
 
-class SocksProxy:
+class SocksProxy(ProxyServer):
     """Answers within `async with`.
 
     Args:
@@ -18,38 +17,20 @@ class SocksProxy:
         login: The user and the password that it wants, as `user:password`.
 
     Attributes:
-        address: Its host and port.
         targets: The host and the port of each connection, in order.
     """
 
     def __init__(self, target: str, *, login: str | None = None) -> None:
-        self._target = urlsplit(target)
+        super().__init__(target)
         self._login = login
-        self._tasks: set[asyncio.Task[None]] = set()
         self.targets: list[tuple[str, int]] = []
-
-    async def __aenter__(self) -> SocksProxy:  # noqa: PYI034 - Self is of Python 3.11
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.ensure_future(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             if not await self._let_in(reader, writer):
                 return
             self.targets.append(await _read_target(reader))
-            back, out = await asyncio.open_connection(self._target.hostname, self._target.port)
+            back, out = await self._connect()
             writer.write(b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00")
             answers = asyncio.ensure_future(copy(back, writer))
             try:
