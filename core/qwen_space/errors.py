@@ -94,9 +94,12 @@ class SpaceStatusError(TransportError):
     Attributes:
         status: The HTTP status.
         url: The requested address, without credentials.
-        body: The start of the answer's body.
+        body: The start of the answer's body; of a page in HTML, its text.
         location: Where a redirect leads to, as the answer says it; None for any other answer.
+        is_page: Whether the body was a page for people, which is no answer of Gradio's own.
     """
+
+    is_page = False
 
     def __init__(self, status: int, url: str, body: str = "", location: str | None = None) -> None:
         super().__init__(status, url, body, location)  # as given: the error survives pickling

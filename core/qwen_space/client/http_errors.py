@@ -215,7 +215,9 @@ def error_from_response(
         said = hub.page_text(body)[:_LONGEST_REASON] or "no reason given"
         detail = f"HTTP {status}: {said}"
         return SpaceUnavailableError(url, detail, status=status, retry_after=seconds)
-    return SpaceStatusError(status, url, detail or body)
+    error = SpaceStatusError(status, url, detail or hub.page_text(body))
+    error.is_page = hub.is_page(body)
+    return error
 
 
 def _proxy_login(

@@ -33,6 +33,7 @@ __all__ = [
     "is_asleep",
     "is_final",
     "is_of_the_front",
+    "is_page",
     "is_short",
     "meant",
     "moved_within",
@@ -262,14 +263,14 @@ def _missing(config: SpaceConfig) -> SpaceUnavailableError:
 # The front's answers
 
 
-def _is_page(body: str) -> bool:
+def is_page(body: str) -> bool:
     """Whether a body is a page for people, as no Gradio app answers a request of ours."""
     return _PAGE.match(body) is not None
 
 
 def page_text(body: str) -> str:
     """Return a page's visible text; a body that is no page, as it stands."""
-    if not _is_page(body):
+    if not is_page(body):
         return body.strip()
     start = _BODY.search(body)
     text = body[start.start() if start else 0 :][:_MOST_OF_A_PAGE]
@@ -296,7 +297,7 @@ def is_asleep(config: SpaceConfig, exc: QwenSpaceError) -> bool:
     """
     match exc:
         case SpaceUnavailableError(status=503) | SpaceStatusError(status=404):
-            is_page_s = isinstance(exc, SpaceUnavailableError) or _is_page(exc.body)
+            is_page_s = isinstance(exc, SpaceUnavailableError) or exc.is_page
             return is_page_s and exc.url.endswith("/queue/join") and status_url(config) is not None
     return False
 
@@ -310,6 +311,6 @@ def is_short(exc: QwenSpaceError) -> bool:
 def is_of_the_front(exc: QwenSpaceError) -> bool:
     """Whether an answer to `/config`, or the lack of one, is not the app's own."""
     if isinstance(exc, SpaceStatusError):
-        return _is_page(exc.body)
+        return exc.is_page
     kinds = SpaceUnreachableError, SpaceUnavailableError, StreamInterruptedError, ProtocolError
     return isinstance(exc, kinds)

@@ -260,5 +260,5 @@ def _answer(failure: BaseException | None) -> str:
     """Describe a failed request in few words, as two stand in one sentence."""
     if not isinstance(failure, SpaceStatusError):
         return str(failure)
-    said = hub.page_text(failure.body)[:_LONGEST_REASON]
+    said = failure.body[:_LONGEST_REASON]
     return f"HTTP {failure.status}{said and f' ({said})'}"

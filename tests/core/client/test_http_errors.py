@@ -161,6 +161,18 @@ async def test_a_network_that_wants_a_login_is_told() -> None:
     assert "open any page in a browser" in str(error)
 
 
+@pytest.mark.parametrize("at", ["config", "join"])
+@pytest.mark.parametrize("code", [400, 404, 418, 500, 501, 505])
+async def test_a_page_of_any_status_is_told_by_its_words(at: str, code: int) -> None:
+    page = "<!DOCTYPE html><title>Oops</title><body><h1>Server  Error</h1><p>See &amp; ask</p>"
+    answer = status(code, page)
+
+    error = await failing(**{at: answer, "join": answer})
+
+    assert "Server Error See & ask" in str(error)
+    assert "<" not in str(error)
+
+
 async def test_the_words_of_a_page_are_told_and_not_its_markup() -> None:
     page = (
         '<?xml version="1.0" encoding="UTF-8" ?>\n<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.1">'

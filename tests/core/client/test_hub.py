@@ -967,6 +967,12 @@ async def test_a_plain_address_gets_the_prompt_once(page: Answer) -> None:
     assert len(plain.joins) == len(plain.of("/config")) == 1
 
 
+def a_page(status: int) -> SpaceStatusError:
+    error = SpaceStatusError(status, "u", "Sorry")
+    error.is_page = True
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "is_one"),
     [
@@ -974,8 +980,8 @@ async def test_a_plain_address_gets_the_prompt_once(page: Answer) -> None:
         (StreamInterruptedError("", "r"), True),
         (ProtocolError("p"), True),
         (SpaceUnavailableError("u", "d"), True),
-        (SpaceStatusError(404, "u", PAGE_404), True),
-        (SpaceStatusError(500, "u", "  <HTML>"), True),
+        (a_page(404), True),
+        (a_page(500), True),
         (SpaceStatusError(404, "u", "Not Found"), False),
         (SpaceStatusError(302, "u", "moved to /", "/"), False),
         (AuthenticationError("u", "d"), False),
