@@ -37,6 +37,7 @@ __all__ = ["run_prerequisite", "run_renderer", "submit_job"]
 logger = logging.getLogger("qwen_space.client")
 
 _JOIN_SECONDS = 1.0  # for the answer to a join whose caller was cancelled
+_BRIEF = Timeouts(connect=2.0, silence=2.0, total=2.0)  # for requests beside the reply
 
 _BUFFERED = (
     "The app answers other requests meanwhile, so a proxy in front of it seems to hold the stream "
@@ -167,11 +168,10 @@ class _Submitter:
 
         It would send a sign of life at once, and then each 15 seconds.
         """
-        limits = Timeouts(connect=2.0, silence=2.0, total=2.0)
         if error.limit not in {"silence", "first_token"}:
             return
         with contextlib.suppress(QwenSpaceError):
-            await self._transport.json("GET", f"{self._request.queue}/status", Deadline(limits))
+            await self._transport.json("GET", f"{self._request.queue}/status", Deadline(_BRIEF))
             error.remedy = _BUFFERED
 
     def cancel(self, event_id: str) -> None:
@@ -180,9 +180,8 @@ class _Submitter:
 
     async def _reset(self, event_id: str) -> None:
         url = f"{self._transport.config.url}{self._endpoint.prefix}/reset"
-        deadline = Deadline(Timeouts(connect=2.0, silence=2.0, total=2.0))
         with contextlib.suppress(QwenSpaceError, RuntimeError):
-            await self._transport.json("POST", url, deadline, {"event_id": event_id})
+            await self._transport.json("POST", url, Deadline(_BRIEF), {"event_id": event_id})
 
     async def open_stream(self, url: str) -> Body:
         """Open a stream, which says nothing of the prompt: again if that was refused, too."""
@@ -258,10 +257,9 @@ class _Submitter:
 
     async def _open_and_close(self, stream_url: str) -> None:
         """Cancel a job on the server: it ends with the connection of its stream."""
-        deadline = Deadline(Timeouts(connect=2.0, silence=2.0, total=2.0))
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
-            (await self._transport.stream(stream_url, deadline)).close()
+            (await self._transport.stream(stream_url, Deadline(_BRIEF))).close()
 
 
 async def run_prerequisite(
@@ -293,7 +291,9 @@ async def run_prerequisite(
     else:
         data = await _run(transport, step, request, deadline)
     if len(data) != len(step.outputs):
-        raise ProtocolError(f"/{step.api_name} gave {len(data)} values for {step.outputs!r}.")
+        raise ProtocolError(
+            f"{step.title} gave {len(data)} values for {len(step.outputs)} outputs."
+        )
     pairs = zip(step.outputs, map(_value, data), strict=True)
     return {component: value[0] for component, value in pairs if component is not None and value}
 
@@ -342,7 +342,7 @@ async def _run(
     except SpaceStatusError as exc:
         if exc.status != 500:
             raise
-        raise JobError(f"the step /{step.api_name} before the reply: {exc.body}") from exc
+        raise JobError(f"the step {step.title} before the reply: {exc.body}") from exc
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         raise ProtocolError(f"{url} answered without data: {reprlib.repr(answer)}")
