@@ -23,8 +23,6 @@ import json
 import multiprocessing
 import os
 import random
-import socket
-import struct
 import sys
 import threading
 import time
@@ -188,10 +186,7 @@ async def _end(exchange: Exchange, case: Case) -> None:
             exchange.cut()
             return
         case "cut by a reset":
-            linger = struct.pack("ii", 1, 0)
-            opened = exchange.writer.get_extra_info("socket")
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            exchange.writer.transport.abort()
+            exchange.reset()
             return
         case "silence":
             await exchange.dropped.wait()

@@ -49,6 +49,7 @@ class ScriptedSpace:
         url: Where it answers.
         engine: The scripted engine; set its `reply`, `delay` or `gate`.
         joins: The bodies that were posted to `/queue/join`, in order.
+        paths: The paths of all requests, in order.
         headers: The headers of all requests, in order, with names in lower case.
     """
 

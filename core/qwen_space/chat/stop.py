@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["StopScanner"]
+__all__ = ["StopScanner", "overlap"]
 
 
 class StopScanner:
@@ -37,7 +37,7 @@ class StopScanner:
             self.hit = True
             self._held = ""
             return free
-        keep = max((_overlap(text, sequence) for sequence in self._stop), default=0)
+        keep = max((overlap(text, sequence) for sequence in self._stop), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
 
@@ -63,8 +63,11 @@ class StopScanner:
         return held
 
 
-def _overlap(text: str, sequence: str) -> int:
-    """Return how many characters at the end of `text` may start `sequence`."""
+def overlap(text: str, sequence: str) -> int:
+    """Return how many characters at the end of a text may be the start of a sequence.
+
+    Of the whole sequence there are none: it is found by a search.
+    """
     for length in range(min(len(text), len(sequence) - 1), 0, -1):
         if text.endswith(sequence[:length]):
             return length

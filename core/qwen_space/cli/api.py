@@ -8,10 +8,18 @@ import logging
 import os
 import socket
 import sys
+from typing import get_args
 
 from qwen_space.cli.serve import port
 from qwen_space.cli.space_options import add_endpoint_options, add_network_options, build_config
-from qwen_space.config import DEFAULT_MODEL, DEFAULT_SPACE, SpaceConfig, default_space
+from qwen_space.config import (
+    DEFAULT_MODEL,
+    DEFAULT_SPACE,
+    History,
+    SpaceConfig,
+    Strategy,
+    default_space,
+)
 
 __all__ = ["add_api"]
 
@@ -62,14 +70,14 @@ def _add_model_options(api: argparse.ArgumentParser) -> None:
     add_endpoint_options(api)
     api.add_argument(
         "--history",
-        choices=("auto", "split", "native"),
+        choices=get_args(History),
         default="auto",
         help="earlier turns as a part of the prompt, or in the app's own history "
         "(default: %(default)s)",
     )
     api.add_argument(
         "--strategy",
-        choices=("sticky", "least_queue"),
+        choices=get_args(Strategy),
         default="sticky",
         help="which of several Spaces is asked first (default: %(default)s)",
     )

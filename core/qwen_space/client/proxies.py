@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 from qwen_space.config import Secret, SpaceConfig, is_proxy_address
+from qwen_space.config.hosts import is_loopback
 
 __all__ = ["Proxy", "choose_proxy", "environment_proxies"]
 
@@ -106,10 +107,8 @@ def choose_proxy(
 
 
 def _is_this_machine(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     address = _address(host)
-    return address is not None and (address.is_loopback or address.is_unspecified)
+    return is_loopback(host) or (address is not None and address.is_unspecified)
 
 
 def _is_excluded(host: str, port: int | None, no_proxy: str) -> bool:

@@ -117,7 +117,7 @@ def shared_token(space: SpaceLike, given: str | None) -> str | None:
 
 
 def identify(config: SpaceConfig) -> str | list[dict[str, Any]]:
-    """Return what tells a Space, or several, from others whose answers may differ."""
+    """Return the address of a Space; of several, the fields by which their answers may differ."""
     names = ("url", "model", "models", "endpoint", "roles", "inputs", "sampling")
     if not config.fallbacks:
         return config.url

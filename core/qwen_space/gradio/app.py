@@ -167,7 +167,6 @@ class AppFunction:
         streams: Whether it gives its results piece by piece.
         queued: Whether it goes by the queue.
         runs: Whether it runs on the server, and not in the page alone.
-        has_script: Whether the page's own JavaScript changes its inputs before they are sent.
         renders: The number by which it makes components and functions while the page is open
             (`gr.render`); None if it does not.
         rendered_in: The number by which it was made so; None for a function of `/config`.
@@ -183,7 +182,6 @@ class AppFunction:
     streams: bool
     queued: bool
     runs: bool
-    has_script: bool = False
     renders: Any = None
     rendered_in: Any = None
 
@@ -268,7 +266,6 @@ class AppConfig:
             bool((function.get("types") or {}).get("generator")),
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
-            bool(function.get("js")),
             function.get("render_id"),
             function.get("rendered_in"),
         )

@@ -15,7 +15,7 @@ import msgspec
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["LARGE", "decode_large", "load"]
+__all__ = ["LARGE", "decode_large", "load", "show_start"]
 
 LARGE = 2**18  # bytes: they take a few milliseconds at most
 _VALUE = 16  # bytes that take as long as a value by itself, beside its own
@@ -52,12 +52,12 @@ def load(data: bytes) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError) as exc:
         why = "is not UTF-8" if isinstance(exc, UnicodeDecodeError) else "is not JSON"
-        raise ProtocolError(f"A message of the stream {why}: {_start(data)}") from exc
+        raise ProtocolError(f"A message of the stream {why}: {show_start(data)}") from exc
     if r"\ud" in text or r"\uD" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as exc:
-            half = f"A message of the stream has half of a surrogate pair: {_start(data)}"
+            half = f"A message of the stream has half of a surrogate pair: {show_start(data)}"
             raise ProtocolError(half) from exc
     return value
 
@@ -88,7 +88,7 @@ def _check_count(data: bytes) -> Generator[None, None, None]:
         or fields > _MAX_FIELDS
         or commas > _MAX_COMMAS
     ):
-        raise ProtocolError(f"A message of the stream has too many values: {_start(data)}")
+        raise ProtocolError(f"A message of the stream has too many values: {show_start(data)}")
 
 
 def _decode(part: memoryview, depth: int) -> Generator[None, None, Any]:
@@ -110,7 +110,7 @@ def _decode(part: memoryview, depth: int) -> Generator[None, None, Any]:
     except _REFUSALS:
         pass
     if len(part) > _MAX_ODD:
-        raise ProtocolError(f"A message of the stream is not JSON: {_start(bytes(part[:200]))}")
+        raise ProtocolError(f"A message of the stream is not JSON: {show_start(bytes(part[:200]))}")
     return load(bytes(part))
 
 
@@ -132,7 +132,7 @@ def _decode_values(
 def _decode_string(part: memoryview) -> Generator[None, None, str]:
     text = bytes(part).strip()
     if not text.endswith(b'"'):
-        raise ProtocolError(f"A message of the stream is not JSON: {_start(text[:200])}")
+        raise ProtocolError(f"A message of the stream is not JSON: {show_start(text[:200])}")
     pieces, at = [], 1
     while at < len(text) - 1:
         end = _cut(text, at, min(at + _SLICE, len(text) - 1))
@@ -175,5 +175,6 @@ def _small(part: memoryview) -> Any:
         return load(bytes(part))
 
 
-def _start(data: bytes) -> str:
+def show_start(data: bytes) -> str:
+    """Return the first 200 bytes of a message, for an error."""
     return repr(data[:200].decode(errors="replace"))

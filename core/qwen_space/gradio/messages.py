@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from qwen_space.errors import ProtocolError
-from qwen_space.gradio.large_json import decode_large, load
+from qwen_space.gradio.large_json import decode_large, load, show_start
 from qwen_space.gradio.sse import ServerSentEvent
 
 __all__ = [
@@ -203,13 +203,13 @@ def decode_large_event(event: ServerSentEvent) -> Generator[None, None, AnyMessa
 def _typed(value: Any, data: bytes) -> AnyMessage | None:
     """Return the message that a JSON value is."""
     if not isinstance(value, dict) or not isinstance(kind := value.get("msg"), str):
-        raise ProtocolError(f"A message of the stream has no `msg`: {_start(data)}")
+        raise ProtocolError(f"A message of the stream has no `msg`: {show_start(data)}")
     if kind not in _KINDS:
         return None
     try:
         message: AnyMessage = msgspec.convert(value, AnyMessage)
     except (msgspec.ValidationError, RecursionError) as exc:
-        raise ProtocolError(f"A {kind} message is malformed ({exc}): {_start(data)}") from exc
+        raise ProtocolError(f"A {kind} message is malformed ({exc}): {show_start(data)}") from exc
     return message
 
 
@@ -227,14 +227,10 @@ def _named(event: ServerSentEvent, value: Any) -> AnyMessage:
         assert message is not None  # noqa: S101 - its kind is known
         return message
     if not isinstance(value, list):
-        raise ProtocolError(f"A {event.event} event has no outputs: {_start(event.data)}")
+        raise ProtocolError(f"A {event.event} event has no outputs: {show_start(event.data)}")
     if event.event == "generating":
         return ProcessGenerating(output=Values(value))
     return ProcessCompleted(success=True, output=Output(value))
-
-
-def _start(data: bytes) -> str:
-    return repr(data[:200].decode(errors="replace"))
 
 
 # Not `ast.literal_eval`, which takes much memory for a text that means harm.

@@ -6,6 +6,8 @@ import enum
 import re
 from collections.abc import Sequence
 
+from qwen_space.chat.stop import overlap
+
 __all__ = ["ReasoningSplitter"]
 
 _MAX_HELD = 1_000  # characters of white space that may end the thoughts
@@ -49,6 +51,7 @@ class ReasoningSplitter:
         self._blocks = 0  # of thoughts that have begun
         self._tags = tags
         self._close = ""  # of the thoughts that have begun
+        self._has_thought = False  # whether any of theirs has come
         self._state = _State.START if tags else _State.ANSWER
         closing = "|".join(re.escape(close) for _, close in tags)
         self._openings = re.compile("|".join(re.escape(opening) for opening, _ in tags))
@@ -127,8 +130,6 @@ class ReasoningSplitter:
         self._state, self._close, self._has_thought = _State.THINKING, tags[1], False
         self._blocks += 1
 
-    _has_thought = False
-
     def _think(self, text: str, at: int) -> tuple[str, int]:
         """Return the thoughts that a text goes on with, and where they end."""
         if not self._has_thought:
@@ -138,7 +139,7 @@ class ReasoningSplitter:
             self._state = _State.AFTER
             return self._apart(text[at:end].rstrip()), end + len(self._close)
         thought = text[at:]
-        kept = len(thought) - _overlap(thought, self._close)
+        kept = len(thought) - overlap(thought, self._close)
         kept = max(len(thought[:kept].rstrip()), kept - _MAX_HELD)
         self._held = thought[kept:]
         return self._apart(thought[:kept]), len(text)
@@ -160,7 +161,7 @@ class ReasoningSplitter:
             self._enter(next(each for each in self._tags if each[0] == found[0]))
             return text[at : found.start()], found.end()
         answer = text[at:]
-        held = max(_overlap(answer, opening) for opening, _ in self._tags)
+        held = max(overlap(answer, opening) for opening, _ in self._tags)
         self._held = answer[len(answer) - held :]
         return answer[: len(answer) - held], len(text)
 
@@ -169,7 +170,7 @@ class ReasoningSplitter:
         found = self._closing(text)
         if found is not None and (found.start() or at_line_start):
             self.must_restart = True
-        held = max(_overlap(text, close) for _, close in self._tags)
+        held = max(overlap(text, close) for _, close in self._tags)
         before = text[: len(text) - held]
         if held and (before.endswith("\n") or (not before and at_line_start)):
             self._held = text[len(before) :]
@@ -181,11 +182,3 @@ def _skip_space(text: str, at: int) -> int:
     """Return where the white space ends that a text goes on with."""
     found = _NO_SPACE.search(text, at)
     return len(text) if found is None else found.start()
-
-
-def _overlap(text: str, tag: str) -> int:
-    """Return how many characters at the end of a text may be the start of a tag."""
-    for size in range(min(len(text), len(tag) - 1), 0, -1):
-        if text.endswith(tag[:size]):
-            return size
-    return 0

@@ -84,7 +84,7 @@ def _message(rows: Sequence[Mapping[str, Any]], read: Callable[[str], str]) -> d
     content = "\n\n".join(read(text) for text in texts if text)
     message = {"role": rows[0]["role"], "content": content}
     is_question = message["role"] == "user"
-    paths = [path for row in rows if is_question for path in file_paths(row["content"])]
+    paths = [path for row in rows if is_question for path in _file_paths(row["content"])]
     return message | {"files": paths} if paths else message
 
 
@@ -98,7 +98,7 @@ def _files(content: Any) -> list[Mapping[str, Any]]:
     return [file for file in files if isinstance(file, dict) and isinstance(file.get("path"), str)]
 
 
-def file_paths(content: Any) -> list[str]:
+def _file_paths(content: Any) -> list[str]:
     """Return the paths of the files in a row's content, which Gradio has put into its folder."""
     return [file["path"] for file in _files(content)]
 

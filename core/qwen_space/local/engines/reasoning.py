@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from qwen_space.chat.stop import overlap
 from qwen_space.local.engines.base import Thinking
 
 __all__ = ["ReasoningTags"]
@@ -34,8 +35,8 @@ class ReasoningTags:
         if self._mode == "thinking":
             thought, closed, text = text.partition(_CLOSE)
             if not closed:
-                self._held = _growing(thought)
-                thought = thought.removesuffix(self._held) if self._held else thought
+                end = len(thought) - overlap(thought, _CLOSE)
+                thought, self._held = thought[:end], thought[end:]
             if thought:
                 yield Thinking(thought)
             if closed:
@@ -51,9 +52,3 @@ class ReasoningTags:
         if self._held:
             yield Thinking(self._held) if self._mode == "thinking" else self._held
         self._held = ""
-
-
-def _growing(text: str) -> str:
-    """Return the end of a text that is the beginning of the closing tag."""
-    sizes = range(min(len(_CLOSE) - 1, len(text)), 0, -1)
-    return next((_CLOSE[:size] for size in sizes if text.endswith(_CLOSE[:size])), "")

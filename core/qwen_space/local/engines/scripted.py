@@ -26,9 +26,8 @@ class ScriptedEngine:
 
     Args:
         reply: The pieces, or a function that makes them of the messages: text, `Thinking`,
-            `Finished`. Where an exception
-            stands in place of a piece, the reply fails, and the client is shown its class and
-            message, as a careless app would.
+            `Finished`. Where an exception stands in place of a piece, the reply fails, and the
+            client is shown its class and message, as a careless app would.
         delay: Seconds before each piece.
         gate: One permit is taken for each item of the reply, and waited for if need be: a test
             lets the reply go on with `gate.release()`.
