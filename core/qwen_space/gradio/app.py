@@ -135,7 +135,7 @@ _NUMBER_WITHOUT_VALUE = ((5, 35), (6, 0))  # where an empty `gr.Number` is null,
 
 def _untouched_value(kind: str, props: Mapping[str, Any], version: tuple[int, int]) -> Any:
     """Return the value that the page of this version of Gradio sends for a component."""
-    value = props.get("value")
+    value = props.get("default_value" if kind == "browserstate" else "value")
     if value is not None:
         return value
     if kind == "number" and _NUMBER_WITHOUT_VALUE[0] <= version < _NUMBER_WITHOUT_VALUE[1]:

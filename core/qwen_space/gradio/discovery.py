@@ -112,7 +112,7 @@ class App:
         self.config = AppConfig(config)
         self._wanted = dict(roles or {})
         self._info = info
-        self._page = Page(self.config.functions)
+        self._page = Page(self.config.functions, self.config.hidden)
         candidates = map(self._candidate, self._page.starts)
         self._candidates = [each for each in candidates if each is not None]
         self._replying = {each.last.id: each for each in reversed(self._candidates)}
@@ -272,8 +272,9 @@ class App:
     def _endpoint(self, candidate: Candidate) -> Endpoint:
         trigger = candidate.start.trigger
         output = candidate.output
-        remembers = self._page.remembers(candidate.steps) or candidate.forgets
         roles = dict(candidate.roles)
+        used = {each for each, (role, _) in roles.items() if role is not None}
+        remembers = self._page.remembers(candidate.steps, used) or candidate.forgets
         if remembers:
             kept = [each for each, (role, _) in roles.items() if role == "history"]
             for each in kept:

@@ -52,6 +52,10 @@ _NO_REPLY = re.compile(
 PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
 
+_STATES = frozenset({"state", "browserstate"})
+_KEEPING = frozenset({"json", "dataframe"})  # turns, wherever they are on the page
+_KEEPING_UNSEEN = frozenset({*TEXTS, "html", "markdown", "code", "number"})
+
 
 def find_output(function: AppFunction) -> int | None:
     """Return the position of the output that shows the reply; None if there is none.
@@ -84,6 +88,7 @@ class Page:
 
     Args:
         functions: All of the app's functions.
+        hidden: The numbers of the components that the page does not show at first.
 
     Attributes:
         starts: The functions that the page runs first: on an event, or for the API alone.
@@ -91,7 +96,8 @@ class Page:
         elsewhere: The components whose value has an event of its own that hands it to the server.
     """
 
-    def __init__(self, functions: Sequence[AppFunction]) -> None:
+    def __init__(self, functions: Sequence[AppFunction], hidden: Collection[Any] = ()) -> None:
+        self._hidden = hidden
         numbers = {each.id for each in functions}
         self._following: dict[Any, list[AppFunction]] = {}
         self._writers: dict[Any, list[AppFunction]] = {}
@@ -117,7 +123,7 @@ class Page:
             if (changed := _changed_state(each)) is not None:
                 self._changers.setdefault(changed, []).append(each)
             for output in each.outputs:
-                if output.kind == "state":
+                if self._may_keep(output):
                     self._writers.setdefault(output.id, []).append(each)
         for start in self.starts:
             given = {part.id for each in self._tree(start) for part in each.outputs}
@@ -221,20 +227,32 @@ class Page:
             if each.runs and takes_it and gives and each.events & _UPLOADING:
                 yield each
 
-    def remembers(self, steps: Sequence[AppFunction]) -> bool:
-        """Whether the last step may read earlier turns from a state, and not from its inputs.
+    def remembers(self, steps: Sequence[AppFunction], used: Collection[Any] = ()) -> bool:
+        """Whether the last step may read earlier turns from a state, and not from its chat.
 
         A state that a step before it has written from the message and the chat holds nothing
-        else. Any other may hold the turns: Qwen's own demo changes a list in place.
+        else. Any other may hold the turns: Qwen's own demo changes a list in place. So may a
+        component that no visitor writes into, as a hidden JSON.
+
+        Args:
+            steps: The steps.
+            used: The components that have a role.
         """
         filled: set[Any] = set()
         doubtful = False
         for step in steps:
-            states = [each for each in step.inputs if each.kind == "state"]
-            doubtful = any(each.id not in filled and not self._is_setting(each) for each in states)
-            written = {each.id for each in step.outputs if each.kind == "state"}
+            keeping = [each for each in step.inputs if each.id not in used and self._may_keep(each)]
+            doubtful = any(each.id not in filled and not self._is_setting(each) for each in keeping)
+            written = {each.id for each in step.outputs if self._may_keep(each)}
             filled = filled - written if doubtful else filled | written
         return doubtful or self._hands_out(steps)
+
+    def _may_keep(self, component: AppComponent) -> bool:
+        """Whether a component may keep turns: a state, or one that no visitor writes into."""
+        is_unseen = component.id in self._hidden or component.is_locked
+        return component.kind in _STATES | _KEEPING or (
+            component.kind in _KEEPING_UNSEEN and is_unseen
+        )
 
     def _hands_out(self, steps: Sequence[AppFunction]) -> bool:
         """Whether the steps give a state that others alone take: a handle, as to stop a chat.
@@ -246,13 +264,17 @@ class Page:
         return not self._taken.isdisjoint(given - own)
 
     def _is_setting(self, state: AppComponent) -> bool:
-        """Whether a state holds a setting: the functions that write it know of no chat."""
+        """Whether a state holds a setting: the functions that write it know of no chat.
+
+        The value of any other component that no function writes cannot be another one later.
+        """
         if state.id not in self._settings:
             writers = self._writers.get(state.id, ())
             self._settings[state.id] = all(
-                each.inputs and not any(part.kind in {*CHATS, "state"} for part in each.inputs)
+                each.inputs
+                and not any(part.kind in CHATS or self._may_keep(part) for part in each.inputs)
                 for each in writers
-            ) and (bool(writers) or _is_constant(state.value))
+            ) and (bool(writers) or state.kind != "state" or _is_constant(state.value))
         return self._settings[state.id]
 
     def setting(self, states: Collection[Any]) -> Iterator[tuple[AppFunction, AppComponent]]:
