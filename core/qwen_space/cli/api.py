@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import os
 import socket
 import sys
 from typing import get_args
 
+from qwen_space.cli.extra import require_modules
 from qwen_space.cli.serve import port
 from qwen_space.cli.space_options import add_endpoint_options, add_network_options, build_config
 from qwen_space.config import (
@@ -84,7 +84,7 @@ def _add_model_options(api: argparse.ArgumentParser) -> None:
 
 
 def _api(options: argparse.Namespace) -> None:
-    _check_installed()
+    require_modules("`qwen-space api`", "api", "jsonschema")
     from aiohttp import web
 
     from qwen_space.api import ApiOptions, create_app
@@ -110,11 +110,6 @@ def _api(options: argparse.Namespace) -> None:
         if not is_loopback(options.host):
             _warn(has_token=token is not None)
         web.run_app(app, sock=listener, print=None, handler_cancellation=True, shutdown_timeout=2.0)
-
-
-def _check_installed() -> None:
-    if importlib.util.find_spec("jsonschema") is None:
-        raise ImportError('`qwen-space api` needs jsonschema: pip install "qwen-space[api]".')
 
 
 def _config(options: argparse.Namespace) -> SpaceConfig:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from qwen_space.cli.extra import require_modules
 from qwen_space.cli.serve import add_engine_options, end_on_sigterm, make_space, port, wait_for_end
 from qwen_space.cli.waiting import waiting
 from qwen_space.config import SpaceConfig, Timeouts
@@ -19,6 +20,8 @@ __all__ = ["add_demo"]
 
 CHAIN_QUESTION = "Why does a chat feel quicker when the answer is streamed?"
 PAGES_QUESTION = "What happens on the server when a stream is left early?"
+
+_FRAMEWORKS = ("langchain_core", "llama_index.core", "bm25s")
 
 _PATIENT = Timeouts(connect=60.0, first_token=None, silence=600.0)  # the machine may be slow
 
@@ -39,6 +42,7 @@ def add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _demo(options: argparse.Namespace) -> None:
+    require_modules("The demo", "all", *_FRAMEWORKS)
     if options.space is not None:
         _show_both(options.space)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import re
@@ -419,6 +420,26 @@ def test_without_rich_the_table_says_what_to_install_and_json_works(
     assert main(["inspect", space.url]) == 1
     assert 'pip install "qwen-space[cli]"' in capsys.readouterr().err
     assert main(["inspect", space.url, "--json"]) == 0
+
+
+@pytest.mark.parametrize("package", ["langchain_core", "llama_index", "llama_index.core", "bm25s"])
+def test_without_a_framework_the_demo_says_what_to_install_before_it_begins(
+    package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+
+    def find_spec(name: str) -> object:
+        if name.startswith(f"{package}."):
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        return None if name == package else found(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
+
+    assert main(["demo", "--space", "http://127.0.0.1:9"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"qwen-space: The demo needs {package}")
+    assert 'pip install "qwen-space[all]"' in said.err
 
 
 @pytest.mark.model
