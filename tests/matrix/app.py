@@ -1,13 +1,15 @@
 """A chat app for any Gradio from 4.0 on. Run by `test_matrix.py` with the Python of a release.
 
 The prompt is a JSON list of the pieces to answer with; "HISTORY" stands for the history that came
-with it. Any other prompt is the answer itself. `python app.py FLAVOUR...` serves the app in each of
+with it, and "COUNT" for the number of pieces that were made before, for all prompts. Any other
+prompt is the answer itself. `python app.py FLAVOUR...` serves the app in each of
 these flavours (see `FLAVOURS`), all in one process, and prints `ready FLAVOUR URL` for each.
 """
 
 import functools
 import hashlib
 import html
+import itertools
 import json
 import pathlib
 import socket
@@ -22,13 +24,18 @@ MAJOR = int(gr.__version__.split(".")[0])
 HAS_TYPES = gr.__version__ != "4.0.2"  # of a Gallery's files
 
 
+made = itertools.count()
+
+
 def pieces(query, history=None):
     query = query if isinstance(query, str) else query["text"]
     for piece in json.loads(query) if query.startswith("[") else [query]:
         if piece == "RAISE":
             raise gr.Error("planned failure")
         time.sleep(0.03)
-        yield json.dumps(history, default=str) if piece == "HISTORY" else piece
+        count = next(made)
+        special = {"HISTORY": json.dumps(history, default=str), "COUNT": str(count)}
+        yield special.get(piece, piece)
 
 
 def row(flavour, query, text):

@@ -14,12 +14,21 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import JobError, Media, Notice, SpaceClient, SpaceConfig, TextDelta
+from qwen_space import (
+    JobError,
+    Media,
+    Notice,
+    Queued,
+    SpaceClient,
+    SpaceConfig,
+    TextDelta,
+)
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from tests.media_app import PNG, SILENCE, describe
@@ -36,8 +45,10 @@ RELEASES = [
     ("4.8.0", "2023-12-08", "pairs interface"),
     ("4.9.1", "2023-12-20", "pairs interface"),
     ("4.16.0", "2024-02-10", "pairs interface"),
+    ("4.19.2", "2024-03-01", "pairs"),
     ("4.20.1", "2024-03-10", "pairs interface"),
     ("4.21.0", "2024-03-16", "pairs interface"),
+    ("4.23.0", "2024-03-30", "pairs"),
     ("4.26.0", "2024-04-10", "pairs interface multimodal"),
     (
         "4.44.1",
@@ -248,6 +259,49 @@ def test_a_blocking_stream_that_is_left_early_closes(url: str) -> None:
     stream.close()
 
     assert first.delta == "a"
+
+
+async def count(client: SpaceClient) -> int:
+    """Return how many pieces the app has made; it makes those of one prompt at a time."""
+    return int((await client.complete('["COUNT"]')).text)
+
+
+async def leave(client: SpaceClient, prompt: str, event_type: type[Any]) -> None:
+    """Leave the stream of a prompt at the first event of a type."""
+    async with client.stream(prompt) as events:
+        async for event in events:
+            if isinstance(event, event_type):
+                return
+
+
+async def test_a_job_that_is_left_ends_on_the_server(url: str) -> None:
+    async with SpaceClient(url) as client:
+        before = await count(client)
+        await leave(client, json.dumps(["a"] * 300), TextDelta)
+
+        assert await count(client) - before < 150
+
+
+# They take no job from their queue once its stream is closed, nor when asked to.
+KEEPS_WAITING = {"4.19.2", "4.20.1", "4.21.0", "4.23.0"}
+
+
+async def test_a_job_that_is_left_in_the_queue_never_runs(
+    url: str, request: pytest.FixtureRequest
+) -> None:
+    release = request.node.callspec.params["url"][0]
+    async with SpaceClient(url) as client:
+        before = await count(client)
+        async with client.stream(json.dumps(["a"] * 30)) as running:
+            async for event in running:
+                if isinstance(event, TextDelta):
+                    await leave(client, json.dumps(["b"] * 300), Queued)
+                    break
+            async for _ in running:
+                pass
+        made = await count(client) - before
+
+    assert (made >= 300) == (release in KEEPS_WAITING)
 
 
 IMAGE = Media("image", data=PNG, mime_type="image/png", name="red.png")

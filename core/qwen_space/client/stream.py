@@ -56,15 +56,15 @@ class Submission:
         reopen: Opens the stream once more, and returns it with a new job; None where that
             would submit another job.
         explain_silence: Adds the reason to the error of a silent stream.
-        cancel: Asks the server to stop the job, where it does not see that the stream is left;
-            None where it does.
+        cancel: Asks the server to stop a job, by its event id, where it does not see that the
+            stream is left; None where it does.
     """
 
     body: Body
     job: Job
     reopen: Callable[[], Awaitable[tuple[Body, Job]]] | None = None
     explain_silence: Callable[[SpaceTimeoutError], Awaitable[None]] | None = None
-    cancel: Callable[[], object] | None = None
+    cancel: Callable[[str], object] | None = None
 
 
 class EventStreamReader:
@@ -96,6 +96,7 @@ class EventStreamReader:
         self._submission = submission
         self._replicas = _MOST_REPLICAS
         self._has_received = False
+        self._event_id = submission.job.event_id
         self._deadline = deadline
         self._model = model
         self._send_data = send_data
@@ -113,8 +114,8 @@ class EventStreamReader:
             self._body.release()
         else:
             self._body.close()
-            if self._submission.cancel is not None:
-                self._submission.cancel()
+            if self._submission.cancel is not None and self._event_id is not None:
+                self._submission.cancel(self._event_id)
 
     def close(self) -> None:
         """Cut the connection."""
@@ -257,6 +258,7 @@ class EventStreamReader:
         """Send the arguments, if they were not sent: a prompt is never sent twice."""
         if self._owes_data:
             self._owes_data = False
+            self._event_id = event_id
             await self._send_data(event_id)
 
     def _completed(self, text: str, finish_reason: str) -> Completed:

@@ -50,9 +50,6 @@ _NOT_PASSED_ON = frozenset({None, 408, 425, 503, 521, 523, 525, 526, 530})
 
 _CLOSED = frozenset({404, 405, 410})  # statuses of a path that is not there, or not for us
 
-# Protocols of servers among which some, as Gradio 4.19 and 4.20, do not see that a stream is left.
-_DEAF = frozenset({"sse_v1", "sse_v2", "sse_v2.1"})
-
 
 async def submit_job(
     transport: Transport,
@@ -79,10 +76,10 @@ async def submit_job(
         QwenSpaceError: The Space cannot be reached, or refuses.
     """
     submission = _Submitter(transport, endpoint, request, deadline, prompt, before)
+    cancel = submission.cancel if endpoint.is_deaf else None
     if endpoint.protocol == "sse":  # Gradio 4.0 to 4.8: the stream is the join
-        return Submission(
-            await submission.open_stream(request.joining_stream_url), submission.job()
-        )
+        body = await submission.open_stream(request.joining_stream_url)
+        return Submission(body, submission.job(), cancel=cancel)
     try:
         event_id = await submission.join_queue()
     except SpaceStatusError as refusal:
@@ -91,9 +88,7 @@ async def submit_job(
         return await submission.call(refusal)
     logger.debug("joined %s as %s", request.queue, event_id)
     opened = await submission.open(request.stream_url, lambda: submission.job(event_id))
-    if endpoint.protocol not in _DEAF:
-        return opened
-    return replace(opened, cancel=lambda: submission.cancel(event_id))
+    return replace(opened, cancel=cancel)
 
 
 class _Submitter:

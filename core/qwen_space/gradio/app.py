@@ -208,6 +208,7 @@ class AppConfig:
         prefix: The part of a path before the queue's: "" or "/gradio_api".
         app_id: A number that the app draws when it starts, or None.
         release: The first two numbers of the version.
+        is_deaf: Whether the server may not see that a stream is left (4.0, and 4.19 to 4.23).
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
         hidden: The numbers of the components that the page does not show at first.
@@ -235,6 +236,7 @@ class AppConfig:
         self.prefix = api_prefix(config)
         try:
             self.release = _release(self.version)
+            self.is_deaf = self.release < (4, 24)
             self._read: dict[Any, AppComponent] = {}
             self._words = _translations(config.get("i18n_translations"))
             components = config.get("components") or []

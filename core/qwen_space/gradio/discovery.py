@@ -377,6 +377,7 @@ class App:
             outputs=tuple(None if each.kind == "state" else each.id for each in function.outputs),
             queued=function.queued,
             phase=phase,
+            is_deaf=self.config.is_deaf,
             app_id=self.config.app_id,
             context_window=self.config.context_window,
         )

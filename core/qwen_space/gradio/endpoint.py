@@ -101,6 +101,8 @@ class Endpoint:
         remembers: Whether it may find the chat in its session, where no history can be put.
         phase: When the page runs it: as it loads, when a system prompt or a figure is set, when a
             file is uploaded, or in the chat.
+        is_deaf: Whether the server may not see that a stream is left, and has to be asked to stop
+            the job.
         app_id: The number that the app drew when it started; None if it has none.
         context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.
@@ -124,6 +126,7 @@ class Endpoint:
     queued: bool = field(default=True, compare=False)
     remembers: bool = field(default=False, compare=False)
     phase: Phase = field(default="chat", compare=False)
+    is_deaf: bool = field(default=False, compare=False)
     app_id: Any = field(default=None, compare=False)
     context_window: int | None = field(default=None, compare=False)
     reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)

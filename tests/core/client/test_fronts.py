@@ -222,15 +222,29 @@ async def test_a_chat_that_does_not_need_info_does_without(info: Any) -> None:
     assert done.text == "Hello there."
 
 
-@pytest.mark.parametrize(("protocol", "asked"), [("sse_v1", 1), ("sse_v2.1", 1), ("sse_v3", 0)])
+@pytest.mark.parametrize(
+    ("version", "protocol", "asked"),
+    [
+        ("4.0.2", "sse", 1),
+        ("4.16.0", "sse_v1", 1),
+        ("4.20.1", "sse_v2", 1),
+        ("4.21.0", "sse_v2.1", 1),
+        ("4.23.0", "sse_v3", 1),
+        ("4.24.0", "sse_v3", 0),
+        ("6.31.0", "sse_v3", 0),
+    ],
+)
 async def test_a_server_that_may_not_notice_is_asked_to_stop_the_job(
-    protocol: str, asked: int
+    version: str, protocol: str, asked: int
 ) -> None:
-    config = status(200, {**CONFIG, "protocol": protocol})
-    data = streaming(starts(), generating("One "), then="hang")
+    config = status(200, {**CONFIG, "version": version, "protocol": protocol})
+    asks = {"msg": "send_data", "event_id": EVENT_ID}
+    stream = streaming(asks, starts(), generating("One "), then="hang")
+    is_old = protocol == "sse"  # whose join is the stream
+    scripts = {"join": stream, "data": status(200, {})} if is_old else {"data": stream}
     others = {"/reset": status(200, {"success": True})}
 
-    async with ScriptedServer(config=config, data=data, others=others) as server:
+    async with ScriptedServer(config=config, others=others, **scripts) as server:
         async with SpaceClient(server.url) as client, client.stream("Hi") as events:
             async for event in events:
                 if isinstance(event, TextDelta):
