@@ -77,7 +77,8 @@ class QwenSpaceError(Exception):
     def __str__(self) -> str:
         if not self.tries:
             return self._said()
-        return f"{self._said()} It was tried {len(self.tries)} times: {'; '.join(self.tries)}."
+        reasons = self.tries if len(set(self.tries)) > 1 else self.tries[:1]
+        return f"{self._said()} It was tried {len(self.tries)} times: {'; '.join(reasons)}."
 
     def _said(self) -> str:
         """Return the fault and the remedy."""

@@ -146,6 +146,13 @@ def test_the_tree_is_as_drawn(error: type[QwenSpaceError], bases: set[type]) -> 
     assert QwenSpaceError in error.__mro__
 
 
+def test_a_reason_that_all_tries_share_is_said_once() -> None:
+    error = ProtocolError("No JSON.")
+    error.tries = ("HTTP 503",) * 3
+
+    assert str(error) == "No JSON. It was tried 3 times: HTTP 503."
+
+
 def test_a_status_goes_by_two_names() -> None:
     error = SpaceStatusError(404, URL)
 

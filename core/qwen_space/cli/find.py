@@ -13,6 +13,7 @@ from qwen_space.cli.plain import strip_control_chars
 from qwen_space.cli.space_options import count
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from qwen_space.find import FoundSpace
@@ -50,7 +51,8 @@ def _find(options: argparse.Namespace) -> None:
     from qwen_space.find.find import DEFAULT_WORDS
 
     words = " ".join(options.words) or DEFAULT_WORDS
-    if not options.json:
+    console = None if options.json else _console()  # a missing extra is told before the search
+    if console is not None:
         print(f"Looking for Spaces that run: {words} ...", file=sys.stderr, flush=True)
     found = find_spaces(
         words,
@@ -59,10 +61,10 @@ def _find(options: argparse.Namespace) -> None:
         min_likes=options.min_likes,
         seconds=options.seconds,
     )
-    if options.json:
+    if console is None:
         print(json.dumps([each.to_json() for each in found], indent=2))
     elif found:
-        _print(found)
+        _print(found, console)
     if not found:
         raise ValueError(
             f"No Space that runs and that a chat can use is called {words!r}. Try other words, or "
@@ -70,11 +72,14 @@ def _find(options: argparse.Namespace) -> None:
         )
 
 
-def _print(found: Sequence[FoundSpace]) -> None:
+def _console() -> Console:
     with cli_extra("The table", "--json works without it"):
         from rich.console import Console
+    return Console(highlight=False)
 
-        Console(highlight=False).print(_table(found))
+
+def _print(found: Sequence[FoundSpace], console: Console) -> None:
+    console.print(_table(found))
     print("To ask the next where one fails:\n")
     print(f"    ChatQwenSpace(space={_pasted(found)})")
 

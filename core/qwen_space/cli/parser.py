@@ -66,4 +66,6 @@ class Parser(argparse.ArgumentParser):
         choices = [choice for action in self._actions for choice in action.choices or ()]
         names = [*self._option_string_actions, *map(str, choices)]
         near = difflib.get_close_matches(mistyped[1], names, n=1)
-        return f" (did you mean {near[0]}?)" if near else ""
+        if near:
+            return f" (did you mean {near[0]}?)"
+        return f" ({self.prog} --help lists the options)" if "unrecognized" in message else ""

@@ -227,7 +227,7 @@ def test_the_network_has_options(tmp_path: Path) -> None:
         pytest.param(["chat", "--modle", "7B"], "(did you mean --model?)", id="option"),
         pytest.param(["chat", "--modle=7B"], "(did you mean --model?)", id="option-with-value"),
         pytest.param(["chat", "--history", "nativ"], "native", id="choice"),
-        pytest.param(["chat", "--xyzzy"], "unrecognized arguments: --xyzzy\n", id="nothing-near"),
+        pytest.param(["chat", "--xyzzy"], "(qwen-space chat --help lists the ", id="nothing-near"),
         pytest.param(["chat", "--timeout", "soon"], "'soon' is no number of seconds", id="seconds"),
         pytest.param(["chat", "--max-tokens", "0"], "'0' is no whole number above 0", id="count"),
         pytest.param(["chat", "--file", "no.png"], "there is no file 'no.png'", id="file"),
@@ -420,6 +420,15 @@ def test_without_rich_the_table_says_what_to_install_and_json_works(
     assert main(["inspect", space.url]) == 1
     assert 'pip install "qwen-space[cli]"' in capsys.readouterr().err
     assert main(["inspect", space.url, "--json"]) == 0
+
+
+def test_without_rich_the_search_for_spaces_does_not_begin(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+
+    assert main(["find"]) == 1
+    assert capsys.readouterr().err.startswith("qwen-space: The table needs rich: pip install")
 
 
 @pytest.mark.parametrize("package", ["langchain_core", "llama_index", "llama_index.core", "bm25s"])
