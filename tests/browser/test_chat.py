@@ -131,6 +131,7 @@ def test_a_reply_that_is_cut_says_so_and_goes_on(page: Page, engine: ScriptedEng
     engine.reply = ["A long", Finished(is_cut=True, tokens=2)]
     ask(page, "Tell me")
     page.get_by_text("Cut at the limit of tokens").wait_for()
+    page.get_by_role("button", name="Retry").wait_for()
     engine.reply = WORDS
 
     page.get_by_role("button", name="Continue").click()

@@ -26,7 +26,10 @@ LOOK: dict[str, Any] = {
     "css_paths": [_HERE / "page.css"],
     "head": f'<link rel="icon" type="image/svg+xml" href="data:image/svg+xml,{_ICON}">'
     f"<style media='print'>{(_HERE / 'print.css').read_text('utf-8')}</style>"
-    f"<script>{(_HERE / 'page.js').read_text('utf-8')}</script>",
+    + "".join(
+        f"<script>{(_HERE / name).read_text('utf-8')}</script>"
+        for name in ("connection.js", "page.js")
+    ),
 }
 
 _DISPLAYED = ("equation", "align", "align*", "gather")

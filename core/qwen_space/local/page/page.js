@@ -3,7 +3,7 @@
 (() => {
   if (window.qwenSpace) return;
   const PREFIX = "qwen-space-chat:";
-  const DRAFT = "qwen-space-draft"; // the text in the box as the page is left
+  const DRAFT = "qwen-space-draft"; // the next question as the page is left
   const TEXT_BYTES = 300_000; // of a text file; those of others are the server's to say
   const FILES = 10;
 
@@ -13,6 +13,7 @@
   let wanted = null; // the chat to open next
   let frozen = true; // until the chat is shown
   let waiting = []; // for that moment
+  let fresh = ""; // the rows of the chat as it was opened
   let unsaved = null;
   let timer = 0;
 
@@ -49,9 +50,12 @@
     const { id, rows } = unsaved;
     unsaved = null;
     const before = read(PREFIX + id);
+    const isWritten = isBusy();
+    const isSame = JSON.stringify(before?.rows) === JSON.stringify(rows);
     if (!rows.length) localStorage.removeItem(PREFIX + id);
-    else if (JSON.stringify(before?.rows) !== JSON.stringify(rows)) {
-      const chat = JSON.stringify({ title: titleOf(rows), time: Date.now(), rows });
+    else if (!isSame || before.isWritten !== isWritten) {
+      const time = isSame ? before.time : Date.now();
+      const chat = JSON.stringify({ title: titleOf(rows), time, rows, isWritten });
       for (;;) {
         try {
           localStorage.setItem(PREFIX + id, chat);
@@ -67,9 +71,53 @@
   };
   const keep = (rows) => {
     if (frozen || !Array.isArray(rows)) return;
+    taken();
+    const isFresh = fresh === JSON.stringify(rows);
+    fresh = "";
+    if (isFresh) return; // another tab may have written more since
     if (!rows.length && !read(PREFIX + current)) return;
+    save(rows);
+  };
+  const save = (rows) => {
     unsaved = { id: current, rows };
     timer ||= setTimeout(write, 400);
+  };
+
+  // A chat whose reply ended with its page, or with the connection, says so when it is opened again,
+  // unless another tab writes it at that moment. The tabs tell each other.
+  const isBusy = () => Boolean(document.querySelector("#message .stop-button"));
+  const elsewhere = new Set();
+  const tabs = new BroadcastChannel("qwen-space");
+  let written = null; // the chat whose reply comes in
+  const tell = (chat, isWritten) => tabs.postMessage({ chat, isWritten });
+  tabs.onmessage = ({ data }) => {
+    if (data.isWritten) elsewhere.add(data.chat);
+    else if (data.chat) elsewhere.delete(data.chat);
+    else if (written) tell(written, true);
+  };
+  tabs.postMessage({});
+  const follow = () => {
+    if (isBusy() === Boolean(written)) return;
+    if (written) {
+      tell(written, false);
+      written = null;
+      if (!frozen) save(unsaved?.rows || read(PREFIX + current)?.rows || []);
+    } else {
+      written = current;
+      taken();
+      tell(written, true);
+    }
+  };
+  const cutOff = (rows) => {
+    const end = (row) => ({ ...row, metadata: { ...row.metadata, status: "done" } });
+    const ended = rows.map((row) => (row.metadata?.status === "pending" ? end(row) : row));
+    const text = "The page was left, or its connection was lost, before the end.";
+    const metadata = { title: "The reply was cut off" };
+    const note = { role: "assistant", content: [{ type: "text", text }], metadata };
+    const { role, metadata: last } = ended.at(-1);
+    const option = { value: "Go on exactly where you stopped.", label: "Continue" };
+    if (role === "assistant" && !last?.title) note.options = [option];
+    return [...ended, note];
   };
   const choose = (id) => {
     current = id;
@@ -88,10 +136,13 @@
     wanted = null;
     frozen = false;
     for (const go of waiting.splice(0)) go();
+    const chat = read(PREFIX + current);
     start();
     render();
-    document.querySelector("#message textarea")?.focus();
-    return [read(PREFIX + current)?.rows || []];
+    box()?.focus();
+    if (chat?.isWritten && !elsewhere.has(current)) return [cutOff(chat.rows)];
+    fresh = JSON.stringify(chat?.rows || []);
+    return [chat?.rows || []];
   };
 
   const element = (tag, options, ...children) => {
@@ -131,12 +182,24 @@
     const shown = chats.length ? element("ul", {}, ...chats.map(row)) : none;
     nav.replaceChildren(element("h2", { textContent: "Chats" }), shown);
   };
-  window.addEventListener("storage", render);
-  window.addEventListener("pagehide", write);
+  window.addEventListener("storage", ({ key }) => {
+    render();
+    const isOpen = key === PREFIX + current && !frozen && !written;
+    const chat = isOpen && read(key);
+    if (!chat || chat.isWritten) return;
+    wanted = current;
+    document.querySelector("#open-chat").click();
+  });
   window.addEventListener("pagehide", () => {
-    const text = box()?.value;
-    if (text) sessionStorage.setItem(DRAFT, text);
-    else sessionStorage.removeItem(DRAFT);
+    write();
+    if (written) tell(written, false);
+    if (!box()) return;
+    const text = box().value;
+    const rows = files.map((file) => file.row).filter(Boolean);
+    const isSent = isAsked && qwenSpaceConnection.isLost;
+    try {
+      sessionStorage.setItem(DRAFT, JSON.stringify({ text, rows, isSent }));
+    } catch {} // the files are more than a browser keeps
   });
   document.addEventListener("visibilitychange", write);
 
@@ -146,6 +209,9 @@
   let files = []; // { name, picture, row, ready }; there is a row when it is ready
   let trouble = "";
   let sending = false;
+  let isAsked = false; // the text in the box was sent, and the server has not answered yet
+  let isRestored = false; // it was sent in vain before the page was loaded anew
+  let going = []; // its files
   const place = () => document.querySelector("#files div[role=list]");
   const box = () => document.querySelector("#message textarea");
   const here = () => location.origin + location.pathname.replace(/\/*$/, "/");
@@ -246,9 +312,11 @@
       sending = true;
       await new Promise((go) => waiting.push(go));
       sending = false;
-      rows = read(PREFIX + current)?.rows || [];
+      isRestored = true;
     }
-    if (document.querySelector("#message .stop-button")) return nothing;
+    if (isRestored) rows = unsaved?.rows || read(PREFIX + current)?.rows || [];
+    isRestored = false;
+    if (isBusy()) return nothing;
     sending = true;
     const chat = current;
     trouble = "";
@@ -256,9 +324,12 @@
     sending = false;
     show();
     if (trouble || chat !== current) return nothing;
-    const taken = files.map((file) => file.row);
-    files.forEach(drop);
-    return [text, [...rows, ...taken], ...rest];
+    going = [...files];
+    return [text, [...rows, ...going.map((file) => file.row)], ...rest];
+  };
+  const taken = () => {
+    isAsked = false;
+    going.splice(0).forEach(drop);
   };
   // Put the files of the last question, which is taken back, before the box again.
   const give = (rows) => {
@@ -266,12 +337,29 @@
     if (end && !isFile(rows[end - 1])) end -= 1;
     const start = rows.slice(0, end).findLastIndex((row) => !isFile(row)) + 1;
     files.forEach(drop);
-    files = rows.slice(start, end).map((row) => {
+    bring(rows.slice(start, end));
+  };
+  const bring = (rows) => {
+    files = rows.map((row) => {
       const file = fileOf(row);
       const picture = file?.mime_type?.startsWith("image/") ? file.url : "";
       return { name: nameOf(row), picture, row };
     });
     show();
+  };
+  const restore = () => {
+    let draft = null;
+    try {
+      draft = JSON.parse(sessionStorage.getItem(DRAFT));
+    } catch {}
+    sessionStorage.removeItem(DRAFT);
+    if (!draft || box().value) return;
+    bring(draft.rows || []);
+    box().value = draft.text || "";
+    box().dispatchEvent(new Event("input", { bubbles: true }));
+    if (!draft.isSent) return;
+    isRestored = true;
+    setTimeout(() => document.querySelector("#message .submit-button")?.click());
   };
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => hasFiles(event) && event.preventDefault());
@@ -312,6 +400,7 @@
   });
   const names = { "submit-button": "Send", "stop-button": "Stop" };
   const label = () => {
+    follow();
     for (const [kind, name] of Object.entries(names)) {
       for (const button of document.querySelectorAll(`#message .${kind}`)) button.ariaLabel = name;
     }
@@ -338,11 +427,7 @@
       labeller.observe(document.getElementById(id), { childList: true, subtree: true });
     }
     label();
-    const draft = sessionStorage.getItem(DRAFT);
-    if (draft && !box().value) {
-      box().value = draft;
-      box().dispatchEvent(new Event("input", { bubbles: true }));
-    }
+    restore();
     document.getElementById("status").role = "status";
     const attaches = takes().length ? "Add files" : "Add text files";
     for (const [id, name] of Object.entries({ "show-chats": "Chats", attach: attaches })) {
@@ -360,10 +445,16 @@
     if (event.key !== "Enter" || event.shiftKey || event.target !== box()) return;
     if (isEmpty()) event.preventDefault();
     if (isEmpty() || event.isComposing) event.stopPropagation();
+    else isAsked ||= !isBusy() || qwenSpaceConnection.isLost;
   };
   const keepClick = (event) => {
-    if (event.target.closest?.("#message .submit-button") && isEmpty()) event.stopPropagation();
+    if (!event.target.closest?.("#message .submit-button")) return;
+    if (isEmpty()) event.stopPropagation();
+    else isAsked = true;
   };
+  document.addEventListener("input", (event) => {
+    if (event.target === box()) isAsked = false;
+  });
   document.addEventListener("keydown", keepEnter, true);
   document.addEventListener("keypress", keepEnter, true);
   document.addEventListener("click", keepClick, true);
