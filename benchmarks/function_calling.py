@@ -16,8 +16,10 @@ Then `with_structured_output` is asked for ten objects in each method named by `
     python -m benchmarks.function_calling
 
 Cases have the set's own numbers: `--first 60 --count 6` asks those that nobody had looked at when
-the wordings were chosen. Each result is written to `--results` after each reply, and not asked for
-again; `--table` prints it and asks nothing. It takes about half an hour on two free cores.
+the wordings were chosen. `--second` asks each after a turn that called another tool, as a first
+question is the same with each `--history`. Each result is written to `--results` after each reply,
+and not asked for again; `--table` prints it and asks nothing. It takes about half an hour on two
+free cores.
 """
 
 from __future__ import annotations
@@ -71,6 +73,27 @@ def cases(category: str, count: int, *, live: bool, first: int = 0) -> list[Case
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     return map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+
+def after_a_turn(case: Case) -> Case:
+    """Return a case as the second question of a chat, whose first called another tool."""
+    shop = {"type": "string", "description": "The kind of shop."}
+    hours = {
+        "name": "get_opening_hours",
+        "description": "Tell when a shop is open.",
+        "parameters": {"type": "dict", "properties": {"shop": shop}, "required": ["shop"]},
+    }
+    function = {"name": hours["name"], "arguments": '{"shop": "library"}'}
+    call = {"id": "call_1", "type": "function", "function": function}
+    result = "10:00 to 19:00, closed on Sundays"
+    turn = [
+        {"role": "user", "content": "When does the library close?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": result},
+        {"role": "assistant", "content": "The library closes at 19:00."},
+    ]
+    question = [*turn, *case["question"][0]]
+    return {**case, "question": [question], "function": [*case["function"], hours]}
 
 
 def tools_of(case: Case) -> list[dict[str, Any]]:
@@ -236,8 +259,8 @@ class Known:
         print(time.strftime("%X"), name, shown, file=sys.stderr, flush=True)
 
 
-def judged(way: Way, category: str, case: Case) -> dict[str, Any]:
-    calls, reply = way(case)
+def judged(way: Way, category: str, case: Case, asked: Case) -> dict[str, Any]:
+    calls, reply = way(asked)
     error = wrong(category, case, calls)
     return {"right": not error, "wrong": error, "calls": calls, "reply": reply}
 
@@ -252,26 +275,36 @@ def run(options: argparse.Namespace, known: Known) -> None:
         temperature=0,
         max_tokens=MAX_TOKENS,
     )
-    known.about(model=engine.path.name, live=options.live)
+    known.about(model=engine.path.name, live=options.live, **_about(options))
     with LocalSpace(engine) as space, engine.client() as client:
-        model = ChatQwenSpace(space=space.url, timeout=1200)
+        model = ChatQwenSpace(space=space.url, history=options.history, timeout=1200)
         ways = {"ours": ours(model), "constrained": constrained(client), "native": native(client)}
         chosen = {"live": options.live, "first": options.first}
         sets = {each: cases(each, options.count, **chosen) for each in CATEGORIES}
         for number in range(options.count):
             for category, of_it in sets.items():
                 for name in options.ways:
-                    if name == "native" and number >= options.native:
+                    most = options.native if name == "native" else options.count
+                    if number >= min(most, len(of_it)):
                         continue
                     way, case = ways[name], of_it[number]
                     key = f"{name}/{category}/{case['id']}"
-                    known.once("calls", key, lambda w=way, c=category, k=case: judged(w, c, k))
+                    asked = after_a_turn(case) if options.second else case
+                    known.once(
+                        "calls", key, lambda w=way, c=category, k=case, a=asked: judged(w, c, k, a)
+                    )
         for schema, *rest in OBJECTS:
             for method in options.methods:
                 key = f"{method}/{schema.__name__}"
                 known.once(
                     "objects", key, lambda m=method, s=schema, r=rest: filled(model, m, s, *r)
                 )
+
+
+def _about(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the subject of a run, as far as it is not the default."""
+    said = {"history": options.history, "second": options.second}
+    return {name: value for name, value in said.items() if value not in {"auto", False}}
 
 
 # The tables
@@ -301,6 +334,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12, help="cases of each category")
     parser.add_argument("--first", type=int, default=0, help="number of the first case, from 0")
     parser.add_argument("--native", type=int, default=12, help="those that the native way gets")
+    parser.add_argument("--history", choices=["auto", "split", "native"], default="auto")
+    parser.add_argument("--second", action="store_true", help="ask each after a turn with a call")
     parser.add_argument("--live", action="store_true", help="the categories' live sets")
     parser.add_argument("--ways", nargs="+", default=["ours", "constrained", "native"])
     parser.add_argument("--methods", nargs="*", default=["json_schema", "function_calling"])

@@ -80,9 +80,9 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     once more; a call that does not come then is not made up. Objects (`structured_predict` and
     its kin) are asked for as JSON, once more where it does not fit, and are never blank.
 
-    Keyword arguments of a call are `model`, `stop`, `inputs`, `headers`, `temperature`, `top_p` and
-    `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`; others are
-    ignored, and a warning names them.
+    Keyword arguments of a call are `model`, `stop`, `inputs`, `headers`, `timeout`, `temperature`,
+    `top_p` and `max_tokens`, in place of the LLM's own, and of a chat `tools` and `tool_choice`;
+    others are ignored, and a warning names them.
 
     Examples:
         ```python

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from qwen_space.config import (
     SpaceConfig,
-    Timeouts,
     default_hub,
     has_password,
     is_tls_context,
@@ -27,8 +26,6 @@ __all__ = [
 ]
 
 SAMPLING = ("temperature", "top_p", "max_tokens")
-
-_HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
 
 
 def build_config(model: Any) -> SpaceConfig:
@@ -50,7 +47,7 @@ def build_config(model: Any) -> SpaceConfig:
         **{
             **values,
             "hf_token": shared_token(model.space, _reveal(model.hf_token)),
-            "timeouts": _apply_timeout(model.timeouts, getattr(model, "timeout", None)),
+            "timeouts": model.timeouts.within(getattr(model, "timeout", None)),
             "sampling": drop_none({name: getattr(model, name) for name in SAMPLING}),
             "hub": default_hub(),
         },
@@ -61,13 +58,6 @@ def _reveal(token: Any) -> str | None:
     secret = getattr(token, "get_secret_value", None)
     text: str | None = token if secret is None else secret()
     return text
-
-
-def _apply_timeout(timeouts: Timeouts, timeout: float | None) -> Timeouts:
-    """Return limits with one for the first token, and for silence where heartbeats allow it."""
-    if timeout is None:
-        return timeouts
-    return replace(timeouts, first_token=timeout, silence=max(timeout, _HEARTBEAT))
 
 
 def drop_none(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ __all__ = ["CallArguments"]
 
 logger = logging.getLogger(__name__)
 
-_RENAMED = ("headers", "inputs", "max_tokens", "model", "stop")  # that others have other names for
+_RENAMED = ("headers", "inputs", "max_tokens", "model", "stop", "timeout")  # that others have other names for
 _PASSED_OVER = ("stream", "strict")  # the caller has heeded the one; nothing can enforce the other
 
 
@@ -55,8 +55,8 @@ class CallArguments:
 
         Args:
             owner: The name of the class that is called.
-            kwargs: The keyword arguments: `model`, `stop`, `inputs`, `headers`, `temperature`,
-                `top_p`, `max_tokens`; `tools`, `tool_choice` and `parallel_tool_calls`, as
+            kwargs: The keyword arguments: `model`, `stop`, `inputs`, `headers`, `timeout`,
+                `temperature`, `top_p`, `max_tokens`; `tools`, `tool_choice` and `parallel_tool_calls`, as
                 `ToolBinding.from_schemas` takes them; `response_format`, as
                 `ResponseFormat.from_argument` does; `reask` and `stream_arguments`.
             stop: The model's own stop sequences, for a call that brings none.
@@ -89,6 +89,7 @@ def _take_options(kwargs: dict[str, Any], stop: Iterable[str] | None) -> CallOpt
         "stop": list(stop or ()) if given is None else given,
         "inputs": kwargs.pop("inputs", None),
         "headers": kwargs.pop("headers", None),
+        "timeout": kwargs.pop("timeout", None),
         "sampling": drop_none({name: kwargs.pop(name, None) for name in SAMPLING}),
     }
     check_options(options)

@@ -409,7 +409,8 @@ class SpaceClient:
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
             self._users += 1
             stack.push_async_callback(self._end_use)
-            call = Call(self._transport, self._resolver, chat, options, Deadline(timeouts))
+            deadline = Deadline(timeouts.within(options.get("timeout")))
+            call = Call(self._transport, self._resolver, chat, options, deadline)
             return await call.open(stack)
 
         return EventStream(enter)

@@ -26,6 +26,8 @@ class CallOptions(TypedDict, total=False):
         headers: Headers of this call's requests to the Space, on top of the client's, such as the
             `X-IP-Token` of the visitor for whom it asks.
         history: In place of the client's history.
+        timeout: Seconds for the first token, and for silence, of which 20 are waited at least; in
+            place of those of the client's `timeouts`.
     """
 
     model: str | None
@@ -34,6 +36,7 @@ class CallOptions(TypedDict, total=False):
     sampling: Mapping[str, float] | None
     headers: Mapping[str, str] | None
     history: History | None
+    timeout: float | None
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -52,8 +55,11 @@ def check_options(options: Mapping[str, Any]) -> None:
         if value is not None and not isinstance(value, Mapping):
             raise ValueError(f"{name}={value!r:.200} is no mapping: give a value for each name.")
     for name, value in (options.get("sampling") or {}).items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not _is_number(value):
             raise ValueError(f"{name}={value!r:.200} is no number.")
+    timeout = options.get("timeout")
+    if timeout is not None and not (_is_number(timeout) and timeout > 0):
+        raise ValueError(f"timeout={timeout!r:.200}: seconds above 0, or None.")
     check_headers(options.get("headers") or {})
     if (history := options.get("history")) is not None and history not in get_args(History):
         raise ValueError(f'history={history!r:.200}: "auto", "split" or "native".')
@@ -72,6 +78,10 @@ def check_headers(headers: Any) -> None:
             raise ValueError(f"headers: {name!r:.200} is no name of a header.")
         if not isinstance(value, str) or _CONTROL.search(value):
             raise ValueError(f"headers: the value of {name!r} is no text in one line.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _are_texts(value: Any) -> bool:

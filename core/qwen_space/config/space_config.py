@@ -65,6 +65,8 @@ InputRole = Literal[
 ]
 """The use of an app's input in a chat."""
 
+_HEARTBEAT = 20.0  # seconds; while a job waits, Gradio's server gives a sign of life every 15
+
 
 class Secret(str):
     """A string that `repr` hides.
@@ -108,6 +110,16 @@ class Timeouts:
                 raise ValueError(
                     f"Timeouts({limit.name}={value!r}): seconds above 0, or None for no limit."
                 )
+
+    def within(self, timeout: float | None) -> Timeouts:
+        """Return limits with one for the first token, and for silence where heartbeats allow it.
+
+        Args:
+            timeout: Seconds; None leaves the limits as they are.
+        """
+        if timeout is None:
+            return self
+        return replace(self, first_token=timeout, silence=max(timeout, _HEARTBEAT))
 
 
 class SpaceOptions(TypedDict, total=False):

@@ -18,7 +18,14 @@ def take(stop: Any = None, **kwargs: Any) -> CallArguments:
 
 def test_a_call_without_arguments_has_the_model_s_own(caplog: pytest.LogCaptureFixture) -> None:
     assert take(["x"]) == CallArguments(
-        options={"model": None, "stop": ["x"], "inputs": None, "headers": None, "sampling": {}}
+        options={
+            "model": None,
+            "stop": ["x"],
+            "inputs": None,
+            "headers": None,
+            "timeout": None,
+            "sampling": {},
+        }
     )
     assert caplog.records == []
 
@@ -31,14 +38,16 @@ def test_the_options_are_those_of_the_space() -> None:
         "stop": ["x"],
         "inputs": {"a": 1},
         "headers": None,
+        "timeout": None,
         "sampling": {"top_p": 0.5},
     }
 
 
 def test_names_of_other_models_mean_ours() -> None:
-    given = take(max_new_tokens=5, stop_sequences=["x"], model_name="7B", base_url="http://a.test")
+    given = take(max_new_tokens=5, stop_sequences=["x"], model_name="7B", request_timeout=3)
 
     assert given.options["sampling"] == {"max_tokens": 5}
+    assert given.options["timeout"] == 3
     assert (given.options["stop"], given.options["model"]) == (["x"], "7B")
     assert take(max_new_tokens=5, max_tokens=6).options["sampling"] == {"max_tokens": 6}
 
@@ -57,9 +66,17 @@ def test_a_call_s_own_stop_wins_also_where_it_is_empty() -> None:
     assert given.options["stop"] == []
 
 
-def test_an_option_of_another_type_is_refused() -> None:
-    with pytest.raises(ValueError, match="temperature='hot' is no number"):
-        take(temperature="hot")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        pytest.param({"temperature": "hot"}, "temperature='hot' is no number", id="temperature"),
+        pytest.param({"timeout": (3, 5)}, r"timeout=\(3, 5\): seconds above 0", id="a-pair"),
+        pytest.param({"timeout": 0}, "timeout=0: seconds above 0", id="no-time"),
+    ],
+)
+def test_an_option_that_cannot_be_right_is_refused(given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        take(**given)
 
 
 @pytest.mark.parametrize("choice", [None, "auto", "none", False])

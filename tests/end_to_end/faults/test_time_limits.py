@@ -11,6 +11,7 @@ import pytest
 
 from qwen_space import (
     QwenSpaceError,
+    Space,
     SpaceClient,
     SpaceStatusError,
     SpaceTimeoutError,
@@ -132,6 +133,13 @@ def test_langchains_timeout_is_for_the_first_token(name: str, way: str, serve: S
     assert "no text" in str(got.error)
     assert "0.3 seconds" in str(got.error)
     assert "first_token" in str(got.error)
+
+
+async def test_a_call_may_have_a_timeout_of_its_own(serve: Serve) -> None:
+    with serve(app(sse(*BEGUN, BEATING))) as server, pytest.raises(SpaceTimeoutError) as raised:
+        await Space(server.url).acomplete(PROMPT, timeout=0.3)
+
+    assert (raised.value.limit, raised.value.seconds) == ("first_token", 0.3)
 
 
 class Later:
