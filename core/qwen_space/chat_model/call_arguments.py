@@ -17,7 +17,8 @@ __all__ = ["CallArguments"]
 
 logger = logging.getLogger(__name__)
 
-_RENAMED = ("headers", "inputs", "max_tokens", "model", "stop", "timeout")  # that others have other names for
+# Those that other models have other names for.
+_RENAMED = ("headers", "inputs", "max_tokens", "model", "stop", "timeout")
 _PASSED_OVER = ("stream", "strict")  # the caller has heeded the one; nothing can enforce the other
 
 
@@ -56,9 +57,10 @@ class CallArguments:
         Args:
             owner: The name of the class that is called.
             kwargs: The keyword arguments: `model`, `stop`, `inputs`, `headers`, `timeout`,
-                `temperature`, `top_p`, `max_tokens`; `tools`, `tool_choice` and `parallel_tool_calls`, as
-                `ToolBinding.from_schemas` takes them; `response_format`, as
-                `ResponseFormat.from_argument` does; `reask` and `stream_arguments`.
+                `temperature`, `top_p`, `max_tokens`; `tools`, `tool_choice` and
+                `parallel_tool_calls`, as `ToolBinding.from_schemas` takes them;
+                `response_format`, as `ResponseFormat.from_argument` does; `reask` and
+                `stream_arguments`.
             stop: The model's own stop sequences, for a call that brings none.
             usage_hint: Whether to say more of when and how to call than Qwen's template does.
             to_schema: Returns OpenAI's schema of a tool; None where the tools are such schemas.

@@ -30,7 +30,7 @@ from qwen_space.tools.calls import (
 )
 from qwen_space.tools.choice import ToolBinding
 from qwen_space.tools.forms import FUNCTION, read_calls
-from qwen_space.tools.scan import CLOSE, ENDS, OPEN, may_become
+from qwen_space.tools.scan import CLOSE, ENDS, OPEN, TOOLS, may_become
 from qwen_space.tools.untagged import CallPrefixes, UntaggedCalls
 
 __all__ = ["ReplyParser", "parse"]
@@ -56,6 +56,7 @@ class ReplyParser:
       tell the model so.
     - `<function=name>` of a bound tool, at the start of a line, begins a call without a tag.
     - A closing tag without an opening one is dropped.
+    - A tag in backticks, as `` `<tool_call>` ``, is text: the model speaks of it.
     - Calls without tags are read as `qwen_space.tools.untagged` says. What begins like one is held
       back, up to the end of the reply: only there it is known to be alone.
     - `<tool_response>`, `<|im_end|>`, `<|im_start|>` and `<|endoftext|>` end the reply, as the
@@ -92,6 +93,7 @@ class ReplyParser:
         self._index = 0
         self._blank = True  # whether nothing but white space has come
         self._line_start = True
+        self._end_of_text = ""  # its last two characters
         self._after_tag = False
         self._call: CallBlock | None = None
         self._untagged: UntaggedCalls | None = None
@@ -118,6 +120,10 @@ class ReplyParser:
         while self._untagged is not None:  # a second one may begin in the text of the first
             self._end_untagged(self._untagged)
         rest, self._rest = self._rest, ""
+        if self._call is None and self._is_in_code(rest):  # no backtick follows on the tag
+            self._end_of_text = ""
+            self._run(rest)
+            rest = ""
         if self._call is not None:
             self._end_call(self._call, rest)
         else:
@@ -168,6 +174,13 @@ class ReplyParser:
             self._rest = text[keep:]
             return None
         self._add_text(text[at : mark.start(mark.lastgroup or 0)])
+        if self._is_in_code(mark[0]):
+            if mark.end() == len(text):
+                self._rest = mark[0]
+                return None
+            if text[mark.end()] == "`":
+                self._add_text(mark[0])
+                return text, mark.end()
         match mark.lastgroup:
             case "start":
                 return self._try_untagged(text, mark.start("start"))
@@ -180,6 +193,10 @@ class ReplyParser:
             case _:
                 self._begin_call(CLOSE)
         return text, mark.end()
+
+    def _is_in_code(self, tag: str) -> bool:
+        """Whether one backtick comes before a tag, so that it is text if one follows on it."""
+        return tag in _TAGS and self._end_of_text[-1:] == "`" and self._end_of_text != "``"
 
     def _next_mark(self, text: str, at: int) -> re.Match[str] | None:
         """Return the next tag, or the place where a call without tags may begin."""
@@ -262,6 +279,7 @@ class ReplyParser:
             return
         self._new_texts.append(text)
         self._line_start = text[-1] == "\n"
+        self._end_of_text = (self._end_of_text + text[-2:])[-2:]
         self._blank = self._blank and text.isspace()
 
     def _end_text(self) -> None:
@@ -360,6 +378,9 @@ class ReplyParser:
         self._index += 1
 
 
+_TOOLS = f"<(?={TOOLS[0][1:]})"
+_TAGS = frozenset({OPEN, CLOSE, *ENDS})
+
 _Mode = Callable[[str, int], "tuple[str, int] | None"]
 
 
@@ -367,18 +388,18 @@ class _Marks:
     """The tags of a reply, and the places where calls without tags may begin."""
 
     def __init__(self, starts: str, functions: tuple[str, ...]) -> None:
-        begin = rf"(?P<start>[{re.escape(starts)}])" if starts else "(?P<start>(?!))"
+        begin = rf"(?P<start>[{re.escape(starts)}]|{_TOOLS})" if starts else "(?P<start>(?!))"
         names = "|".join(map(re.escape, functions)) or "(?!)"
         tags = (
             rf"(?P<close>\n?{CLOSE})|(?P<open>\n?{OPEN})"
             rf"|(?P<end>\n?(?:{'|'.join(map(re.escape, ENDS))}))|(?P<function>\n(?:{names}))"
         )
         self.first = re.compile(rf"\s*{begin}")
-        self.start = re.compile(r"(?P<start>[{\[`])")
+        self.start = re.compile(rf"(?P<start>[{{\[`]|{_TOOLS})")
         self.function = re.compile(rf"(?P<function>{names})")
         self.tag = re.compile(tags)
-        self.tag_or_line = re.compile(rf"{tags}|(?<=\n)(?P<start>[{{\[`])")
-        self._wholes = (OPEN, CLOSE, *ENDS, *functions)
+        self.tag_or_line = re.compile(rf"{tags}|(?<=\n)(?P<start>[{{\[`]|{_TOOLS})")
+        self._wholes = (OPEN, CLOSE, TOOLS[0], *ENDS, *functions)
         self._longest = max(map(len, self._wholes))
 
     def held_from(self, text: str, at: int) -> int:

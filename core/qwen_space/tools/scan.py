@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CLOSE", "ENDS", "OPEN", "Scan", "may_become"]
+__all__ = ["CLOSE", "ENDS", "OPEN", "TOOLS", "Scan", "may_become"]
 
 OPEN = "<tool_call>"
 CLOSE = "</tool_call>"
+TOOLS = ("<tools>", "</tools>")  # of the prompt, between which Qwen2.5-Coder may write its calls
 
 # A reply ends where the model goes on as somebody else: with a tool's result, or the next turn.
 ENDS = ("<tool_response>", "<|im_end|>", "<|im_start|>", "<|endoftext|>")

@@ -5,7 +5,7 @@ mostly in a Markdown fence. It counts as calls only where nothing else can be me
 
 - it begins with `{"name": "...", "arguments": {`, white space aside, where the name is that of
   a tool that is bound; `parameters` may stand for `arguments`, and it may stand in a list, in a
-  fence, or both;
+  fence or between `<tools>` tags, or both;
 - it is the whole reply, white space aside; where a call is forced, text may come before it, but
   it begins a line;
 - nothing comes after it, save more of the same and a closing tag that has no opening one;
@@ -28,11 +28,11 @@ from typing import Any
 from qwen_space.chat.json_text import JSONTextError, scan_json
 from qwen_space.tools.choice import ToolBinding
 from qwen_space.tools.forms import Arguments, Schemas, fits, read_call
-from qwen_space.tools.scan import CLOSE, ENDS, Scan, may_become
+from qwen_space.tools.scan import CLOSE, ENDS, TOOLS, Scan, may_become
 
 __all__ = ["CallPrefixes", "UntaggedCalls"]
 
-_FENCES = ("", "```", "```json")
+_FENCES = ("", "```", "```json", TOOLS[0])
 _LISTS = ("", "[")
 _KEYS = ("arguments", "parameters")
 _LONGEST = max(map(len, (CLOSE, *ENDS)))
@@ -42,14 +42,14 @@ _BETWEEN = re.compile(r"[\s,\[\]`json]*")  # "json" of a fence
 _AFTER_FUNCTION = re.compile(r"[\s();]*")
 _FUNCTION_END = re.compile(r"\s*\)\s*;?\s*")
 _KEY_SETS = tuple({"name", key} for key in _KEYS)
-_GAP = re.compile(rf"[\s,]+|```(?:json)?|{re.escape(CLOSE)}")
+_GAP = re.compile(rf"[\s,]+|```(?:json)?|{'|'.join(map(re.escape, (CLOSE, *TOOLS)))}")
 
 
 class CallPrefixes:
     """How a call without tags can begin.
 
     Attributes:
-        starts: The characters that one can begin with.
+        starts: The characters that one can begin with, but for the `<` of `<tools>`.
     """
 
     def __init__(self, tools: ToolBinding) -> None:
@@ -65,7 +65,7 @@ class CallPrefixes:
         objects = tuple(f"{fence}{{" for fence in _FENCES) if tools.forced else ()
         self._whole = (*self._calls, *functions, *objects)  # only as the whole reply
         self._room = _ROOM + max(map(len, quoted), default=0)
-        self.starts = "".join(sorted({prefix[0] for prefix in self._whole}))
+        self.starts = "".join(sorted({prefix[0] for prefix in self._whole} - {"<"}))
 
     def begin(self, text: str, at: int, *, blank: bool) -> bool | None:
         """Whether a text begins a call at a place; None while it is too short to tell.
@@ -130,7 +130,7 @@ class UntaggedCalls:
                 return None
             if mark != "<":
                 continue
-            tags = (CLOSE, *ENDS) if top else (CLOSE,)
+            tags = (CLOSE, *TOOLS, *ENDS) if top else (CLOSE,)
             if may_become(text[at : at + _LONGEST], *tags) and (top or self._scan.in_string):
                 self._held.append(text[:at])
                 return text[at:]
@@ -138,8 +138,8 @@ class UntaggedCalls:
                 self._held.append(text[:at])
                 self.ended = True
                 return ""
-            if top and text.startswith(CLOSE, at):
-                at += len(CLOSE)
+            if top and (tag := next((each for each in tags if text.startswith(each, at)), "")):
+                at += len(tag)
             elif self._scan.in_string and not text.startswith(CLOSE, at):
                 self._scan.pass_over()
                 at += 1

@@ -119,6 +119,15 @@ REPLIES = [
         tagged(call('{"a": "<tool_response>"}')), [("f", {"a": "<tool_response>"})], id="end-quoted"
     ),
     pytest.param("a < b <| c <tool_resp", ["a < b <| c <tool_resp"], id="no-end"),
+    *(
+        pytest.param(f"It writes `{tag}`, see?", [f"It writes `{tag}`, see?"], id=f"code-of-{tag}")
+        for tag in ("<tool_call>", "</tool_call>", "<tool_response>", "<|im_end|>")
+    ),
+    pytest.param("It is `x`<|im_end|>", ["It is `x`"], id="end-after-code"),
+    pytest.param("It is `x`<|im_end|>`", ["It is `x`<|im_end|>`"], id="end-between-code"),
+    pytest.param(f"It is `x`{tagged(call())}", ["It is `x`", F], id="a-call-after-code"),
+    pytest.param("It is `x`<tool_call>", ["It is `x`", ["invalid", ""]], id="cut-off-after-code"),
+    pytest.param("```\nx\n```</tool_call>`", ["```\nx\n````"], id="stray-tag-after-a-fence"),
 ]
 
 INVALID = [
