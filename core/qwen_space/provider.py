@@ -1,4 +1,4 @@
-"""The face of the g4f provider that this project descends from, for code written against it."""
+"""The g4f provider that this project descends from, with its interface, for code written for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIZES = next(each.choices for each in QWEN_2_5.inputs if each.role == "model")
 class Qwen_Qwen_2_5:  # noqa: N801 - the provider's name
     """The public Qwen2.5 Space as a provider; a subclass with another `url` is another Space.
 
-    New code takes `qwen_space.SpaceClient`.
+    New code takes `qwen_space.Space`.
     """
 
     label = "Qwen Qwen-2.5"

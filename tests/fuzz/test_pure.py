@@ -155,7 +155,7 @@ ADDRESSES = st.text(max_size=30) | st.builds(
 
 @given(ADDRESSES)
 def test_no_redirect_leads_to_another_host(location: str) -> None:
-    found = hub.redirected("https://owner-name.hf.space", location)
+    found = hub.app_redirect("https://owner-name.hf.space", location)
 
     for address in found or ():
         assert hub.origin(address) == ("https", "owner-name.hf.space", 443)

@@ -315,7 +315,7 @@ _STATES: tuple[tuple[type[QwenSpaceError], str], ...] = (
 
 def _state(error: QwenSpaceError) -> str:
     if isinstance(error, SpaceUnavailableError) and error.stage is not None:
-        return hub.state(error.stage)
+        return hub.state_name(error.stage)
     return next((state for kind, state in _STATES if isinstance(error, kind)), "unknown")
 
 

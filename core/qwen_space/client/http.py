@@ -170,7 +170,7 @@ class Transport:
         try:
             return await self.json("GET", url, deadline)
         except SpaceStatusError as exc:
-            if (moved := hub.redirected(self.config.url, exc.location)) is None:
+            if (moved := hub.app_redirect(self.config.url, exc.location)) is None:
                 raise
         target, address = moved
         self.move(address)
@@ -192,7 +192,7 @@ class Transport:
         try:
             response = await self._send("GET", url, deadline, headers)
         except SpaceStatusError as exc:
-            if (target := hub.moved_within(url, exc.location)) is None:
+            if (target := hub.own_redirect(url, exc.location)) is None:
                 raise
             url, response = target, await self._send("GET", target, deadline, headers)
         return await self._parsed(url, response, deadline)

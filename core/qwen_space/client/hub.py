@@ -28,24 +28,24 @@ from qwen_space.events import Notice
 
 __all__ = [
     "SpaceStatus",
-    "asleep",
-    "broken",
+    "app_redirect",
+    "asleep_error",
+    "broken_error",
+    "front_error",
     "is_asleep",
     "is_final",
     "is_of_the_front",
     "is_page",
-    "is_short",
-    "meant",
-    "moved_within",
-    "notice",
+    "is_short_limit",
     "origin",
+    "own_redirect",
     "page_text",
     "read_status",
-    "redirected",
-    "refused",
-    "state",
+    "refusal_error",
+    "state_name",
     "status_url",
-    "waits",
+    "waiting_notice",
+    "will_answer",
 ]
 
 _WAITING = {
@@ -127,7 +127,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port
 
 
-def redirected(base: str, location: str | None) -> tuple[str, str] | None:
+def app_redirect(base: str, location: str | None) -> tuple[str, str] | None:
     """Return where a redirect of an app's `/config` leads, if it leads no further away.
 
     A redirect may go from http to https, and to another path of the same host.
@@ -151,7 +151,7 @@ def redirected(base: str, location: str | None) -> tuple[str, str] | None:
     return target, urlunsplit((parts.scheme, parts.netloc, path.removesuffix("/config"), "", ""))
 
 
-def moved_within(url: str, location: str | None) -> str | None:
+def own_redirect(url: str, location: str | None) -> str | None:
     """Return where a redirect of the hub's leads; None if that is another origin, or nowhere."""
     try:
         target = urljoin(url, location or "")
@@ -199,17 +199,17 @@ def read_status(answer: Any, config: SpaceConfig) -> SpaceStatus | None:
     return SpaceStatus(stage, _space_host(answer.get("host"), config.hub), page)
 
 
-def waits(stage: str) -> bool:
+def will_answer(stage: str) -> bool:
     """Whether a Space in this stage will answer if it is waited for."""
     return stage in _WAITING
 
 
-def notice(stage: str) -> Notice:
+def waiting_notice(stage: str) -> Notice:
     """Return the sentence for callers who wait for a Space in a stage."""
     return Notice(f"The Space {_WAITING[stage]} ({stage})…")
 
 
-def broken(url: str, status: SpaceStatus) -> SpaceUnavailableError | None:
+def broken_error(url: str, status: SpaceStatus) -> SpaceUnavailableError | None:
     """Return the error of a Space that does not come back by itself; None of any other."""
     if status.stage not in _BROKEN:
         return None
@@ -222,18 +222,18 @@ def broken(url: str, status: SpaceStatus) -> SpaceUnavailableError | None:
     )
 
 
-def asleep(url: str, stage: str) -> SpaceUnavailableError:
+def asleep_error(url: str, stage: str) -> SpaceUnavailableError:
     """Return the error of a Space that is not waited for, though it will answer if it is."""
     remedy = "Try again in a minute: a chat waits for it by itself."
     return SpaceUnavailableError(url, f"it {_WAITING[stage]} ({stage})", remedy, stage=stage)
 
 
-def state(stage: str) -> str:
+def state_name(stage: str) -> str:
     """Return the hub's word for a Space's state as people say it: "sleeping" for "SLEEPING"."""
     return _STATES.get(stage, stage.lower().replace("_", " "))
 
 
-def refused(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError | None:
+def refusal_error(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError | None:
     """Return the error for a Space that the hub does not know; None if that means nothing.
 
     Without access, a private Space looks like none: the hub says 401 of both without
@@ -277,7 +277,7 @@ def page_text(body: str) -> str:
     return " ".join(html.unescape(_UNSEEN.sub(" ", text)).split())
 
 
-def meant(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError:
+def front_error(config: SpaceConfig, exc: QwenSpaceError) -> QwenSpaceError:
     """Return the error for the front's answer where the hub has nothing to add."""
     is_missing = isinstance(exc, SpaceStatusError) and exc.status == 404
     return _missing(config) if is_missing else exc
@@ -302,7 +302,7 @@ def is_asleep(config: SpaceConfig, exc: QwenSpaceError) -> bool:
     return False
 
 
-def is_short(exc: QwenSpaceError) -> bool:
+def is_short_limit(exc: QwenSpaceError) -> bool:
     """Whether it is a rate limit that is over so soon that it can be waited for."""
     seconds = exc.retry_after if isinstance(exc, QuotaError) else None
     return seconds is not None and seconds <= _SHORT

@@ -147,7 +147,7 @@ class EndpointResolver:
         """
         waker = SpaceWaker(self._transport, self._app_config, deadline)
         if (stage := await waker.look()) is not None:
-            raise hub.asleep(self._transport.config.url, stage)
+            raise hub.asleep_error(self._transport.config.url, stage)
         return waker.app_config
 
     async def app_info(self, prefix: str, deadline: Deadline) -> Any:

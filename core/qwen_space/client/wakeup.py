@@ -78,7 +78,7 @@ class SpaceWaker:
         return await self._look(self._get)
 
     def _notice(self, stage: str) -> Notice:
-        notice = hub.notice(stage)
+        notice = hub.waiting_notice(stage)
         logger.info("%s", notice.message, extra={"space_event": notice})
         return notice
 
@@ -132,19 +132,19 @@ class SpaceWaker:
         status = await self._status()
         if status is None:
             return self._going_on(said)
-        if (error := hub.broken(config.url, status)) is not None:
+        if (error := hub.broken_error(config.url, status)) is not None:
             raise error from said
         if not self._has_moved and status.is_elsewhere(config.url):
             self._has_moved = True
             self._transport.move(str(status.url))
             logger.debug("%s is at %s", config.space, status.url)
             return await self._look(self._transport.app_config)
-        return status.stage if hub.waits(status.stage) else self._going_on(said)
+        return status.stage if hub.will_answer(status.stage) else self._going_on(said)
 
     def _going_on(self, said: QwenSpaceError) -> str:
         """Return the stage that the Space was in; if it was in none, the front has the word."""
         if self._stage is None:
-            raise hub.meant(self._transport.config, said) from said.__cause__
+            raise hub.front_error(self._transport.config, said) from said.__cause__
         return self._stage
 
     async def _status(self) -> hub.SpaceStatus | None:
@@ -157,7 +157,7 @@ class SpaceWaker:
             return hub.read_status(await self._transport.ask_hub(url, self._deadline), config)
         except QwenSpaceError as exc:
             logger.debug("The hub does not tell: %s", exc)
-            refused = hub.refused(config, exc)
+            refused = hub.refusal_error(config, exc)
             if refused is not None and self._stage is None:
                 raise refused from exc
             return None
@@ -168,7 +168,7 @@ class SpaceWaker:
             return hub.is_of_the_front(exc)
         match exc:
             case QuotaError():
-                return hub.is_short(exc)
+                return hub.is_short_limit(exc)
             case SpaceStatusError(status=status):
                 return status >= 500 or hub.is_of_the_front(exc)
         return not isinstance(exc, AuthenticationError)

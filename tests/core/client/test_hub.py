@@ -676,7 +676,7 @@ async def test_a_join_that_is_refused_for_good_is_an_error(page: Answer, joins: 
 def test_a_redirect_is_followed_within_the_host(
     base: str, location: str | None, expected: tuple[str, str] | None
 ) -> None:
-    assert hub.redirected(base, location) == expected
+    assert hub.app_redirect(base, location) == expected
 
 
 @pytest.mark.parametrize(
