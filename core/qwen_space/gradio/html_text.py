@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import islice
 
 __all__ = [
     "HTMLText",
@@ -77,10 +78,11 @@ def has_made_code(text: str) -> bool | None:
     Returns:
         None as long as the text has neither.
     """
-    at, line_end = text.find("<pre><code"), text.find("\n")
-    if at < 0 and line_end < 0:
-        return None
-    return at >= 0 and not 0 <= line_end < at
+    line_end = text.find("\n")
+    first = text if line_end < 0 else text[:line_end]
+    if any(each.lastgroup == "made" for each in islice(_SIGN.finditer(first), _MOST_TELLING)):
+        return True
+    return None if line_end < 0 else False
 
 
 def has_escaped_prose(text: str) -> bool | None:

@@ -114,6 +114,11 @@ def test_the_first_sign_of_a_reply_s_prose_shows_whether_its_app_escapes(
         pytest.param("a < b<br><pre><code>x", True, id="code"),
         pytest.param("a\nb", False, id="a-line-break"),
         pytest.param("a\n<pre><code>", False, id="code-of-the-model-s"),
+        pytest.param("One.<br>- two", True, id="a-line-break"),
+        pytest.param("A row<br>of it\nand more", True, id="a-line-break-first"),
+        pytest.param("A table\n| a<br>b |", False, id="a-line-break-in-a-table"),
+        pytest.param("Write `<br>` there", None, id="a-line-break-as-code"),
+        pytest.param("If x < 3 &amp; y", None, id="a-sign-tells-nothing"),
     ],
 )
 def test_an_app_that_leaves_lines_as_they_are_may_make_code(

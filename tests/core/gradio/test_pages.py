@@ -248,8 +248,8 @@ def build_parsing() -> Any:
     reply = "If x < 3:\n```py\nif x < 3: return\n```\nDone."
 
     def answer(message: str, chat: list[Any]) -> Iterator[Any]:
-        shown = parse_text(reply)
-        for end in (4, 30, 50, len(shown)):
+        shown = "If x < 3:<br>- one<br>- two" if "list" in message else parse_text(reply)
+        for end in (4, 12, 30, 50, len(shown)):
             yield [*chat, user(message), bot(shown[:end])]
 
     with gr.Blocks(analytics_enabled=False) as app:
@@ -264,3 +264,10 @@ async def test_code_is_code_where_the_prompt_s_own_line_is_left_as_it_was() -> N
 
     assert events[-1].text == "If x < 3:\n```py\nif x < 3: return\n```\nDone."
     assert joined(events) == events[-1].text
+
+
+async def test_lines_are_lines_where_the_prompt_s_own_line_is_left_as_it_was() -> None:
+    with running(build_parsing) as url:
+        events = await ask(url, "A list of 2 < 3?")
+
+    assert events[-1].text == joined(events) == "If x < 3:\n- one\n- two"
