@@ -9,7 +9,7 @@ Gradio 4.20 on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -113,8 +113,7 @@ class App:
         self._wanted = dict(roles or {})
         self._info = info
         self._page = Page(self.config.functions, self.config.hidden)
-        candidates = map(self._candidate, self._page.starts)
-        self._candidates = [each for each in candidates if each is not None]
+        self._candidates = self._find_candidates(TEXTS) or self._find_candidates({"code"})
         self._replying = {each.last.id: each for each in reversed(self._candidates)}
 
     def fitting(self, fn_index: int) -> Endpoint | None:
@@ -195,6 +194,12 @@ class App:
         ]
         return min(others, key=lambda each: each.rank, default=None)
 
+    def _find_candidates(self, prompts: Collection[str]) -> list[Candidate]:
+        """Return the functions that chat, with a prompt of one of these kinds."""
+        self._prompts = prompts
+        candidates = map(self._candidate, self._page.starts)
+        return [each for each in candidates if each is not None]
+
     # One candidate
 
     def _candidate(self, start: AppFunction) -> Candidate | None:
@@ -242,7 +247,9 @@ class App:
             if "prompt" in chosen.values():
                 return True
         return any(
-            each.kind in TEXTS and not each.is_password and looks_like_system(each, Clues()) is None
+            each.kind in self._prompts
+            and not each.is_password
+            and looks_like_system(each, Clues()) is None
             for each in function.inputs
         )
 

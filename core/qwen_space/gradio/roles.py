@@ -214,7 +214,8 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
         if (found := find(texts, clues)) is not None:
             return found
     if not texts:
-        return None
+        codes = [each for each in components if each.kind == "code" and not each.is_locked]
+        return (codes[0], "the only text is code") if len(codes) == 1 else None
     return texts[0], "the only text" if len(texts) == 1 else "the first text"
 
 

@@ -88,6 +88,33 @@ def test_of_boxes_that_start_the_same_function_the_first_input_is_the_prompt() -
     assert roles(find_endpoint(config)) == ["prompt", None, "history"]
 
 
+CODE: dict[str, Any] = {"type": "code"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        pytest.param([CODE], ["prompt"], id="code"),
+        pytest.param([CODE, BOX], [None, "prompt"], id="a-text-comes-first"),
+        pytest.param(
+            [{**CODE, "interactive": False}, CODE], [None, "prompt"], id="not-a-shown-one"
+        ),
+        pytest.param(
+            [{**BOX, "label": "System prompt"}, CODE],
+            ["system", "prompt"],
+            id="beside-a-system-box",
+        ),
+    ],
+)
+def test_where_there_is_no_other_text_code_is_the_prompt(inputs: Any, expected: Any) -> None:
+    assert roles(find_endpoint(page(*inputs))) == expected
+
+
+def test_of_two_boxes_of_code_none_is_the_prompt() -> None:
+    with pytest.raises(EndpointError, match="roles="):
+        find_endpoint(page(CODE, CODE), "answer")
+
+
 def test_a_password_is_never_the_prompt() -> None:
     config = page({**BOX, "label": "API key"}, {**BOX, "label": "Message"}, submit=0)
     config["components"][0]["props"]["type"] = "password"
