@@ -25,7 +25,7 @@ from qwen_space.local.rows import ReplyRows, Rows, to_messages
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-__all__ = ["build", "launch", "mount", "shut", "stored_files"]
+__all__ = ["build", "count_queued", "launch", "mount", "shut", "stored_files"]
 
 Outputs: TypeAlias = tuple[str, Rows, str]
 
@@ -137,6 +137,11 @@ def shut(blocks: gr.Blocks) -> None:
 def stored_files(blocks: gr.Blocks) -> set[str]:
     """Return the paths of the files that visitors uploaded, or had the app fetch."""
     return set().union(*(set(paths) for paths in blocks.temp_file_sets))
+
+
+def count_queued(blocks: gr.Blocks) -> int:
+    """Return the jobs that wait in Gradio's queue."""
+    return len(blocks._queue)  # noqa: SLF001
 
 
 def clear_session() -> tuple[str, Rows]:

@@ -52,6 +52,7 @@ class Dispatcher:
         metrics: The figures of the replies.
         takes: The kinds of media that the engine takes: "image", "audio", "video".
         limits: The limits that were given.
+        waiting: Replies that wait for a slot here; those of programs wait in Gradio's queue.
     """
 
     def __init__(self, engine: Engine, streams: SessionStreams, limits: Limits, slots: int) -> None:
@@ -61,7 +62,7 @@ class Dispatcher:
         self._streams = streams
         self.limits = limits
         self._slots = asyncio.Semaphore(slots)
-        self._waiting = 0
+        self.waiting = 0
         self._stopping = False
 
     async def reply(
@@ -110,15 +111,14 @@ class Dispatcher:
 
     async def _reply(self, messages: Messages, sampling: Sampling) -> AsyncGenerator[Update, None]:
         if self._slots.locked():
-            if self._waiting >= self.limits.queue:
+            if self.waiting >= self.limits.queue:
                 raise EngineError("Too many others are waiting. Try again in a moment.")
-            yield Waiting(self._waiting)
-        self._waiting += 1
+            yield Waiting(self.waiting)
+        self.waiting += 1
         try:
-            with self.metrics.waiting.track_inprogress():
-                await self._slots.acquire()
+            await self._slots.acquire()
         finally:
-            self._waiting -= 1
+            self.waiting -= 1
         try:
             with self.metrics.running.track_inprogress():
                 async for part in self._stream(messages, sampling):

@@ -178,7 +178,7 @@ class LocalSpace:
     def _build(self) -> tuple[Blocks, Dispatcher, Callable[[ASGIApp], ASGIApp]]:
         """Make the app, its dispatcher, and the function that puts the middleware around it."""
         from qwen_space.local.access import Guard
-        from qwen_space.local.app import build, stored_files  # imports Gradio
+        from qwen_space.local.app import build, count_queued, stored_files  # imports Gradio
         from qwen_space.local.dispatch import Dispatcher
         from qwen_space.local.fetching import bound_fetches
         from qwen_space.local.health import Health
@@ -200,6 +200,7 @@ class LocalSpace:
         needs: Literal["token", "login"] | None = "login" if self._auth else None
         needs = "token" if self._token else needs
         blocks = build(dispatcher, self._sizes, slots, needs)
+        dispatcher.metrics.waiting.set_function(lambda: dispatcher.waiting + count_queued(blocks))
         room = Room(partial(stored_files, blocks), self._limits)
         bound_fetches(blocks, room if dispatcher.takes else None)
 

@@ -319,12 +319,18 @@ async def test_a_space_of_concurrency_one_answers_one_by_one() -> None:
         async with await visitor.listen("second") as waiting:
             message = await waiting.content.readline()
             running = engine.running
+            async with http.get(f"{space.url}/metrics") as answer:
+                figures = await answer.text()
             assert engine.gate is not None
             engine.gate.release(2 * len(PIECES))
             await until(engine, running=0, finished=2)
+        async with http.get(f"{space.url}/metrics") as answer:
+            after = await answer.text()
 
     assert b'"estimation"' in message
     assert running == 1
+    assert "qwen_space_replies_waiting 1.0" in figures
+    assert "qwen_space_replies_waiting 0.0" in after
 
 
 async def test_middleware_sees_every_request_the_first_outermost() -> None:
