@@ -19,7 +19,7 @@ _NAMES = {
     "inputs": ("additional_kwargs", "extra_body", "generate_kwargs", "model_kwargs"),
     "context_window": ("n_ctx", "num_ctx"),
     "endpoint": ("api_name",),
-    "headers": ("default_headers",),
+    "headers": ("default_headers", "extra_headers"),
     "model": ("model_name",),
     "proxy": ("http_proxy", "openai_proxy"),
     "stop": ("stop_sequences",),
@@ -44,7 +44,7 @@ _REMEDIES = {
             *("seed", "top_k", "min_p", "typical_p", "repetition_penalty", "do_sample"),
             *("frequency_penalty", "presence_penalty", "repeat_penalty", "enable_thinking"),
             *("mirostat", "mirostat_eta", "mirostat_tau", "repeat_last_n", "tfs_z"),
-            *("enable_search", "thinking"),
+            *("enable_search", "think", "thinking"),
         )
     },
     **dict.fromkeys(["json_mode", "response_format", "format"], _JSON),

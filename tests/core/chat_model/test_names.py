@@ -5,7 +5,7 @@ import pytest
 from qwen_space.chat_model.names import find_remedies, resolve_names
 
 KNOWN = ["space", "hf_token", "timeout", "stop", "max_tokens", "model", "context_window"]
-KNOWN += ["inputs", "verify"]
+KNOWN += ["headers", "inputs", "verify"]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ KNOWN += ["inputs", "verify"]
         ("model_kwargs", "inputs"),
         ("additional_kwargs", "inputs"),
         ("ssl_verify", "verify"),
+        ("extra_headers", "headers"),
         ("num_ctx", "context_window"),
         ("n_ctx", "context_window"),
         ("host", "space"),
@@ -43,6 +44,7 @@ def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
         ("tool_choice", "with bind_tools"),
         ("json_mode", "response_format="),
         ("tokenizer", "extra `tokens`"),
+        ("think", r'inputs=\{"think": \.\.\.\}'),
         ("mirostat", r'inputs=\{"mirostat": \.\.\.\}'),
         ("async_client_kwargs", "give headers, proxy, verify or timeout"),
         ("store", "leave it out"),
