@@ -8,11 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qwen_space.errors import ProtocolError
+from qwen_space.gradio.layout import Layout
 
 __all__ = [
     "CHATS",
@@ -116,36 +117,52 @@ def _choice_value(choice: Any) -> Any:
 _MOST_TAGS = 20  # pairs that a chat may have
 _MOST_FUNCTIONS = 10_000  # of an app; the largest that are known have some 2,000
 
-# The values of components that `/config` tells none of, as Gradio's front end sets them. Sources:
-# `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5; in Gradio 6, whose components
-# do that only once they are drawn, `gradio.props.value ??= ...` there. `None` stands for null.
-_UNTOUCHED: Mapping[str, Any] = {
-    **dict.fromkeys(("textbox", "simpletextbox", "code", "datetime", "markdown", "html"), ""),
-    **dict.fromkeys(("number", "slider"), 0),
+# The values of components that `/config` tells none of, as Gradio's front end sets them when it
+# draws them: `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5, and
+# `gradio.props.value ??= ...` there in Gradio 6. `tests/matrix/test_untouched.py` compares them
+# with a browser. `None` stands for null.
+_WHEN_DRAWN: Mapping[str, Any] = {
+    **dict.fromkeys(("textbox", "simpletextbox", "code"), ""),
+    "number": 0,
+    "multimodaltextbox": {"text": "", "files": []},
+    "imageslider": [None, None],
+}
+_UNTIL_4_25: Mapping[str, Any] = {"dropdown": [], "colorpicker": "#000000"}
+_UNTIL_5: Mapping[str, Any] = {
+    **dict.fromkeys(("datetime", "markdown", "html"), ""),
+    "dialogue": [],
+}
+_FROM_5: Mapping[str, Any] = {"imageeditor": {"background": None, "layers": [], "composite": None}}
+
+# Those of components that have them without being drawn, and of other libraries'.
+_ALWAYS: Mapping[str, Any] = {
+    "slider": 0,
     "checkbox": False,
     "checkboxgroup": [],
     **{kind: [] for kind in CHATS},
-    **{kind: {"text": "", "files": []} for kind in TEXTS_WITH_FILES},
+    **{kind: {"text": "", "files": []} for kind in TEXTS_WITH_FILES - {"multimodaltextbox"}},
 }
-_SET_WHEN_DRAWN = frozenset(
-    {"textbox", "simpletextbox", "multimodaltextbox", "number", "code"}  # by Gradio 6
-)
-_NUMBER_WITHOUT_VALUE = ((5, 35), (6, 0))  # where an empty `gr.Number` is null, and not 0
 
 
-def _untouched_value(kind: str, props: Mapping[str, Any], version: tuple[int, int]) -> Any:
-    """Return the value that the page of this version of Gradio sends for a component."""
-    value = props.get("default_value" if kind == "browserstate" else "value")
-    if value is not None:
+def _untouched_value(
+    kind: str, props: Mapping[str, Any], release: tuple[int, int], *, is_drawn: bool
+) -> Any:
+    """Return the value that the page of this release of Gradio sends for a component."""
+    if (value := props.get("value")) is not None:
         return value
-    if kind == "number" and _NUMBER_WITHOUT_VALUE[0] <= version < _NUMBER_WITHOUT_VALUE[1]:
-        return None
-    is_drawn = version < (6, 0) or props.get("visible", True) is not False
-    if kind in _SET_WHEN_DRAWN and not is_drawn:
-        return None
-    if kind in {"dropdown", "antdselect"}:
+    values = {**_ALWAYS}
+    if is_drawn:
+        values |= _WHEN_DRAWN
+        values |= _UNTIL_4_25 if release < (4, 26) else {}
+        values |= _UNTIL_5 if release < (6, 0) else {}
+        values |= _FROM_5 if release >= (5, 0) else {}
+        values["browserstate"] = props.get("default_value")
+        if (5, 0) <= release < (6, 0):
+            values["number"] = None if props.get("placeholder") else 0
+            values["dropdown"] = [] if props.get("multiselect") else None
+    if kind == "antdselect":
         return [] if props.get("multiselect") else None
-    return copy.deepcopy(_UNTOUCHED.get(kind))
+    return copy.deepcopy(values.get(kind))
 
 
 _LONGEST_VERSION = 100  # characters
@@ -241,13 +258,12 @@ class AppConfig:
             self._words = _translations(config.get("i18n_translations"))
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}
+            layout = Layout(config.get("layout"), self._components, self.release)
+            self.hidden, self.in_closed_tabs = layout.hidden, layout.in_closed_tabs
+            self._undrawn = layout.undrawn
             self.functions = [
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
             ]
-            layout = config.get("layout")
-            self.hidden = frozenset(_within(layout, self._is_hidden))
-            closed = set(self._closed_tabs(layout))
-            self.in_closed_tabs = frozenset(_within(layout, closed.__contains__))
             self.reasoning_tags = tuple(_tags(self._components.values()))
             self.context_window = next(_context_windows(self._components.values()), None)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
@@ -280,36 +296,13 @@ class AppConfig:
             if isinstance(text := props.get(name), str) and _TRANSLATED in text:
                 props[name] = _translate(text, self._words)
         kind = str(self._components.get(number, {}).get("type") or "unknown")
-        value = _untouched_value(kind, props, self.release)
+        is_drawn = number not in self._undrawn
+        value = _untouched_value(kind, props, self.release, is_drawn=is_drawn)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
 
     def _props(self, number: Any) -> Mapping[str, Any]:
         props = self._components.get(number, {}).get("props")
         return props if isinstance(props, dict) else {}
-
-    def _is_hidden(self, number: Any) -> bool:
-        return self._props(number).get("visible") in (False, "hidden")
-
-    def _closed_tabs(self, layout: Any) -> Iterator[Any]:
-        """Yield the tabs that are not open at first: all but the chosen or the first one."""
-        waiting = [layout]
-        while waiting:
-            node = waiting.pop()
-            if not isinstance(node, dict):
-                continue
-            waiting += _children(node)
-            number = node.get("id")
-            if self._components.get(number, {}).get("type") != "tabs":
-                continue
-            tabs = [each.get("id") for each in _children(node) if isinstance(each, dict)]
-            chosen = self._props(number).get("selected")
-            named = [
-                each
-                for each in tabs
-                if chosen is not None and chosen in (self._props(each).get("id"), each)
-            ]
-            open_tab = next(iter(named or tabs), None)
-            yield from (each for each in tabs if each != open_tab)
 
 
 _TRANSLATED = "__i18n__"  # begins a text of `gr.I18n`, whose key follows in JSON
@@ -351,24 +344,6 @@ def with_rendered(config: Mapping[str, Any], rendered: Any) -> dict[str, Any]:
             raise ProtocolError(f"The app rendered parts without {name}.")
         merged[name] = [*(config.get(name) or []), *made]
     return merged
-
-
-def _within(layout: Any, are_in: Callable[[Any], bool]) -> Iterator[Any]:
-    """Yield the components of a layout for which that holds, and all within them."""
-    waiting = [(layout, False)]
-    while waiting:
-        node, is_in = waiting.pop()
-        if not isinstance(node, dict):
-            continue
-        is_in = is_in or are_in(node.get("id"))
-        if is_in:
-            yield node.get("id")
-        waiting += [(each, is_in) for each in _children(node)]
-
-
-def _children(node: Mapping[str, Any]) -> list[Any]:
-    children = node.get("children")
-    return children if isinstance(children, list) else []
 
 
 def api_prefix(config: Mapping[str, Any]) -> str:

@@ -415,8 +415,8 @@ def _argument(
 ) -> Any:
     """Return the value that the page would send for an input, with the caller's in their places."""
     if each.component is not None and each.component in page:
-        return page[each.component]
-    default = loaded.get(each.component, each.default)
+        return _shown(each, page[each.component])
+    default = _shown(each, loaded.get(each.component, each.default))
     if each.role == "settings":
         return {**default, **dict(_settings(given)), **values.get(each.key, {})}
     if each.role == "history":
@@ -430,6 +430,12 @@ def _argument(
         return default
     value = given.get(each.role or "", values.get(each.key))
     return default if value is None and each.key not in values else value
+
+
+def _shown(each: Input, value: Any) -> Any:
+    """Return a component's value as the page holds it: a box for text that got null is empty."""
+    is_box = each.kind in {"textbox", "simpletextbox", "code"} and each.default is not None
+    return "" if value is None and is_box else value
 
 
 def _settings(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -339,18 +339,29 @@ def test_a_function_without_a_name_is_asked_for_by_its_number() -> None:
     [
         ("textbox", {}, "4.44.1", ""),
         ("textbox", {}, "6.31.0", ""),
-        ("textbox", {"visible": False}, "5.0.0", ""),
-        ("textbox", {"visible": False}, "6.31.0", None),  # not drawn, and so not set
+        ("textbox", {"visible": False}, "5.35.0", ""),
+        ("textbox", {"visible": False}, "5.36.0", None),  # not drawn, and so not set
+        ("textbox", {"visible": "hidden"}, "6.31.0", ""),
         ("textbox", {"value": "x"}, "6.31.0", "x"),
-        ("number", {}, "5.34.2", 0),
-        ("number", {}, "5.35.0", None),
-        ("number", {}, "6.0.0", 0),
+        ("markdown", {}, "5.50.0", ""),
+        ("markdown", {}, "6.31.0", None),
+        ("number", {}, "5.50.0", 0),
+        ("number", {"placeholder": "any"}, "5.50.0", None),
+        ("number", {"placeholder": "any"}, "6.0.0", 0),
+        ("number", {"visible": False}, "5.50.0", None),
+        ("colorpicker", {}, "4.20.1", "#000000"),
+        ("colorpicker", {}, "4.44.1", None),
+        ("browserstate", {"default_value": {"a": 1}}, "5.50.0", {"a": 1}),
+        ("imageslider", {}, "6.31.0", [None, None]),
         ("slider", {"value": 3}, "4.0.0", 3),
         ("checkbox", {}, "4.0.0", False),
         ("checkboxgroup", {}, "4.0.0", []),
         ("radio", {"choices": [["a", "a"]]}, "5.0.0", None),
-        ("dropdown", {"choices": [["a", "a"]]}, "4.0.0", None),
-        ("dropdown", {"choices": [["a", "a"]], "multiselect": True}, "4.0.0", []),
+        ("dropdown", {"choices": [["a", "a"]]}, "4.25.0", []),
+        ("dropdown", {"choices": [["a", "a"]]}, "4.26.0", None),
+        ("dropdown", {"choices": [["a", "a"]], "multiselect": True}, "4.44.1", None),
+        ("dropdown", {"choices": [["a", "a"]], "multiselect": True}, "5.0.2", []),
+        ("dropdown", {"choices": [["a", "a"]], "multiselect": True}, "6.31.0", None),
         ("multimodaltextbox", {}, "5.0.0", {"text": "", "files": []}),
         ("state", {"value": [1]}, "5.0.0", [1]),
         ("image", {}, "5.0.0", None),
@@ -362,6 +373,15 @@ def test_an_untouched_input_is_sent_as_the_page_sends_it(
     config = page(BOX, {"type": kind, "label": "Extra", **props}, submit=0, version=version)
 
     assert find_endpoint(config).data("Hi")[1] == value
+
+
+def test_a_box_that_a_function_has_emptied_is_no_null() -> None:
+    extra = {"type": "textbox", "label": "Extra", "value": "x"}
+    endpoint = find_endpoint(page(BOX, extra, {**extra, "type": "radio"}, submit=0))
+    numbers = [each.component for each in endpoint.inputs]
+
+    assert endpoint.data("Hi", loaded=dict.fromkeys(numbers)) == ["Hi", "", None]
+    assert endpoint.data("Hi", page=dict.fromkeys(numbers[1:])) == ["Hi", "", None]
 
 
 def test_the_app_s_own_system_prompt_and_greeting_stay() -> None:
