@@ -11,6 +11,7 @@ import hashlib
 import html
 import itertools
 import json
+import os
 import pathlib
 import socket
 import sys
@@ -24,7 +25,7 @@ MAJOR = int(gr.__version__.split(".")[0])
 HAS_TYPES = gr.__version__ != "4.0.2"  # of a Gallery's files
 
 
-made = itertools.count()
+count = itertools.count()
 
 
 def pieces(query, history=None):
@@ -33,8 +34,7 @@ def pieces(query, history=None):
         if piece == "RAISE":
             raise gr.Error("planned failure")
         time.sleep(0.03)
-        count = next(made)
-        special = {"HISTORY": json.dumps(history, default=str), "COUNT": str(count)}
+        special = {"HISTORY": json.dumps(history, default=str), "COUNT": str(next(count))}
         yield special.get(piece, piece)
 
 
@@ -285,7 +285,78 @@ PNG = bytes.fromhex(
 """A picture of one red pixel."""
 
 
+def moved(state):
+    """An app that has another function under the number of its chat once it is deployed anew."""
+
+    def answer(query, chat):
+        yield [*chat, *row("pairs" if MAJOR < 6 else "messages", query, f"{state}: {query}")]
+
+    def delete(query, chat):
+        return chat, "Deleted."
+
+    def wire():
+        query.submit(answer, [query, chat], chat, api_name="ask")
+
+    with gr.Blocks() as app:
+        chat, query, status = gr.Chatbot(), gr.Textbox(label="Input"), gr.Textbox(label="Status")
+        if state == "old":
+            wire()
+        button = gr.Button("Delete")
+        button.click(delete, [query, chat], [chat, status], api_name="delete")
+        if state == "new":
+            wire()
+    return app
+
+
+KINDS = (
+    "Textbox Number Slider Checkbox CheckboxGroup Radio Dropdown Code HTML Markdown JSON"
+    " ColorPicker DateTime File Image Audio Gallery HighlightedText Dataframe MultimodalTextbox"
+    " State BrowserState ImageSlider ImageEditor"
+)
+
+
+def made(*without):
+    """Make one of each input that this release has, most without a value."""
+    given = {"BrowserState": {"default_value": {"a": 1}}}
+    for kind in ("CheckboxGroup", "Radio", "Dropdown"):
+        given[kind] = {"choices": ["a", "b"]}
+    for kind in KINDS.split():
+        if hasattr(gr, kind) and kind not in without:
+            yield getattr(gr, kind)(**given.get(kind, {}))
+
+
+def inputs():
+    """An app that takes one of each input, in each of the places that a page may not show."""
+    rare = "Code", "HTML", "DateTime"  # on this page only where it is hidden or in a closed tab
+    with gr.Blocks() as app:
+        query, chat = gr.Textbox(label="Input"), gr.Chatbot()
+        parts = [
+            *made(*rare),
+            *(gr.Textbox(lambda: "called"), gr.Radio(["a"], value="a")),
+            *(gr.Dropdown(), gr.Dropdown(["a"], value=None), gr.Dropdown([("A", "a")], value="a")),
+            *(gr.Dropdown(["a"], allow_custom_value=True), gr.Dropdown(["a"], multiselect=True)),
+            *(gr.Dropdown(["a"], value=None, multiselect=True),),
+            *(gr.Textbox(visible=False), gr.Number(visible=False), gr.Code(visible=False)),
+        ]
+        loaded = [gr.Textbox(), gr.Textbox("x"), gr.Number(1), gr.Radio(["a"]), gr.Slider()]
+        with gr.Column(visible=False):
+            parts += made()
+        with gr.Accordion(open=False):
+            parts += made(*rare)
+        with gr.Tab("Open"):
+            gr.Button()
+        with gr.Tab("Closed"):
+            parts += made()
+        app.load(lambda: ("loaded", None, None, "a", 5), None, loaded)
+        reply = gr.Textbox()
+        query.submit(lambda *_: "Hi.", [query, chat, *parts, *loaded], reply)
+    return app
+
+
 FLAVOURS = {
+    "inputs": inputs,
+    "old": lambda: moved("old"),
+    "new": lambda: moved("new"),
     **{kind: functools.partial(media, kind) for kind in COMPONENTS},
     "upload": upload_step,
     "history": files_in_history,
@@ -310,7 +381,8 @@ def serve(app):
     which `launch` looks whether it is up, and `launch` then gives up.
     """
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        free.bind(("127.0.0.1", int(os.environ.get("MATRIX_PORT", "0"))))
         port = free.getsockname()[1]
     app.queue().launch(
         server_name="127.0.0.1", server_port=port, quiet=True, prevent_thread_lock=True

@@ -234,20 +234,49 @@ async def test_a_message_of_the_app_is_a_notice(url: str, request: pytest.Fixtur
     assert notices == ([] if flavour in {"steps", *INTERFACES, *PAGES} else ["answering"])
 
 
+SAID = ["first question", "first answer", '["HISTORY"]']
+CHAT = [Turn(role, text) for role, text in zip(["user", "assistant", "user"], SAID, strict=True)]
+
+
+def keeps_its_own(request: pytest.FixtureRequest) -> bool:
+    """Whether the app has its history in the session, where nothing can be put into it."""
+    return request.node.callspec.params["url"][2] in {*INTERFACES, "page"}
+
+
 async def test_earlier_turns_go_into_the_history_in_its_own_shape(
     url: str, request: pytest.FixtureRequest
 ) -> None:
-    said = ["first question", "first answer", '["HISTORY"]']
-    roles = ["user", "assistant", "user"]
-    chat = [Turn(role, text) for role, text in zip(roles, said, strict=True)]
-    keeps_its_own = request.node.callspec.params["url"][2] in {*INTERFACES, "page"}
     warns = pytest.warns(UserWarning, match="no input for a history")
     async with SpaceClient(url, history="native") as client:
-        with warns if keeps_its_own else contextlib.nullcontext():
-            done = await client.chat(chat)
+        with warns if keeps_its_own(request) else contextlib.nullcontext():
+            done = await client.chat(CHAT)
 
     assert "first question" in done.text
     assert "first answer" in done.text
+
+
+async def test_auto_sends_turns_where_the_app_told_how_and_text_elsewhere(
+    url: str, request: pytest.FixtureRequest
+) -> None:
+    async with SpaceClient(url, history="auto") as client:
+        done = await client.chat(CHAT)
+
+    assert "first question" in done.text
+    assert "first answer" in done.text
+    # The app answers a prompt that is no JSON with the prompt itself.
+    assert done.text.startswith("User: first question") == keeps_its_own(request)
+
+
+def test_auto_sends_text_where_tools_are_bound(url: str) -> None:
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    chat = ChatQwenSpace(space=url, history="auto").bind_tools([add])
+
+    reply = chat.invoke([("human", SAID[0]), ("ai", SAID[1]), ("human", SAID[2])])
+
+    assert "User: first question\nAssistant: first answer\nUser: " in reply.text
 
 
 def test_a_blocking_stream_that_is_left_early_closes(url: str) -> None:
