@@ -3,8 +3,8 @@
 Each LLM stands in front of the same scripted model: QwenSpace before a real Gradio app, the others
 before `benchmarks/peers.py`, which speaks their dialects. Prints a table in Markdown.
 
-    pip install -e ".[all]" --group test llama-index-llms-ollama llama-index-llms-openai-like
-    python benchmarks/conformance.py
+    pip install -e ".[all]" --group test --group bench
+    python -m benchmarks.conformance
 """
 
 from __future__ import annotations
@@ -17,17 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from llama_index.llms.ollama import Ollama
+from llama_index.llms.openai_like import OpenAILike
+
+from benchmarks.peers import PeerServer
+from llama_index_qwen_space import QwenSpace
+from qwen_space.local import LocalSpace, ScriptedEngine
+from tests.llama_index.conformance import LLMConformance
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from llama_index.llms.ollama import Ollama  # noqa: E402
-from llama_index.llms.openai_like import OpenAILike  # noqa: E402
-
-from benchmarks.peers import PeerServer  # noqa: E402
-from llama_index_qwen_space import QwenSpace  # noqa: E402
-from qwen_space.local import LocalSpace, ScriptedEngine  # noqa: E402
-from tests.llama_index.conformance import LLMConformance  # noqa: E402
 
 
 class TestQwenSpace(LLMConformance):
