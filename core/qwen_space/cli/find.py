@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from qwen_space.cli.extra import cli_extra
+from qwen_space.cli.extra import cli_extra, require_modules
 from qwen_space.cli.plain import strip_control_chars
 from qwen_space.cli.space_options import count
 
@@ -51,7 +51,8 @@ def _find(options: argparse.Namespace) -> None:
     from qwen_space.find.find import DEFAULT_WORDS
 
     words = " ".join(options.words) or DEFAULT_WORDS
-    console = None if options.json else _console()  # a missing extra is told before the search
+    require_modules("Finding Spaces", "find", "huggingface_hub")
+    console = None if options.json else _console()
     if console is not None:
         print(f"Looking for Spaces that run: {words} ...", file=sys.stderr, flush=True)
     found = find_spaces(

@@ -133,7 +133,7 @@ def _ask(query: Query) -> list[SpaceInfo]:
         from huggingface_hub.errors import HfHubHTTPError
     except ModuleNotFoundError as exc:
         raise ImportError(
-            'To find Spaces needs huggingface_hub: pip install "qwen-space[find]".'
+            'Finding Spaces needs huggingface_hub: pip install "qwen-space[find]".'
         ) from exc
     api = HfApi(
         endpoint=query.hub.rstrip("/"),

@@ -422,13 +422,17 @@ def test_without_rich_the_table_says_what_to_install_and_json_works(
     assert main(["inspect", space.url, "--json"]) == 0
 
 
-def test_without_rich_the_search_for_spaces_does_not_begin(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("rich.console", "The table needs rich: "), ("huggingface_hub", "Finding Spaces needs hugg")],
+)
+def test_without_its_extras_the_search_for_spaces_does_not_begin(
+    missing: str, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setitem(sys.modules, missing, None)
 
     assert main(["find"]) == 1
-    assert capsys.readouterr().err.startswith("qwen-space: The table needs rich: pip install")
+    assert capsys.readouterr().err.startswith(f"qwen-space: {said}")
 
 
 @pytest.mark.parametrize("package", ["langchain_core", "llama_index", "llama_index.core", "bm25s"])
