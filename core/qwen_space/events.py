@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Generic, TypeVar
 
+import msgspec
+
 __all__ = [
     "Completed",
     "Event",
@@ -52,22 +54,24 @@ class Started:
     eta: float | None
 
 
-class _Delta:
-    """A piece of a text that grows."""
+class _Delta(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A piece of a text that grows.
 
-    __slots__ = ("_count", "_pieces", "delta")
+    One is made for each token: a struct takes a third of the time of a class with `__init__`.
+    """
 
     delta: str
-
-    def __init__(self, delta: str, pieces: list[str] | None = None) -> None:
-        self.delta = delta
-        self._pieces = [delta] if pieces is None else pieces
-        self._count = len(self._pieces)
+    _pieces: list[str] | None = None  # of the text, which others share; None for this one alone
+    _count: int | None = None  # of the pieces up to this one; None for all
 
     @property
     def text(self) -> str:
         """All text so far, `delta` included."""
-        return "".join(self._pieces[: self._count])
+        return "".join(self._all_pieces)
+
+    @property
+    def _all_pieces(self) -> list[str]:
+        return [self.delta] if self._pieces is None else self._pieces[: self._count]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(delta={self.delta!r})"
@@ -81,10 +85,10 @@ class _Delta:
         return hash((type(self), self.delta))
 
     def __reduce__(self) -> tuple[type[_Delta], tuple[str, list[str]]]:
-        return (type(self), (self.delta, self._pieces[: self._count]))
+        return (type(self), (self.delta, self._all_pieces))
 
 
-class TextDelta(_Delta):
+class TextDelta(_Delta, frozen=True, eq=False, gc=False):
     """A piece of the answer, as the app yielded it.
 
     `text` is put together when it is asked for, so that a long reply does not cost its length
@@ -94,10 +98,8 @@ class TextDelta(_Delta):
         delta: The new text.
     """
 
-    __slots__ = ()
 
-
-class ThinkingDelta(_Delta):
+class ThinkingDelta(_Delta, frozen=True, eq=False, gc=False):
     """A piece of the model's thoughts before it answers, where the app marks them.
 
     It is no part of the answer. A thought that the app changes later makes no event; what it
@@ -106,8 +108,6 @@ class ThinkingDelta(_Delta):
     Attributes:
         delta: The new thought; a further one begins with a blank line.
     """
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

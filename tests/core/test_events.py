@@ -64,7 +64,7 @@ def test_a_delta_s_text_is_all_text_so_far_however_much_follows(kind: Any) -> No
 
     for piece in ["a", "b", "", "c"]:
         pieces.append(piece)
-        deltas.append(kind(piece, pieces))
+        deltas.append(kind(piece, pieces, len(pieces)))
 
     assert [delta.delta for delta in deltas] == ["a", "b", "", "c"]
     assert [delta.text for delta in deltas] == ["a", "ab", "ab", "abc"]
@@ -81,7 +81,7 @@ def test_deltas_are_equal_by_their_text_whatever_its_pieces() -> None:
 
 def test_a_pickled_delta_holds_no_later_text() -> None:
     pieces = ["a"]
-    delta = TextDelta("a", pieces)
+    delta = TextDelta("a", pieces, 1)
     pieces.append("secret")
 
     assert b"secret" not in pickle.dumps(delta)

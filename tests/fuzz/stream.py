@@ -18,7 +18,7 @@ from qwen_space.gradio.messages import (
     ProcessGenerating,
     decode_event,
 )
-from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
+from qwen_space.gradio.sse import SSEDecoder
 from tests.fuzz.building import EVENT_ID, built
 from tests.queue_stream import apply_edits
 
@@ -64,29 +64,29 @@ def _told(job: Job, chunks: Iterable[bytes]) -> list[JobEvent | type]:
     return told
 
 
-def _decoded(chunks: Iterable[bytes]) -> list[ServerSentEvent]:
-    """Return the events in bytes."""
+def _decoded(chunks: Iterable[bytes]) -> list[tuple[str, bytes]]:
+    """Return the types and the data of the events in bytes."""
     decoder = SSEDecoder()
-    events = []
-    for chunk in chunks:
-        decoder.feed(chunk)
-        while (event := decoder.next_event()) is not None:
-            events.append(event)
-    return events
+    return [
+        (event, data)
+        for chunk in chunks
+        for event, successive in decoder.feed(chunk)
+        for data in successive
+    ]
 
 
-def _as_bytes(event: ServerSentEvent) -> bytes:
+def _as_bytes(event: str, data: bytes) -> bytes:
     """Return an event as it is in a stream."""
-    lines = [b"data: " + line for line in event.data.split(b"\n")]
-    return b"\n".join([b"event: " + event.event.encode(), *lines, b"", b""])
+    lines = [b"data: " + line for line in data.split(b"\n")]
+    return b"\n".join([b"event: " + event.encode(), *lines, b"", b""])
 
 
-def _follow(job: Job, server: _Server, events: Iterable[ServerSentEvent]) -> None:
+def _follow(job: Job, server: _Server, events: Iterable[tuple[str, bytes]]) -> None:
     shown = ""
     try:
-        for sse in events:
-            server.take(sse)
-            for event in job.receive(_as_bytes(sse)):
+        for kind, data in events:
+            server.take(kind, data)
+            for event in job.receive(_as_bytes(kind, data)):
                 repr(event)
                 if isinstance(event, Rewritten):
                     assert event.text.endswith(event.delta)
@@ -119,12 +119,12 @@ class _Server:
         self._value: Any = None
         self._known = False
 
-    def take(self, event: ServerSentEvent) -> None:
+    def take(self, event: str, data: bytes) -> None:
         """Take the next event, before the job does."""
         if self._job.done:
             return
         try:
-            message = decode_event(event)
+            message = decode_event(data, event)
             if message is None or self._job._is_of_another(message):
                 return
             self._take(message)

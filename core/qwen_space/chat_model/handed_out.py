@@ -73,7 +73,7 @@ class HandedOut:
         """Give a part of a reply; return it as an event."""
         if isinstance(part, TextPart):
             self.add_text(part.delta)
-            return TextDelta(part.delta, self._standing)
+            return TextDelta(part.delta, self._standing, len(self._standing))
         if isinstance(part, CallStarted):
             self.tear()
             self._open = part.index

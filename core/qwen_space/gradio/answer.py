@@ -19,7 +19,6 @@ from qwen_space.gradio.reasoning import ReasoningSplitter
 __all__ = ["AnswerReader"]
 
 _CURSORS = "".join(CURSORS)
-_ENDS = CURSORS | {""}  # of pieces that do not go on as they stand
 _MAX_HELD = 64  # characters: more of them are no cursor
 
 # No model writes these itself: an app that shows them escapes.
@@ -45,6 +44,8 @@ class AnswerReader:
         has_thought: Whether there are thoughts between tags.
         is_folding: Whether the text has thoughts in HTML that is not closed yet, so that no piece
             can be read by itself.
+        is_plain: Whether a piece is the answer's as it stands, and need not be fed, if there is no
+            `<` or `&` in it and no cursor at its end.
         marked: The thoughts that the app marks by itself, which come before those.
         text: The app's text, without the pieces that were fed since.
     """
@@ -57,6 +58,7 @@ class AnswerReader:
         self.leaves_lines = False
         self.has_thought = False
         self.is_folding = False
+        self.is_plain = False
         self.marked = ""
         self.text = ""
         self._tags = reasoning_tags
@@ -67,11 +69,6 @@ class AnswerReader:
         self._has_begun = False
         self._html: HTMLText | None = None
         self._splitter = ReasoningSplitter(reasoning_tags, anywhere=anywhere)
-        self._is_plain = False
-
-    def takes_as_it_is(self, piece: str) -> bool:
-        """Whether a piece is the answer's as it stands, and need not be fed."""
-        return self._is_plain and "<" not in piece and "&" not in piece and piece[-1:] not in _ENDS
 
     def read(self, text: str, *, is_final: bool = False) -> tuple[str, str]:
         """Take a whole new text; return the thoughts and the answer in it."""
@@ -208,7 +205,8 @@ class AnswerReader:
         return free if len(text) - free <= _MAX_HELD else len(text)
 
     def _set_plain(self) -> None:
-        self._is_plain = not self._held and self._html is None and self._splitter.is_plain
+        is_whole = not (self._held or self.is_folding)
+        self.is_plain = is_whole and self._html is None and self._splitter.is_plain
 
 
 def _start_of_escaped(text: str) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from qwen_space.events import FileReceived, ReplyFile, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio.answer import AnswerReader
 from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply, shows_same
+from qwen_space.gradio.cursor import CURSORS
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
@@ -56,8 +57,9 @@ class TextTracker(Generic[Delta]):
 
     def append(self, piece: str) -> Delta:
         """Take a piece that was added at the end, and is not empty."""
-        self._pieces.append(piece)
-        return self._delta(piece, self._pieces)
+        make, pieces = self._delta, self._pieces
+        pieces.append(piece)
+        return make(piece, pieces, len(pieces))
 
     def replace(self, text: str) -> Delta | Rewritten | None:
         """Take a whole new text, and return the event that leads to it from the old one."""
@@ -72,7 +74,7 @@ class TextTracker(Generic[Delta]):
             self._tail = _trailing_space("", text)
             return Rewritten(text, text[_common_prefix(old, text) :])
         self._tail = _trailing_space(tail, new)
-        return self._delta(new, self._pieces) if new else None
+        return self._delta(new, self._pieces, len(self._pieces)) if new else None
 
     def _sent_tail(self) -> str:
         """Return the white space at the end of the deltas."""
@@ -205,21 +207,32 @@ class ChatValue:
         self._value, self.known = EditedValue(value), True
         return self._look(is_final=is_final)
 
-    def append(self, edit: Any) -> list[TextEvent] | None:
-        """Take an edit that appends to the answer or to the last thought; None for any other."""
-        if type(edit) is not list or len(edit) != 3:
-            return None
-        action, path, piece = edit
-        if action != "append" or type(piece) is not str or path is None or self._reader.is_folding:
-            return None
-        if path == self._answer_string.path:
-            self._answer_string.pieces.append(piece)
-            if self._reader.takes_as_it_is(piece):
-                return [self._answer.append(piece)]
-            return self._extend(piece) if piece else []
-        if path == self._thought_string.path and not self._reader.has_thought:
-            self._thought_string.pieces.append(piece)
-            return [self._thoughts.append(piece)] if piece else []
+    def append(self, item: Any) -> TextDelta | None:
+        """Take edits that only append a piece of the answer as it stands; None for any others."""
+        match item:
+            case [["append", path, piece]] if piece and type(piece) is str:
+                string = self._answer_string
+                if (
+                    path == string.path
+                    and self._reader.is_plain
+                    and "<" not in piece
+                    and "&" not in piece
+                    and (piece.isascii() or piece[-1] not in CURSORS)
+                ):
+                    string.pieces.append(piece)
+                    return self._answer.append(piece)
+        return None
+
+    def extend(self, item: Any) -> list[TextEvent] | None:
+        """Take edits that only append to the answer or to the last thought; None for any others."""
+        match item:
+            case [["append", path, str() as piece]] if not self._reader.is_folding:
+                if path == self._answer_string.path:
+                    self._answer_string.pieces.append(piece)
+                    return self._extend(piece) if piece else []
+                if path == self._thought_string.path and not self._reader.has_thought:
+                    self._thought_string.pieces.append(piece)
+                    return [self._thoughts.append(piece)] if piece else []
         return None
 
     def begin_edits(self, size: int) -> None:
@@ -338,10 +351,13 @@ class _String:
 
     Args:
         path: The keys and indices that lead to it; None where there is no such string.
+
+    Attributes:
+        path: As given, or a tuple, which is equal to no path of JSON.
     """
 
     def __init__(self, path: list[Any] | None = None) -> None:
-        self.path = path
+        self.path: list[Any] | tuple[()] = () if path is None else path
         self.pieces: list[str] = []
 
     def edits(self) -> list[Any]:

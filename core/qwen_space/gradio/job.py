@@ -16,10 +16,11 @@ from qwen_space.errors import (
     StreamInterruptedError,
 )
 from qwen_space.events import FileReceived, Notice, Queued, ReplyFile, Started
-from qwen_space.gradio.deltas import ChatValue, TextEvent, ValueEvent
+from qwen_space.gradio.deltas import ChatValue, ValueEvent
 from qwen_space.gradio.edits import is_edits
 from qwen_space.gradio.large_json import LARGE
 from qwen_space.gradio.messages import (
+    REFUSALS,
     AnyMessage,
     CloseStream,
     Estimation,
@@ -33,6 +34,7 @@ from qwen_space.gradio.messages import (
     UnexpectedError,
     decode_event,
     decode_large_event,
+    decode_message,
     unquote,
 )
 from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
@@ -181,29 +183,36 @@ class Job:
         """
         if self.done:
             return
-        decoder = self._decoder
+        append, output = self._value.append, self._output if self._takes_edits else None
         try:
-            decoder.feed(data)
-            while (event := decoder.next_event()) is not None:
-                size = len(event.data)
-                if size <= LARGE:
-                    message = decode_event(event)
-                else:
-                    message = yield from decode_large_event(event)
-                # Nearly all messages append a piece, so there each step counts.
-                if (
-                    type(message) is ProcessGenerating
-                    and (added := self._append(message)) is not None
-                ):
-                    for delta in added:
+            for kind, events in self._decoder.feed(data):
+                for event in events:
+                    size = len(event)
+                    if size > LARGE:
+                        message = yield from decode_large_event(event, kind)
+                    elif kind != "message":
+                        message = decode_event(event, kind)
+                    else:
+                        try:
+                            message = decode_message(event)
+                        except REFUSALS:
+                            message = decode_event(event)
+                    # Nearly all messages append a piece, so there each step counts.
+                    if (
+                        type(message) is ProcessGenerating
+                        and message.event_id == self.event_id
+                        and output is not None
+                        and len(message.output.data) > output
+                        and (delta := append(message.output.data[output])) is not None
+                    ):
                         yield delta
                         self._size += len(delta.delta)
-                    if self._size > self._max_size:
-                        raise self._too_long()
-                elif message is not None and not self._is_of_another(message):
-                    yield from self._take(message, size)
-                    if self.done:
-                        return
+                        if self._size > self._max_size:
+                            raise self._too_long()
+                    elif message is not None and not self._is_of_another(message):
+                        yield from self._take(message, size)
+                        if self.done:
+                            return
         except QwenSpaceError as exc:
             self.state = JobState.FAILED
             exc.text = self.text
@@ -223,16 +232,6 @@ class Job:
         if not self.done:
             self.state = JobState.FAILED
             raise StreamInterruptedError(self.text, "the server closed it")
-
-    def _append(self, message: ProcessGenerating) -> list[TextEvent] | None:
-        """Return the events of a message that does nothing but append to the reply, else None."""
-        data, output = message.output.data, self._output
-        if message.event_id != self.event_id or output is None or len(data) <= output:
-            return None
-        item = data[output]
-        if type(item) is not list or len(item) != 1 or not self._takes_edits:
-            return None
-        return self._value.append(item[0])
 
     def _is_of_another(self, message: AnyMessage) -> bool:
         event_id = getattr(message, "event_id", None)
@@ -302,6 +301,8 @@ class Job:
         if not (self._value.known and self._is_update(item)):
             self.yielded = message.output.data
             yield from self._counted(self._value.replace(item))
+        elif (added := self._value.extend(item)) is not None:
+            yield from self._counted([*added])
         elif item:
             self._value.begin_edits(size)
             for start in range(0, len(item), _SLICE):

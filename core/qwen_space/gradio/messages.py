@@ -13,9 +13,9 @@ import msgspec
 
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.large_json import decode_large, load, show_start
-from qwen_space.gradio.sse import ServerSentEvent
 
 __all__ = [
+    "REFUSALS",
     "AnyMessage",
     "CloseStream",
     "Estimation",
@@ -33,6 +33,7 @@ __all__ = [
     "Values",
     "decode_event",
     "decode_large_event",
+    "decode_message",
     "unquote",
 ]
 
@@ -167,13 +168,22 @@ AnyMessage = (
 )
 
 _KINDS = frozenset(kind.__struct_config__.tag for kind in AnyMessage.__args__)
-_decode = msgspec.json.Decoder(AnyMessage).decode
+
+decode_message = msgspec.json.Decoder(AnyMessage).decode
+"""Decodes a message of a queue's stream, as nearly all are; raises `REFUSALS` for an odd one."""
+
+# RecursionError and UnicodeDecodeError come as they are, an unknown kind as a ValidationError.
+REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def decode_event(event: ServerSentEvent) -> AnyMessage | None:
+def decode_event(data: bytes, event: str = "message") -> AnyMessage | None:
     """Return the message in an event of a queue's stream, or of a `/call` stream.
 
     The latter names its events, and their data are the outputs themselves, whole each time.
+
+    Args:
+        data: The event's data.
+        event: Its type.
 
     Returns:
         The message; None for a kind that this client has no use for.
@@ -181,23 +191,24 @@ def decode_event(event: ServerSentEvent) -> AnyMessage | None:
     Raises:
         ProtocolError: It is no JSON object with a `msg`, or a known kind is malformed.
     """
-    if event.event != "message":
-        return _named(event, load(event.data)) if event.event in _CALL_EVENTS else None
+    if event != "message":
+        return _named(event, load(data), data) if event in _CALL_EVENTS else None
     try:
-        message: AnyMessage = _decode(event.data)
-    # RecursionError and UnicodeDecodeError come as they are, an odd kind as a ValidationError.
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _typed(load(event.data), event.data)
+        message: AnyMessage = decode_message(data)
+    except REFUSALS:
+        return _typed(load(data), data)
     return message
 
 
-def decode_large_event(event: ServerSentEvent) -> Generator[None, None, AnyMessage | None]:
+def decode_large_event(
+    data: bytes, event: str = "message"
+) -> Generator[None, None, AnyMessage | None]:
     """Do as `decode_event` in slices: yield after each, and return the message."""
-    if event.event == "message":
-        return _typed((yield from decode_large(event.data)), event.data)
-    if event.event not in _CALL_EVENTS:
+    if event == "message":
+        return _typed((yield from decode_large(data)), data)
+    if event not in _CALL_EVENTS:
         return None
-    return _named(event, (yield from decode_large(event.data)))
+    return _named(event, (yield from decode_large(data)), data)
 
 
 def _typed(value: Any, data: bytes) -> AnyMessage | None:
@@ -216,19 +227,19 @@ def _typed(value: Any, data: bytes) -> AnyMessage | None:
 _CALL_EVENTS = frozenset({"generating", "complete", "error", "heartbeat"})
 
 
-def _named(event: ServerSentEvent, value: Any) -> AnyMessage:
+def _named(event: str, value: Any, data: bytes) -> AnyMessage:
     """Return the message in an event of `/call`."""
-    if event.event == "heartbeat":
+    if event == "heartbeat":
         return Heartbeat()
-    if event.event == "error":  # until Gradio 5.50 it is null, or a text
+    if event == "error":  # until Gradio 5.50 it is null, or a text
         details = value if isinstance(value, dict) else {"error": value}
         failure = {"msg": "process_completed", "success": False, "output": details}
-        message = _typed(failure, event.data)
+        message = _typed(failure, data)
         assert message is not None  # noqa: S101 - its kind is known
         return message
     if not isinstance(value, list):
-        raise ProtocolError(f"A {event.event} event has no outputs: {show_start(event.data)}")
-    if event.event == "generating":
+        raise ProtocolError(f"A {event} event has no outputs: {show_start(data)}")
+    if event == "generating":
         return ProcessGenerating(output=Values(value))
     return ProcessCompleted(success=True, output=Output(value))
 

@@ -6,32 +6,24 @@ The grammar is that of the HTML standard, section 9.2.6 "Interpreting an event s
 from __future__ import annotations
 
 import re
-
-import msgspec
+from collections.abc import Iterator
 
 from qwen_space.errors import ProtocolError
 
-__all__ = ["DEFAULT_MAX_EVENT_SIZE", "SSEDecoder", "ServerSentEvent"]
+__all__ = ["DEFAULT_MAX_EVENT_SIZE", "Events", "SSEDecoder"]
 
 # Gradio sends the whole conversation in one line, twice in each reply.
 DEFAULT_MAX_EVENT_SIZE = 64 * 2**20
 
+_TOGETHER = 2**14  # bytes whose events are split at once, which stay in the processor's cache
 _MAX_LINES = 10_000  # of one event; Gradio sends one
 
 _BOM = b"\xef\xbb\xbf"
 _COMMENTS = re.compile(rb"(?::[^\n]*\n)+")
+_LF = ord("\n")  # `in` finds a number in bytes ten times as quickly as bytes
 
-
-class ServerSentEvent(msgspec.Struct, frozen=True, gc=False):
-    """One event of the stream.
-
-    Attributes:
-        data: The event's `data` lines, joined by newlines.
-        event: Its type; "message" when the stream names none.
-    """
-
-    data: bytes
-    event: str = "message"
+Events = tuple[str, list[bytes]]
+"""The type of successive events, "message" where the stream names none, and the data of each."""
 
 
 class SSEDecoder:
@@ -46,15 +38,15 @@ class SSEDecoder:
 
     def __init__(self, max_event_size: int = DEFAULT_MAX_EVENT_SIZE) -> None:
         self._max_event_size = max_event_size
-        self._buffer = b""  # has events that were not taken yet, from `_at` on
-        self._at = 0
-        self._block: bytearray | None = None  # an event that came in several chunks
         self._rest = bytearray()  # of an event whose end has not come
         self._after_cr = False
         self._at_start = True
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the body, after all events of the bytes before were taken.
+    def feed(self, chunk: bytes) -> Iterator[Events]:
+        """Take the next bytes of the body, and yield the events that they complete.
+
+        To be read to its end before the next bytes are fed. Events that stand before an error in
+        the same bytes are yielded before it is raised.
 
         Raises:
             ProtocolError: An event is larger than allowed.
@@ -63,42 +55,36 @@ class SSEDecoder:
             chunk = self._normalised(chunk)
         if self._at_start:
             chunk = self._without_bom(chunk)
-        if self._rest:
-            chunk = self._complete(chunk)
-        self._buffer, self._at = chunk, 0
-
-    def next_event(self) -> ServerSentEvent | None:
-        """Return the next event; None where its end has not come.
-
-        Raises:
-            ProtocolError: The event is larger than allowed.
-        """
-        if self._block is not None:
-            block, self._block = self._block, None
-            if (event := _parsed(block)) is not None:
-                return event
-        while True:
-            buffer, at = self._buffer, self._at
-            if at == len(buffer):
-                self._buffer, self._at = b"", 0  # it is not kept while more is waited for
-                return None
-            end = buffer.find(b"\n", at)
+        at = self._end_of_rest(chunk)
+        if at < 0:
+            self._keep(chunk)
+            return
+        if at > 0 and (events := self._complete(chunk[:at])) is not None:
+            yield events
+            del events  # it may be large
+        while (end := _last_end(chunk, at)) >= 0:
             # Gradio sends one line of data for each event, and nothing else.
-            if buffer[end : end + 2] == b"\n\n" and buffer.startswith(b"data: ", at):
-                if end - at > self._max_event_size:
-                    self._check_size(end - at)
-                self._at = end + 2
-                return ServerSentEvent(buffer[at + 6 : end])
-            if end == at:  # an empty line with no event before it
-                self._at = at + 1
+            data = chunk[at + 6 : end].split(b"\n\ndata: ")
+            is_plain = chunk.startswith(b"data: ", at) and _LF not in b"".join(data)
+            if is_plain and end - at <= self._max_event_size:
+                yield "message", data
+            else:
+                yield from self._blocks(chunk[at : end + 2])
+            at = end + 2
+        self._keep(chunk[at:])
+
+    def _blocks(self, text: bytes) -> Iterator[Events]:
+        """Yield the events in blocks of lines, each with an empty line at its end."""
+        at = 0
+        while at < len(text):
+            if text[at] == _LF:  # an empty line with no event before it
+                at += 1
                 continue
-            if (end := buffer.find(b"\n\n", at)) < 0:
-                self._keep(buffer, at)
-                return None
+            end = text.find(b"\n\n", at)
             self._check_size(end - at)
-            self._at = end + 2
-            if (event := _parsed(buffer[at:end])) is not None:
-                return event
+            if (events := _parsed(text[at:end])) is not None:
+                yield events
+            at = end + 2
 
     def _normalised(self, chunk: bytes) -> bytes:
         """Return `chunk` with each line end as LF; the LF of a CR LF may come a chunk later."""
@@ -118,26 +104,28 @@ class SSEDecoder:
         self._at_start = False
         return chunk.removeprefix(_BOM)
 
-    def _complete(self, chunk: bytes) -> bytes:
-        """Take the unfinished event, if `chunk` has its end; return the bytes after it."""
-        joint = bytes(self._rest[-1:])  # may be the first of the two line ends
-        end = (joint + chunk).find(b"\n\n") + 2 - len(joint)
-        if end < 2 - len(joint):
-            self._keep(chunk, 0)
-            return b""
+    def _end_of_rest(self, chunk: bytes) -> int:
+        """Return where the unfinished event ends in `chunk`: 0 without one, -1 if it goes on."""
+        if not self._rest:
+            return 0
+        if self._rest.endswith(b"\n") and chunk.startswith(b"\n"):
+            return 1
+        end = chunk.find(b"\n\n")
+        return end if end < 0 else end + 2
+
+    def _complete(self, end: bytes) -> Events | None:
+        """Return the unfinished event, which ends so; None where it has no data."""
         block, self._rest = self._rest, bytearray()
-        block += chunk[:end]
+        block += end
         del block[-2:]
         self._check_size(len(block))
-        self._block = block
-        return chunk[end:]
+        return _parsed(block)
 
-    def _keep(self, buffer: bytes, at: int) -> None:
+    def _keep(self, start: bytes) -> None:
         """Keep the start of an event; comments before it are dropped at once."""
-        self._buffer, self._at = b"", 0
-        self._rest += buffer[at:]
-        has_line = buffer.find(b"\n", at) >= 0  # else there is no more to drop than before
-        if has_line and (comments := _COMMENTS.match(self._rest)):
+        self._rest += start if self._rest else start.lstrip(b"\n")
+        # Without a line's end there is no more to drop than before.
+        if _LF in start and (comments := _COMMENTS.match(self._rest)):
             end = comments.end()
             del comments, self._rest[:end]
         self._check_size(len(self._rest))
@@ -150,12 +138,18 @@ class SSEDecoder:
             )
 
 
-def _parsed(block: bytes | bytearray) -> ServerSentEvent | None:
+def _last_end(chunk: bytes, at: int) -> int:
+    """Return where the last event ends of those that are looked at together; -1 if none does."""
+    end = chunk.rfind(b"\n\n", at, at + _TOGETHER)
+    return end if end >= 0 else chunk.find(b"\n\n", at)
+
+
+def _parsed(block: bytes | bytearray) -> Events | None:
     """Return the event in the lines of a block; None where they have no data."""
     if block.count(b"\n") > _MAX_LINES:
         raise ProtocolError(f"An event of the stream has more than {_MAX_LINES} lines.")
     if block.startswith(b"data: ") and b"\n" not in block:
-        return ServerSentEvent(bytes(memoryview(block)[6:]))  # it may be large: one copy
+        return "message", [bytes(memoryview(block)[6:])]  # it may be large: one copy
     data: list[bytes | bytearray] = []
     event = ""
     for line in block.split(b"\n"):
@@ -166,4 +160,4 @@ def _parsed(block: bytes | bytearray) -> ServerSentEvent | None:
         elif field == b"event":
             event = value.decode(errors="replace")  # Gradio's names are ASCII
         # comments, `id`, `retry` and unknown fields mean nothing to Gradio
-    return ServerSentEvent(b"\n".join(data), event or "message") if data else None
+    return (event or "message", [b"\n".join(data)]) if data else None

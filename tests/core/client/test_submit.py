@@ -25,7 +25,6 @@ from qwen_space.gradio.messages import (
 )
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
-from qwen_space.gradio.sse import ServerSentEvent
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests.scripted_server import Answer, ScriptedServer, status
 
@@ -171,7 +170,7 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
     ],
 )
 def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> None:
-    assert decode_event(ServerSentEvent(data.encode(), event)) == message
+    assert decode_event(data.encode(), event) == message
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> N
 )
 def test_a_malformed_event_of_call_is_an_error(event: str, data: str) -> None:
     with pytest.raises(ProtocolError):
-        decode_event(ServerSentEvent(data.encode(), event))
+        decode_event(data.encode(), event)
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,17 @@ def replaced(
 
 def append(value: ChatValue, piece: str) -> list[ValueEvent]:
     """Add a piece to the reply, as a job does."""
-    edit = ["append", PATH, piece]
-    if (events := value.append(edit)) is not None:
+    return take_edits(value, ["append", PATH, piece])
+
+
+def take_edits(value: ChatValue, *edits: Any) -> list[ValueEvent]:
+    """Take the edits of a message, as a job does."""
+    if (event := value.append([*edits])) is not None:
+        return [event]
+    if (events := value.extend([*edits])) is not None:
         return [*events]
     value.begin_edits(100_000)  # bytes, which pay for the edits
-    value.edit([edit])
+    value.edit([*edits])
     return value.end_edits()
 
 
@@ -227,7 +233,7 @@ def test_a_text_output_is_as_it_stands() -> None:
     value = ChatValue("Hi", [TAGS])
 
     value.replace("if x ")
-    value.append(["append", [], "&lt; 3"])
+    take_edits(value, ["append", [], "&lt; 3"])
     value.replace("if x &lt; 3", is_final=True)
 
     assert value.text == "if x &lt; 3"
@@ -324,7 +330,7 @@ def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
     user = {"role": "user", "content": "u"}
 
     events = value.replace([user, thought, {"role": "assistant", "content": "<think>se"}])
-    events += value.append(["append", [2, "content"], "cond</think>42"]) or []
+    events += take_edits(value, ["append", [2, "content"], "cond</think>42"])
 
     assert "".join(deltas(events, ThinkingDelta)) == value.thinking == "first\n\nsecond"
     assert value.text == "42"
@@ -403,7 +409,7 @@ def test_an_app_may_have_several_pairs_of_tags(size: int) -> None:
         value = ChatValue("", [("<r>", "</r>"), TAGS])
         value.replace(rows(pieces[0]))
         for piece in pieces[1:]:
-            value.append(["append", PATH, piece])
+            append(value, piece)
         value.replace(rows(text), is_final=True)
 
         assert (value.thinking, value.text[-2:]) == (thinking, "42")

@@ -27,7 +27,6 @@ from qwen_space.gradio.messages import (
     decode_event,
     decode_large_event,
 )
-from qwen_space.gradio.sse import ServerSentEvent
 
 
 def completed(data: list[Any] | None) -> ProcessCompleted:
@@ -40,7 +39,7 @@ def failed(error: Any, title: Any) -> ProcessCompleted:
 
 def parse_message(text: str) -> AnyMessage | None:
     """Decode a message as it comes, and as if it were large: both give the same."""
-    event = ServerSentEvent(text.encode())
+    event = text.encode()
     try:
         message = decode_event(event)
     except ProtocolError:
@@ -51,7 +50,7 @@ def parse_message(text: str) -> AnyMessage | None:
     return message
 
 
-def sliced(event: ServerSentEvent) -> AnyMessage | None:
+def sliced(event: bytes) -> AnyMessage | None:
     def run() -> Iterator[None]:
         found.append((yield from decode_large_event(event)))
 
@@ -246,4 +245,4 @@ def test_any_text_gives_nothing_worse_than_a_protocol_error(text: str) -> None:
 
 def test_a_call_that_fails_with_nonsense_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError, match=r"malformed .* at `\$\.output\.data`"):
-        decode_event(ServerSentEvent(b'{"data": "x"}', "error"))
+        decode_event(b'{"data": "x"}', "error")

@@ -14,7 +14,7 @@ import pytest
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent
-from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
+from qwen_space.gradio.sse import SSEDecoder
 
 DATA = Path(__file__).parents[2] / "data"
 SERVERS = ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"]
@@ -116,13 +116,14 @@ def test_no_cut_in_two_changes_an_event(recording: Recording) -> None:
         assert decoded(body[:cut], body[cut:]) == whole
 
 
-def decoded(*chunks: bytes) -> list[ServerSentEvent]:
-    decoder, events = SSEDecoder(), []
-    for chunk in chunks:
-        decoder.feed(chunk)
-        while (event := decoder.next_event()) is not None:
-            events.append(event)
-    return events
+def decoded(*chunks: bytes) -> list[tuple[str, bytes]]:
+    decoder = SSEDecoder()
+    return [
+        (event, data)
+        for chunk in chunks
+        for event, successive in decoder.feed(chunk)
+        for data in successive
+    ]
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)

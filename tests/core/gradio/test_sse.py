@@ -8,20 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen_space.errors import ProtocolError
-from qwen_space.gradio.sse import ServerSentEvent, SSEDecoder
+from qwen_space.gradio.sse import SSEDecoder
+
+Event = tuple[str, bytes]
 
 
-def SSE(data: str, event: str = "message") -> ServerSentEvent:  # noqa: N802 - as the class
-    return ServerSentEvent(data.encode(), event)
+def SSE(data: str, event: str = "message") -> Event:  # noqa: N802 - reads as a type
+    return event, data.encode()
 
 
-def feed(decoder: SSEDecoder, chunk: bytes) -> Iterator[ServerSentEvent]:
-    decoder.feed(chunk)
-    while (event := decoder.next_event()) is not None:
-        yield event
+def feed(decoder: SSEDecoder, chunk: bytes) -> Iterator[Event]:
+    for event, successive in decoder.feed(chunk):
+        for data in successive:
+            yield event, data
 
 
-def decode(body: bytes, size: int | None = None, limit: int = 2**20) -> list[ServerSentEvent]:
+def decode(body: bytes, size: int | None = None, limit: int = 2**20) -> list[Event]:
     decoder = SSEDecoder(max_event_size=limit)
     step = size or max(1, len(body))
     return [
@@ -80,7 +82,7 @@ CASES = [
 @pytest.mark.parametrize(("body", "expected"), CASES)
 @pytest.mark.parametrize("size", [1, 2, 3, 1024])
 def test_the_cut_of_the_chunks_does_not_matter(
-    body: bytes, expected: list[ServerSentEvent], size: int
+    body: bytes, expected: list[Event], size: int
 ) -> None:
     events = decode(body, size)
 
@@ -198,7 +200,7 @@ def test_random_bytes_give_nothing_worse_than_a_protocol_error(chunks: list[byte
     except ProtocolError:
         return
 
-    assert all(isinstance(event.data, bytes) for event in events)
+    assert all(type(data) is bytes for _, data in events)
 
 
 def test_bytes_whose_events_were_taken_are_not_kept() -> None:

@@ -259,8 +259,10 @@ def take_edits(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
     """Take a message's edits, as a job does."""
     if not edits:
         return []
-    if len(edits) == 1 and (events := value.append(edits[0])) is not None:
-        return events
+    if (event := value.append(edits)) is not None:
+        return [event]
+    if (events := value.extend(edits)) is not None:
+        return [*events]
     value.begin_edits(1_000)
     value.edit(copy.deepcopy(edits))
     return value.end_edits()

@@ -149,10 +149,9 @@ def test_a_value_is_measured_each_time_that_its_limit_of_edits_has_come() -> Non
 
 def test_empty_lines_of_an_event_count_too() -> None:
     decoder = SSEDecoder(100)
-    decoder.feed(b"data\n" * 21)
 
     with pytest.raises(ProtocolError, match="larger than 100 bytes"):
-        decoder.next_event()
+        list(decoder.feed(b"data\n" * 21))
 
 
 # Without end, and nothing of it is kept: flat, and up to `total` and the caller
