@@ -229,6 +229,7 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         extra="forbid",
         populate_by_name=True,
         hide_input_in_errors=True,  # it may hold the token
+        defer_build=False,
     )
 
     @model_validator(mode="after")

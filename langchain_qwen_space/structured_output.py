@@ -240,7 +240,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     tools: tuple[str, ...] = ()
     """The names of tools that the model may call in place of giving the object."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)  # few need it
 
     @functools.cached_property
     def _schema(self) -> ObjectSchema:
@@ -370,6 +370,8 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
 
 class StructuredModel(BaseChatModel):
     """A chat model that gives objects, asking once more where the first reply has none."""
+
+    model_config = ConfigDict(defer_build=True)  # its subclass builds a validator of its own
 
     @overload
     def with_structured_output(

@@ -128,7 +128,10 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
         "written thoughts and actions.",
     )
 
-    model_config = ConfigDict(hide_input_in_errors=True)  # it may hold the token
+    model_config = ConfigDict(
+        hide_input_in_errors=True,  # it may hold the token
+        defer_build=False,
+    )
 
     # A limiter that was copied would double its limit, and holds a lock.
     shared_by_copies: ClassVar[tuple[str, ...]] = ("callback_manager", "rate_limiter", "verify")

@@ -21,7 +21,7 @@ from llama_index.core.llms.llm import LLM
 from llama_index.core.program.utils import FlexibleModel, create_flexible_model
 from llama_index.core.prompts.base import BasePromptTemplate
 from llama_index.core.types import PydanticProgramMode
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from qwen_space.chat_model.closing_stream import ClosingStream
 from qwen_space.chat_model.extraction import MISSING, Extraction, PartialJSON
@@ -64,6 +64,8 @@ class StructuredPrediction(LLM):
     call a function. Not the streams: LlamaIndex's do not ask for the call, and without one they
     give blank objects.
     """
+
+    model_config = ConfigDict(defer_build=True)  # its subclass builds a validator of its own
 
     def structured_predict(
         self,

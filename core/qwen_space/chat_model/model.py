@@ -211,6 +211,7 @@ class SpaceChatModel(BaseModel):
     model_config = ConfigDict(
         arbitrary_types_allowed=True,  # an `ssl.SSLContext`
         hide_input_in_errors=True,  # it may hold the token
+        defer_build=True,  # its subclasses build their own validators
     )
 
     shared_by_copies: ClassVar[tuple[str, ...]] = ("verify",)
