@@ -240,7 +240,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     tools: tuple[str, ...] = ()
     """The names of tools that the model may call in place of giving the object."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)  # few need it
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     @functools.cached_property
     def _schema(self) -> ObjectSchema:

@@ -27,6 +27,8 @@ __all__ = [
 
 SAMPLING = ("temperature", "top_p", "max_tokens")
 
+_FIELDS = tuple(field.name for field in fields(SpaceConfig) if field.name != "space")
+
 
 def build_config(model: Any) -> SpaceConfig:
     """Return the configuration that a chat model's fields describe.
@@ -40,8 +42,7 @@ def build_config(model: Any) -> SpaceConfig:
         ValueError: A field cannot be right.
     """
     given = vars(model)
-    names = (field.name for field in fields(SpaceConfig) if field.name != "space")
-    values = {name: given[name] for name in names if name in given}
+    values = {name: given[name] for name in _FIELDS if name in given}
     return make_config(
         model.space,
         **{
