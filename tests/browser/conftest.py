@@ -5,14 +5,13 @@ With QWEN_SPACE_SCREENSHOTS set to a folder, the pictures of the documentation a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine, describe_message
-from tests.browser.driver import NAME, WORDS
+from tests.browser.driver import NAME, WORDS, chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -51,15 +50,8 @@ def engine(space: LocalSpace) -> Iterator[ScriptedEngine]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    assert path is not None, "no Chromium is installed: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

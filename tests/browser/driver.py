@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 import os
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 NAME = "Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)"
 WORDS = ["One ", "two ", "three ", "four."]
@@ -36,6 +39,20 @@ It costs $5 and then $10 for two. A <b>tag</b>, a vector<int>, and `<i>`.
 
 ![remote](http://elsewhere.example/x.png)
 """
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the distribution's Chromium, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path is not None, "no Chromium is installed: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def message(page: Page) -> Locator:

@@ -9,15 +9,17 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import Space, SpaceClient
-from tests.core.cli.terminal import Terminal
 from tests.matrix.test_matrix import MEDIA_RELEASES, Apps, environment
+
+if TYPE_CHECKING:
+    from tests.core.cli.terminal import Terminal
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
@@ -49,6 +51,8 @@ def deploy(python: Path, tmp_path: Path, url: str) -> Iterator[Deploy]:
 
 @contextlib.contextmanager
 def terminal(url: str) -> Iterator[Terminal]:
+    from tests.core.cli.terminal import Terminal  # not on Windows
+
     chat = Terminal(url)
     try:
         yield chat

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,29 +118,31 @@ _MOST_TAGS = 20  # pairs that a chat may have
 _MOST_FUNCTIONS = 10_000  # of an app; the largest that are known have some 2,000
 
 # The values of components that `/config` tells none of, as Gradio's front end sets them when it
-# draws them: `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5, and
-# `gradio.props.value ??= ...` there in Gradio 6. `tests/matrix/test_untouched.py` compares them
-# with a browser. `None` stands for null.
-_WHEN_DRAWN: Mapping[str, Any] = {
-    **dict.fromkeys(("textbox", "simpletextbox", "code"), ""),
-    "number": 0,
-    "multimodaltextbox": {"text": "", "files": []},
-    "imageslider": [None, None],
-}
-_UNTIL_4_25: Mapping[str, Any] = {"dropdown": [], "colorpicker": "#000000"}
-_UNTIL_5: Mapping[str, Any] = {
-    **dict.fromkeys(("datetime", "markdown", "html"), ""),
-    "dialogue": [],
-}
-_FROM_5: Mapping[str, Any] = {"imageeditor": {"background": None, "layers": [], "composite": None}}
-
+# draws them, and the releases in which it does so (with the first, without the last):
+# `export let value = ...` in `js/*/Index.svelte` of Gradio 4 and 5, `gradio.props.value ??= ...`
+# there in Gradio 6. `tests/matrix/test_untouched.py` compares them with a browser.
+_FIRST, _LAST = (0, 0), (10_000, 0)
+_MULTIMODAL: Mapping[str, Any] = {"text": "", "files": []}
+_WHEN_DRAWN: Sequence[tuple[str, tuple[int, int], tuple[int, int], Any]] = [
+    ("textbox simpletextbox code", _FIRST, _LAST, ""),
+    ("datetime markdown html", _FIRST, (6, 0), ""),
+    ("number", _FIRST, _LAST, 0),
+    ("dropdown", _FIRST, (4, 26), []),
+    ("colorpicker", _FIRST, (4, 26), "#000000"),
+    ("colorpicker", (6, 0), (6, 1), "#000000"),
+    ("multimodaltextbox", _FIRST, (6, 0), _MULTIMODAL),
+    ("multimodaltextbox", (6, 5), _LAST, _MULTIMODAL),
+    ("imageeditor", (5, 0), _LAST, {"background": None, "layers": [], "composite": None}),
+    ("imageslider", _FIRST, _LAST, [None, None]),
+    ("dialogue", _FIRST, (6, 0), []),
+]
 # Those of components that have them without being drawn, and of other libraries'.
 _ALWAYS: Mapping[str, Any] = {
     "slider": 0,
     "checkbox": False,
     "checkboxgroup": [],
     **{kind: [] for kind in CHATS},
-    **{kind: {"text": "", "files": []} for kind in TEXTS_WITH_FILES - {"multimodaltextbox"}},
+    **dict.fromkeys(TEXTS_WITH_FILES - {"multimodaltextbox"}, _MULTIMODAL),
 }
 
 
@@ -150,19 +152,17 @@ def _untouched_value(
     """Return the value that the page of this release of Gradio sends for a component."""
     if (value := props.get("value")) is not None:
         return value
-    values = {**_ALWAYS}
-    if is_drawn:
-        values |= _WHEN_DRAWN
-        values |= _UNTIL_4_25 if release < (4, 26) else {}
-        values |= _UNTIL_5 if release < (6, 0) else {}
-        values |= _FROM_5 if release >= (5, 0) else {}
-        values["browserstate"] = props.get("default_value")
-        if (5, 0) <= release < (6, 0):
-            values["number"] = None if props.get("placeholder") else 0
-            values["dropdown"] = [] if props.get("multiselect") else None
-    if kind == "antdselect":
+    is_5 = (5, 0) <= release < (6, 0)
+    if kind == "antdselect" or (kind == "dropdown" and is_drawn and is_5):
         return [] if props.get("multiselect") else None
-    return copy.deepcopy(values.get(kind))
+    if not is_drawn or (kind == "number" and is_5 and props.get("placeholder")):
+        return copy.deepcopy(_ALWAYS.get(kind))
+    if kind == "browserstate":
+        return props.get("default_value")
+    for kinds, first, last, value in _WHEN_DRAWN:
+        if kind in kinds.split() and first <= release < last:
+            return copy.deepcopy(value)
+    return copy.deepcopy(_ALWAYS.get(kind))
 
 
 _LONGEST_VERSION = 100  # characters

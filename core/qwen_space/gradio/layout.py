@@ -1,9 +1,9 @@
 """Follows the layout of an app's page: the components that it hides, and those that it draws.
 
 A component that the page has not drawn has set no value of its own. Sources, all in Gradio's `js`:
-`tabitem/shared/TabItem.svelte` (5.10 to 5.45), `core/src/RenderComponent.svelte` (from 5.36 on),
-`preload_visible_components` in `core/src/init.ts` (5.46 to 5.50), and `core/src/init.svelte.ts`
-(from 6.1 on).
+`core/src/RenderComponent.svelte` (from 5.36 on), `preload_visible_components` in
+`core/src/init.ts` (5.46 to 5.50), and `core/src/init.svelte.ts` (from 6.1 on).
+`tests/matrix/test_untouched.py` compares with a browser.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any
 
 __all__ = ["Layout"]
 
-_TABS_WAIT = (5, 10)  # a closed tab is drawn once it is opened
-_HIDDEN_WAIT = (5, 36)  # a component that is not visible, once it is
+_HIDDEN_WAIT = (5, 36)  # a component is drawn once it is visible
 _KINDS_WAIT = (5, 46)  # a closed tab draws the kinds that the page shows elsewhere
 _ALL_DRAWN = (6, 0)  # closed tabs, too
 _CLOSED_WAIT = (6, 1)  # closed tabs and accordions
@@ -44,18 +43,18 @@ class Layout:
         self.undrawn = self._undrawn(release)
 
     def _undrawn(self, release: tuple[int, int]) -> frozenset[Any]:
-        if release < _TABS_WAIT:
+        if release < _HIDDEN_WAIT:
             return frozenset()
-        invisible = self._within(self._is_invisible) if release >= _HIDDEN_WAIT else frozenset()
-        if _ALL_DRAWN <= release < _CLOSED_WAIT:
+        invisible = self._within(self._is_invisible)
+        if release < _KINDS_WAIT or _ALL_DRAWN <= release < _CLOSED_WAIT:
             return invisible
         closed = {*self._closed_tabs()}
         if release >= _CLOSED_WAIT:
             closed.update(filter(self._is_closed_accordion, self._components))
-        elif release >= _KINDS_WAIT:
+        else:
             closed = {each for each in closed if not self._props(each).get("render_children")}
         waiting = self._within(closed.__contains__)
-        if _KINDS_WAIT <= release < _ALL_DRAWN:
+        if release < _ALL_DRAWN:
             shown = {*map(self._kind, self._components.keys() - invisible - waiting)}
             waiting = frozenset(each for each in waiting if self._kind(each) not in shown)
         return invisible | waiting
