@@ -50,7 +50,6 @@ class OpenAIEngine:
         base_url: The server's address, without a user and password.
         slots: How many replies run at once.
         defaults: The options of a reply that has none of its own.
-        models: The names of the models to choose from; known after `start`.
         takes: The kinds of media that the model takes; known after `start`.
         context: How many tokens the model takes, where the server's list tells; known after
             `start`.
@@ -71,7 +70,7 @@ class OpenAIEngine:
         parts = _split(base_url)
         self.base_url = _address(parts)
         self.slots = slots
-        self.models: tuple[str, ...] = (model,) if model else ()
+        self._ids = {_without_folder(model): model} if model else {}
         self._model = model
         self._api_key = api_key or NO_KEY
         self._login = _login(parts)
@@ -85,7 +84,12 @@ class OpenAIEngine:
     @property
     def name(self) -> str:
         """The name on the page."""
-        return self._name or self._model or "a model"
+        return self._name or _without_folder(self._model or "a model")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models to choose from; known after `start`."""
+        return tuple(self._ids)
 
     def start(self) -> None:
         """Ask the server for its models, which also finds a wrong address or key.
@@ -110,7 +114,8 @@ class OpenAIEngine:
         if self._model is None:
             if not listed:
                 raise StartError(f"The server at {self.base_url} lists no model: name one.")
-            self.models, self._model = listed, listed[0]
+            self._ids = {_without_folder(each): each for each in listed}
+            self._model = listed[0]
         elif listed and self._model not in listed:
             self._warn_of_model(listed)
         self.context = next((_window(each) for each in found.data if each.id == self._model), None)
@@ -183,7 +188,7 @@ class OpenAIEngine:
         given = {name: getattr(sampling, name) for name in names}
         defaults = {name: getattr(self.defaults, name) for name in names}
         chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
-        model = sampling.model if sampling.model in self.models else self._model
+        model = self._ids.get(sampling.model or "", self._model)
         return {"model": model} | {k: v for k, v in chosen.items() if v is not None}
 
     def _access(self) -> dict[str, Any]:
@@ -245,6 +250,11 @@ def _login(parts: SplitResult) -> tuple[str, str] | None:
     if parts.username is None:
         return None
     return unquote(parts.username), unquote(parts.password or "")
+
+
+def _without_folder(model: str) -> str:
+    """Return a model's name without the folders of its file, which llama-server tells."""
+    return re.sub(r"^(/|[A-Za-z]:[\\/]).*[\\/]", "", model)
 
 
 # The names of models that see: Qwen2.5-VL, QVQ, Qwen2.5-Omni, LLaVA, Llama 3.2 Vision and more.

@@ -362,6 +362,20 @@ async def test_the_first_model_is_taken_and_shown(server: Server) -> None:
     assert server.asked[0]["model"] == "first"
 
 
+@pytest.mark.parametrize("path", ["/models/me/qwen.gguf", "C:\\models\\qwen.gguf"])
+async def test_the_folder_of_a_model_s_file_is_not_shown(server: Server, path: str) -> None:
+    server.facts = {"id": path, "max_model_len": 512}  # as llama-server names its model
+    engine = OpenAIEngine(server.url)
+
+    await asyncio.to_thread(engine.start)
+
+    assert (engine.name, engine.models) == ("qwen.gguf", ("qwen.gguf", "second"))
+    assert engine.context == 512
+    for model in (None, "qwen.gguf", "second"):
+        _ = [piece async for piece in engine.stream(MESSAGES, Sampling(model=model))]
+    assert [asked["model"] for asked in server.asked] == [path, path, "second"]
+
+
 @pytest.mark.parametrize(
     ("facts", "context"),
     [
