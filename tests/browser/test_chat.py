@@ -47,6 +47,23 @@ def test_the_question_shows_at_once_and_typed_text_stays(
     assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
 
 
+def test_a_model_that_reads_a_long_question_does_not_look_dead(
+    page: Page, engine: ScriptedEngine
+) -> None:
+    dots = """getComputedStyle(document.querySelector("#chat .message-wrap"), "::after").content"""
+    engine.gate = threading.Semaphore(0)
+    ask(page, "Count")
+    page.get_by_role("status").get_by_text("The model reads the question").wait_for()
+    assert page.evaluate(dots) == '"\u2022\u2022\u2022"'
+
+    engine.gate.release(1)
+    page.locator("#chat [data-testid=bot]", has_text="One").wait_for()
+    assert page.get_by_text("The model reads the question").count() == 0
+    assert page.evaluate(dots) == "none"
+    engine.gate.release(3)
+    replied(page, "four.")
+
+
 def test_stop_takes_the_place_of_send_and_keeps_the_text(
     page: Page, engine: ScriptedEngine
 ) -> None:

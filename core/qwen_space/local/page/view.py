@@ -35,7 +35,7 @@ class View:
 
     def __init__(self, before: Rows) -> None:
         self.before = before
-        self.status = ""
+        self.status = "The model reads the question"
         self.forgotten = 0
         self.lost: list[str] = []
         self._reply = ReplyRows()

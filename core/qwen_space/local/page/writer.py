@@ -92,8 +92,8 @@ class Writer:
             return
         self._busy.add(request.session_hash)
         rows = question.to_rows()
-        yield gr.update(**box, **_BUSY), rows, ""
         view = View(rows)
+        yield gr.update(**box, **_BUSY), rows, view.status
         reading = asyncio.ensure_future(self._fill(view, settings, request))
         try:
             while not reading.done():
