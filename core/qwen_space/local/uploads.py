@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -27,6 +29,9 @@ _IN_USE = 600  # seconds since its last use for which a file is not removed for 
 _OVERHEAD = 8192  # bytes that an empty file and its folder take
 _CHUNK = 65_536
 
+logger = logging.getLogger("qwen_space.local")
+
+_DISK_FULL = "This Space's disk is full. Ask without the file, and tell its operator."
 _FULL = (
     "This Space has no room for further files. Try again in ten minutes, or ask without the file. "
     "Its operator sets the room with --upload-room."
@@ -63,6 +68,9 @@ class Room:
             left = self.limits.stored_bytes - self._coming - size
             if left < 0 or not await asyncio.to_thread(_shrink, self._files(), left):
                 raise EngineError(_FULL)
+            if await asyncio.to_thread(_free_bytes) < 2 * (self._coming + size):
+                logger.warning("The disk has no room for an upload of %d bytes.", size)
+                raise EngineError(_DISK_FULL)
             self._coming += size
         try:
             yield
@@ -93,7 +101,7 @@ class Uploads:
         size = stated_length(Headers(scope=scope)) or self._room.limits.upload_bytes
         try:
             async with self._room.reserve(size):
-                with TemporaryFile() as body:
+                with tempfile.TemporaryFile() as body:
                     if await _has_come(body, receive):
                         await self._app(scope, _replay(body, receive), send)
         except EngineError as exc:
@@ -119,6 +127,12 @@ def _shrink(paths: Iterable[str], room: int) -> bool:
         Path(path).unlink(missing_ok=True)
         excess -= size
     return True
+
+
+def _free_bytes() -> int:
+    """Return the free bytes of the disk that takes uploads: each is there twice for a moment."""
+    folders = {tempfile.gettempdir(), os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir())}
+    return min(shutil.disk_usage(each).free for each in folders if Path(each).exists())
 
 
 def _stat(path: str) -> list[tuple[float, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -68,6 +69,25 @@ async def test_files_that_nobody_uses_make_room(http: aiohttp.ClientSession, fol
     assert (await upload(http, "third.png"))[0] == 200
     assert stored(folder) == {"first.png", "third.png"}
     assert first.exists()
+
+
+async def test_a_full_disk_is_said(
+    http: aiohttp.ClientSession,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 8, 50_000))
+        status, said = await upload(http, "first.png")
+
+    assert (status, str(said)) == (
+        507,
+        "This Space's disk is full. Ask without the file, and tell its operator.",
+    )
+    assert "no room for an upload" in caplog.text
+    assert stored(folder) == set()
+    assert (await upload(http, "first.png"))[0] == 200
 
 
 async def test_a_file_of_a_chat_that_goes_on_is_in_use(
