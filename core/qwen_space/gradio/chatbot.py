@@ -8,7 +8,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
-    {"component": "code", "value": "x = 1", ...}      a component in place of a text
+    {"component": "code", "value": "x = 1", ...}      a component in place of a text; a table too
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
@@ -34,6 +34,7 @@ from itertools import islice
 from typing import Any
 
 from qwen_space.errors import ProtocolError
+from qwen_space.gradio.component_text import component_text
 from qwen_space.gradio.files import find_files
 
 __all__ = ["Reply", "find_prompt", "find_reply", "shows_same"]
@@ -333,8 +334,10 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
             yield from _content(part, [*path, index], thought=thought)
     elif isinstance(content, dict):
         yield from find_files(content)
-        if isinstance(content.get("component"), str) and isinstance(content.get("value"), str):
-            yield _Part([*path, "value"], content["value"], thought)
+        component = content.get("component")
+        shown = component_text(component, content.get("value")) if component else None
+        if shown is not None:
+            yield _Part([*path, "value"], shown, thought)
         if isinstance(kind := content.get("type"), str) and kind in _NO_TEXTS:
             return
         thought = thought or _is_thought(content)

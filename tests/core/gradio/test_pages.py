@@ -37,7 +37,15 @@ def build() -> Any:
         yield [*chat, user(html.escape(message, quote=False)), bot(html.escape(said, quote=False))]
 
     def with_component(message: str, chat: list[Any], kind: str) -> Any:
-        component = gr.HTML("<b>42</b>") if kind == "html" else gr.Plot()
+        component = {
+            "html": lambda: gr.HTML("<b>42</b>"),
+            "plot": gr.Plot,
+            "table": lambda: gr.Dataframe([[1, "a | b"], [2, None]], headers=["n", "name"]),
+            "json": lambda: gr.JSON({"a": ["é"]}),
+            "label": lambda: gr.Label({"cat": 0.9, "dog": 0.1}),
+            "image": gr.Image,
+            "gallery": gr.Gallery,
+        }[kind]()
         return [*chat, user(message), bot("See:"), bot(component)]
 
     with gr.Blocks(analytics_enabled=False) as app:
@@ -104,7 +112,21 @@ def test_calls_of_an_app_that_escapes_are_found(space: str) -> None:
     assert [call["name"] for call in reply.tool_calls] == ["weather"]
 
 
-@pytest.mark.parametrize(("kind", "text"), [("html", "See:\n\n<b>42</b>"), ("plot", "See:")])
+TABLE = "| n | name |\n| --- | --- |\n| 1 | a &#124; b |\n| 2 |  |"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("html", "See:\n\n<b>42</b>"),
+        ("plot", "See:"),
+        ("table", f"See:\n\n{TABLE}"),
+        ("json", 'See:\n\n{"a": ["é"]}'),
+        ("label", "See:\n\ncat"),
+        ("image", "See:"),
+        ("gallery", "See:"),
+    ],
+)
 async def test_a_component_is_there_in_its_text(space: str, kind: str, text: str) -> None:
     events = await ask(space, "Hi", endpoint="component", inputs={"Own": kind})
 
