@@ -426,10 +426,12 @@ def _argument(
         return {"text": given["prompt"], "files": files}
     if files and each.slot is not None:
         return component_value(each.slot.shape, files)
+    if each.key in values:
+        return values[each.key]
     if each.role == "model" and given["model"] == each.default:
         return default
-    value = given.get(each.role or "", values.get(each.key))
-    return default if value is None and each.key not in values else value
+    value = given.get(each.role or "")
+    return default if value is None else value
 
 
 def _shown(each: Input, value: Any) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -580,3 +581,21 @@ async def test_a_real_chat_interface_answers(options: Any, system: str | None, r
             done = await client.complete("Hi", system=system)
 
     assert done.text == reply
+
+
+def test_a_value_for_a_model_that_the_page_s_load_has_set_is_the_caller_s() -> None:
+    sizes = ("a", "b")
+    load = Endpoint("load", 1, None, (Input(None, "Size", "a", sizes, component=5),), None)
+    endpoint = Endpoint(
+        "answer",
+        0,
+        None,
+        (Input("prompt", "Message"), Input("model", "Size", "a", sizes, component=5)),
+        0,
+        before=(replace(load, phase="load"),),
+    )
+
+    values = endpoint.place_inputs({"Size": "b"})
+
+    assert endpoint.data("Hi", model="a", values=values, loaded={5: "c"}) == ["Hi", "b"]
+    assert endpoint.data("Hi", model="a", loaded={5: "c"}) == ["Hi", "c"]
