@@ -159,7 +159,7 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
     "a-reason-of-escapes": lambda n: [failed("'" + "\\n" * 100_000 * n + "'")],
     "a-reason-of-tags": lambda n: [failed("GPU quota" + "<a" * 100_000 * n)],
     "notices-of-lists": lambda n: [
-        b'data: {"msg":"log","event_id":"e","log":[%b1.5]}\n\n' % (b"1.5," * 30_000 * n)
+        b'data: {"msg":"log","event_id":"e","log":[%b1.5]}\n\n' % (b"1.5," * 100_000 * n)
     ],
     "lines": lambda n: [b"data: x\n" * 100_000 * n],
     "comments": lambda n: [b": x\n" * 100_000 * n],
