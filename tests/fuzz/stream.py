@@ -40,9 +40,9 @@ def check(data: bytes) -> None:
     """
     head, size, *rest = data if len(data) > 2 else bytes(3)
     body = built(bytes(rest)) if head & 1 else bytes(rest)
-    events = _decoded([body])
+    events = decoded([body])
     cut = [body[at : at + (size or 256)] for at in range(0, len(body), size or 256)]
-    assert _decoded(cut) == events
+    assert decoded(cut) == events
     output = int(head & 4 > 0)
     asked = None if head & 2 else EVENT_ID, output, _PROTOCOLS[head >> 3 & 3]
     job = Job(*asked)
@@ -64,7 +64,7 @@ def _told(job: Job, chunks: Iterable[bytes]) -> list[JobEvent | type]:
     return told
 
 
-def _decoded(chunks: Iterable[bytes]) -> list[tuple[str, bytes]]:
+def decoded(chunks: Iterable[bytes]) -> list[tuple[str, bytes]]:
     """Return the types and the data of the events in bytes."""
     decoder = SSEDecoder()
     return [

@@ -14,7 +14,7 @@ import pytest
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent
-from qwen_space.gradio.sse import SSEDecoder
+from tests.fuzz.stream import decoded
 
 DATA = Path(__file__).parents[2] / "data"
 SERVERS = ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"]
@@ -110,20 +110,10 @@ def test_the_reply_is_the_server_s_whatever_the_chunks(
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_no_cut_in_two_changes_an_event(recording: Recording) -> None:
     body = recording.body[:1024]
-    whole = decoded(body)
+    whole = decoded([body])
 
     for cut in range(1, len(body)):
-        assert decoded(body[:cut], body[cut:]) == whole
-
-
-def decoded(*chunks: bytes) -> list[tuple[str, bytes]]:
-    decoder = SSEDecoder()
-    return [
-        (event, data)
-        for chunk in chunks
-        for event, successive in decoder.feed(chunk)
-        for data in successive
-    ]
+        assert decoded([body[:cut], body[cut:]]) == whole
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
