@@ -22,7 +22,7 @@ from qwen_space.gradio.sse import SSEDecoder
 from tests.fuzz.building import EVENT_ID, built
 from tests.queue_stream import apply_edits
 
-__all__ = ["check"]
+__all__ = ["check", "decoded"]
 
 _PROTOCOLS = ("sse_v3", None, "sse_v1", "call")
 
