@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from qwen_space.gradio.cursor import CURSORS, is_placeholder, shared_tail, split_cursor
@@ -12,8 +13,8 @@ from qwen_space.gradio.html_text import (
     has_escaped_prose,
     has_made_code,
     may_tell,
-    unescape,
 )
+from qwen_space.gradio.markdown_text import MarkdownText, has_backslashed_prose
 from qwen_space.gradio.reasoning import ReasoningSplitter
 
 __all__ = ["AnswerReader"]
@@ -23,7 +24,10 @@ _MAX_HELD = 64  # characters: more of them are no cursor
 
 # No model writes these itself: an app that shows them escapes.
 _ESCAPED = ("&lt;tool_call&gt;", "&lt;think&gt;")
-_LONGEST_ESCAPED = max(map(len, _ESCAPED))
+_BACKSLASHED = (r"\<tool_call\>", r"\<think\>")
+_MARKS = (*_ESCAPED, *_BACKSLASHED)
+_LONGEST_MARK = max(map(len, _MARKS))
+_MARK_START = re.compile(r"[&\\]")
 _MAX_LOOKS = 16  # at the whole text for a piece, so that pieces cost no more than their length
 _LONGEST = 2**20  # characters that are searched for marks, at up to 40 ns each, while others wait
 
@@ -37,6 +41,7 @@ class AnswerReader:
 
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
+        has_backslashes: Whether it does so with backslashes, and not with entities.
         is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
             whether the app escapes if the user's message does not.
         leaves_lines: Whether the user's message of one line has its signs as they were: the app
@@ -45,7 +50,7 @@ class AnswerReader:
         is_folding: Whether the text has thoughts in HTML that is not closed yet, so that no piece
             can be read by itself.
         is_plain: Whether a piece is the answer's as it stands, and need not be fed, if there is no
-            `<` or `&` in it and no cursor at its end.
+            `<` or `&` in it and no cursor or backslash at its end.
         marked: The thoughts that the app marks by itself, which come before those.
         text: The app's text, without the pieces that were fed since.
     """
@@ -54,6 +59,7 @@ class AnswerReader:
         self, reasoning_tags: Sequence[tuple[str, str]] = (), *, anywhere: bool = False
     ) -> None:
         self.escapes: bool | None = None
+        self.has_backslashes = False
         self.is_chat = False
         self.leaves_lines = False
         self.has_thought = False
@@ -67,7 +73,7 @@ class AnswerReader:
         self._held = ""
         self._looks = 0
         self._has_begun = False
-        self._html: HTMLText | None = None
+        self._escaped: HTMLText | MarkdownText | None = None
         self._splitter = ReasoningSplitter(reasoning_tags, anywhere=anywhere)
 
     def read(self, text: str, *, is_final: bool = False) -> tuple[str, str]:
@@ -84,7 +90,8 @@ class AnswerReader:
         if self.escapes is None:
             self.escapes = self._tells(f"{thought}\n{body}" if thought else body)
         if self.escapes and thought:
-            thought = unescape(thought)
+            escaped = self._new_escaped()
+            thought = escaped.feed(thought) + escaped.flush()
         more, answer = self._read_body(
             body, self._tags if folded is None else (), is_final=is_final
         )
@@ -97,7 +104,7 @@ class AnswerReader:
     def _read_plain(self, text: str) -> tuple[str, str]:
         """Take a text as it stands, that is longer than any model's reply."""
         self.escapes = self.is_folding = self.has_thought = False
-        self._held, self._html, self._splitter = "", None, ReasoningSplitter()
+        self._held, self._escaped, self._splitter = "", None, ReasoningSplitter()
         self._set_plain()
         return self.marked, text
 
@@ -128,14 +135,17 @@ class AnswerReader:
         goes_on = bool(before) and text != self.text and text.startswith(before)
         return not goes_on and is_placeholder(text)
 
+    def _new_escaped(self) -> HTMLText | MarkdownText:
+        return MarkdownText() if self.has_backslashes else HTMLText()
+
     def _read_body(
         self, body: str, tags: Sequence[tuple[str, str]], *, is_final: bool
     ) -> tuple[str, str]:
         """Return the thoughts between tags and the answer in a text, from its start."""
-        self._html = HTMLText() if self.escapes else None
+        self._escaped = self._new_escaped() if self.escapes else None
         self._splitter = ReasoningSplitter(tags, anywhere=self._anywhere)
-        if self._html is not None:
-            body = self._html.feed(body) + (self._html.flush() if is_final else "")
+        if self._escaped is not None:
+            body = self._escaped.feed(body) + (self._escaped.flush() if is_final else "")
         thought, answer = self._splitter.split(body)
         if is_final:
             more_thought, more_answer = self._splitter.flush()
@@ -161,8 +171,8 @@ class AnswerReader:
         if self._may_fold(text):
             return None
         text, self._held = text[:free], text[free:]
-        if self._html is not None:
-            text = self._html.feed(text)
+        if self._escaped is not None:
+            text = self._escaped.feed(text)
         thought, answer = self._splitter.feed(text, at_line_start=at_line_start)
         if self._splitter.must_restart:
             return None
@@ -182,13 +192,19 @@ class AnswerReader:
         """Return whether the app escapes, by its reply."""
         if any(each in body for each in _ESCAPED):
             return True
-        if self.leaves_lines:
+        if any(each in body for each in _BACKSLASHED):
+            self.has_backslashes = True
+        elif self.leaves_lines:
             return has_made_code(body)
+        else:
+            self.has_backslashes = self.is_chat and has_backslashed_prose(body)
+        if self.has_backslashes:
+            return True
         return has_escaped_prose(body) if self.is_chat else None
 
     def _may_tell(self, text: str) -> bool:
         """Whether a piece may show whether the app escapes, if the whole text is looked at."""
-        if any(each in text for each in _ESCAPED):
+        if any(each in text for each in _MARKS):
             return True
         if not self.is_chat or self._looks == _MAX_LOOKS or not may_tell(text):
             return False
@@ -206,14 +222,13 @@ class AnswerReader:
 
     def _set_plain(self) -> None:
         is_whole = not (self._held or self.is_folding)
-        self.is_plain = is_whole and self._html is None and self._splitter.is_plain
+        self.is_plain = is_whole and self._escaped is None and self._splitter.is_plain
 
 
 def _start_of_escaped(text: str) -> int:
     """Return where an escaped tag begins that the end of a text cuts; its length if none."""
-    at = text.find("&", max(len(text) - _LONGEST_ESCAPED, 0))
-    while at >= 0:
-        if any(each.startswith(text[at:]) for each in _ESCAPED):
-            return at
-        at = text.find("&", at + 1)
+    start = max(len(text) - _LONGEST_MARK, 0)
+    for found in _MARK_START.finditer(text, start):
+        if any(each.startswith(text[found.start() :]) for each in _MARKS):
+            return found.start()
     return len(text)

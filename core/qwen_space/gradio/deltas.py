@@ -15,6 +15,7 @@ from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import escapes_html
+from qwen_space.gradio.markdown_text import escapes_markdown
 
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent"]
 
@@ -217,6 +218,7 @@ class ChatValue:
                     and self._reader.is_plain
                     and "<" not in piece
                     and "&" not in piece
+                    and piece[-1] != "\\"
                     and (piece.isascii() or piece[-1] not in CURSORS)
                 ):
                     string.pieces.append(piece)
@@ -310,6 +312,8 @@ class ChatValue:
             shown = find_prompt(self._value.value)
             self._is_html = is_html_of(self._prompt, shown)
             escapes = False if self._is_html else escapes_html(self._prompt, shown)
+            if escapes_markdown(self._prompt, shown):
+                escapes = self._reader.has_backslashes = True
             is_line = "\n" not in self._prompt.strip()
             self._reader.leaves_lines = escapes is False and is_line and not self._is_html
             self._reader.escapes = None if self._reader.leaves_lines else escapes

@@ -22,7 +22,6 @@ __all__ = [
     "has_escaped_prose",
     "has_made_code",
     "may_tell",
-    "unescape",
 ]
 
 _SIGNS = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "*": "&ast;"}
@@ -48,7 +47,7 @@ _SIGN = re.compile(
 )
 _TELLING = re.compile(rf"[<>]|{_ESCAPE}")
 _SIGN_STARTS = re.compile(
-    r"(?:&(?:[a-z]{0,4}|#[x\d]{0,3})|<(?:br? ?/?|p(?:r|re|re><?c?o?d?)?)?)$", re.ASCII
+    r"(?:\\|&(?:[a-z]{0,4}|#[x\d]{0,3})|<(?:br? ?/?|p(?:r|re|re><?c?o?d?)?)?)$", re.ASCII
 )
 _LONGEST_SIGN = 12  # characters
 _MOST_SIGNS = 65_536  # that are read in one text, at up to 0.8 us each, while others wait
@@ -170,12 +169,6 @@ class HTMLText:
         shown = _MARKUP.sub(begin_line, text)
         self._ends_line = shown.endswith("\n") if shown else self._ends_line
         return shown
-
-
-def unescape(text: str) -> str:
-    """Return a whole text as the page shows it."""
-    shown = HTMLText()
-    return shown.feed(text) + shown.flush()
 
 
 def _shown(markup: re.Match[str]) -> str:

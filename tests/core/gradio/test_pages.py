@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,10 @@ def build() -> Any:
             yield [*chat, user(html.escape(message, quote=False)), bot(shown)]
         yield [*chat, user(html.escape(message, quote=False)), bot(html.escape(said, quote=False))]
 
+    def backslashed(message: str, chat: list[Any], said: str) -> Iterator[Any]:
+        for end in range(1, len(said) + 7, 7):
+            yield [*chat, user(backslash(message)), bot(backslash(said[:end]))]
+
     def with_component(message: str, chat: list[Any], kind: str) -> Any:
         component = {
             "html": lambda: gr.HTML("<b>42</b>"),
@@ -53,10 +58,18 @@ def build() -> Any:
         for name, answer in (
             ("cursor", with_cursor),
             ("escaped", escaped),
+            ("backslashed", backslashed),
             ("component", with_component),
         ):
             gr.Button(name).click(answer, [box, chat, own], chat, api_name=name)
     return app
+
+
+def backslash(text: str) -> str:
+    """Escape angle brackets as h2oGPT does, outside of code between fences."""
+    parts = text.split("```")
+    parts[::2] = [re.sub("[<>]", r"\\\g<0>", part) for part in parts[::2]]
+    return "```".join(parts)
 
 
 def user(text: str) -> dict[str, Any]:
@@ -100,12 +113,25 @@ async def test_code_of_an_app_that_escapes_is_code(space: str, prompt: str) -> N
     assert not [each for each in events if isinstance(each, Rewritten)]
 
 
-def test_calls_of_an_app_that_escapes_are_found(space: str) -> None:
+@pytest.mark.parametrize("prompt", ["Is a < b?", "Hi"])
+async def test_signs_that_an_app_escapes_with_backslashes_are_signs(
+    space: str, prompt: str
+) -> None:
+    said = "if x < 3 and y > 2:\n```sh\ngrep '\\<word\\>' < file\n```\nor a \\* b <i>so</i>"
+
+    events = await ask(space, prompt, endpoint="backslashed", inputs={"Own": said})
+
+    assert joined(events) == events[-1].text == said
+    assert not [each for each in events if isinstance(each, Rewritten)]
+
+
+@pytest.mark.parametrize("endpoint", ["escaped", "backslashed"])
+def test_calls_of_an_app_that_escapes_are_found(space: str, endpoint: str) -> None:
     def weather(city: str) -> str:
         """Tell the weather."""
         return "sunny"
 
-    model = ChatQwenSpace(space=space, endpoint="escaped", inputs={"Own": CALL})
+    model = ChatQwenSpace(space=space, endpoint=endpoint, inputs={"Own": CALL})
 
     reply = model.bind_tools([weather]).invoke("Weather in Paris?")
 
