@@ -9,7 +9,7 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qwen_space.errors import ProtocolError
@@ -166,6 +166,7 @@ def _untouched_value(
 
 
 _LONGEST_VERSION = 100  # characters
+_LONGEST_SCRIPT = 100_000  # characters
 _CONTEXT_LABEL = "Context window in tokens"  # of a component that a local Space has for it
 
 
@@ -273,10 +274,13 @@ class AppConfig:
         name = function.get("api_name")
         hash((function.get("id"), function.get("trigger_after")))
         visible = function.get("api_visibility", "public") == "public"
+        inputs = tuple(map(self._component, function.get("inputs") or []))
+        if _reads_query(function.get("js"), inputs):
+            inputs = (replace(inputs[0], value={}),)
         return AppFunction(
             function.get("id", index),
             name if isinstance(name, str) else None,
-            tuple(map(self._component, function.get("inputs") or [])),
+            inputs,
             tuple(map(self._component, function.get("outputs") or [])),
             tuple(_target(each) for each in function.get("targets") or []),
             function.get("trigger_after"),
@@ -375,6 +379,15 @@ def _context_windows(components: Iterable[Mapping[str, Any]]) -> Iterator[int]:
             value = props.get("value")
             if isinstance(value, int) and value > 0:
                 yield value
+
+
+def _reads_query(script: Any, inputs: Sequence[AppComponent]) -> bool:
+    """Whether a page's script gives a function the parameters of its address, as FastChat's does.
+
+    Without any, that is an empty object.
+    """
+    is_query = isinstance(script, str) and "location.search" in script[:_LONGEST_SCRIPT]
+    return is_query and [(each.kind, each.value) for each in inputs] == [("json", None)]
 
 
 def _target(target: Any) -> tuple[Any, str]:

@@ -312,3 +312,28 @@ async def test_a_chat_that_the_page_makes_as_it_loads_is_found(nested: bool) -> 
             second = (await client.complete("Hi", system="S")).text
 
     assert (first, second) == ("A|B|C|You are.", "Hi|S")
+
+
+def addressed() -> gr.Blocks:
+    """As the pages of LLaVA and FastChat: a script gives the address's parameters to the load."""
+
+    def load(parameters: dict[str, str]) -> list[str]:
+        return [parameters.get("model", "default")]
+
+    def bot(state: list[str], message: str) -> Iterator[list[Any]]:
+        for text in told(*state, message):
+            yield [{"role": "user", "content": message}, {"role": "assistant", "content": text}]
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        state, parameters = gr.State(), gr.JSON(visible=False)
+        chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+        script = "() => Object.fromEntries(new URLSearchParams(window.location.search))"
+        app.load(load, parameters, state, js=script)
+        box.submit(bot, [state, box], chat)
+    return app
+
+
+async def test_a_page_that_reads_its_address_has_one_without_parameters() -> None:
+    with gradio_app.running(addressed) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi")).text == "default|Hi"
