@@ -28,8 +28,8 @@ _WRITES: dict[str, Any] = {
     "show_progress": "hidden",
 }
 # A question takes its files with it, and a question that is taken back brings them back.
-_TAKE_FILES = "(...inputs) => qwenSpace.take(...inputs)"
-_GIVE_FILES = "rows => { qwenSpace.give(rows); return [rows]; }"
+_SEND = "(...inputs) => qwenSpaceQuestion.send(...inputs)"
+_TAKE_BACK = "rows => { qwenSpaceQuestion.takeBack(rows); return [rows]; }"
 _QUICK: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
 
@@ -63,14 +63,14 @@ def _add_writes(writer: Writer, outputs: list[Any], settings: list[Any]) -> list
     """Let each control write replies into the chat; return these events."""
     box, chat, _ = outputs
     writes: list[Any] = [
-        box.submit(writer.submit, [box, chat, *settings], outputs, js=_TAKE_FILES, **_WRITES),
+        box.submit(writer.submit, [box, chat, *settings], outputs, js=_SEND, **_WRITES),
         chat.retry(writer.retry, [chat, *settings], outputs, **_WRITES),
         chat.edit(writer.edit, [chat, *settings], outputs, **_WRITES),
         chat.example_select(writer.example, [chat, *settings], outputs, **_WRITES),
         chat.option_select(writer.option, [chat, *settings], outputs, **_WRITES),
     ]
     box.stop(stop, chat, outputs, cancels=writes, **_QUICK)
-    chat.undo(undo, chat, outputs, js=_GIVE_FILES, cancels=writes, **_QUICK)
+    chat.undo(undo, chat, outputs, js=_TAKE_BACK, cancels=writes, **_QUICK)
     return writes
 
 
@@ -78,14 +78,14 @@ def _add_chats(blocks: gr.Blocks, new: gr.Button, outputs: list[Any], writes: li
     """Let the browser keep the chat, and open another one; that ends what is being written."""
     box, chat, status = outputs
     opened = gr.Button(visible="hidden", elem_id="open-chat")
-    chat.change(None, chat, js="rows => { qwenSpace.keep(rows); }", api_visibility="private")
+    chat.change(None, chat, js="rows => { qwenSpaceChats.keep(rows); }", api_visibility="private")
     for button, js in (
-        (new, "qwenSpace.begin(crypto.randomUUID())"),
-        (opened, "qwenSpace.begin()"),
+        (new, "qwenSpaceChats.begin(crypto.randomUUID())"),
+        (opened, "qwenSpaceChats.begin()"),
     ):
         left = button.click(leave, None, [box, status], js=f"() => {js}", cancels=writes, **_QUICK)
-        left.then(None, None, chat, js="() => qwenSpace.opened()", api_visibility="private")
-    blocks.load(None, None, chat, js="() => qwenSpace.opened()", api_visibility="private")
+        left.then(None, None, chat, js="() => qwenSpaceChats.opened()", api_visibility="private")
+    blocks.load(None, None, chat, js="() => qwenSpaceChats.opened()", api_visibility="private")
 
 
 def _add_top(engine: Engine) -> tuple[gr.Dropdown, gr.Button, gr.Button]:
@@ -95,7 +95,7 @@ def _add_top(engine: Engine) -> tuple[gr.Dropdown, gr.Button, gr.Button]:
         model = _make_model(engine)
         new = gr.Button("New chat", size="sm", elem_id="new-chat", scale=0, min_width=88)
         options = gr.Button("Options", size="sm", elem_id="options", scale=0, min_width=80)
-    chats.click(None, js="() => qwenSpace.toggle()", api_visibility="private")
+    chats.click(None, js="() => qwenSpaceChats.toggle()", api_visibility="private")
     return model, new, options
 
 
@@ -141,7 +141,7 @@ def _add_composer() -> gr.Textbox:
             elem_id="message",
             **IDLE,
         )
-    attach.click(None, js="() => qwenSpace.pick()", api_visibility="private")
+    attach.click(None, js="() => qwenSpaceQuestion.pick()", api_visibility="private")
     return box
 
 

@@ -28,7 +28,7 @@ LOOK: dict[str, Any] = {
     f"<style media='print'>{(_HERE / 'print.css').read_text('utf-8')}</style>"
     + "".join(
         f"<script>{(_HERE / name).read_text('utf-8')}</script>"
-        for name in ("connection.js", "page.js")
+        for name in ("connection.js", "rows.js", "chats.js", "question.js", "names.js")
     ),
 }
 
