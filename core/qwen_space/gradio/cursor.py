@@ -24,13 +24,20 @@ _PLACEHOLDER = re.compile(
 _LONGEST_PLACEHOLDER = 90  # characters
 _LONGEST_MARKUP = 2_000  # characters, of a placeholder that moves
 _NO_TEXT = re.compile(r"<style\b[^<]*</style>|<[^<>]*>")
+_MOVING = re.compile(
+    r"""animation(?:-name)?\s?:|@keyframes|<progress\b"""
+    r"""|\bclass=["'][^"'<>]{0,60}(?:load|spin|typing)"""
+)
 _DOTS = re.compile(r"\s?(?:\.\s?){2,9}$")
 
 
 def is_placeholder(text: str) -> bool:
     """Whether a first text may only stand in for the reply, as "Thinking ..." does."""
     if text.lstrip().startswith("<") and len(text) <= _LONGEST_MARKUP:
-        text = _DOTS.sub("...", " ".join(_NO_TEXT.sub(" ", text).split()))
+        shown = " ".join(_NO_TEXT.sub(" ", text).split())
+        if _MOVING.search(text):  # a bar or a spinner, with a label
+            return len(shown) <= _LONGEST_PLACEHOLDER
+        text = _DOTS.sub("...", shown)
     return len(text) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(text) is not None
 
 

@@ -13,6 +13,7 @@ from qwen_space.gradio.deltas import ChatValue, ValueEvent
 
 TAGS = ("<think>", "</think>")
 PATH = [0, 1]
+BAR = "<div>Working<i style='animation: bar 2s'></i></div>"
 
 
 def rows(text: str, prompt: str = "u") -> list[Any]:
@@ -118,7 +119,7 @@ def test_a_placeholder_of_dots_is_replaced_by_the_reply() -> None:
     assert value.text == "The answer"
 
 
-@pytest.mark.parametrize("placeholder", ["Thinking ...", "*Is typing...*", "⏳ Please wait"])
+@pytest.mark.parametrize("placeholder", ["Thinking ...", "*Is typing...*", "⏳ Please wait", BAR])
 def test_a_placeholder_is_no_text_and_no_rewriting(placeholder: str) -> None:
     value, events = replaced(placeholder, placeholder, "Search ...", "The", "The answer")
 

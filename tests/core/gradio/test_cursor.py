@@ -89,3 +89,16 @@ def test_a_placeholder_that_moves_is_one() -> None:
     assert is_placeholder(f"\n<span style='color: gray'>\n  Working\n  {dot}\n {dot}</span>{style}")
     assert not is_placeholder("<b>Yes</b>, so it is.")
     assert not is_placeholder("<div>" * 2_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<div>Working<i style='animation: bar 2s'></i></div>\n<style>\n@keyframes bar {}</style>\n",
+        '<div class="small spinner"></div>',
+        "<p>Reading <progress></progress></p>",
+    ],
+)
+def test_a_bar_or_a_spinner_is_a_placeholder(text: str) -> None:
+    assert is_placeholder(text)
+    assert not is_placeholder(f"{text} {'word ' * 20}")
