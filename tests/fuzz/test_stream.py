@@ -33,9 +33,9 @@ def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.Mo
     from qwen_space.events import TextDelta
     from qwen_space.gradio.deltas import TextTracker
 
-    def swallow(self: TextTracker[TextDelta], piece: str) -> TextDelta:
-        self._pieces.append(piece[1:])
-        return TextDelta(piece)
+    def swallow(self: TextTracker[TextDelta], new: list[str]) -> list[TextDelta]:
+        self._pieces += [piece[1:] for piece in new]
+        return [*map(TextDelta, new)]
 
     outputs = ['["a"]', '[[["append",[],"b"]]]']
     message = '{{"msg":"process_generating","event_id":"e","output":{{"data":{}}}}}'
@@ -43,7 +43,7 @@ def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.Mo
     case = b"\x00\x00" + stream.encode()
     check(case)
 
-    monkeypatch.setattr(TextTracker, "append", swallow)
+    monkeypatch.setattr(TextTracker, "extend", swallow)
 
     with pytest.raises(AssertionError):
         check(case)

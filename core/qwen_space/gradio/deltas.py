@@ -17,12 +17,14 @@ from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import escapes_html
 from qwen_space.gradio.markdown_text import escapes_markdown
 
-__all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent"]
+__all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent", "plain_piece"]
 
 TextEvent = ThinkingDelta | TextDelta | Rewritten
 ValueEvent = TextEvent | FileReceived
 
 Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
+
+_ENDS = CURSORS | {"\\"}  # of a piece that may not stay as it stands
 
 _HTML_COST = 10  # of reading a character of HTML, in those of other texts
 _MAX_RESUMED = 2**20  # characters of a text whose white space may change; they take 30 ms
@@ -61,6 +63,13 @@ class TextTracker(Generic[Delta]):
         make, pieces = self._delta, self._pieces
         pieces.append(piece)
         return make(piece, pieces, len(pieces))
+
+    def extend(self, new: list[str]) -> list[Delta]:
+        """Take several such pieces, each of which makes an event."""
+        make, pieces = self._delta, self._pieces
+        first = len(pieces) + 1
+        pieces += new
+        return [make(piece, pieces, count) for count, piece in enumerate(new, first)]
 
     def replace(self, text: str) -> Delta | Rewritten | None:
         """Take a whole new text, and return the event that leads to it from the old one."""
@@ -208,22 +217,15 @@ class ChatValue:
         self._value, self.known = EditedValue(value), True
         return self._look(is_final=is_final)
 
-    def append(self, item: Any) -> TextDelta | None:
-        """Take edits that only append a piece of the answer as it stands; None for any others."""
-        match item:
-            case [["append", path, piece]] if piece and type(piece) is str:
-                string = self._answer_string
-                if (
-                    path == string.path
-                    and self._reader.is_plain
-                    and "<" not in piece
-                    and "&" not in piece
-                    and piece[-1] != "\\"
-                    and (piece.isascii() or piece[-1] not in CURSORS)
-                ):
-                    string.pieces.append(piece)
-                    return self._answer.append(piece)
-        return None
+    @property
+    def plain_path(self) -> Sequence[Any]:
+        """The path to the string whose pieces are the answer's as they stand; () without one."""
+        return self._answer_string.path if self._reader.is_plain else ()
+
+    def append(self, pieces: list[str]) -> list[TextDelta]:
+        """Take pieces at `plain_path`, each found by `plain_piece`."""
+        self._answer_string.pieces += pieces
+        return self._answer.extend(pieces)
 
     def extend(self, item: Any) -> list[TextEvent] | None:
         """Take edits that only append to the answer or to the last thought; None for any others."""
@@ -348,6 +350,15 @@ class ChatValue:
     def _lead_to(self, answer: list[Any] | None, thought: list[Any] | None) -> None:
         """Take the paths to the strings that grow."""
         self._answer_string, self._thought_string = _String(answer), _String(thought)
+
+
+def plain_piece(item: Any, path: Sequence[Any]) -> str | None:
+    """Return the piece that edits append at a path; None if they do more, or it needs a look."""
+    match item:
+        case [["append", where, piece]] if where == path and type(piece) is str and piece:
+            if "<" not in piece and "&" not in piece and piece[-1] not in _ENDS:
+                return piece
+    return None
 
 
 class _String:

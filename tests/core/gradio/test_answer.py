@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
-from qwen_space.gradio.deltas import ChatValue, ValueEvent
+from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 
 TAGS = ("<think>", "</think>")
 PATH = [0, 1]
@@ -37,8 +37,8 @@ def append(value: ChatValue, piece: str) -> list[ValueEvent]:
 
 def take_edits(value: ChatValue, *edits: Any) -> list[ValueEvent]:
     """Take the edits of a message, as a job does."""
-    if (event := value.append([*edits])) is not None:
-        return [event]
+    if (piece := plain_piece([*edits], value.plain_path)) is not None:
+        return [*value.append([piece])]
     if (events := value.extend([*edits])) is not None:
         return [*events]
     value.begin_edits(100_000)  # bytes, which pay for the edits

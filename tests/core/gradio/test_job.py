@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -31,7 +32,7 @@ from qwen_space.gradio.messages import (
     UnexpectedError,
     Values,
 )
-from tests.queue_stream import receive
+from tests.queue_stream import as_bytes, receive
 
 E = "e1"
 PATH = [0, 1]
@@ -194,6 +195,45 @@ def test_appends_and_other_edits_take_turns() -> None:
 
     assert deltas(events) == "abcdefg"
     assert job.text == "abcdefg"
+
+
+OTHERS = [
+    pytest.param(append(""), id="nothing"),
+    pytest.param(append("<b"), id="a-sign"),
+    pytest.param(append("x\u258c"), id="a-cursor"),
+    pytest.param(append("x\\"), id="a-backslash"),
+    pytest.param(append("x", event_id="e2"), id="another-job"),
+    pytest.param(edits(), id="no-edit"),
+    pytest.param(edits(["replace", PATH, "abd"]), id="a-replacement"),
+    pytest.param(edits(["append", PATH, "x"], ["append", PATH, "y"]), id="two-edits"),
+    pytest.param(Log(E, "line"), id="a-notice"),
+    pytest.param(b'data: {"msg":"progress","eta":NaN}\n\n', id="odd"),
+    pytest.param(b'data: {"msg":"unknown"}\n\n', id="unknown"),
+    pytest.param(b": comment\n\n", id="a-comment"),
+    pytest.param(b"data: {\n\n", id="malformed"),
+    pytest.param(as_bytes(*[append("x" * 90)] * 4), id="too-long"),
+    pytest.param(failed("no"), id="a-failure"),
+    pytest.param(completed(pairs("abcx")), id="the-end"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_messages_that_come_together_mean_the_same_as_one_by_one(other: AnyMessage | bytes) -> None:
+    messages = [
+        each if isinstance(each, bytes) else as_bytes(each)
+        for each in (value(pairs("a")), append("b"), append("c"), other, append("d"), append("e"))
+    ]
+
+    def outcome(*parts: bytes) -> list[object]:
+        job, told = Job(E, 1, "sse_v3", max_size=300), list[object]()
+        try:
+            for event in itertools.chain.from_iterable(map(job.receive, parts)):
+                told.append(event)
+        except QwenSpaceError as exc:
+            told += [type(exc), str(exc), exc.text]
+        return [*told, job.text, job.state]
+
+    assert outcome(b"".join(messages)) == outcome(*messages)
 
 
 def test_an_empty_piece_is_no_event() -> None:

@@ -23,7 +23,7 @@ from qwen_space import (
 )
 from qwen_space.gradio import deltas as value_module
 from qwen_space.gradio.chatbot import Reply, find_reply
-from qwen_space.gradio.deltas import ChatValue, ValueEvent
+from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 from tests.scripted_server import Exchange, ScriptedServer, append, starts, streaming
 from tests.thinking_app import WAYS, asked
 
@@ -259,8 +259,8 @@ def take_edits(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
     """Take a message's edits, as a job does."""
     if not edits:
         return []
-    if (event := value.append(edits)) is not None:
-        return [event]
+    if (piece := plain_piece(edits, value.plain_path)) is not None:
+        return [*value.append([piece])]
     if (events := value.extend(edits)) is not None:
         return [*events]
     value.begin_edits(1_000)
