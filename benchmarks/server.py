@@ -88,7 +88,7 @@ def real_app() -> dict[str, Any]:
 
     said = {}
     with LocalSpace(ScriptedEngine(["Hello"])) as space:
-        for path in ("/config", "/gradio_api/info"):
+        for path in ("/config", "/gradio_api/info", "/gradio_api/app_id"):
             with urllib.request.urlopen(f"{space.url}{path}") as answer:  # noqa: S310
                 said[path] = json.load(answer)
     return said

@@ -99,6 +99,8 @@ class EndpointResolver:
             )
         except (SpaceStatusError, SpaceUnavailableError, ProtocolError) as exc:
             logger.debug("%s does not help: %s", url, exc)  # the join will tell
+            if isinstance(exc, SpaceStatusError) and exc.status == 404 and not exc.is_page:
+                self._verified = time.monotonic()  # the app itself says that it tells no number
             return
         self._verified = time.monotonic()
         now = answer.get("app_id") if isinstance(answer, dict) else None

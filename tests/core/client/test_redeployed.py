@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,8 +14,10 @@ import pytest
 from qwen_space import SpaceClient
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
+from qwen_space.client import lookup
 from qwen_space.config import SpaceConfig
 from tests import gradio_app
+from tests.scripted_server import CONFIG, ScriptedServer, status
 
 
 def deploy(name: str, misled: list[str], *, answers_first: bool) -> Callable[[], gr.Blocks]:
@@ -90,3 +94,18 @@ async def test_an_app_is_asked_for_its_number_only_when_no_connection_to_it_stay
 
     assert asked == []
     assert [path for path in space.paths if path.endswith("/app_id")] == ["/gradio_api/app_id"]
+
+
+async def test_an_app_that_does_not_tell_its_number_is_not_asked_for_it_by_every_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = time.monotonic()
+    monkeypatch.setattr(lookup, "time", SimpleNamespace(monotonic=lambda: clock))
+    config = status(200, {**CONFIG, "app_id": 1})
+    async with ScriptedServer(config=config) as server, SpaceClient(server.url) as client:
+        await client.complete("Hi")
+        clock += 3600
+        for _ in range(3):
+            await client.complete("Hi")
+
+    assert [each.path for each in server.exchanges].count("/app_id") == 1
