@@ -21,6 +21,7 @@ __all__ = [
     "JobError",
     "ModelNotOfferedError",
     "NoSpaceAnsweredError",
+    "PromptTooLongError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -43,6 +44,10 @@ class AuthenticationError(core.AuthenticationError, langchain.ModelAuthenticatio
 
 class ContextOverflowError(core.ContextOverflowError, langchain.ContextOverflowError):
     """The chat is longer than the model takes, and was not sent."""
+
+
+class PromptTooLongError(core.PromptTooLongError, langchain.ContextOverflowError):
+    """The app refused the chat, as it is longer than its model takes."""
 
 
 class EndpointError(core.EndpointError, langchain.ModelNotFoundError):
@@ -118,6 +123,7 @@ _TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
         JobError,
         ModelNotOfferedError,
         NoSpaceAnsweredError,
+        PromptTooLongError,
         ProtocolError,
         QueueFullError,
         QuotaError,

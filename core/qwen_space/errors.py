@@ -7,10 +7,11 @@
     │   ├── SpaceTimeoutError
     │   └── StreamInterruptedError
     ├── ProtocolError     answered, but not in the protocol
-    ├── ContextOverflowError    the input is longer than the model takes; it was not sent
+    ├── ContextOverflowError    the input is longer than the model takes
     ├── NoSpaceAnsweredError    each of several Spaces failed, for a reason of its own
     └── SpaceError        the Space says that it failed
         ├── JobError
+        │   └── PromptTooLongError    is a ContextOverflowError too
         ├── QueueFullError
         ├── QuotaError
         ├── AuthenticationError
@@ -37,6 +38,7 @@ __all__ = [
     "JobError",
     "ModelNotOfferedError",
     "NoSpaceAnsweredError",
+    "PromptTooLongError",
     "ProtocolError",
     "QueueFullError",
     "QuotaError",
@@ -219,14 +221,21 @@ class ProtocolError(QwenSpaceError):
 
 
 class ContextOverflowError(QwenSpaceError):
-    """The input is longer than the model takes. It was not sent.
+    """The input is longer than the model takes.
+
+    It was counted and not sent, or it is a `PromptTooLongError`.
 
     Attributes:
-        tokens: How many tokens the input has.
-        limit: How many the model takes.
-        model: Its name.
+        tokens: How many tokens the input has; None where the app refused it.
+        limit: How many the model takes; None where the app refused it.
+        model: Its name; None where the app refused it.
         exact: Whether `tokens` was counted; else it was estimated.
     """
+
+    tokens: int | None = None
+    limit: int | None = None
+    model: str | None = None
+    exact: bool = False
 
     def __init__(self, tokens: int, limit: int, model: str, exact: bool = True) -> None:  # noqa: FBT001, FBT002 - errors are made again from their args
         super().__init__(tokens, limit, model, exact)
@@ -235,7 +244,7 @@ class ContextOverflowError(QwenSpaceError):
         self.model = model
         self.exact = exact
 
-    def __str__(self) -> str:
+    def _said(self) -> str:
         about = "" if self.exact else "about "
         return (
             f"The input has {about}{self.tokens} tokens, but {self.model} takes {self.limit} at "
@@ -297,6 +306,21 @@ class JobError(SpaceError):
             )
         heading = f"{self.title}: " if self.title and self.title != "Error" else ""
         return f"The app failed: {heading}{self.reason}"
+
+
+class PromptTooLongError(JobError, ContextOverflowError):
+    """The app refused the input, as it is longer than its model takes; `reason` is its message."""
+
+    def __init__(self, reason: str | None, title: str | None = None) -> None:
+        QwenSpaceError.__init__(self, reason, title)  # one of its two bases counts the tokens
+        self.reason = reason
+        self.title = title
+
+    def _said(self) -> str:
+        return (
+            f"{super()._said().rstrip('. ')}. Leave out or summarize earlier messages, or "
+            "choose a model that takes more."
+        )
 
 
 class QueueFullError(SpaceError):

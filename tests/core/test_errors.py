@@ -14,6 +14,7 @@ from qwen_space.errors import (
     JobError,
     ModelNotOfferedError,
     NoSpaceAnsweredError,
+    PromptTooLongError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -66,6 +67,7 @@ ERRORS = [
     (ProtocolError("No JSON."), "No JSON", "No JSON"),
     (NoSpaceAnsweredError([(URL, QueueFullError("Full"))]), f"(1) {URL}: Full. Too", "space find"),
     (ContextOverflowError(9, 8, "M"), "has 9 tokens, but M takes 8", "summarize earlier messages"),
+    (PromptTooLongError("Too long."), "The app failed: Too long.", "summarize earlier messages"),
     (ContextOverflowError(9, 8, "M", False), "has about 9 tokens", "choose a model"),
 ]
 EACH = [
@@ -111,7 +113,11 @@ def test_every_error_is_in_these_tables() -> None:
     bases = {base for each in public for base in each.__bases__}
     leaves = public - bases
 
-    assert {type(error) for error, *_ in ERRORS} == leaves | {EndpointError}
+    assert {type(error) for error, *_ in ERRORS} == leaves | {
+        ContextOverflowError,
+        EndpointError,
+        JobError,
+    }
 
 
 def test_every_error_can_be_imported_from_the_package() -> None:

@@ -29,6 +29,7 @@ KINDS = [
     ),
     pytest.param(core.EndpointError("none fits"), langchain.ModelNotFoundError, False),
     pytest.param(core.JobError("broke"), langchain.ModelAPIError, True),
+    pytest.param(core.PromptTooLongError("too long"), langchain.ContextOverflowError, False),
     pytest.param(core.ProtocolError("no JSON"), langchain.ModelError, False),
     pytest.param(core.QueueFullError("full"), langchain.ModelRateLimitError, True),
     pytest.param(core.QuotaError("429"), langchain.ModelRateLimitError, True),

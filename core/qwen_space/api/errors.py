@@ -94,6 +94,8 @@ def _status(error: Exception) -> int:
         case NoSpaceAnsweredError(errors=errors):
             statuses = {_status(each) for _, each in errors}
             return statuses.pop() if len(statuses) == 1 else 503
+        case ContextOverflowError():
+            return 400
         case ModelNotOfferedError():
             return 404
         case QuotaError() | QueueFullError():

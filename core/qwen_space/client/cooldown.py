@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qwen_space.errors import ModelNotOfferedError
+from qwen_space.errors import ContextOverflowError, ModelNotOfferedError
 
 __all__ = ["FIRST_COOLDOWN", "LONGEST_COOLDOWN", "Cooldowns"]
 
@@ -61,7 +61,7 @@ class Cooldowns:
 
     def fail(self, place: int, error: Exception) -> None:
         """Let a Space rest, as long as it wants or longer with each failure in a row."""
-        if isinstance(error, (ModelNotOfferedError, ValueError)):
+        if isinstance(error, (ContextOverflowError, ModelNotOfferedError, ValueError)):
             return  # it works, for calls that want something else
         last = self._resting.get(place)
         failures = 1 if last is None else last.failures + 1

@@ -7,8 +7,10 @@ import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from qwen_space.chat.overflow import is_overflow
 from qwen_space.errors import (
     JobError,
+    PromptTooLongError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -412,7 +414,8 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
     reason = None if error in (None, "None") else unquote(_text(error)[:_LONGEST_REASON])
     if is_quota(title, reason):
         return QuotaError(reason or str(title))
-    return JobError(reason, title)
+    kind = PromptTooLongError if is_overflow(f"{title} {reason}") else JobError
+    return kind(reason, title)
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from qwen_space.errors import JobError
+from qwen_space.chat.overflow import is_overflow
+from qwen_space.errors import JobError, PromptTooLongError
 from qwen_space.gradio.app import TEXTS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.html_page import read_message
 from qwen_space.gradio.job import Job
@@ -95,7 +96,9 @@ class Remarks:
             self.see(zip(self._outputs, values, strict=False))
         words = [*self._heard, *filter(None, self._seen.values())][:_MOST]
         if words:
-            raise JobError("; ".join(words), "It gave no reply, but says")
+            reason = "; ".join(words)
+            kind = PromptTooLongError if is_overflow(reason) else JobError
+            raise kind(reason, "It gave no reply, but says")
 
 
 def _in_one_line(text: str) -> str:

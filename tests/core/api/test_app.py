@@ -12,6 +12,7 @@ import pytest
 from qwen_space import (
     ContextOverflowError,
     NoSpaceAnsweredError,
+    PromptTooLongError,
     QueueFullError,
     QuotaError,
     QwenSpaceError,
@@ -265,6 +266,8 @@ async def test_a_server_on_loopback_answers_its_own_names_and_no_other_website(
         (AuthenticationError("http://x", "private"), 502, "space_failed"),
         (JobError("no"), 502, "space_failed"),
         (ContextOverflowError(9, 8, "M"), 400, "context_length_exceeded"),
+        (PromptTooLongError("no"), 400, "context_length_exceeded"),
+        (NoSpaceAnsweredError([("a", PromptTooLongError("x"))]), 400, None),
         (NoSpaceAnsweredError([("a", QuotaError("x")), ("b", QueueFullError("y"))]), 429, None),
         (NoSpaceAnsweredError([("a", QuotaError("x")), ("b", JobError("y"))]), 503, None),
     ],

@@ -16,6 +16,7 @@ from qwen_space import (
     ModelNotOfferedError,
     NoSpaceAnsweredError,
     Notice,
+    PromptTooLongError,
     QueueFullError,
     QuotaError,
     QwenSpaceError,
@@ -201,9 +202,10 @@ async def test_those_that_rest_are_asked_where_no_other_answers_the_soonest_firs
 
 
 async def test_a_space_that_lacks_what_one_call_wants_is_asked_for_the_next() -> None:
-    spaces = Spaces([ModelNotOfferedError("No"), ValueError("no such input"), HELLO], [HELLO])
+    failures = [ModelNotOfferedError("No"), ValueError("no such input"), PromptTooLongError("No")]
+    spaces = Spaces([*failures, HELLO], [HELLO])
 
-    assert [(await spaces.ask()).space[-1] for _ in range(3)] == ["2", "2", "1"]
+    assert [(await spaces.ask()).space[-1] for _ in range(4)] == ["2", "2", "2", "1"]
 
 
 async def test_the_shortest_queue_is_first_those_that_rest_or_do_not_say_are_last() -> None:

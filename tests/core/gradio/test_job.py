@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qwen_space.errors import (
     JobError,
+    PromptTooLongError,
     ProtocolError,
     QueueFullError,
     QuotaError,
@@ -408,6 +409,11 @@ QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try agai
             failed("You have exceeded your free ZeroGPU quota (60s requested)."),
             QuotaError("You have exceeded your free ZeroGPU quota (60s requested)."),
             id="free-zerogpu",
+        ),
+        pytest.param(
+            failed("Requested tokens (1062) exceed context window of 1024"),
+            PromptTooLongError("Requested tokens (1062) exceed context window of 1024"),
+            id="too-long",
         ),
         pytest.param(
             failed("Space app has reached its GPU limit."),

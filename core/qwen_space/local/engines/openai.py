@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from qwen_space.chat.overflow import is_overflow
 from qwen_space.local.engines.base import Finished, Output, Sampling, Thinking
 from qwen_space.local.engines.reasoning import ReasoningTags
 from qwen_space.local.errors import ContextError, EngineError, StartError, require
@@ -319,7 +320,7 @@ def _explain(package: Any, exc: Exception, redact: Any, address: str) -> EngineE
     if status in {401, 403}:
         detail = f"{detail} Give its key in OPENAI_API_KEY."
         return EngineError("The model's server refused this Space's key.", detail)
-    if _CONTEXT.search(f"{body.get('type')} {body.get('code')} {said}"):
+    if is_overflow(f"{body.get('type')} {body.get('code')} {said}"[:_MOST_READ]):
         return ContextError(_too_long(body, said), detail)
     if status == 503:
         return EngineError("The model is not ready. Try again in a moment.", detail)
@@ -330,12 +331,7 @@ def _explain(package: Any, exc: Exception, redact: Any, address: str) -> EngineE
     )
 
 
-# The names of this error in llama.cpp, OpenAI and vLLM.
-_CONTEXT = re.compile(
-    r"exceed_context_size|exceeds the available context|context_length_exceeded"
-    r"|maximum context length|context size has been exceeded",
-    re.IGNORECASE,
-)
+_MOST_READ = 10_000  # characters of a server's message
 _TOKENS = re.compile(r"request \((\d+) tokens\)|(?:requested|resulted in|contains at least) (\d+)")
 _LIMIT = re.compile(r"context (?:size|length)(?: is| of)? \(?(\d+)")
 
