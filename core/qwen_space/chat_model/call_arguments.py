@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ class CallArguments:
         stop: Iterable[str] | None = None,
         usage_hint: bool = False,
         to_schema: Callable[[Any], Mapping[str, Any]] | None = None,
+        fields: Collection[str] = (),
     ) -> CallArguments:
         """Return the arguments among the keyword arguments of a call.
 
@@ -64,6 +65,7 @@ class CallArguments:
             stop: The model's own stop sequences, for a call that brings none.
             usage_hint: Whether to say more of when and how to call than Qwen's template does.
             to_schema: Returns OpenAI's schema of a tool; None where the tools are such schemas.
+            fields: The arguments of the class's constructor.
 
         Raises:
             ValueError: An argument cannot be right.
@@ -79,7 +81,7 @@ class CallArguments:
             reask=bool(rest.pop("reask", True)),
             stream_arguments=stream_arguments,
         )
-        _warn_unknown(owner, rest)
+        _warn_unknown(owner, rest, fields)
         return taken
 
 
@@ -117,7 +119,13 @@ def _take_tools(
     )
 
 
-def _warn_unknown(owner: str, kwargs: Iterable[str]) -> None:
-    if names := sorted(set(kwargs).difference(_PASSED_OVER)):
-        said = f"{owner} ignores {', '.join(names)}: a Space has no use for it."
-        logger.warning("%s", " ".join([said, *find_remedies(names)]))
+def _warn_unknown(owner: str, kwargs: Iterable[str], fields: Collection[str]) -> None:
+    names = set(kwargs).difference(_PASSED_OVER)
+    said = []
+    if of_constructor := sorted(names.intersection(fields)):
+        listed = ", ".join(of_constructor)
+        said.append(f"{owner} ignores {listed}: give it to the constructor, not to a call.")
+    if others := sorted(names.difference(fields)):
+        said.append(f"{owner} ignores {', '.join(others)}: a Space has no use for it.")
+    if said:
+        logger.warning("%s", " ".join([*said, *find_remedies(others)]))

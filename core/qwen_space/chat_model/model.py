@@ -293,6 +293,7 @@ class SpaceChatModel(BaseModel):
             stop=self.stop,
             usage_hint=self.tool_advice,
             to_schema=to_schema,
+            fields=type(self).model_fields,
         )
 
     def _make_call(

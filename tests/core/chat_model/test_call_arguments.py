@@ -138,3 +138,11 @@ def test_an_unknown_keyword_is_named_with_the_remedy(caplog: pytest.LogCaptureFi
     assert record.levelno == logging.WARNING
     assert record.message.startswith("Model ignores seed, user: a Space has no use for it. It goes")
     assert 'inputs={"seed": ...}' in record.message
+
+
+def test_an_argument_of_the_constructor_is_sent_there(caplog: pytest.LogCaptureFixture) -> None:
+    CallArguments.take("Model", {"proxy": "http://127.0.0.1:1", "user": "me"}, fields=["proxy"])
+
+    [record] = caplog.records
+    assert "ignores proxy: give it to the constructor, not to a call." in record.message
+    assert "ignores user: a Space has no use for it." in record.message
