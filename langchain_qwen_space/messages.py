@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from langchain_core.messages import (
@@ -17,7 +18,7 @@ from langchain_core.messages import (
 )
 
 from qwen_space.chat.media import Media
-from qwen_space.chat.messages import join_parts, part_text, split_parts
+from qwen_space.chat.messages import has_text, part_text, split_parts
 from qwen_space.tools import Message, ToolCall
 
 __all__ = ["to_core_messages"]
@@ -98,9 +99,17 @@ def _content(message: BaseMessage) -> tuple[str, tuple[Media, ...]]:
         is_result = isinstance(message, (ToolMessage, FunctionMessage))
         return split_parts(blocks, is_result=is_result)
     said = [block for block in blocks if not _was_run_elsewhere(block)]
-    # The deltas of a stream, and the texts around calls. Its own files need not be sent back.
-    text = "".join(part_text(block, is_result=True) for block in said)
-    return join_parts([text, *map(_as_written, message.invalid_tool_calls)]), ()
+    parts = [*_join_deltas(said), *map(_as_written, message.invalid_tool_calls)]
+    return split_parts(parts, is_result=True)
+
+
+def _join_deltas(blocks: Iterable[str | dict[Any, Any]]) -> Iterator[Any]:
+    """Yield a reply's blocks; texts in a row, which are the deltas of a stream, are one."""
+    for are_texts, group in groupby(blocks, has_text):
+        if are_texts:
+            yield "".join(map(part_text, group))
+        else:
+            yield from group
 
 
 def _is_silent(block: str | dict[Any, Any]) -> bool:

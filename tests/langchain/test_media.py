@@ -89,4 +89,4 @@ def test_a_reply_with_a_file_can_be_answered(media_app: MediaApp) -> None:
 
     answer = model.invoke([HumanMessage("Hi"), reply, HumanMessage("And?")])
 
-    assert "See:[image: left out, as only text can be read here]" in answer.text
+    assert "Assistant: See:\n[image: red.png]\nUser: And?" in answer.text

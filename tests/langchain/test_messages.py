@@ -62,10 +62,10 @@ def test_a_picture_is_media_with_a_place_in_the_text(kind: type[BaseMessage]) ->
     assert message.media == (Media("image", data=b"i\xa6\x9a", mime_type="image/png"),)
 
 
-def test_the_models_own_picture_becomes_a_line() -> None:
-    message = AIMessage(["See:", {"type": "image", "url": "http://x/y.png"}])
+def test_the_models_own_picture_is_a_line_between_its_deltas() -> None:
+    message = AIMessage(["S", "ee:", {"type": "image", "url": "http://x/y.png"}, "Ni", "ce?"])
 
-    assert text_of(message) == "See:[image: left out, as only text can be read here]"
+    assert text_of(message) == f"See:\n{PLACEHOLDER}\nNice?"
 
 
 def test_the_name_of_whoever_speaks_goes_with_the_message() -> None:

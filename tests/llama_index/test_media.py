@@ -66,6 +66,15 @@ async def test_files_of_a_reply_are_blocks_in_every_way(media_app: MediaApp) -> 
         assert image.image_mimetype == "image/png"
 
 
+def test_a_reply_with_a_file_can_be_answered(media_app: MediaApp) -> None:
+    llm = QwenSpace(space=media_app("none"), history="split")
+    reply = QwenSpace(space=media_app("reply")).chat([ChatMessage("Hi")]).message
+
+    answer = llm.chat([ChatMessage("Hi"), reply, ChatMessage("And?")])
+
+    assert "Assistant: See:\n[image: red.png]\nUser: And?" in str(answer.message.content)
+
+
 @pytest.mark.parametrize("image", [ImageBlock, ImageNode], ids=["block", "node"])
 async def test_a_completion_takes_image_documents(
     media_app: MediaApp, tmp_path: Path, image: type[Any]

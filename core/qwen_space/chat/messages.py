@@ -12,7 +12,7 @@ from typing import Any
 
 from qwen_space.chat.media import PLACEHOLDER, Media, describe_media, drop_media, to_media
 
-__all__ = ["Turn", "is_text", "join_parts", "part_text", "split_parts", "to_turns"]
+__all__ = ["Turn", "has_text", "is_text", "join_parts", "part_text", "split_parts", "to_turns"]
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _LONGEST_NAME = 64  # characters, as in OpenAI's protocol
@@ -168,6 +168,11 @@ def part_text(part: Any, *, is_result: bool = False) -> str:
         f"A part of type {kind!r} cannot be sent: a Space takes text, pictures and files. Leave it "
         "out of the message, or describe it in words."
     )
+
+
+def has_text(part: Any) -> bool:
+    """Whether a part is a text, and neither media nor of an unknown kind."""
+    return isinstance(part, str) or (isinstance(part, Mapping) and _read_part(part) is not None)
 
 
 def _read_part(part: Mapping[str, Any]) -> str | None:

@@ -157,6 +157,7 @@ def build_question(
     inputs = {**config.inputs, **(options.get("inputs") or {})}
     model = options.get("model") or config.model
     model = config.models.get(model, model)
+    chat = [_without_own_media(turn) for turn in chat]
     endpoint = endpoint.choose_function(
         sampling, inputs, model, (each for turn in chat for each in turn.media)
     )
@@ -176,6 +177,13 @@ def build_question(
         max_tokens=_own_limit(endpoint, sampling.get("max_tokens")),
         remarks=Remarks(endpoint.remark_places, endpoint.outputs, (parts.prompt, parts.system)),
     )
+
+
+def _without_own_media(turn: Turn) -> Turn:
+    """Return a turn with lines in the place of the model's own files, which need not go back."""
+    if turn.role != "assistant" or not turn.media:
+        return turn
+    return replace(turn, text=turn.described_text, media=())
 
 
 def _without_results(endpoint: Endpoint, turn: Turn) -> Turn:

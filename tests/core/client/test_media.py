@@ -185,6 +185,24 @@ async def test_a_tools_picture_is_a_line_where_the_app_takes_none(media_app: Med
     assert "Done:\n[image: left out, as only text can be read here]" in done.text
 
 
+@pytest.mark.parametrize(
+    ("app", "history"),
+    [("none", "auto"), ("none", "split"), ("chat_interface", "auto"), ("history", "native")],
+)
+async def test_a_picture_of_the_replys_is_a_line_of_it(
+    media_app: MediaApp, app: str, history: Any
+) -> None:
+    reply = {"role": "assistant", "content": ["Here:", IMAGE, "Nice?"]}
+    chat = [{"role": "user", "content": "Draw."}, reply, {"role": "user", "content": "Yes."}]
+    async with SpaceClient(media_app(app), history=history) as client:
+        done = await client.chat(chat)
+
+    assert "Yes." in done.text
+    assert not any(line in done.text for line in lines(IMAGE))
+    if history == "split":
+        assert "Assistant: Here:\n[image: red.png]\nNice?" in done.text
+
+
 async def test_the_limits_can_be_set(media_app: MediaApp, tmp_path: Path) -> None:
     url = media_app("files")
     async with SpaceClient(url, max_files=1) as client:
