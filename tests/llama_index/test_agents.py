@@ -196,7 +196,9 @@ async def test_a_function_agent_goes_on_after_what_was_remembered(
 
     assert str(output) == "It is 5."
     assert calls == [(2, 3)]  # the earlier result is in the prompt, and does for the script
-    assert space.joins[2]["data"][0].endswith("Assistant: It is 5.\nUser: And again?\nAssistant:")
+    hint = "Call a function if one fits this question."
+    said = f"Assistant: It is 5.\nUser: And again?\n\n{hint}\nAssistant:"
+    assert space.joins[2]["data"][0].endswith(said)
 
 
 async def test_parallel_calls_are_all_made_and_told_in_their_order(

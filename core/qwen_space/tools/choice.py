@@ -34,6 +34,9 @@ _HINT_NO_CALL = "When none fits the question, or its result is there already, re
 # At the end of the results themselves. Without it the small model repeats its call in native turns,
 # whatever the system prompt says, and otherwise gives a result back as it stands.
 _HINT_RESULTS = "Reply in words if this answers the question."
+# At the end of a question after earlier calls. Without it the small model answers it in words, as
+# it did the last time.
+_HINT_NEXT = "Call a function if one fits this question."
 
 Choice = Literal["auto", "none", "any", "one"]
 
@@ -160,19 +163,20 @@ class ToolBinding:
             hint = (_HINT_LIST if in_list else _HINT_ONE_BY_ONE) + _HINT_NO_CALL
         return "".join([_BEFORE, *(f"\n{to_json(schema)}" for schema in shown), _AFTER, hint])
 
-    def instruction(self, *, answered: bool = False) -> str:
+    def instruction(self, *, answered: bool = False, called: bool = False) -> str:
         """Return the instruction for the end of the chat; empty where there is nothing to say.
 
         Args:
             answered: Whether the chat ends on the results of calls.
+            called: Whether it ends on a question, and had calls before.
         """
         if not self.active:
             return ""
         if self.forced:
             return f"{self._demand} Do not answer in words."
         number = "" if self.parallel else "Call one function at most."
-        hint = _HINT_RESULTS if answered and self.usage_hint else ""
-        return " ".join(filter(None, [number, hint]))
+        hint = _HINT_RESULTS if answered else _HINT_NEXT if called else ""
+        return " ".join(filter(None, [number, hint if self.usage_hint else ""]))
 
     @property
     def _demand(self) -> str:

@@ -73,10 +73,13 @@ def render(
     given = [turn.text for turn in turns if turn.is_system]
     prompt = "\n".join(given) if given else (DEFAULT_SYSTEM_PROMPT if system is None else system)
     spoken = [turn for turn in turns if not turn.is_system]
-    answered = bool(messages) and messages[-1].role in _RESULTS
-    block = tools.block(answered=answered)
-    chat = [Turn("system", prompt + block), *spoken]
-    return _instructed(chat, tools.instruction(answered=answered and in_words))
+    last_role = messages[-1].role if messages else None
+    answered = last_role in _RESULTS
+    called = last_role == "user" and any(message.calls for message in messages)
+    chat = [Turn("system", prompt + tools.block(answered=answered)), *spoken]
+    return _instructed(
+        chat, tools.instruction(answered=answered and in_words, called=called and in_words)
+    )
 
 
 def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:

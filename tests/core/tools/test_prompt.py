@@ -214,10 +214,14 @@ def test_advice_on_several_calls_is_for_a_question(
         ),
         pytest.param(CALLED, {"usage_hint": False}, "", id="no-hints"),
         pytest.param(ASKED, {}, "", id="a-question"),
-        pytest.param(AGAIN, {}, "", id="a-question-after-results"),
+        pytest.param(
+            AGAIN, {}, "Call a function if one fits this question.", id="a-question-after-results"
+        ),
+        pytest.param(AGAIN, {"usage_hint": False}, "", id="a-question-after-results-no-hints"),
+        pytest.param([*AGAIN, Message("assistant", "It")], {}, "", id="a-begun-reply"),
     ],
 )
-def test_results_end_on_the_advice_to_reply_in_words(
+def test_the_last_turn_ends_on_advice(
     messages: list[Message], options: dict[str, Any], expected: str
 ) -> None:
     tools = ToolBinding.from_schemas([tool("f")], **{"usage_hint": True, **options})
