@@ -114,6 +114,7 @@ class ChunkBuilder:
             "duration": reply.duration,
             "event_id": reply.event_id,
             "usage_source": reply.usage.source,
+            **reply.beside,
         }
         if reply.model is not None:
             metadata["model_name"] = reply.model

@@ -126,6 +126,7 @@ def _raw(reply: ChatReply) -> dict[str, Any]:
             "source": usage.source,
         },
         **_origin(reply),
+        **reply.beside,
     }
 
 

@@ -34,10 +34,12 @@ from qwen_space.errors import (
 )
 from qwen_space.events import (
     Completed,
+    ComponentReceived,
     Event,
     FileReceived,
     Notice,
     Queued,
+    ReplyComponent,
     ReplyFile,
     Rewritten,
     SpaceFailure,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AuthenticationError",
     "Completed",
+    "ComponentReceived",
     "ContextOverflowError",
     "EndpointError",
     "Event",
@@ -69,6 +72,7 @@ __all__ = [
     "Queued",
     "QuotaError",
     "QwenSpaceError",
+    "ReplyComponent",
     "ReplyFile",
     "Rewritten",
     "Space",

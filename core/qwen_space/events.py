@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 __all__ = [
     "Completed",
+    "ComponentReceived",
     "Event",
     "EventStream",
     "FileReceived",
     "Notice",
     "Queued",
+    "ReplyComponent",
     "ReplyFile",
     "Rewritten",
     "SpaceFailure",
@@ -26,6 +28,8 @@ __all__ = [
     "Uploading",
     "last",
 ]
+
+_LONGEST_VALUE = 200  # characters of a component's value that goes into metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,8 @@ class ReplyFile:
         mime_type: Its type, such as "image/png"; None if nothing tells it.
         name: Its name; None if it has none.
         size: Its size in bytes as the app tells it, or None.
+        caption: The words that the page has for it: its caption, its alternative text, or the
+            label of its component; None if there are none.
     """
 
     url: str
@@ -185,6 +191,7 @@ class ReplyFile:
     mime_type: str | None = None
     name: str | None = None
     size: int | None = None
+    caption: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +203,48 @@ class FileReceived:
     """
 
     file: ReplyFile
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyComponent:
+    """A component in a reply that is neither text nor a file, or one beside the chat.
+
+    Attributes:
+        kind: Its type, as Gradio names it: "plot", "lineplot", "checkbox", "button" ... "option"
+            is a choice that the page offers below a message.
+        label: Its label, its title, or the words on a button; None if it has none.
+        value: The value as the app sent it. That of a `gr.Plot` is such as
+            `{"type": "plotly", "plot": "..."}` with the figure as JSON; that of an option is the
+            text to answer with.
+    """
+
+    kind: str
+    label: str | None = None
+    value: Any = field(default=None, hash=False)  # of JSON
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The kind, the label, and a value of one word or line, for metadata."""
+        known = {"label": self.label, "value": self.value if self._is_short else None}
+        return {"kind": self.kind, **{key: each for key, each in known.items() if each is not None}}
+
+    @property
+    def _is_short(self) -> bool:
+        value = self.value
+        return isinstance(value, (bool, int, float)) or (
+            isinstance(value, str) and len(value) <= _LONGEST_VALUE
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentReceived:
+    """A component that is neither text nor a file has appeared in the reply.
+
+    Attributes:
+        component: The component.
+    """
+
+    component: ReplyComponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +264,10 @@ class Completed:
             by a blank line.
         space: Which of several Spaces answered, as it was given; None where there is one only.
         failures: The Spaces that were asked before it, in order.
-        files: The files in the reply, in order; `text` does not name them.
+        files: The files in the reply, in order, and those that the app's function shows beside
+            its chat; `text` does not name them.
+        components: The components in it that are neither text nor files, such as a plot, and those
+            that the function fills beside its chat, such as `additional_outputs`.
     """
 
     text: str
@@ -227,6 +279,7 @@ class Completed:
     space: str | None = None
     failures: tuple[SpaceFailure, ...] = ()
     files: tuple[ReplyFile, ...] = ()
+    components: tuple[ReplyComponent, ...] = ()
 
 
 Event = (
@@ -236,6 +289,7 @@ Event = (
     | TextDelta
     | Rewritten
     | FileReceived
+    | ComponentReceived
     | Notice
     | Uploading
     | Completed

@@ -139,6 +139,7 @@ def _origin(reply: ChatReply) -> dict[str, Any]:
         facts["fallbacks"] = _failures(reply)
     if reply.files:
         facts["files"] = [asdict(file) for file in reply.files]
+    facts |= reply.beside
     if "text" in reply.changed:
         facts["final_text"] = reply.text
     return {"qwen_space": facts} if facts else {}

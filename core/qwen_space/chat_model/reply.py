@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from qwen_space.events import (
+    ComponentReceived,
     FileReceived,
     Notice,
     Queued,
+    ReplyComponent,
     ReplyFile,
     Rewritten,
     SpaceFailure,
@@ -21,7 +24,7 @@ from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 
 __all__ = ["CallEvent", "ChatReply", "Part", "StatusEvent", "Thought"]
 
-StatusEvent = Queued | Started | Notice | Uploading | FileReceived
+StatusEvent = Queued | Started | Notice | Uploading | FileReceived | ComponentReceived
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class ChatReply:
         space: Which of several Spaces answered, as it was given; None where there is one only.
         failures: The Spaces that were asked before it, in order.
         files: The pictures and files in the reply, in order.
+        components: The components in it that are neither text nor files, such as a plot.
     """
 
     text: str
@@ -82,11 +86,18 @@ class ChatReply:
     space: str | None = None
     failures: tuple[SpaceFailure, ...] = ()
     files: tuple[ReplyFile, ...] = ()
+    components: tuple[ReplyComponent, ...] = ()
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
         """The tool calls, in order."""
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """The components for metadata: kinds, labels and short values; empty without any."""
+        named = [each.summary for each in self.components]
+        return {"components": named} if named else {}
 
     @property
     def invalid(self) -> tuple[InvalidCall, ...]:

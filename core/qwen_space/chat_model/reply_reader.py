@@ -244,7 +244,8 @@ class ReplyReader:
     def _is_empty(self, parsed: ParsedReply, completed: Completed) -> bool:
         """Whether an agent would end with nothing, and not because of a stop sequence."""
         is_end = completed.finish_reason != "stop_sequence"
-        has_answer = parsed.calls or completed.files or parsed.text.strip()
+        beside = completed.files or completed.components
+        has_answer = parsed.calls or beside or parsed.text.strip()
         return self._tools.active and is_end and not has_answer
 
     def _drop(self, parsed: ParsedReply) -> list[CallEvent]:
@@ -294,6 +295,7 @@ class ReplyReader:
             space=completed.space,
             failures=tuple(each for reply in self._replies for each in reply.failures),
             files=completed.files,
+            components=completed.components,
         )
         return replace(reply, changed=self._out.changed(reply))
 

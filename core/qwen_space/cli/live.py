@@ -22,9 +22,10 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from qwen_space.cli.plain import strip_control_chars
+from qwen_space.cli.plain import describe_component, describe_file, strip_control_chars
 from qwen_space.events import (
     Completed,
+    ComponentReceived,
     Event,
     FileReceived,
     Notice,
@@ -104,7 +105,9 @@ class LiveAnswer:
             case Uploading(sent, total):
                 self._waiting.update(text=_Bar(sent, total))
             case FileReceived(file):
-                self._say(strip_control_chars(f"{file.name or file.kind}: {file.url}"))
+                self._say(describe_file(file))
+            case ComponentReceived(component):
+                self._say(describe_component(component))
             case Notice():
                 self._say(strip_control_chars(event.message))
 

@@ -12,14 +12,31 @@ from typing import Any
 
 from qwen_space.chat_model.space import Space
 from qwen_space.errors import QwenSpaceError
-from qwen_space.events import Event, FileReceived, Notice, Rewritten, TextDelta
+from qwen_space.events import (
+    ComponentReceived,
+    Event,
+    FileReceived,
+    Notice,
+    ReplyComponent,
+    ReplyFile,
+    Rewritten,
+    TextDelta,
+)
 
-__all__ = ["describe_error", "print_json", "print_reply", "strip_control_chars"]
+__all__ = [
+    "describe_component",
+    "describe_error",
+    "describe_file",
+    "print_json",
+    "print_reply",
+    "strip_control_chars",
+]
 
 _KEYS = (
     "text",
     "thinking",
     "files",
+    "components",
     "model",
     "finish_reason",
     "duration",
@@ -43,6 +60,22 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, QwenSpaceError) and error.strerror:
         said = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return strip_control_chars(said)
+
+
+def describe_file(file: ReplyFile) -> str:
+    """Return the line of a file of a reply: its name and its address, if that is no picture."""
+    named = file.name or file.caption or file.kind
+    is_within = file.url.startswith("data:")
+    where = f"{file.mime_type}, in the reply (see --json)" if is_within else file.url
+    return strip_control_chars(f"{named}: {where}")
+
+
+def describe_component(component: ReplyComponent) -> str:
+    """Return the line of a component of a reply that is neither text nor a file."""
+    facts = component.summary
+    label, value = facts.get("label", ""), facts.get("value", "")
+    shown = "" if value in {"", label} else f" ({value})"
+    return strip_control_chars(f"[{component.kind}] {label}{shown}".strip())
 
 
 async def print_reply(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
@@ -89,7 +122,8 @@ async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> N
         _print_object(space, {"text": exc.text, "finish_reason": "error", "error": error})
         raise
     told = {key: getattr(reply, key) for key in _KEYS if hasattr(reply, key)}
-    _print_object(space, {**told, "files": list(map(asdict, reply.files))})
+    beside = {key: list(map(asdict, getattr(reply, key))) for key in ("files", "components")}
+    _print_object(space, {**told, **beside})
 
 
 def _print_object(space: Space, values: Mapping[str, Any]) -> None:
@@ -106,7 +140,9 @@ def _print(event: Event) -> bool:
         case Rewritten():
             _note("the app has rewritten its answer; it goes on after the new text")
         case FileReceived(file):
-            _note(strip_control_chars(f"{file.name or file.kind}: {file.url}"))
+            _note(describe_file(file))
+        case ComponentReceived(component):
+            _note(describe_component(component))
         case Notice():
             _note(strip_control_chars(event.message))
     return False

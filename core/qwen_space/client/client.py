@@ -41,6 +41,7 @@ from qwen_space.config import (
 from qwen_space.config.spaces import SpaceLike, make_config
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.files import inline_bytes
 
 if TYPE_CHECKING:
     import os
@@ -364,6 +365,8 @@ class SpaceClient:
             QwenSpaceError: It cannot be had.
         """
         limit = self.config.max_file_size if max_size is None else max_size
+        if (data := inline_bytes(file.url, limit)) is not None:
+            return data
         async with self._use():
             return await self._transport.download(file.url, Deadline(self.config.timeouts), limit)
 

@@ -20,6 +20,7 @@ from qwen_space.config import CallOptions, SpaceConfig, Strategy, Timeouts
 from qwen_space.errors import NoSpaceAnsweredError, QwenSpaceError, SpaceTimeoutError
 from qwen_space.events import (
     Completed,
+    ComponentReceived,
     Event,
     EventStream,
     FileReceived,
@@ -34,7 +35,13 @@ __all__ = ["Member", "stream_with_fallback"]
 
 logger = logging.getLogger("qwen_space.client")
 
-_CONTENT = (FileReceived, Rewritten, TextDelta, ThinkingDelta)  # handed out, it stays
+_CONTENT = (
+    ComponentReceived,
+    FileReceived,
+    Rewritten,
+    TextDelta,
+    ThinkingDelta,
+)  # handed out, it stays
 _QUEUE_SECONDS = 2.0  # for the lengths of the queues
 
 

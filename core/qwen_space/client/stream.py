@@ -19,6 +19,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import (
     Completed,
+    ComponentReceived,
     Event,
     FileReceived,
     Notice,
@@ -271,6 +272,7 @@ class EventStreamReader:
             self._model,
             job.thinking,
             files=job.files,
+            components=job.components,
         )
 
     async def _read(self) -> bytes:
@@ -294,7 +296,7 @@ class EventStreamReader:
         if isinstance(event, Notice):
             self._remarks.hear(event.message)
         match event:
-            case TextDelta() | ThinkingDelta() | FileReceived():
+            case TextDelta() | ThinkingDelta() | FileReceived() | ComponentReceived():
                 self._patience = None
             case Rewritten():
                 self._patience = None

@@ -122,6 +122,7 @@ class _Submitter:
             is_page=self._endpoint.shows_page,
             address=f"{config.url}{self._endpoint.prefix}",
             before=self._before,
+            beside=self._endpoint.beside,
             max_size=config.max_size,
         )
 

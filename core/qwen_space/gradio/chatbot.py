@@ -8,7 +8,8 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
-    {"component": "code", "value": "x = 1", ...}      a component in place of a text; a table too
+    ["One.", "<gradio....Plot object at 0x7f1c>"]     the same with a component, by `/chat`
+    {"component": "code", "value": "x = 1", ...}      any component in place of a message
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
@@ -34,8 +35,13 @@ from itertools import islice
 from typing import Any
 
 from qwen_space.errors import ProtocolError
-from qwen_space.gradio.component_text import component_text
-from qwen_space.gradio.files import find_files
+from qwen_space.events import ReplyComponent
+from qwen_space.gradio.component_text import (
+    component_text,
+    to_named_object,
+    to_reply_component,
+)
+from qwen_space.gradio.files import captioned, find_files
 
 __all__ = ["Reply", "find_prompt", "find_reply", "shows_same"]
 
@@ -66,7 +72,7 @@ _FINAL = re.compile(
 )
 
 _MAX_PARTS = 10_000  # of a reply, empty ones and files among them
-_MAX_FILES = 1_000
+_MAX_FILES = 1_000  # and as many components
 _MAX_DEPTH = 32  # of a text or a file in the value; a chat's are at 6
 
 
@@ -82,6 +88,7 @@ class Reply:
         thinking_path: Where the last thought grows, as `path`.
         parts: How many parts of the value were looked at.
         files: The `FileData` of the files in it, in order.
+        components: The components in it that are neither text nor files, in order.
         may_begin_steps: Whether all of the answer is the heading of a step: with a message after
             it, it is one; with more text in it, it is an answer.
     """
@@ -92,6 +99,7 @@ class Reply:
     thinking_path: list[Any] | None = None
     parts: int = field(default=0, compare=False)
     files: tuple[Any, ...] = ()
+    components: tuple[ReplyComponent, ...] = ()
     may_begin_steps: bool = field(default=False, compare=False)
 
 
@@ -124,11 +132,15 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
     files = tuple(part for part in found if isinstance(part, dict))
     if len(files) > _MAX_FILES:
         raise ProtocolError(f"The reply has more than {_MAX_FILES} files.")
+    components = tuple(part for part in found if isinstance(part, ReplyComponent))
+    if len(components) > _MAX_FILES:
+        raise ProtocolError(f"The reply has more than {_MAX_FILES} components.")
     return Reply(
         *_joined(answer),
         *_joined(thoughts),
         parts=len(found),
         files=files,
+        components=components,
         may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
     )
 
@@ -197,7 +209,8 @@ class _Part:
     thought: bool
 
 
-_Found = _Part | Mapping[str, Any] | None  # a text, the `FileData` of a file, or neither
+# A text, the `FileData` of a file, a component that is neither, or a place without any.
+_Found = _Part | Mapping[str, Any] | ReplyComponent | None
 
 
 def _mark_steps(parts: list[_Part]) -> Iterator[_Part]:
@@ -302,6 +315,16 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
                 yield from _content(row["content"], [*path, index, "content"], thought=thought)
             else:
                 yield from _content(row, [*path, index], thought=thought)
+            yield from _options(row)
+
+
+def _options(row: Any) -> Iterator[ReplyComponent]:
+    """Yield the choices that the page offers below a message."""
+    options = row.get("options") if isinstance(row, dict) else None
+    for each in options if isinstance(options, list) else ():
+        if isinstance(each, dict) and isinstance(value := each.get("value"), str):
+            label = each.get("label")
+            yield ReplyComponent("option", label if isinstance(label, str) else value, value)
 
 
 def _role(row: Any) -> Any:
@@ -327,17 +350,16 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
     if len(path) > _MAX_DEPTH:
         raise ProtocolError("The chat's value is nested too deeply to be one.")
     if isinstance(content, str):
-        yield _Part(path, content, thought)
+        yield to_named_object(content) or _Part(path, content, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             yield None
             yield from _content(part, [*path, index], thought=thought)
     elif isinstance(content, dict):
+        if isinstance(content.get("component"), str):
+            yield from _component(content, path, thought=thought)
+            return
         yield from find_files(content)
-        component = content.get("component")
-        shown = component_text(component, content.get("value")) if component else None
-        if shown is not None:
-            yield _Part([*path, "value"], shown, thought)
         if isinstance(kind := content.get("type"), str) and kind in _NO_TEXTS:
             return
         thought = thought or _is_thought(content)
@@ -347,3 +369,15 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
                 break
     elif content is not None:
         raise ProtocolError(f"No text can be found in the chat's value: {reprlib.repr(content)}")
+
+
+def _component(content: dict[str, Any], path: list[Any], *, thought: bool) -> Iterator[_Found]:
+    """Yield a component's files and its text; its name where it has neither."""
+    named = to_reply_component(content)
+    files = [captioned(each, named.label) for each in find_files(content)]
+    yield from files
+    text = component_text(named.kind, named.value)
+    if text is not None:
+        yield _Part([*path, "value"], text, thought)
+    elif not files:
+        yield named

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from qwen_space.events import FileReceived, ReplyFile, Rewritten, TextDelta, ThinkingDelta
+from qwen_space.events import (
+    ComponentReceived,
+    FileReceived,
+    ReplyComponent,
+    ReplyFile,
+    Rewritten,
+    TextDelta,
+    ThinkingDelta,
+)
 from qwen_space.gradio.answer import AnswerReader
 from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply, shows_same
 from qwen_space.gradio.cursor import CURSORS
@@ -20,7 +29,7 @@ from qwen_space.gradio.markdown_text import escapes_markdown
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent", "plain_piece"]
 
 TextEvent = ThinkingDelta | TextDelta | Rewritten
-ValueEvent = TextEvent | FileReceived
+ValueEvent = TextEvent | FileReceived | ComponentReceived
 
 Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
 
@@ -162,6 +171,7 @@ class ChatValue:
     Attributes:
         known: Whether there is a value yet.
         files: The files in the reply.
+        components: The components in it that are neither text nor files.
     """
 
     def __init__(
@@ -176,6 +186,7 @@ class ChatValue:
     ) -> None:
         self.known = False
         self.files: tuple[ReplyFile, ...] = ()
+        self.components: tuple[ReplyComponent, ...] = ()
         self._address = address
         self._before = before
         self._value = EditedValue(None)
@@ -290,13 +301,39 @@ class ChatValue:
         self._reader.text = text
         grows = text is reply.text and not self._reader.is_folding and not is_held
         self._lead_to(reply.path if grows else None, reply.thinking_path)
-        return [*events, *self._receive_files(reply.files)]
+        return [
+            *events,
+            *self._receive_files(reply.files),
+            *self._receive_components(reply.components),
+        ]
 
     def _receive_files(self, found: Sequence[Any]) -> list[ValueEvent]:
         """Take the reply's files, and return the events of the new ones."""
         known = set(self.files)
         self.files = tuple(to_reply_file(each, self._address) for each in found)
         return [FileReceived(each) for each in self.files if each not in known]
+
+    def _receive_components(self, found: tuple[ReplyComponent, ...]) -> list[ValueEvent]:
+        """Take the reply's components; an event for each new one, and none as its value changes."""
+        known = Counter((each.kind, each.label) for each in self.components)
+        self.components = found
+        events: list[ValueEvent] = []
+        for each in found:
+            known[each.kind, each.label] -= 1
+            if known[each.kind, each.label] < 0:
+                events.append(ComponentReceived(each))
+        return events
+
+    def receive_beside(
+        self, files: Sequence[Any], components: Sequence[ReplyComponent]
+    ) -> list[ValueEvent]:
+        """Take the `FileData` and the components beside the reply; return an event for each."""
+        known = set(self.files)
+        given = (to_reply_file(each, self._address) for each in files)
+        new = [each for each in dict.fromkeys(given) if each not in known]
+        self.files += tuple(new)
+        self.components += tuple(components)
+        return [*map(FileReceived, new), *map(ComponentReceived, components)]
 
     def _markdown(self, reply: Reply, *, is_final: bool) -> str:
         """Return the text of a reply that the app may have made HTML of."""

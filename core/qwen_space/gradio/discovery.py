@@ -32,6 +32,7 @@ from qwen_space.gradio.app import (
     AppConfig,
     AppFunction,
 )
+from qwen_space.gradio.beside import find_beside
 from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
@@ -305,6 +306,12 @@ class App:
                 (each for step in candidate.steps for each in step.outputs),
                 distinct_inputs(candidate.steps),
                 None if output is None else candidate.last.outputs[output].id,
+            ),
+            beside=find_beside(
+                candidate.last.outputs,
+                distinct_inputs(candidate.steps),
+                output,
+                self.config.hidden,
             ),
         )
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from qwen_space.chat.media import Media
 from qwen_space.config import DEFAULT_REASONING_TAGS, InputRole
 from qwen_space.errors import ModelNotOfferedError
+from qwen_space.gradio.beside import Beside
 from qwen_space.gradio.files import component_value
 from qwen_space.gradio.media_inputs import MEDIA_ROLES, MediaSlot
 
@@ -112,6 +113,7 @@ class Endpoint:
         with_media: The function with the same turns that takes files; None if there is none.
         remark_places: The outputs beside the reply that show a text: their labels and first
             values, by their numbers.
+        beside: The outputs that it fills beside the reply.
     """
 
     api_name: str | None
@@ -134,6 +136,7 @@ class Endpoint:
     with_sampling: Endpoint | None = field(default=None, compare=False)
     with_media: Endpoint | None = field(default=None, compare=False)
     remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)
+    beside: tuple[Beside, ...] = field(default=(), compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""

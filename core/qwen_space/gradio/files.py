@@ -9,22 +9,34 @@ Source: `FileData` in `gradio/data_classes.py`, and the `data_model` of each com
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, unquote_to_bytes, urljoin
 
 from qwen_space.chat.media import Media, guess_type, media_kind
+from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyFile
 
-__all__ = ["component_value", "file_data", "find_files", "history_content", "to_reply_file"]
+__all__ = [
+    "captioned",
+    "component_value",
+    "file_data",
+    "find_files",
+    "history_content",
+    "inline_bytes",
+    "to_reply_file",
+]
 
 _META = {"_type": "gradio.FileData"}
 
 # A component's value with files in it, as the components' own `postprocess` makes it.
-_FILE_KEYS = ("file", "image", "video", "audio", "background", "composite")
+_FILE_KEYS = ("file", "image", "video", "audio", "composite", "background")
 
 _LONGEST_PATH = 4_096  # characters
 _LONGEST_NAME = 255
+_LONGEST_CAPTION = 10_000
 _LONGEST_URL = 65_536
 
 
@@ -97,17 +109,34 @@ def find_files(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         return
     for key in _FILE_KEYS:
         if _is_file_data(found := content.get(key)):
-            yield found
+            yield captioned(found, content.get("alt_text"))
             return  # the others of an ImageEditor's are parts of the same picture
     value = content.get("value") if "component" in content else None
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value.get("type") == "matplotlib":
+        yield from _drawn(value.get("plot"))
+    elif isinstance(value, dict):
         yield from find_files({key: each for key, each in value.items() if key != "component"})
     listed = content.get("content") if content.get("type") in ("file", "files") else None
     for many in (value, content.get("files"), listed):
         for each in many if isinstance(many, list) else ():
             if isinstance(each, dict) and each.get("type") != "text":
                 nested = (each, *(each.get(key) for key in _FILE_KEYS))
-                yield from (one for one in nested if _is_file_data(one))
+                caption = each.get("caption")
+                yield from (captioned(one, caption) for one in nested if _is_file_data(one))
+
+
+def _drawn(plot: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the picture that a plot is, which has no path on the server."""
+    if isinstance(plot, str) and plot.startswith("data:image/"):
+        mime_type = plot[len("data:") :].partition(";")[0]
+        yield {"path": "", "url": plot, "mime_type": mime_type[:_LONGEST_NAME]}
+
+
+def captioned(file: Mapping[str, Any], caption: Any) -> Mapping[str, Any]:
+    """Return a `FileData` with the caption that the page has for it, if it has none yet."""
+    if not caption or not isinstance(caption, str) or "caption" in file:
+        return file
+    return {**file, "caption": caption}
 
 
 def _is_file_data(value: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -136,6 +165,7 @@ def to_reply_file(data: Mapping[str, Any], address: str) -> ReplyFile:
         mime_type,
         name,
         size if isinstance(size, int) else None,
+        caption[:_LONGEST_CAPTION] if isinstance(caption := data.get("caption"), str) else None,
     )
 
 
@@ -158,3 +188,27 @@ def _file_url(path: str, given: Any, address: str) -> str:
         return urljoin(f"{address}/", url)
     except ValueError:  # it is no address
         return own
+
+
+def inline_bytes(url: str, limit: int) -> bytes | None:
+    """Return the bytes of a file that is all in its address; None for one that is elsewhere.
+
+    Args:
+        url: The address of a reply's file.
+        limit: The most bytes.
+
+    Raises:
+        ProtocolError: There are more, or they are no Base64.
+    """
+    if not url.startswith("data:"):
+        return None
+    head, _, text = url.partition(",")
+    try:
+        data = base64.b64decode(text) if head.endswith(";base64") else unquote_to_bytes(text)
+    except (binascii.Error, ValueError) as exc:
+        raise ProtocolError(f"No file: {url[:100]!r}") from exc
+    if len(data) > limit:
+        raise ProtocolError(
+            f"The file has more than {limit} bytes; raise max_size if that is to be expected."
+        )
+    return data

@@ -17,7 +17,17 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import FileReceived, Notice, Queued, ReplyFile, Started, TextDelta
+from qwen_space.events import (
+    ComponentReceived,
+    FileReceived,
+    Notice,
+    Queued,
+    ReplyComponent,
+    ReplyFile,
+    Started,
+    TextDelta,
+)
+from qwen_space.gradio.beside import Beside, read_beside
 from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 from qwen_space.gradio.edits import is_edits
 from qwen_space.gradio.large_json import LARGE
@@ -85,6 +95,7 @@ class Job:
         is_page: Whether the output is HTML that shows the whole chat.
         address: The app's address with the prefix of its paths, for the files of the reply.
         before: The chat's value before the message was sent; None if the app does not get it.
+        beside: The outputs that the function fills beside its reply.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -93,6 +104,8 @@ class Job:
         data: All values that the function gave, once it is completed.
         rendered: The parts of the page that the function made (`gr.render`), or None.
         yielded: All values of the last yield that came whole, and not as edits.
+        has_reply: Whether there was any reply, once it is completed: a status that the app shows
+            beside its chat is none.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
@@ -111,11 +124,13 @@ class Job:
         is_page: bool = False,
         address: str = "",
         before: Any = None,
+        beside: Sequence[Beside] = (),
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
         self.yielded: list[Any] = []
         self.rendered: Any = None
+        self.has_reply = False
         self.state = JobState.JOINED
         self.event_id = event_id
         self._output = output
@@ -130,6 +145,7 @@ class Job:
             address=address,
             before=before,
         )
+        self._beside = beside
         self._max_size = max_size
         self.session_not_found = False
         self.was_ended = False
@@ -158,8 +174,13 @@ class Job:
 
     @property
     def files(self) -> tuple[ReplyFile, ...]:
-        """The files in the reply so far."""
+        """The files in the reply so far; those beside it too when the job is completed."""
         return self._value.files
+
+    @property
+    def components(self) -> tuple[ReplyComponent, ...]:
+        """The components that are neither text nor files, as `files`."""
+        return self._value.components
 
     @property
     def done(self) -> bool:
@@ -330,7 +351,7 @@ class Job:
     def _counted(self, events: list[ValueEvent]) -> Iterator[ValueEvent]:
         for event in events:
             yield event
-            self._count(len(str(event.file) if isinstance(event, FileReceived) else event.delta))
+            self._count(_size(event))
 
     def _generating(self, message: ProcessGenerating, size: int) -> Iterator[ValueEvent | None]:
         if self._output is None:
@@ -398,8 +419,21 @@ class Job:
             events = self._value.replace(value, is_final=True)
         else:
             events = [*self._value.finish()]
+        files, components = read_beside(self._beside, data)
+        self.has_reply = bool(self.text or self.thinking or self.files or self.components or files)
+        events += self._value.receive_beside(files, components)
         self.state = JobState.COMPLETED
         return events
+
+
+def _size(event: ValueEvent) -> int:
+    """Return the characters of an event; a component's value is a part of the chat's."""
+    match event:
+        case FileReceived(file):
+            return len(str(file))
+        case ComponentReceived(component):
+            return len(f"{component.kind}{component.label}")
+    return len(event.delta)
 
 
 def _is_404(error: Any) -> bool:

@@ -90,7 +90,7 @@ class Remarks:
         Raises:
             JobError: It gave no reply, but says something.
         """
-        if not job.replies or job.text or job.thinking or job.files:
+        if not job.replies or job.has_reply:
             return
         for values in (job.yielded, job.data):
             self.see(zip(self._outputs, values, strict=False))

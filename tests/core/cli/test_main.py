@@ -375,7 +375,7 @@ def test_json_is_one_object(space: ScriptedSpace, capsys: pytest.CaptureFixture[
     assert (status, said.err) == (0, "")
     reply = json.loads(said.out)
     assert list(reply) == [
-        *("text", "thinking", "files", "model", "finish_reason"),
+        *("text", "thinking", "files", "components", "model", "finish_reason"),
         *("duration", "event_id", "space", "error"),
     ]
     assert (reply["text"], reply["finish_reason"]) == ("Hello there.", "stop")

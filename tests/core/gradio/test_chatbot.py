@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from qwen_space import ReplyComponent
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply
 
@@ -123,8 +124,25 @@ SHAPES = [
     ),
     pytest.param(
         [user("u"), bot([part("b"), {"component": "plot", "value": {}, "type": "component"}])],
-        Reply("b", [1, "content", 0, "text"]),
+        Reply("b", [1, "content", 0, "text"], components=(ReplyComponent("plot", None, {}),)),
         id="component-of-no-text",
+    ),
+    pytest.param(
+        ["b", "<gradio.components.native_plot.LinePlot object at 0x7f2646033450>"],
+        Reply("b", [0], components=(ReplyComponent("lineplot"),)),
+        id="component-as-python-s-own-words",
+    ),
+    pytest.param(
+        [
+            user("u"),
+            {**bot("Which?"), "options": [{"value": "a", "label": "A"}, {"value": "b"}, 5]},
+        ],
+        Reply(
+            "Which?",
+            [1, "content"],
+            components=(ReplyComponent("option", "A", "a"), ReplyComponent("option", "b", "b")),
+        ),
+        id="options",
     ),
     pytest.param(
         [

@@ -6,10 +6,16 @@ import pytest
 
 from qwen_space import FileReceived, ReplyFile
 from qwen_space.chat.media import Media
+from qwen_space.errors import ProtocolError
 from qwen_space.gradio.app import AppComponent
 from qwen_space.gradio.chatbot import find_reply
 from qwen_space.gradio.deltas import ChatValue
-from qwen_space.gradio.files import component_value, history_content, to_reply_file
+from qwen_space.gradio.files import (
+    component_value,
+    history_content,
+    inline_bytes,
+    to_reply_file,
+)
 from qwen_space.gradio.media_inputs import find_slot
 
 FILE = {"path": "/tmp/a b.png", "url": None, "meta": {"_type": "gradio.FileData"}}
@@ -114,6 +120,79 @@ def test_the_files_of_a_reply_are_found_in_every_shape(value: Any, files: list[A
 )
 def test_a_file_has_an_address_and_a_type(data: Any, file: ReplyFile) -> None:
     assert to_reply_file(data, ADDRESS) == file
+
+
+@pytest.mark.parametrize(
+    ("content", "captions"),
+    [
+        pytest.param({"file": FILE, "alt_text": "A cat"}, ["A cat"], id="alternative-text"),
+        pytest.param(
+            {
+                "component": "gallery",
+                "value": [{"image": FILE, "caption": "A cat"}, {"image": OTHER, "caption": None}],
+                "props": {"label": "Cats"},
+            },
+            ["A cat", "Cats"],
+            id="gallery",
+        ),
+        pytest.param(
+            {"component": "image", "value": FILE, "props": {"label": None}}, [None], id="none"
+        ),
+    ],
+)
+def test_a_file_has_the_caption_of_the_page(content: Any, captions: list[str | None]) -> None:
+    value = ChatValue(address=ADDRESS)
+
+    value.replace(bot(content))
+
+    assert [each.caption for each in value.files] == captions
+
+
+def test_a_plot_that_is_a_picture_is_a_file() -> None:
+    value = ChatValue(address=ADDRESS)
+    plot = {"type": "matplotlib", "plot": "data:image/webp;base64,QUI="}
+
+    value.replace(bot({"component": "plot", "value": plot, "props": {"label": "Sales"}}))
+
+    (file,) = value.files
+    assert (file.kind, file.mime_type, file.name, file.caption) == (
+        "image",
+        "image/webp",
+        None,
+        "Sales",
+    )
+    assert inline_bytes(file.url, 2) == b"AB"
+    assert value.components == ()
+
+
+def test_a_file_within_its_address_has_a_limit() -> None:
+    with pytest.raises(ProtocolError, match="more than 1 bytes"):
+        inline_bytes("data:,ab", 1)
+
+
+def test_a_file_elsewhere_is_not_within_its_address() -> None:
+    assert inline_bytes("https://x.org/y", 1) is None
+
+
+def test_a_file_that_is_no_base64_is_an_error() -> None:
+    with pytest.raises(ProtocolError, match="No file"):
+        inline_bytes("data:image/png;base64,a", 100)
+
+
+def test_each_component_is_told_once_though_its_value_changes() -> None:
+    value = ChatValue()
+
+    def plot(data: str) -> dict[str, Any]:
+        return {"component": "plot", "value": {"type": "plotly", "plot": data}}
+
+    told = [
+        event
+        for content in ([plot("1")], [plot("2")], [plot("3"), plot("4")])
+        for event in value.replace(bot(content))
+    ]
+
+    assert [event.component.value["plot"] for event in told] == ["1", "4"]
+    assert [each.value["plot"] for each in value.components] == ["3", "4"]
 
 
 def test_each_file_is_told_once() -> None:

@@ -148,7 +148,7 @@ TABLE = "| n | name |\n| --- | --- |\n| 1 | a &#124; b |\n| 2 |  |"
         ("plot", "See:"),
         ("table", f"See:\n\n{TABLE}"),
         ("json", 'See:\n\n{"a": ["é"]}'),
-        ("label", "See:\n\ncat"),
+        ("label", "See:\n\ncat\n\n- cat: 90%\n- dog: 10%"),
         ("image", "See:"),
         ("gallery", "See:"),
     ],
