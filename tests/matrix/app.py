@@ -329,7 +329,7 @@ def made(*without):
 
 def inputs():
     """An app that takes one of each input, in each of the places that a page may not show."""
-    rare = "Code", "HTML", "DateTime"  # on this page only where it is hidden or in a closed tab
+    rare = "HTML", "DateTime"  # on this page only where it is hidden or in a closed tab
     with gr.Blocks() as app:
         query, chat = gr.Textbox(label="Input"), gr.Chatbot()
         parts = [
@@ -338,9 +338,16 @@ def inputs():
             *(gr.Dropdown(), gr.Dropdown(["a"], value=None), gr.Dropdown([("A", "a")], value="a")),
             *(gr.Dropdown(["a"], allow_custom_value=True), gr.Dropdown(["a"], multiselect=True)),
             *(gr.Dropdown(["a"], value=None, multiselect=True),),
-            *(gr.Textbox(visible=False), gr.Number(visible=False), gr.Code(visible=False)),
+            *(gr.Dropdown(["a", "b"], value=""), gr.Dropdown([("A", 1), ("B", 0)], value=0)),
+            *(
+                gr.FileExplorer(),
+                gr.Textbox(visible=False),
+                gr.Number(visible=False),
+                gr.Code(visible=False),
+            ),
         ]
         loaded = [gr.Textbox(), gr.Textbox("x"), gr.Number(1), gr.Radio(["a"]), gr.Slider()]
+        loaded += [gr.Code()]
         with gr.Column(visible=False):
             parts += made()
         with gr.Accordion(open=False):
@@ -349,7 +356,7 @@ def inputs():
             gr.Button()
         with gr.Tab("Closed"):
             parts += made()
-        app.load(lambda: ("loaded", None, None, "a", 5), None, loaded)
+        app.load(lambda: ("loaded", None, None, "a", 5, None), None, loaded)
         reply = gr.Textbox()
         query.submit(lambda *_: "Hi.", [query, chat, *parts, *loaded], reply)
     return app

@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
 # The page draws other components, or sets other values, in each of these.
-CHOSEN = {"4.0.2", "4.20.1", "4.44.1", "5.0.2", "5.29.0", "5.50.0", "6.0.2", "6.31.0"}
+CHOSEN = {
+    "4.0.2",
+    "4.20.1",
+    "4.23.0",
+    "4.26.0",
+    "4.44.1",
+    "5.0.2",
+    "5.29.0",
+    "5.50.0",
+    "6.0.2",
+    "6.31.0",
+}
 
 # The page has run the functions of its load event.
 LOADED = """() => ["called", "loaded"].every((text) =>

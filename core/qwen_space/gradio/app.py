@@ -127,7 +127,7 @@ _WHEN_DRAWN: Sequence[tuple[str, tuple[int, int], tuple[int, int], Any]] = [
     ("textbox simpletextbox code", _FIRST, _LAST, ""),
     ("datetime markdown html", _FIRST, (6, 0), ""),
     ("number", _FIRST, _LAST, 0),
-    ("dropdown", _FIRST, (4, 26), []),
+    ("dropdown fileexplorer", _FIRST, (4, 26), []),
     ("colorpicker", _FIRST, (4, 26), "#000000"),
     ("colorpicker", (6, 0), (6, 1), "#000000"),
     ("multimodaltextbox", _FIRST, (6, 0), _MULTIMODAL),
@@ -151,7 +151,7 @@ def _untouched_value(
 ) -> Any:
     """Return the value that the page of this release of Gradio sends for a component."""
     if (value := props.get("value")) is not None:
-        return value
+        return _first_choice(props, value) if _takes_first(kind, value, release) else value
     is_5 = (5, 0) <= release < (6, 0)
     if kind == "antdselect" or (kind == "dropdown" and is_drawn and is_5):
         return [] if props.get("multiselect") else None
@@ -163,6 +163,17 @@ def _untouched_value(
         if kind in kinds.split() and first <= release < last:
             return copy.deepcopy(value)
     return copy.deepcopy(_ALWAYS.get(kind))
+
+
+def _takes_first(kind: str, value: Any, release: tuple[int, int]) -> bool:
+    """Whether the page of this release takes the first choice of a menu for such a value."""
+    return kind == "dropdown" and release < (4, 26) and value in ("", 0)
+
+
+def _first_choice(props: Mapping[str, Any], value: Any) -> Any:
+    choices = props.get("choices")
+    is_single = not props.get("multiselect") and isinstance(choices, list) and bool(choices)
+    return _choice_value(choices[0]) if is_single else value
 
 
 _LONGEST_VERSION = 100  # characters

@@ -439,7 +439,7 @@ def _argument(
 
 def _shown(each: Input, value: Any) -> Any:
     """Return a component's value as the page holds it: a box for text that got null is empty."""
-    is_box = each.kind in {"textbox", "simpletextbox", "code"} and each.default is not None
+    is_box = each.kind in {"textbox", "simpletextbox"} and each.default is not None
     return "" if value is None and is_box else value
 
 
