@@ -308,6 +308,46 @@ def moved(state):
     return app
 
 
+KEPT = {
+    "json": lambda: gr.JSON([], visible=False),
+    "table": lambda: gr.Dataframe(type="array", headers=["a", "b"], visible=False),
+    "box": lambda: gr.Textbox("[]", interactive=False),
+    "browser": lambda: gr.BrowserState([]),
+}
+"""Components in which a page keeps the turns beside its chat."""
+
+
+def kept(kind):
+    """An app that takes its chat to add to it, and reads the turns elsewhere."""
+
+    def answer(query, chat, turns):
+        turns = json.loads(turns) if kind == "box" else [each for each in turns or [] if any(each)]
+        text = f"{query}|{len(turns)}"
+        turns = [*turns, [query, text]]
+        shown = row("pairs" if MAJOR < 6 else "messages", query, text)
+        return [*chat, *shown], json.dumps(turns) if kind == "box" else turns, ""
+
+    with gr.Blocks() as app:
+        chat, query, turns = gr.Chatbot(), gr.Textbox(label="Input"), KEPT[kind]()
+        query.submit(answer, [query, chat, turns], [chat, turns, query])
+    return app
+
+
+def loaded():
+    """An app whose page chooses a model as it loads."""
+
+    def answer(query, chat, model):
+        shown = row("pairs" if MAJOR < 6 else "messages", query, f"{model}: {query}")
+        return [*chat, *shown]
+
+    with gr.Blocks() as app:
+        model = gr.Dropdown(["a", "b", "c"], value="c", label="Model")
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, chat, model], chat)
+        app.load(lambda _: "a", model, model)
+    return app
+
+
 KINDS = (
     "Textbox Number Slider Checkbox CheckboxGroup Radio Dropdown Code HTML Markdown JSON"
     " ColorPicker DateTime File Image Audio Gallery HighlightedText Dataframe MultimodalTextbox"
@@ -364,6 +404,8 @@ def inputs():
 
 FLAVOURS = {
     "inputs": inputs,
+    **{f"kept-{kind}": functools.partial(kept, kind) for kind in KEPT},
+    "loaded": loaded,
     "old": lambda: moved("old"),
     "new": lambda: moved("new"),
     **{kind: functools.partial(media, kind) for kind in COMPONENTS},
