@@ -144,10 +144,20 @@ def _no_blocking_calls() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _small_heap(_no_blocking_calls: None) -> None:
-    """Keep the garbage collector from all that is imported, a quarter of a second each time.
+def _whole_heap(_no_blocking_calls: None) -> Iterator[None]:
+    """Look once more, at the end, at what `_small_heap` has put aside while it was in use."""
+    yield
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # pytest collects five times after this
 
-    Many tests collect, to see that nothing is left open.
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap(_whole_heap: None) -> None:
+    """Keep the garbage collector from all that is imported and kept, half a second each time.
+
+    Many tests collect, to see that nothing is left open. A module leaves reports, caches and
+    imports behind, which the next one's tests would walk through.
     """
     gc.collect()
     gc.freeze()
