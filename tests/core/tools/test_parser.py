@@ -207,17 +207,15 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("reply", "expected"), REPLIES)
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
 @pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
-def test_a_reply_is_text_and_calls(
-    reply: str, expected: list[Any], size: int, tools: ToolBinding
-) -> None:
+def test_a_reply_is_text_and_calls(reply: str, expected: list[Any], tools: ToolBinding) -> None:
     if reply.startswith("A</tool_call>") and tools is FORCED:
         expected = ["AB", F]  # a call without tags, which counts where one has to come
 
-    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+    for size in (1, 2, 3, 7, 10_000):
+        _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
 
-    assert short(parsed) == expected
+        assert short(parsed) == expected, size
 
 
 @pytest.mark.parametrize(("reply", "text", "reason"), INVALID)
@@ -424,7 +422,7 @@ def test_a_hostile_reply_costs_linear_time(before: str, text: str, tools: ToolBi
 
     # Eight times the text takes eight times as long; quadratic would be 64 times.
     few = max(min(seconds(4_000) for _ in range(3)), 0.002)
-    assert min(seconds(32_000) for _ in range(2)) < 28 * few
+    assert any(seconds(32_000) < 28 * few for _ in range(2))
 
 
 # Any reply, any cuts
