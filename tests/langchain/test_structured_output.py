@@ -76,10 +76,15 @@ def written(value: Any, method: str) -> str:
     return f"Here:\n```json\n{json.dumps(value)}\n```"
 
 
+def pieces(reply: str) -> list[str]:
+    """Cut a reply within its words and tags. Letter by letter, each would be a message."""
+    return [reply[at : at + 7] for at in range(0, len(reply), 7)]
+
+
 def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
-    """Return a script that gives one reply after the other, letter by letter."""
+    """Return a script that gives one reply after the other, in pieces."""
     left = iter(replies)
-    return lambda messages: list(next(left))
+    return lambda messages: pieces(next(left))
 
 
 async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
@@ -255,7 +260,7 @@ def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
 async def test_the_message_can_be_had_with_the_object(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = list(written(ADA, method))
+    space.engine.reply = pieces(written(ADA, method))
 
     found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
 
@@ -337,7 +342,7 @@ async def test_leaving_a_stream_stops_the_job(
 async def test_where_streaming_is_disabled_the_object_comes_as_a_whole(
     space: ScriptedSpace, method: Any
 ) -> None:
-    space.engine.reply = list(written(ADA, method))
+    space.engine.reply = pieces(written(ADA, method))
     model = ChatQwenSpace(space=space.url, disable_streaming=True)
     structured = model.with_structured_output(JSON_SCHEMA, method=method)
 
@@ -574,7 +579,7 @@ def get_weather(city: str) -> str:
 async def test_a_call_of_another_tool_is_a_call(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = list(call_text(ToolCall("get_weather", {"city": "Oslo"})))
+    space.engine.reply = pieces(call_text(ToolCall("get_weather", {"city": "Oslo"})))
     structured = model.with_structured_output(
         Person, method=method, include_raw=True, tools=[get_weather]
     )
@@ -593,7 +598,7 @@ async def test_a_call_of_another_tool_is_a_call(
 async def test_an_object_comes_beside_tools_as_without(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = list(written(ADA, method))
+    space.engine.reply = pieces(written(ADA, method))
     structured = model.with_structured_output(
         Person, method=method, include_raw=True, tools=[get_weather]
     )
