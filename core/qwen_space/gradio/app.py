@@ -172,8 +172,9 @@ def _takes_first(kind: str, value: Any, release: tuple[int, int]) -> bool:
 
 def _first_choice(props: Mapping[str, Any], value: Any) -> Any:
     choices = props.get("choices")
-    is_single = not props.get("multiselect") and isinstance(choices, list) and bool(choices)
-    return _choice_value(choices[0]) if is_single else value
+    if props.get("multiselect") or not isinstance(choices, list) or not choices:
+        return value
+    return _choice_value(choices[0])
 
 
 _LONGEST_VERSION = 100  # characters
