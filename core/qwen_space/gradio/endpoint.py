@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from qwen_space.chat.media import Media
@@ -81,7 +82,7 @@ class Input:
         return self.role in {None, "settings", *SAMPLING, *MEDIA_ROLES} and not is_state
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, as each call asks for the cached properties
 class Endpoint:
     """A function of an app, and the meaning of its inputs to a chat.
 
@@ -148,7 +149,7 @@ class Endpoint:
         """Whether the page's own tags count, between which it shows thoughts wherever they are."""
         return bool(self.reasoning_tags) and tags == DEFAULT_REASONING_TAGS
 
-    @property
+    @cached_property
     def every_input(self) -> tuple[Input, ...]:
         """The inputs of all the steps."""
         return tuple(each for step in (*self.before, self) for each in step.inputs)
@@ -180,21 +181,26 @@ class Endpoint:
 
         True also where the names of the parameters are known, as nothing else would help.
         """
-        if any(each.parameter for each in self.every_input):
+        wanted = {bare_name(name) for name in names}
+        if not wanted or any(each.parameter for each in self.every_input):
             return True
         free = {name for each in self._free for name in each.names}
         # Where a label does not say it, only the range does, and the parameter would be surer.
         free.update(each.role for each in self._free if each.role and each.name != each.kind)
-        return all(bare_name(name) in free for name in names)
+        return wanted <= free
 
     def takes(self, role: Role) -> bool:
         """Whether the function has an input for this."""
         if role == "history" and self.remembers:
             return False
-        roles = {each.role for each in self.every_input}
+        roles = self._roles
         return role in roles or (role in {"system", "model"} and "settings" in roles)
 
-    @property
+    @cached_property
+    def _roles(self) -> frozenset[Role | None]:
+        return frozenset(each.role for each in self.every_input)
+
+    @cached_property
     def _free(self) -> tuple[Input, ...]:
         return tuple({each.key: each for each in self.every_input if each.is_free}.values())
 
@@ -235,10 +241,10 @@ class Endpoint:
                 return self.with_media
         other = self.with_sampling
         asked = {name: value for name, value in sampling.items() if name != "max_tokens"}
-        if other is None or not other.offers(model):
+        if other is None:
             return self
         takes_more = len(other.place_sampling(asked)) > len(self.place_sampling(asked))
-        if not takes_more and self.offers(model):
+        if (not takes_more and self.offers(model)) or not other.offers(model):
             return self
         try:
             other.place_inputs(inputs)
@@ -285,7 +291,7 @@ class Endpoint:
             f"inputs={sorted(inputs)!r:.200}: the app {fault}. Its further inputs are: {offered}."
         )
 
-    @property
+    @cached_property
     def media_inputs(self) -> tuple[Input, ...]:
         """The inputs for media, in the order in which they are filled: the message's own first."""
         found = {each.key: each for each in self.every_input if each.slot is not None}
@@ -340,11 +346,21 @@ class Endpoint:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that the app offers; none where it has no choice, or fills it in later."""
-        choosing = (each for each in self.every_input if each.role in {"model", "settings"})
-        given = next(choosing, None)
+        given = self._model_input
         own = () if given is None else tuple(map(str, given.choices or ()))
         further = () if self.with_sampling is None else self.with_sampling.models
         return tuple(dict.fromkeys([*own, *further]))
+
+    @cached_property
+    def _model_input(self) -> Input | None:
+        choosing = (each for each in self.every_input if each.role in {"model", "settings"})
+        return next(choosing, None)
+
+    @cached_property
+    def _bare_models(self) -> Mapping[str, Any]:
+        """The choices of the model's input by their bare names, the first of each name."""
+        choices = () if self._model_input is None else self._model_input.choices or ()
+        return {_bare_model(str(choice)): choice for choice in reversed(choices)}
 
     def choose_model(self, model: str) -> Any:
         """Return the value of the app's model input that `model` stands for; None without one.
@@ -352,8 +368,7 @@ class Endpoint:
         Raises:
             ModelNotOfferedError: The app does not offer it.
         """
-        choosing = [each for each in self.every_input if each.role in {"model", "settings"}]
-        given = next(iter(choosing), None)
+        given = self._model_input
         wanted = _bare_model(model)
         if given is None:
             if wanted in _DEFAULT_MODELS:
@@ -361,10 +376,9 @@ class Endpoint:
             raise ModelNotOfferedError(
                 f"model={model!r}: this app has one model only; give 'qwen-2.5'."
             )
+        if wanted in self._bare_models:
+            return self._bare_models[wanted]
         choices = given.choices or ()
-        for choice in choices:
-            if model == choice or wanted == _bare_model(str(choice)):
-                return choice
         if "coder" in given.name.lower() and wanted.startswith("coder-"):
             return self.choose_model(wanted.removeprefix("coder-"))
         if wanted in _DEFAULT_MODELS:

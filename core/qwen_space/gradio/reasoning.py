@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Sequence
+from functools import cached_property
 
 from qwen_space.chat.stop import overlap
 
@@ -53,10 +54,18 @@ class ReasoningSplitter:
         self._close = ""  # of the thoughts that have begun
         self._has_thought = False  # whether any of theirs has come
         self._state = _State.START if tags else _State.ANSWER
-        closing = "|".join(re.escape(close) for _, close in tags)
-        self._openings = re.compile("|".join(re.escape(opening) for opening, _ in tags))
-        self._alone = re.compile(rf"^[ \t]*(?:{closing})[ \t]*$", re.MULTILINE)
         self._held = ""
+
+    # Most replies need neither pattern.
+
+    @cached_property
+    def _openings(self) -> re.Pattern[str]:
+        return re.compile("|".join(re.escape(opening) for opening, _ in self._tags))
+
+    @cached_property
+    def _alone(self) -> re.Pattern[str]:
+        closing = "|".join(re.escape(close) for _, close in self._tags)
+        return re.compile(rf"^[ \t]*(?:{closing})[ \t]*$", re.MULTILINE)
 
     @property
     def is_plain(self) -> bool:
