@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import selectors
+import select
 import socket
 import time
 import weakref
@@ -33,8 +33,6 @@ __all__ = [
 ]
 
 _LONGEST_STEP = 2.0  # seconds, by which the time of day is set right; a server waits longer
-
-_Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 
 class Connector(aiohttp.TCPConnector):
@@ -127,9 +125,11 @@ def _has_unread_data(connection: Connection) -> bool:
 
 
 def _is_readable(opened: Any) -> bool:
-    with _Selector() as selector:
-        selector.register(opened, selectors.EVENT_READ)
-        return bool(selector.select(0))
+    if not hasattr(select, "poll"):  # as on Windows; elsewhere `select` takes no high descriptor
+        return bool(select.select([opened], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(opened, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _is_open(protocol: ResponseHandler) -> bool:

@@ -37,7 +37,6 @@ class Body:
         released: Holds the bodies that end by themselves; None if this one must be closed.
 
     Attributes:
-        url: The address that was asked, without its query.
         deadline: As given.
     """
 
@@ -47,7 +46,6 @@ class Body:
         deadline: Deadline,
         released: set[Body] | None = None,
     ) -> None:
-        self.url = str(response.url.with_query(None))
         self._response = response
         self.deadline = deadline
         self._released = released
@@ -57,6 +55,11 @@ class Body:
         self._waiting: tuple[float, int] | None = None  # since when, and the bytes until then
         self._watch = CloseWatch(response, self._on_close)
         response.content.on_eof(self._on_eof)
+
+    @property
+    def url(self) -> str:
+        """The address that was asked, without its query."""
+        return str(self._response.url.with_query(None))
 
     def limit_silence(self) -> None:
         """Limit the seconds without a byte from now on."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import aiohttp
 
@@ -22,6 +22,8 @@ _SLOWEST_UPLOAD = 16 * 2**10  # bytes a second
 _SLOWEST_ANSWER = 2**10
 
 __all__ = ["Deadline"]
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -78,14 +80,14 @@ class Deadline:
         if limit is not None and seconds > limit + size / _SLOWEST_ANSWER:
             raise SpaceTimeoutError(name, limit)
 
-    @contextlib.asynccontextmanager
-    async def limit_head(self, size: int) -> AsyncGenerator[None, None]:
-        """Limit the time until the head of a response is complete.
+    async def limit_head(self, request: Awaitable[T], size: int) -> T:
+        """Await a request, and limit the time until the head of its response is complete.
 
         aiohttp limits the silence between two bytes. A server that sends a byte of the head, or a
         `100 Continue`, from time to time could keep a caller for ever.
 
         Args:
+            request: Gives the response with its head.
             size: The bytes of the request's body, which take time to be sent.
 
         Raises:
@@ -95,11 +97,10 @@ class Deadline:
         remaining = self.remaining
         seconds = (self.timeouts.connect or 0) + (limit or 0) + size / _SLOWEST_UPLOAD
         if limit is None or (remaining is not None and remaining <= seconds):
-            yield
-            return
+            return await request
         try:
             async with timeout(seconds):
-                yield
+                return await request
         except asyncio.TimeoutError as exc:
             if isinstance(exc, aiohttp.ClientError):
                 raise  # a limit of aiohttp's

@@ -351,16 +351,16 @@ class Transport:
             size, data = content.size, content.open()
             headers = {**headers, "Content-Type": content.type, "Content-Length": str(size)}
         with map_aiohttp_errors(url, deadline.timeouts, proxy):
-            async with deadline.limit_head(size):
-                return await session.request(
-                    method,
-                    url,
-                    data=data,
-                    ssl=tls,
-                    timeout=deadline.request_timeout(),
-                    allow_redirects=False,
-                    **self._through(proxy, url, headers),
-                )
+            request = session.request(
+                method,
+                url,
+                data=data,
+                ssl=tls,
+                timeout=deadline.request_timeout(),
+                allow_redirects=False,
+                **self._through(proxy, url, headers),
+            )
+            return await deadline.limit_head(request, size)
 
     def _through(self, proxy: Proxy | None, url: str, headers: dict[str, Any]) -> dict[str, Any]:
         """Return aiohttp's arguments of the headers and of the proxy that a request goes through.

@@ -95,9 +95,11 @@ def choose_proxy(
     """
     if config.proxy is not None:
         return Proxy(config.proxy)
+    if not environment:
+        return None
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    if not environment or _is_this_machine(host):
+    if _is_this_machine(host):
         return None
     named = (environment.get(parts.scheme) or environment.get("all") or "").strip()
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
