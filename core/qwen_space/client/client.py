@@ -188,8 +188,8 @@ class SpaceClient:
             endpoint: The function that answers, if it is known already.
             login: The app's login, where several clients share it.
         """
-        client = cls()
-        client._open(config, session, endpoint, login)
+        client = cls.__new__(cls)  # whose `__init__` would make another configuration
+        client._open(config, session, endpoint, login)  # noqa: SLF001 - its own
         return client
 
     @property
