@@ -27,7 +27,6 @@ loop. Misuse, such as an empty prompt, stays `ValueError`.
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 
@@ -353,6 +352,8 @@ class QuotaError(SpaceError):
 
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail, retry_after)
+        import html  # its table of entities is for this alone
+
         self.detail = html.unescape(_TAG.sub("", detail[:_LONGEST_DETAIL]))
         said = _seconds_said(self.detail)
         self.retry_after = said if retry_after is None else retry_after

@@ -56,9 +56,11 @@ from qwen_space.config import (
 )
 from qwen_space.config.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
 from qwen_space.errors import ModelNotOfferedError
-from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message
+
+if TYPE_CHECKING:
+    from qwen_space.gradio.endpoint import Endpoint
 
 __all__ = ["SpaceChatModel"]
 

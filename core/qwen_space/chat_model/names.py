@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -104,6 +103,8 @@ def resolve_names(owner: str, given: Mapping[str, Any], known: Iterable[str]) ->
 def _hint(name: str, names: list[str]) -> str:
     if name in _REMEDIES:
         return _REMEDIES[name]
+    import difflib  # for this alone
+
     near = difflib.get_close_matches(name, names, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(names)}."
 
