@@ -17,7 +17,8 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
 which `gr.Chatbot(reasoning_tags=...)` makes too), and a part of one of these types, beside the
 parts of the answer. So are the steps of an agent whose page tells them from its final answer, as
-smolagents' does: `**Step 1**` alone in a message begins them, `**Final answer:**` ends them.
+smolagents' does: `**Step 1**` alone in a message begins them, `**Final answer:**` ends them. Where
+the model's own text is streamed, they have a foot in place of that heading: `**Step 1** | 2 s`.
 
     {"type": "thinking", "thinking": "hm"}            or "reasoning"; "text" and "content" too
     {"type": "tool", "content": "hm", "options": {"title": ...}}         modelscope_studio's pro
@@ -58,12 +59,19 @@ _ROW_KEYS = ("content", "text", "component")
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
 
 # The headings that an agent's page writes over its steps, and over its answer.
-_STEP = re.compile(
+_STEP_NAME = (
     r"\W{0,6}(?:planning step|(?:step|шаг|步骤|ステップ|단계|étape|paso|passo|schritt)\s?\d{1,4})"
-    r"\W{0,6}",
+)
+_STEP = re.compile(_STEP_NAME + r"\W{0,6}", re.IGNORECASE)
+_LONGEST_STEP = 40  # characters
+# What is written below a step: its name, and figures after a bar, as one short line.
+_STEP_FOOT = re.compile(
+    rf"\s{{0,9}}(?:<span\b[^<>]{{0,200}}>)?{_STEP_NAME}[*_ ]{{0,6}}\|[^\n]{{0,200}}\s{{0,9}}",
     re.IGNORECASE,
 )
-_LONGEST_STEP = 40  # characters
+_LONGEST_FOOT = 500  # characters
+# How a model that acts in steps begins each: an answer that begins so waits for what follows.
+_THOUGHT = "thought:"
 _FINAL = re.compile(
     r"\s{0,9}[*#]{0,4}\s?(?:final answer|最终答案|最终回答|итоговый ответ|окончательный ответ"
     r"|最終回答|최종 답변|réponse finale|respuesta final|resposta final|endgültige antwort)"
@@ -89,8 +97,8 @@ class Reply:
         parts: How many parts of the value were looked at.
         files: The `FileData` of the files in it, in order.
         components: The components in it that are neither text nor files, in order.
-        may_begin_steps: Whether all of the answer is the heading of a step: with a message after
-            it, it is one; with more text in it, it is an answer.
+        may_begin_steps: Whether all of the answer may be a step: the heading of one, or a text
+            that begins with "Thought:". What follows tells.
     """
 
     text: str
@@ -141,7 +149,7 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
         parts=len(found),
         files=files,
         components=components,
-        may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
+        may_begin_steps=len(answer) == 1 and _may_be_step(answer[0], parts[-1]),
     )
 
 
@@ -215,7 +223,7 @@ _Found = _Part | Mapping[str, Any] | ReplyComponent | None
 
 def _mark_steps(parts: list[_Part]) -> Iterator[_Part]:
     """Yield the parts with an agent's steps as thoughts, and its final answer without a heading."""
-    is_step = False
+    is_step = any(map(_is_foot, parts))
     for part in parts:
         is_step = is_step or (part is not parts[-1] and _is_step(part))
         heading = _FINAL.match(part.text) if is_step and not part.thought else None
@@ -230,6 +238,19 @@ def _is_step(part: _Part) -> bool:
     """Whether all of a text is the heading of a step."""
     is_short = len(part.text) <= _LONGEST_STEP
     return is_short and not part.thought and _STEP.fullmatch(part.text) is not None
+
+
+def _is_foot(part: _Part) -> bool:
+    """Whether all of a text is what is written below a step."""
+    is_short = len(part.text) <= _LONGEST_FOOT
+    return is_short and not part.thought and _STEP_FOOT.fullmatch(part.text) is not None
+
+
+def _may_be_step(part: _Part, last: _Part) -> bool:
+    """Whether a text is, or may go on as, a step: tools may have been used since, if it thinks."""
+    start = part.text[:_LONGEST_STEP].lstrip("*_# \n").lower()[: len(_THOUGHT)]
+    begins = part is last and (_is_step(part) or (start and _THOUGHT.startswith(start)))
+    return bool(begins) or start == _THOUGHT
 
 
 def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:

@@ -112,6 +112,23 @@ ROWS = [
         id="steps-so-far",
     ),
     pytest.param(
+        [USER, bot("hm"), bot("<span>**Step 1** | 2 s</span> "), bot("-----"), FINAL],
+        Reply(
+            "b", [4, "content"], "hm\n\n<span>**Step 1** | 2 s</span> \n\n-----", [3, "content"]
+        ),
+        id="steps-with-feet",
+    ),
+    pytest.param(
+        [USER, bot("hm"), bot("Step 1 | 2 s"), bot("Thought: so")],
+        Reply("", None, "hm\n\nStep 1 | 2 s\n\nThought: so", [3, "content"]),
+        id="steps-with-feet-so-far",
+    ),
+    pytest.param(
+        [USER, bot("Step 1 | 2 s\nStep 2"), bot("Final answer: b")],
+        Reply("Step 1 | 2 s\nStep 2\n\nFinal answer: b", [2, "content"]),
+        id="no-foot-of-a-step",
+    ),
+    pytest.param(
         [USER, bot("Step 1 is to look."), bot("Final answer: b")],
         Reply("Step 1 is to look.\n\nFinal answer: b", [2, "content"]),
         id="no-heading-of-a-step",
@@ -211,6 +228,21 @@ def test_steps_without_a_final_answer_are_the_answer_in_the_end() -> None:
             id="of-an-agent",
         ),
         pytest.param([[bot("Step 1")]], [TextDelta("Step 1")], id="alone"),
+        pytest.param(
+            [[bot("Th")], [bot("Thou")], [bot("Thou art")], [bot("Thou art it")]],
+            [TextDelta("Thou art"), TextDelta(" it")],
+            id="a-word-that-begins-so",
+        ),
+        pytest.param(
+            [[bot("Thought")], [bot("Thought: a")], [bot("Thought: a b")]],
+            [TextDelta("Thought: a b")],
+            id="a-thought-alone",
+        ),
+        pytest.param(
+            [[bot("Thought: a")], [bot("Thought: a"), bot("Step 1 | 2 s")], [bot("T"), FINAL]],
+            [ThinkingDelta("Thought: a\n\nStep 1 | 2 s"), TextDelta("T\n\n**Final answer:** b")],
+            id="a-thought-with-a-foot",
+        ),
     ],
 )
 def test_an_answer_that_begins_as_a_step_does_is_no_thought(
