@@ -35,6 +35,7 @@ CHATS = frozenset(
         "modelscopechatbot",
         "modelscopelegacychatbot",
         "modelscopeprochatbot",
+        "antdxbubblelist",  # its messages are in `items`, which updates alone have
     }
 )
 TEXTS_WITH_FILES = frozenset(

@@ -13,6 +13,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
+    {"__type__": "update", "items": messages}         Ant Design X's list of bubbles
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
 which `gr.Chatbot(reasoning_tags=...)` makes too), and a part of one of these types, beside the
@@ -201,10 +202,11 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
     """Return the value that an update gives, and the path to it; None if it gives none."""
     path: list[Any] = []
     while isinstance(value, dict) and value.get("__type__") == "update":
-        if "value" not in value:
+        key = next((each for each in ("value", "items") if each in value), None)
+        if key is None:
             return None, None
-        value = value["value"]
-        path.append("value")
+        value = value[key]
+        path.append(key)
     return value, path
 
 

@@ -429,7 +429,7 @@ class App:
             return "multimodal"
         if component.kind == "modelscopeprochatbot":
             return "blocks"
-        if component.kind == "agentchatbot":
+        if component.kind in {"agentchatbot", "antdxbubblelist"}:
             return "messages"
         if component.kind != "chatbot":
             return "pairs"

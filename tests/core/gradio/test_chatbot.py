@@ -105,6 +105,17 @@ SHAPES = [
         id="update-text",
     ),
     pytest.param({"__type__": "update"}, None, id="update-of-nothing"),
+    pytest.param(
+        {
+            "__type__": "update",
+            "items": [
+                {"role": "user", "content": {"text": "u", "files": []}, "key": "k", "meta": {}},
+                {"role": "assistant", "content": "b", "key": "l", "meta": {}, "loading": False},
+            ],
+        },
+        Reply("b", ["items", 1, "content"]),
+        id="update-of-a-bubble-list",
+    ),
     pytest.param(["One.", "Two."], Reply("One.\n\nTwo.", [1]), id="list-of-texts"),
     pytest.param(["text"], Reply("text", [0]), id="list-of-one-text"),
     pytest.param([{"content": "b"}, "c"], Reply("b\n\nc", [1]), id="list-of-a-message-and-a-text"),

@@ -422,6 +422,7 @@ def test_the_app_s_own_system_prompt_and_greeting_stay() -> None:
         ("modelscopelegacychatbot", "pairs"),
         ("modelscopeprochatbot", "blocks"),
         ("agentchatbot", "messages"),
+        ("antdxbubblelist", "messages"),
     ],
 )
 def test_the_inputs_and_chats_of_other_libraries_are_known(

@@ -113,9 +113,7 @@ ROWS = [
     ),
     pytest.param(
         [USER, bot("hm"), bot("<span>**Step 1** | 2 s</span> "), bot("-----"), FINAL],
-        Reply(
-            "b", [4, "content"], "hm\n\n<span>**Step 1** | 2 s</span> \n\n-----", [3, "content"]
-        ),
+        Reply("b", [4, "content"], "hm\n\n<span>**Step 1** | 2 s</span> \n\n-----", [3, "content"]),
         id="steps-with-feet",
     ),
     pytest.param(
