@@ -60,11 +60,14 @@ _KEEPING_UNSEEN = frozenset({*TEXTS, "html", "markdown", "code", "number"})
 def find_output(function: AppFunction) -> int | None:
     """Return the position of the output that shows the reply; None if there is none.
 
-    A text that the function takes, too, is most likely the prompt's, which it clears. Of several
-    texts, the label tells an answer, and tells a status or the sources from it.
+    A text that the function takes, too, is most likely the prompt's, which it clears. A JSON that
+    the page does not show keeps the turns of the HTML that it does. Of several texts, the label
+    tells an answer, and tells a status or the sources from it.
     """
-    own = {each.id for each in function.inputs if each.kind in TEXTS}
-    for wanted, passed in ((CHATS, ()), (_REPLIES, own), (PAGES, ()), (_REPLIES, ())):
+    others = {each.id for each in function.inputs if each.kind in TEXTS}
+    unseen = (each for each in function.outputs if each.props.get("visible") is False)
+    others |= {each.id for each in unseen if each.kind == "json"}
+    for wanted, passed in ((CHATS, ()), (_REPLIES, others), (PAGES, ()), (_REPLIES, ())):
         found = [
             (0 if wanted is CHATS else _strangeness(each), position)
             for position, each in enumerate(function.outputs)

@@ -191,30 +191,36 @@ async def test_a_list_is_a_reply_of_several_messages(value: Any, endpoint: str |
 # Chats in HTML
 
 
-def with_html_page() -> Any:
-    """Make a page that collects its inputs first, and shows the whole chat in one HTML output."""
+def with_html_page(*, keeps_turns: bool = False) -> Any:
+    """Make a page that collects its inputs first, and shows the whole chat in one HTML output.
+
+    Args:
+        keeps_turns: Whether a JSON that it does not show has the turns, too.
+    """
     import gradio as gr
 
     def collect(message: str, system: str, temperature: float) -> dict[str, Any]:
         return {"message": message, "system": system, "temperature": temperature}
 
-    def answer(message: str, state: dict[str, Any]) -> Iterator[str]:
-        yield html_page(message, "<em>Is typing...</em>")
-        for text in texts():
-            yield html_page(message, f"{state['temperature']} {state['system']} {text}")
+    def answer(message: str, state: dict[str, Any]) -> Iterator[Any]:
+        for text in ("<em>Is typing...</em>", *texts()):
+            told = text if "<em>" in text else f"{state['temperature']} {state['system']} {text}"
+            shown = html_page(message, told)
+            yield (shown, {"visible": [[message, told]]}) if keeps_turns else shown
 
     def complete(text: str) -> Iterator[str]:
         yield text
 
     with gr.Blocks(analytics_enabled=False) as app:
         state, saved = gr.State({}), gr.State()
+        turns = gr.JSON({"visible": []}, visible=False)
         display, box = gr.HTML(), gr.Textbox(placeholder="Send a message")
         system = gr.Textbox(label="Custom system message")
         temperature = gr.Slider(0, 2, 1, label="temperature")
         raw, other = gr.Textbox(label="Raw"), gr.Textbox(label="Output")
         box.submit(collect, [box, system, temperature], state).then(
             lambda text: (text, ""), box, [saved, box]
-        ).then(answer, [saved, state], display)
+        ).then(answer, [saved, state], [display, turns] if keeps_turns else display)
         gr.Button("Complete").click(complete, raw, other)
     return app
 
@@ -227,8 +233,9 @@ def html_page(prompt: str, reply: str) -> str:
     return f'<style>p {{ color: red }}</style><div class="chat">{bubbles}</div>'
 
 
-async def test_a_chat_in_an_html_output_gives_its_last_message() -> None:
-    with running(with_html_page) as url:
+@pytest.mark.parametrize("keeps_turns", [False, True], ids=["html", "html-and-turns"])
+async def test_a_chat_in_an_html_output_gives_its_last_message(keeps_turns: bool) -> None:
+    with running(lambda: with_html_page(keeps_turns=keeps_turns)) as url:
         events = await ask(url, "Is a < b?", system_prompt="Brief.", inputs={"temperature": 0.5})
 
     assert joined(events) == events[-1].text == "0.5 Brief. The answer is 42."
