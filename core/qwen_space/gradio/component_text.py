@@ -23,6 +23,7 @@ __all__ = ["component_text", "to_named_object", "to_reply_component"]
 _MOST_ROWS = 1_000
 _LONGEST_LABEL = 1_000  # characters
 _OBJECT = re.compile(r"<gradio[\w.]{0,200}\.(\w{1,100}) object at 0x[0-9a-fA-F]{1,32}>")
+_FIGURE = re.compile(r"Figure\(\d{1,6}x\d{1,6}\)")  # of matplotlib
 _NO_TEXTS = frozenset({"button", "state", "browserstate", "timer"})
 
 
@@ -55,10 +56,13 @@ def to_reply_component(content: Mapping[str, Any]) -> ReplyComponent:
 
 
 def to_named_object(text: str) -> ReplyComponent | None:
-    """Return the name of a component that `/chat` of a `gr.ChatInterface` gave as `<gradio...>`.
+    """Return the name of a component that `/chat` of a `gr.ChatInterface` gave in Python's words.
 
-    Python's own words for an object are all that it sends; the page's function sends the component.
+    `<gradio.components.Video object at 0x7f1c>` and `Figure(640x480)` are all that it sends; the
+    page's own function sends the component.
     """
+    if text.startswith("Figure(") and _FIGURE.fullmatch(text):
+        return ReplyComponent("plot")
     found = _OBJECT.fullmatch(text) if text.startswith("<gradio") else None
     return None if found is None else ReplyComponent(found[1].lower())
 

@@ -144,6 +144,11 @@ SHAPES = [
         id="component-as-python-s-own-words",
     ),
     pytest.param(
+        "Figure(640x480)",
+        Reply("", None, components=(ReplyComponent("plot"),)),
+        id="figure-as-python-s-own-words",
+    ),
+    pytest.param(
         [
             user("u"),
             {**bot("Which?"), "options": [{"value": "a", "label": "A"}, {"value": "b"}, 5]},
