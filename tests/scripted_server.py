@@ -228,8 +228,10 @@ class ScriptedServer:
         connection = writer.transport.get_protocol()
         assert isinstance(connection, _Connection)
         self.connections += 1
-        for work in (self._serve(reader, writer, connection.gone), self._watch(connection.gone)):
-            task = asyncio.ensure_future(work)
+        serving = asyncio.ensure_future(self._serve(reader, writer, connection.gone))
+        # Not by the task itself, which may be cancelled before it begins.
+        serving.add_done_callback(lambda _: writer.close())
+        for task in (serving, asyncio.ensure_future(self._watch(connection.gone))):
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -247,16 +249,13 @@ class ScriptedServer:
             "/queue/data": self.data,
             **self.others,
         }
-        try:
+        # The client is free to go at any time.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while not writer.is_closing() and (head := await _request(reader)):
                 exchange = Exchange(*head, writer, gone, self)
                 self.exchanges.append(exchange)
                 await self._tell()
                 await answers.get(exchange.path, status(404, {"detail": "Not Found"}))(exchange)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client is free to go at any time
-        finally:
-            writer.close()
 
     async def _tell(self) -> None:
         async with self._changed:
