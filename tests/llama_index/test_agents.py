@@ -15,6 +15,7 @@ from llama_index.core.agent.workflow import (
     ReActAgent,
     ToolCallResult,
 )
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
@@ -103,6 +104,13 @@ async def test_the_agents_instructions_reach_the_system_slot(space: Any) -> None
     assert second[2] == first[2]
     assert space.transcript(1).startswith("User: What is 2+3?\nAssistant: Thought: I need a tool.")
     assert space.transcript(1).endswith("\nUser: Observation: 5\nAssistant:")
+
+
+def test_the_thoughts_of_a_react_agent_stream(space: Any, llm: QwenSpace) -> None:
+    space.engine.reply = ["Thought: ", "I know ", "it.", "\nAnswer: 5."]
+    asked = [ChatMessage("Begin with Thought: ...", role="system"), ChatMessage("What is 2+3?")]
+
+    assert [each.delta for each in llm.stream_chat(asked)][:3] == ["Thought: ", "I know ", "it."]
 
 
 async def test_a_workflow_makes_a_react_agent_of_one_that_is_not_to_call(space: Any) -> None:

@@ -27,6 +27,7 @@ from qwen_space.errors import (
     SpaceTimeoutError,
     SpaceUnavailableError,
 )
+from qwen_space.gradio.chatbot import asks_for_thoughts
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.remarks import Remarks
@@ -123,6 +124,7 @@ class _Submitter:
             address=f"{config.url}{self._endpoint.prefix}",
             before=self._before,
             beside=self._endpoint.beside,
+            thinks_aloud=asks_for_thoughts(self._request.data),
             max_size=config.max_size,
         )
 

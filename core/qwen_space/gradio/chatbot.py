@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -45,7 +45,7 @@ from qwen_space.gradio.component_text import (
 )
 from qwen_space.gradio.files import captioned, find_files
 
-__all__ = ["Reply", "find_prompt", "find_reply", "shows_same"]
+__all__ = ["Reply", "asks_for_thoughts", "find_prompt", "find_reply", "shows_same"]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content", "html")
@@ -71,7 +71,8 @@ _STEP_FOOT = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_FOOT = 500  # characters
-# How a model that acts in steps begins each: an answer that begins so waits for what follows.
+# How a model that acts in steps begins each: an answer that begins so waits for what follows,
+# unless the prompt asks for it, as those of agents on our side do.
 _THOUGHT = "thought:"
 _FINAL = re.compile(
     r"\s{0,9}[*#]{0,4}\s?(?:final answer|最终答案|最终回答|итоговый ответ|окончательный ответ"
@@ -98,8 +99,10 @@ class Reply:
         parts: How many parts of the value were looked at.
         files: The `FileData` of the files in it, in order.
         components: The components in it that are neither text nor files, in order.
-        may_begin_steps: Whether all of the answer may be a step: the heading of one, or a text
-            that begins with "Thought:". What follows tells.
+        may_begin_steps: Whether all of the answer is the heading of a step: with a message after
+            it, it is one; with more text in it, it is an answer.
+        may_be_step: Whether all of it is, or may go on as, a text that begins with "Thought:",
+            which is a step where an agent's tools have been used since.
     """
 
     text: str
@@ -110,6 +113,7 @@ class Reply:
     files: tuple[Any, ...] = ()
     components: tuple[ReplyComponent, ...] = ()
     may_begin_steps: bool = field(default=False, compare=False)
+    may_be_step: bool = field(default=False, compare=False)
 
 
 def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
@@ -150,7 +154,8 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
         parts=len(found),
         files=files,
         components=components,
-        may_begin_steps=len(answer) == 1 and _may_be_step(answer[0], parts[-1]),
+        may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
+        may_be_step=len(answer) == 1 and _may_be_step(answer[0], parts[-1]),
     )
 
 
@@ -251,8 +256,17 @@ def _is_foot(part: _Part) -> bool:
 def _may_be_step(part: _Part, last: _Part) -> bool:
     """Whether a text is, or may go on as, a step: tools may have been used since, if it thinks."""
     start = part.text[:_LONGEST_STEP].lstrip("*_# \n").lower()[: len(_THOUGHT)]
-    begins = part is last and (_is_step(part) or (start and _THOUGHT.startswith(start)))
-    return bool(begins) or start == _THOUGHT
+    return start == _THOUGHT or (part is last and start != "" and _THOUGHT.startswith(start))
+
+
+def asks_for_thoughts(arguments: Iterable[Any]) -> bool:
+    """Whether a prompt asks for texts that begin with "Thought:", as that of a ReAct agent does.
+
+    Args:
+        arguments: Those of the app's function, with the prompt and the system prompt.
+    """
+    texts = (each.get("text") if isinstance(each, dict) else each for each in arguments)
+    return any(_THOUGHT in each.lower() for each in texts if isinstance(each, str))
 
 
 def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:

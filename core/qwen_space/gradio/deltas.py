@@ -167,6 +167,7 @@ class ChatValue:
         address: The app's address with the prefix of its paths, for the files of the reply.
         before: The value before the message was sent, in which there is no reply; None if the
             app does not get it.
+        thinks_aloud: Whether a text that begins with "Thought:" is an answer.
 
     Attributes:
         known: Whether there is a value yet.
@@ -183,6 +184,7 @@ class ChatValue:
         is_page: bool = False,
         address: str = "",
         before: Any = None,
+        thinks_aloud: bool = False,
     ) -> None:
         self.known = False
         self.files: tuple[ReplyFile, ...] = ()
@@ -198,6 +200,7 @@ class ChatValue:
         self._prompt = prompt
         self._is_page = is_page
         self._is_html = False
+        self._thinks_aloud = thinks_aloud
         self._reader = AnswerReader(reasoning_tags, anywhere=thinks_anywhere)
 
     @property
@@ -296,7 +299,8 @@ class ChatValue:
         text = self._markdown(reply, is_final=is_final)
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
-        is_held = reply.may_begin_steps and not is_final and not self.text
+        may_be_step = reply.may_begin_steps or (reply.may_be_step and not self._thinks_aloud)
+        is_held = may_be_step and not is_final and not self.text
         events = self._read("" if is_held else text, is_final=is_final)
         self._reader.text = text
         grows = text is reply.text and not self._reader.is_folding and not is_held

@@ -96,6 +96,8 @@ class Job:
         address: The app's address with the prefix of its paths, for the files of the reply.
         before: The chat's value before the message was sent; None if the app does not get it.
         beside: The outputs that the function fills beside its reply.
+        thinks_aloud: Whether a text that begins with "Thought:" is an answer, as the prompt asks
+            for it; else it may be a step of an agent.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -125,6 +127,7 @@ class Job:
         address: str = "",
         before: Any = None,
         beside: Sequence[Beside] = (),
+        thinks_aloud: bool = False,
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
@@ -144,6 +147,7 @@ class Job:
             is_page=is_page,
             address=address,
             before=before,
+            thinks_aloud=thinks_aloud,
         )
         self._beside = beside
         self._max_size = max_size

@@ -22,7 +22,7 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.gradio import deltas as value_module
-from qwen_space.gradio.chatbot import Reply, find_reply
+from qwen_space.gradio.chatbot import Reply, asks_for_thoughts, find_reply
 from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 from tests.scripted_server import Exchange, ScriptedServer, append, starts, streaming
 from tests.thinking_app import WAYS, asked
@@ -251,6 +251,16 @@ def test_an_answer_that_begins_as_a_step_does_is_no_thought(
     events = [event for each in values for event in value.replace([USER, *each])]
 
     assert [repr(each) for each in [*events, *value.finish()]] == [repr(each) for each in expected]
+
+
+def test_a_thought_that_the_prompt_asks_for_is_an_answer_that_streams() -> None:
+    value = ChatValue(thinks_aloud=asks_for_thoughts(["Hi", None, "Begin with Thought: ..."]))
+
+    events = [event for text in ("Th", "Thought: a") for event in value.replace([USER, bot(text)])]
+
+    assert events == [TextDelta("Th"), TextDelta("ought: a", ["Th", "ought: a"])]
+    assert asks_for_thoughts([{"text": "Write Thought: first.", "files": []}])
+    assert not asks_for_thoughts(["Hi", 5, {"files": []}])
 
 
 def test_an_answer_that_begins_as_a_step_does_goes_on_by_edits() -> None:
