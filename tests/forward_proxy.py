@@ -50,7 +50,6 @@ class ForwardProxy(ProxyServer):
         finally:
             answers.cancel()
             out.close()
-            writer.close()
 
     def _status(self, head: bytes) -> int | None:
         given = re.search(rb"(?i)proxy-authorization: basic (\S+)", head)

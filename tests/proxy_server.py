@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from typing_extensions import Self
 
+from tests.scripted_server import close_listener
+
 __all__ = ["ProxyServer", "copy"]
 
 
@@ -30,13 +32,15 @@ class ProxyServer:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._server.close()
+        await close_listener(self._server)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._serve(reader, writer))
+        # Not by the task itself, which may be cancelled before it begins.
+        task.add_done_callback(lambda _: writer.close())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -26,6 +26,7 @@ __all__ = [
     "Exchange",
     "ScriptedServer",
     "append",
+    "close_listener",
     "completed",
     "estimation",
     "failed",
@@ -213,12 +214,12 @@ class ScriptedServer:
         self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
 
-    def stop_listening(self) -> None:
+    async def stop_listening(self) -> None:
         """Refuse connections from now on; those that are open stay."""
-        self._server.close()
+        await close_listener(self._server)
 
     async def __aexit__(self, *exc_info: object) -> None:
-        self._server.close()
+        await self.stop_listening()
         self._held.close()
         for task in self._tasks:
             task.cancel()
@@ -260,6 +261,22 @@ class ScriptedServer:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+async def close_listener(server: asyncio.Server) -> None:
+    """Stop listening; the connections that the loop has accepted reach their protocols first.
+
+    A selector loop accepts a connection in one turn, makes its transport in the next and tells
+    the protocol in the one after. A server that closes in between makes the transport fail, and
+    nobody closes it.
+    """
+    loop = asyncio.get_running_loop()
+    for listener in server.sockets:
+        with contextlib.suppress(NotImplementedError):  # Windows: both happen in one turn
+            loop.remove_reader(listener.fileno())
+    for _ in range(2):
+        await asyncio.sleep(0)
+    server.close()
 
 
 class _Connection(asyncio.StreamReaderProtocol):

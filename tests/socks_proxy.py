@@ -40,8 +40,6 @@ class SocksProxy(ProxyServer):
                 out.close()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client has gone
-        finally:
-            writer.close()
 
     async def _let_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         methods = await reader.readexactly((await reader.readexactly(2))[1])

@@ -58,12 +58,12 @@ class Place:
             self.server._server = await loop.create_server(factory, "127.0.0.1", port)
         self.mode = "alive"
 
-    def go(self, way: str) -> None:
+    async def go(self, way: str) -> None:
         if way == "closed" and self.accepted:  # whose prompts may run, so that no other is asked
             way = "stopped"
         self.mode = way
         if way == "closed":
-            self.server.stop_listening()
+            await self.server.stop_listening()
 
     async def _config(self, exchange: Exchange) -> None:
         await status(*{"config-500": (500, {"detail": "?"})}.get(self.mode, (200, CONFIG)))(
@@ -176,7 +176,7 @@ async def come_and_go(places: list[Place], calls: Calls, chance: random.Random) 
         await calls.until_those_of_now_have_ended()  # in which only the old one is sure to live
         for place in places:
             if place is not following and place.mode == "alive":
-                place.go(chance.choice(GOING))
+                await place.go(chance.choice(GOING))
         await calls.until_those_of_now_have_ended()
         alive = following
 
@@ -196,7 +196,7 @@ async def test_no_answer_is_lost_while_one_lives(times: int) -> None:
         for place in places:
             await stack.enter_async_context(place.server)
         for place in places[1:]:
-            place.go("closed")
+            await place.go("closed")
         asking = list(ways([place.server.url for place in places]).items())
         going = asyncio.create_task(come_and_go(places, calls, random.Random(7)))
         callers = [asking[index % len(asking)] for index in range(CALLERS)]

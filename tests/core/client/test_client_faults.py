@@ -7,7 +7,6 @@ import contextlib
 import inspect
 import json
 import logging
-import re
 import ssl
 from typing import Any
 
@@ -35,6 +34,7 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.client.http_errors import map_aiohttp_errors
+from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
@@ -298,51 +298,8 @@ async def test_cookies_are_kept_for_one_replica() -> None:
     assert [each.headers["cookie"] for each in server.exchanges[1:]] == [cookie] * 2
 
 
-class Proxy:
-    """A forwarding HTTP proxy on loopback that counts."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    async def __aenter__(self) -> Proxy:  # noqa: PYI034 - Self is of Python 3.11
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        out: asyncio.StreamWriter | None = None
-        answers: asyncio.Task[None] | None = None
-        try:
-            while True:
-                line, _, rest = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
-                self.lines.append(line.decode())
-                method, target, version = line.split(b" ")
-                url = URL(target.decode())
-                if out is None:
-                    upstream, out = await asyncio.open_connection(url.host, url.port)
-                    answers = asyncio.ensure_future(self._copy(upstream, writer))
-                out.write(b"%s %s %s\r\n%s" % (method, url.raw_path_qs.encode(), version, rest))
-                if length := re.search(rb"(?i)content-length: (\d+)", rest):
-                    out.write(await reader.readexactly(int(length[1])))
-        except asyncio.IncompleteReadError:
-            pass  # the client has gone
-        finally:
-            if answers is not None:
-                answers.cancel()
-            if out is not None:
-                out.close()
-            writer.close()
-
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-
-
 async def test_a_proxy_is_used_for_every_request() -> None:
-    async with ScriptedServer() as server, Proxy() as proxy:
+    async with ScriptedServer() as server, ForwardProxy(server.url) as proxy:
         got = await ask(server, proxy=proxy.url)
 
     assert said(got) == "Hello there."

@@ -103,7 +103,7 @@ async def _take(step: bytes | Step | Endless | Pause | asyncio.Event, exchange: 
         case Step.HANG:
             await exchange.dropped.wait()
         case Step.STOP_LISTENING:
-            exchange.server.stop_listening()
+            await exchange.server.stop_listening()
 
 
 # HTTP
