@@ -105,7 +105,9 @@ class ChunkBuilder:
         return with_files(reply.text, files, is_first=is_first)
 
     def _has_blocks(self, reply: ChatReply) -> bool:
-        return self._blocks and bool(reply.calls or reply.invalid)
+        """Whether a text, with thoughts beside it, does not say in which order all came."""
+        kinds = [type(part) for part in reply.parts]
+        return self._blocks and kinds not in ([], [str], [Thought], [Thought, str])
 
     def _metadata(self, reply: ChatReply) -> dict[str, Any]:
         metadata = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -145,7 +146,10 @@ def streams(draw: Any) -> list[Event]:
     if draw(st.booleans()):
         cuts = list(range(len(reply) + 1))
     pieces = [reply[a:b] for a, b in pairwise(cuts) if a < b]
-    return events_of(pieces, thinking, files)
+    events = events_of(pieces, thinking, files)
+    for place in draw(st.sampled_from([(), (), (2,), (-1,), (3, 4)])):
+        events = with_thought(events, place)
+    return events
 
 
 def events_of(
@@ -159,6 +163,14 @@ def events_of(
         *map(TextDelta, pieces),
         Completed("".join(pieces), 1.5, "e1", model="72B", thinking=thinking, files=files),
     ]
+
+
+def with_thought(events: list[Event], place: int) -> list[Event]:
+    """Return the events of a reply with a further thought, as of an agent between its steps."""
+    events = [*events[:place], ThinkingDelta("so"), *events[place:]]
+    *others, completed = sorted(events, key=lambda event: isinstance(event, Completed))
+    thoughts = [event.delta for event in others if isinstance(event, ThinkingDelta)]
+    return [*others, replace(completed, thinking="".join(thoughts))]
 
 
 PICTURE = ReplyFile("http://127.0.0.1:1/red.png", "image", "image/png", "red.png")
@@ -194,6 +206,9 @@ def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None
 @example(events_of([CALL, "\none"], "hm"))
 @example(events_of(["one ", "<tool_call>\nadd(1)\n</tool_call>"], "hm"))
 @example(events_of([], "hm", (PICTURE,)))
+@example(events_of(["\r"], "hm"))
+@example(with_thought(events_of(["one ", "two"], "hm"), 4))
+@example(with_thought(events_of(["one"]), -1))
 def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None:
     messages = asyncio.run(every_way(events, output_version="v1"))
 

@@ -160,8 +160,10 @@ class _Events(AsyncIterator[CallEvent]):
             event = await self._replies.__anext__()
             if isinstance(event, Completed):
                 self._ready.extend(await self._complete(event))
-            elif self._deltas or isinstance(event, (Queued, Started, Notice)):
-                self._ready.extend(self._reader.receive(event))
+            else:  # also where nobody wants the deltas: the order of the parts is theirs
+                events = self._reader.receive(event)
+                if self._deltas or isinstance(event, (Queued, Started, Notice)):
+                    self._ready.extend(events)
         return self._ready.popleft()
 
     async def _ask(self) -> AsyncIterator[Event]:

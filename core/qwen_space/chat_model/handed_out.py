@@ -6,7 +6,7 @@ import os.path
 from collections.abc import Iterable
 from dataclasses import replace
 
-from qwen_space.chat_model.reply import CallEvent, ChatReply
+from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import CallStarted, InvalidCall, ReplyPart, TextPart, ToolCall
 
@@ -25,6 +25,8 @@ class HandedOut:
         self._texts: list[str] = []
         self._standing = self._texts  # the texts' part that the app has not changed since
         self._thoughts: list[str] = []
+        self._parts: list[Part] = []
+        self._counted = 0  # how many of the texts are in the parts
         self._gap = ""  # before the next thought
         self._first = 0  # index of this reply's first call
         self._next = 0  # index after that of the last call whose arguments were given
@@ -35,6 +37,14 @@ class HandedOut:
     def text(self) -> str:
         """The text as it stands."""
         return "".join(self._standing)
+
+    @property
+    def parts(self) -> list[Part]:
+        """The thoughts, texts and calls in the order in which they were given."""
+        if text := "".join(self._texts[self._counted :]):
+            self._parts.append(text)
+        self._counted = len(self._texts)
+        return self._parts
 
     def begin_reply(self) -> None:
         """Begin with the second reply to the same call."""
@@ -67,6 +77,7 @@ class HandedOut:
         if self._gap:
             event, self._gap = ThinkingDelta(self._gap + event.delta), ""
         self._thoughts.append(event.delta)
+        self.parts.append(Thought(event.delta))
         return event
 
     def give(self, part: ReplyPart) -> CallEvent:
@@ -82,6 +93,7 @@ class HandedOut:
             if isinstance(part, ToolCall) and part.index == self._open:
                 self._open = None
             self.calls.append(part)
+            self.parts.append(part)
         return replace(part, index=self._first + part.index) if self._first else part
 
     def tear(self) -> None:

@@ -29,7 +29,7 @@ StatusEvent = Queued | Started | Notice | Uploading | FileReceived | ComponentRe
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """The model's thoughts before it wrote.
+    """Thoughts of the model.
 
     Attributes:
         text: The thought; a further one begins with a blank line.
@@ -48,7 +48,7 @@ class ChatReply:
     Attributes:
         text: All text outside of tool calls.
         thinking: The model's thoughts, joined by a blank line.
-        parts: The thoughts, texts, tool calls and invalid calls, in order.
+        parts: The thoughts, texts, tool calls and invalid calls, in the order in which they came.
         finish_reason: "stop", "stop_sequence" or "length"; "tool_calls" where there are calls, and
             "error" where one of them is invalid.
         duration: Seconds from the request to the end, of both replies where there were two.

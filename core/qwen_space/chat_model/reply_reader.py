@@ -297,7 +297,9 @@ class ReplyReader:
             files=completed.files,
             components=completed.components,
         )
-        return replace(reply, changed=self._out.changed(reply))
+        changed = self._out.changed(reply)
+        given = reply.parts if changed else tuple(_join_texts(self._out.parts))
+        return replace(reply, parts=given, changed=changed)
 
     def _problem(self, parsed: ParsedReply, completed: Completed, wrong: str) -> str:
         if wrong and self._checks_format:
