@@ -13,11 +13,22 @@ from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import HealthCheck, settings
 
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests import gradio_app, thinking_app
 from tests import media_app as media_apps
 from tests.loops import LOOPS
+
+# The same examples in each run: a failure is of the change at hand. How long they take is the
+# machine's affair.
+settings.register_profile(
+    "repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "search", settings.get_profile("repeatable"), derandomize=False, max_examples=2000
+)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

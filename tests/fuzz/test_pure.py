@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from gradio.utils import diff
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -87,6 +88,16 @@ def test_any_config_is_an_endpoint_or_an_error_of_ours(config: Any, name: str | 
         str(exc)
         return
     use(endpoint)
+
+
+@pytest.mark.parametrize("odd", [[], [[]], {"": []}, "", -1])
+@pytest.mark.parametrize("part", ["dependencies", "components"])
+def test_an_odd_value_anywhere_in_a_config_is_no_crash(part: str, odd: Any) -> None:
+    for config in CONFIGS:
+        for key in {key for each in config[part] for key in each}:
+            changed = [{**each, key: odd} for each in config[part]]
+            with contextlib.suppress(QwenSpaceError):
+                use(find_endpoint({**config, part: changed}, None))
 
 
 @st.composite

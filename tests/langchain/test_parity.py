@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, message_chunk_to_message
 
@@ -180,7 +180,7 @@ LIST = f"<tool_call>\n[{ADD}, {ADD}]\n</tool_call>"
 LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</tool_call>'
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 3)
 @given(streams())
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
@@ -199,7 +199,7 @@ def test_each_way_of_calling_gives_the_same_message(events: list[Event]) -> None
         assert messages[way].content == messages["invoke"].content, way
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 4)
 @given(streams())
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))

@@ -285,7 +285,8 @@ class AppConfig:
 
     def _function(self, index: int, function: Mapping[str, Any]) -> AppFunction:
         name = function.get("api_name")
-        hash((function.get("id"), function.get("trigger_after")))
+        after, made, made_by = map(function.get, ("trigger_after", "render_id", "rendered_in"))
+        hash((function.get("id"), after, made, made_by))  # a list is a number of no function
         visible = function.get("api_visibility", "public") == "public"
         inputs = tuple(map(self._component, function.get("inputs") or []))
         if _reads_query(function.get("js"), inputs):
@@ -296,13 +297,13 @@ class AppConfig:
             inputs,
             tuple(map(self._component, function.get("outputs") or [])),
             tuple(_target(each) for each in function.get("targets") or []),
-            function.get("trigger_after"),
+            after,
             visible and function.get("show_api") is not False,
             bool((function.get("types") or {}).get("generator")),
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
-            function.get("render_id"),
-            function.get("rendered_in"),
+            made,
+            made_by,
         )
 
     def _component(self, number: Any) -> AppComponent:

@@ -81,7 +81,7 @@ def test_of_several_the_one_that_is_wanted_is_taken() -> None:
     assert find_json(reply, lambda value: False).value == {"c": 3}
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.none() | st.booleans() | st.text()), st.text("ab }\n`", max_size=5))
 def test_any_object_is_found_after_words(value: Any, words: str) -> None:
     text = json.dumps({"v": value}, ensure_ascii=False)

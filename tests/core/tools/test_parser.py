@@ -469,7 +469,7 @@ def cut(text: str, places: list[int]) -> list[str]:
     return [text[a:b] for a, b in itertools.pairwise(marks)]
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.tuples(TEXTS, CALLS), max_size=3), TEXTS, st.lists(st.integers(0), max_size=12))
 def test_what_was_rendered_is_read_again_whatever_the_cuts(
     blocks: list[tuple[str, ToolCall]], last: str, places: list[int]
