@@ -172,9 +172,12 @@ class Page:
         return steps if len(steps) <= _MOST_STEPS else []
 
     def _hands_on_chat(self, function: AppFunction) -> bool:
-        """Whether one after it streams its chat on, or shows its state as a chat."""
+        """Whether one after it streams its chat on, or shows its state as a chat.
+
+        One that streams may read the turns from a state that is given beside the chat.
+        """
         chats = {each.id for each in function.outputs if each.kind in CHATS}
-        given = chats or {each.id for each in function.outputs if each.kind == "state"}
+        given = chats | {each.id for each in function.outputs if each.kind == "state"}
 
         def goes_on(each: AppFunction) -> bool:
             takes = any(part.id in given for part in each.inputs)

@@ -88,6 +88,22 @@ def run(endpoint: Endpoint) -> list[int]:
         ),
         pytest.param(
             [
+                step("turns box", "turns chat box", **STREAMS),
+                step("turns box", "turns chat box", trigger_after=0, **STREAMS),
+            ],
+            [0, 1],
+            id="a-message-that-is-shown-by-yield-and-answered-from-the-state",
+        ),
+        pytest.param(
+            [
+                step("turns box", "turns chat", **STREAMS),
+                step("turns", "chat", trigger_after=0),
+            ],
+            [0],
+            id="a-chat-that-is-only-tidied-afterwards",
+        ),
+        pytest.param(
+            [
                 step("box chat", "chat", targets=[["box", "change"]]),
                 step("box", "chat", targets=[["box", "submit"]]),
             ],
