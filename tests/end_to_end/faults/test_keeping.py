@@ -19,7 +19,6 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client.body import Body
 from qwen_space.client.http import Transport
-from tests.core.client.test_client_faults import Proxy
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -36,6 +35,7 @@ from tests.end_to_end.faults.script import (
 )
 from tests.end_to_end.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
 from tests.end_to_end.faults.ways import PROMPT
+from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import ScriptedServer
 
 CA = trustme.CA()
@@ -113,7 +113,7 @@ async def test_so_they_do_over_tls() -> None:
 async def test_so_they_do_through_a_proxy() -> None:
     async with (
         app() as server,
-        Proxy() as proxy,
+        ForwardProxy(server.url) as proxy,
         SpaceClient(server.url, proxy=proxy.url) as client,
     ):
         await five(client)
