@@ -41,8 +41,8 @@ def build(kind: str) -> Any:
     """Make an app of one kind.
 
     Args:
-        kind: "chat_interface", "step", "history", "reply", "vision_model", or the name of a
-            component beside the prompt.
+        kind: "chat_interface", "step", "later_step", "button", "history", "reply",
+            "vision_model", or the name of a component beside the prompt.
     """
     import gradio as gr
 
@@ -56,6 +56,8 @@ def build(kind: str) -> Any:
         chatbot, box = gr.Chatbot(), gr.Textbox(label="Message")
         if kind == "step":
             _with_upload_step(gr, chatbot, box)
+        elif kind in {"later_step", "button"}:
+            _with_session(gr, kind, chatbot, box)
         elif kind == "history":
             _with_history(gr, chatbot, box)
         elif kind == "reply":
@@ -112,6 +114,28 @@ def _with_upload_step(gr: Any, chatbot: Any, box: Any) -> None:
     button.upload(add_file, [chatbot, files, button], [chatbot, files])
     sent = box.submit(add_text, [chatbot, box], chatbot)
     sent.then(predict, [chatbot, files, box], chatbot)
+
+
+def _with_session(gr: Any, kind: str, chatbot: Any, box: Any) -> None:
+    """As MiniCPM-V's page, whose upload clears the chat first, and MiniGPT-4's, with a button."""
+    session, picture = gr.State({}), gr.Image(type="filepath", image_mode=None)
+
+    def start(path: str, known: dict[str, str]) -> Any:
+        return {"path": path}
+
+    def start_in_chat(path: str, chat: list[Any], known: dict[str, str]) -> Any:
+        return [*chat, _row("assistant", "Uploaded.")], {"path": path}
+
+    def answer(message: str, chat: list[Any], known: dict[str, str]) -> Any:
+        text = _answer(message, [known["path"]]) if known else "Upload a picture first."
+        return [*chat, _row("user", message), _row("assistant", text)]
+
+    if kind == "button":
+        gr.Button("Upload & start").click(start, [picture, session], session)
+    else:
+        sent = picture.upload(list, None, chatbot, queue=False)
+        sent.then(start_in_chat, [picture, chatbot, session], [chatbot, session])
+    box.submit(answer, [box, chatbot, session], chatbot)
 
 
 def _with_history(gr: Any, chatbot: Any, box: Any) -> None:

@@ -13,6 +13,7 @@ from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.files import history_content
+from qwen_space.gradio.media_places import find_repeated, find_uploads, place_media
 from qwen_space.gradio.remarks import Remarks
 
 __all__ = ["Question", "build_question", "pair_history"]
@@ -62,18 +63,14 @@ class Question:
     def calls(self) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
         """The steps before the endpoint, each with the files for it, and the endpoint itself.
 
-        The app's own settings need no step. One that uploads is run for each file, if it takes one
-        only.
+        The app's own settings need no step. Those that upload are run for each file, if they take
+        one only.
         """
         files = {key: [self.files[each] for each in media] for key, media in self.media.items()}
+        uploads = {steps[0].fn_index: steps for steps in find_uploads(self.endpoint)}
         for step in self.endpoint.before:
             if step.phase == "upload":
-                slots = {each.key: each.slot for each in step.inputs if each.key in files}
-                for key, slot in slots.items():
-                    several = files.pop(key)
-                    is_single = slot is not None and slot.is_single
-                    for batch in ([each] for each in several) if is_single else [several]:
-                        yield step, {key: batch}
+                yield from _uploads(uploads.pop(step.fn_index, ()), files)
             elif step.phase != "setting" or self._sets(step):
                 yield step, files
         yield self.endpoint, files
@@ -126,6 +123,22 @@ class Question:
         (self.page if is_chat else self.loaded).update(values)
 
 
+def _uploads(
+    steps: Sequence[Endpoint], files: dict[Any, list[Any]]
+) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
+    """Yield the steps of an upload with the files that are theirs, which no later step takes."""
+    slots = {each.key: each.slot for step in steps for each in step.inputs if each.key in files}
+    own = {key: files.pop(key) for key in slots}
+    if not own:
+        return
+    batches: list[Mapping[Any, Sequence[Any]]] = [own]
+    for key in find_repeated(steps) & own.keys():
+        if (slot := slots[key]) is not None and slot.is_single:
+            batches = [{key: [each]} for each in own[key]]
+    for batch in batches:
+        yield from ((step, batch) for step in steps)
+
+
 def _find_media(value: Any) -> Iterator[Media]:
     if isinstance(value, Media):
         yield value
@@ -173,7 +186,7 @@ def build_question(
         endpoint.choose_model(model),
         history,
         {**_place_sampling(config, endpoint, sampling), **placed},
-        endpoint.place_media(media),
+        place_media(endpoint, media),
         max_tokens=_own_limit(endpoint, sampling.get("max_tokens")),
         remarks=Remarks(endpoint.remark_places, endpoint.outputs, (parts.prompt, parts.system)),
     )
@@ -200,10 +213,11 @@ def _split_chat(
     mode = options.get("history") or config.history
     if mode == "native" or (mode == "auto" and endpoint.is_discovered):
         if endpoint.takes("history"):
-            if (native := pair_history(endpoint, chat)) is not None:
+            told, boxed = _without_boxed(endpoint, chat)
+            if (native := pair_history(endpoint, told)) is not None:
                 for each in _find_media(native[1]):
-                    endpoint.place_media([each])  # raises where it is not taken
-                return *native, chat[-1].media
+                    place_media(endpoint, [each])  # raises where it is not taken
+                return *native, boxed
         elif mode == "native" and any(turn.role == "assistant" for turn in chat):
             _warn(
                 f"history='native': {endpoint.title} of {config.url} has no input for a history "
@@ -212,6 +226,29 @@ def _split_chat(
             )
     media = [each for turn in chat for each in turn.media]
     return render_prompt(chat, system_apart=endpoint.takes("system")), [], media
+
+
+def _without_boxed(
+    endpoint: Endpoint, chat: Sequence[Turn]
+) -> tuple[Sequence[Turn], Sequence[Media]]:
+    """Return a chat without the earlier files that are still in the page's boxes, and all of these.
+
+    The page has no place in its chat for such a file, and sends it with each message.
+    """
+    boxed = [*chat[-1].media]
+    if not endpoint.kept or not any(turn.media for turn in chat[:-1]):
+        return chat, boxed
+    filled = set(place_media(endpoint, boxed))
+    turns = [chat[-1]]
+    for turn in reversed(chat[:-1]):
+        placed = place_media(endpoint, turn.media)
+        if placed and placed.keys() <= endpoint.kept:
+            boxed += [each for key in placed if key not in filled for each in placed[key]]
+            filled |= placed.keys()
+            turns.append(replace(turn, text=turn.described_text, media=()))
+        else:
+            turns.append(turn)
+    return turns[::-1], boxed
 
 
 def pair_history(

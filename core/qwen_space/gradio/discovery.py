@@ -35,7 +35,7 @@ from qwen_space.gradio.app import (
 from qwen_space.gradio.beside import find_beside
 from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
-from qwen_space.gradio.media_inputs import MEDIA_KINDS, find_slot
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
 from qwen_space.gradio.remarks import find_places
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, PAGES, Page
@@ -313,6 +313,11 @@ class App:
                 output,
                 self.config.hidden,
             ),
+            kept=frozenset(
+                part
+                for part, (role, _) in candidate.roles.items()
+                if role in MEDIA_ROLES and not self._page.gives(candidate.start, part)
+            ),
         )
 
     def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:
@@ -357,15 +362,25 @@ class App:
     def _uploading(self, candidate: Candidate, roles: Roles) -> list[Endpoint]:
         """Return the functions that the page runs when a file is chosen, to put it in the chat."""
         needed = {each.id for each in distinct_inputs(candidate.steps)}
-        found: dict[Role, Endpoint] = {}
-        for function in self._page.uploading(needed):
-            given = next(each for each in function.inputs if each.id == function.trigger)
-            role = next((role for role, kinds in MEDIA_KINDS.items() if given.kind in kinds), None)
-            if role is None or given.id in roles or role in found:
+        taken: set[Role | None] = set()
+        found: list[Endpoint] = []
+        for functions, chosen in self._page.uploading(needed):
+            why = "its upload starts a function" if chosen is not None else "a button hands it over"
+            given: Roles = {
+                each.id: (role, why)
+                for each in distinct_inputs(functions)
+                if each.id not in roles and chosen in {None, each.id}
+                for role, kinds in MEDIA_KINDS.items()
+                if each.kind in kinds
+            }
+            own = {role for role, _ in given.values()}
+            if not own or own & taken:
                 continue
-            own: Roles = {**roles, given.id: (role, "its upload starts a function")}
-            found[role] = self._step(function, own, function.trigger, phase="upload")
-        return [*found.values()]
+            taken |= own
+            trigger = functions[0].trigger if chosen is None else chosen
+            told = {**roles, **given}
+            found += [self._step(each, told, trigger, phase="upload") for each in functions]
+        return found
 
     def _step(
         self,

@@ -15,7 +15,15 @@ from qwen_space.gradio.beside import Beside
 from qwen_space.gradio.files import component_value
 from qwen_space.gradio.media_inputs import MEDIA_ROLES, MediaSlot
 
-__all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
+__all__ = [
+    "SAMPLING",
+    "Endpoint",
+    "Input",
+    "Phase",
+    "Role",
+    "Shape",
+    "bare_name",
+]
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
@@ -115,6 +123,7 @@ class Endpoint:
         remark_places: The outputs beside the reply that show a text: their labels and first
             values, by their numbers.
         beside: The outputs that it fills beside the reply.
+        kept: The keys of the inputs beside the prompt whose file stays there after a message.
     """
 
     api_name: str | None
@@ -138,6 +147,7 @@ class Endpoint:
     with_media: Endpoint | None = field(default=None, compare=False)
     remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)
     beside: tuple[Beside, ...] = field(default=(), compare=False)
+    kept: frozenset[Any] = field(default=frozenset(), compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""
@@ -302,46 +312,6 @@ class Endpoint:
     def takes_media(self, media: Media) -> bool:
         """Whether one of the inputs takes a media of this type."""
         return any(each.slot is not None and each.slot.takes(media) for each in self.media_inputs)
-
-    def place_media(self, media: Iterable[Media]) -> dict[Any, list[Media]]:
-        """Return the media by the keys of the inputs that take them.
-
-        Raises:
-            ValueError: No input takes a media, or each that does has one already.
-        """
-        placed: dict[Any, list[Media]] = {}
-        uploading = [step for step in self.before if step.phase == "upload"]
-        repeated = {each.key for step in uploading for each in step.inputs}
-        slots = [(each, each.slot) for each in self.media_inputs if each.slot is not None]
-        for each in media:
-            able = [(one, slot) for one, slot in slots if slot.takes(each)]
-            free = [
-                one
-                for one, slot in able
-                if one.key not in placed or not slot.is_single or one.key in repeated
-            ]
-            if not free:
-                raise ValueError(self._refusal(each, [one for one, _ in able]))
-            placed.setdefault(free[0].key, []).append(each)
-        return placed
-
-    def _refusal(self, media: Media, able: Iterable[Input]) -> str:
-        names = [repr(each.name) for each in able]
-        if names:
-            return (
-                f"{media.description} cannot be sent: {', '.join(names)} of {self.title} takes one "
-                "only. Leave the others out of the chat, or ask about one at a time."
-            )
-        offered = [f"{one.name!r} ({one.slot.described})" for one in self.media_inputs if one.slot]
-        takes = (
-            f"the app takes {', '.join(offered)} beside text"
-            if offered
-            else "the app takes text only"
-        )
-        return (
-            f"A content block of type {media.kind!r} cannot be sent: {takes}. "
-            "Leave it out of the message, or describe it in words."
-        )
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ LOADING = frozenset({"load", "unload", "tick"})
 _CHANGING = frozenset({"blur", "change", "input"})
 
 _UPLOADING = frozenset({"upload", "change"})
+_PRESSING = frozenset({"click"})
 
 _MOST_STEPS = 20  # that are run for one message
 
@@ -225,13 +226,22 @@ class Page:
         steps = _needed(self._loading, set(), set(needed))
         return steps[-_MOST_STEPS:]
 
-    def uploading(self, needed: Collection[Any]) -> Iterator[AppFunction]:
-        """Yield the functions that start when a file is chosen, and give these components."""
-        for each in self.starts:
-            takes_it = any(part.id == each.trigger for part in each.inputs)
-            gives = any(part.id in needed for part in each.outputs)
-            if each.runs and takes_it and gives and each.events & _UPLOADING:
-                yield each
+    def uploading(self, needed: Collection[Any]) -> Iterator[tuple[list[AppFunction], Any]]:
+        """Yield the steps that start as a file is chosen, and give these components.
+
+        With each the component whose event starts them; None for a button that hands the chosen
+        files to a state.
+        """
+        for events in (_UPLOADING, _PRESSING):
+            for start in self.starts:
+                steps = _needed([*self._tree(start)], set(), set(needed))[-_MOST_STEPS:]
+                if not start.events & events:
+                    continue
+                if events is _UPLOADING:
+                    if any(part.id == start.trigger for each in steps for part in each.inputs):
+                        yield steps, start.trigger
+                elif _hands_over(start, needed):
+                    yield steps, None
 
     def remembers(self, steps: Sequence[AppFunction], used: Collection[Any] = ()) -> bool:
         """Whether the last step may read earlier turns from a state, and not from its chat.
@@ -318,6 +328,12 @@ def _changed_state(function: AppFunction) -> Any:
     states = [each.id for each in function.inputs if each.kind == "state"]
     is_setter = len(states) == 1 and len(function.inputs) == 2 and not function.outputs
     return states[0] if is_setter and function.runs and function.events & _CHANGING else None
+
+
+def _hands_over(function: AppFunction, needed: Collection[Any]) -> bool:
+    """Whether a function puts something into a state that a chat needs, and shows no chat."""
+    gives = any(each.id in needed and each.kind == "state" for each in function.outputs)
+    return gives and function.runs and not any(each.kind in CHATS for each in function.outputs)
 
 
 def _shows_reply(function: AppFunction) -> bool:

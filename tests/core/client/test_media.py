@@ -52,6 +52,8 @@ TAKEN = [
     pytest.param("gallery", [IMAGE, SECOND], id="gallery"),
     pytest.param("editor", [IMAGE], id="editor"),
     pytest.param("step", [IMAGE, VIDEO], id="upload-step"),
+    pytest.param("later_step", [IMAGE], id="upload-in-a-later-step"),
+    pytest.param("button", [IMAGE], id="button-that-hands-it-over"),
     pytest.param("history", [IMAGE, SECOND], id="multimodal"),
 ]
 
@@ -150,6 +152,16 @@ async def test_earlier_files_stay_with_their_turns(media_app: MediaApp) -> None:
         done = await client.chat(CHAT)
 
     assert done.text.splitlines() == ["uua", "You said: Two?", *lines(IMAGE, SECOND)]
+
+
+async def test_an_earlier_file_stays_in_the_box_beside_the_prompt(media_app: MediaApp) -> None:
+    chat = [*CHAT[:2], {"role": "user", "content": "Two?"}]
+    async with SpaceClient(media_app("image"), history="native") as client:
+        same = await client.chat(chat)
+        another = await client.chat(CHAT)
+
+    assert same.text.splitlines() == ["You said: Two?", *lines(IMAGE)]
+    assert another.text.splitlines() == ["You said: Two?", *lines(SECOND)]
 
 
 @pytest.mark.parametrize("history", ["auto", "native", "split"])
