@@ -402,8 +402,37 @@ def inputs():
     return app
 
 
+def changed():
+    """An app whose load sets values that start functions, each of which sets one that does."""
+    with gr.Blocks() as app:
+        query, chat = gr.Textbox(label="Input"), gr.Chatbot()
+        parts = [
+            (gr.Dropdown(["a", "b"], value=None), "b"),
+            (gr.Textbox(), "Hello."),
+            (gr.Slider(0, 9, value=1), 5),
+            (gr.Radio(["c", "d"], value="c"), "d"),
+            (gr.Checkbox(), True),
+            (gr.Number(2), 3),
+            (gr.Textbox("x"), "loaded"),
+        ]
+        # No slider: that of Gradio 6.0 takes its first value for a change.
+        same = gr.Textbox("same"), gr.Dropdown(["e", "f"], value="e"), gr.Number(4)
+        spoiled, called = gr.Textbox("kept"), gr.Textbox(lambda: "called")
+        for (part, _), (following, value) in itertools.pairwise(parts):
+            part.change(lambda *_, value=value: value, part, following)
+        for part in same:
+            part.change(lambda *_: "spoiled", part, spoiled)
+        first, value = parts[0]
+        app.load(lambda: (value, "same", "e", 4), None, [first, *same])
+        reply = gr.Textbox()
+        taken = [part for part, _ in parts]
+        query.submit(lambda *_: "Hi.", [query, chat, *taken, *same, spoiled, called], reply)
+    return app
+
+
 FLAVOURS = {
     "inputs": inputs,
+    "changed": changed,
     **{f"kept-{kind}": functools.partial(kept, kind) for kind in KEPT},
     "loaded": loaded,
     "old": lambda: moved("old"),

@@ -51,15 +51,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(
     params=[
-        pytest.param((release, day), id=release)
+        pytest.param((release, day, flavour), id=f"{release}-{flavour}")
         for release, day, _ in RELEASES
+        for flavour in ("inputs", "changed")
         if release in CHOSEN
     ]
 )
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    release, day = request.param
+    release, day, flavour = request.param
     apps = Apps(tmp_path / "log")
-    yield apps.running(environment(release, day, []), ["inputs"])["inputs"]
+    yield apps.running(environment(release, day, []), [flavour])[flavour]
     apps.stop()
 
 

@@ -163,6 +163,7 @@ class Call:
                 remarks = question.remarks
                 given = await _run_step(transport, step, request, self._deadline, remarks)
                 question.receive(step, given)
+        question.remarks.advice = question.advise()
         return request
 
     async def _submit_job(
@@ -211,8 +212,10 @@ async def _run_step(
         return await run_prerequisite(transport, step, request, deadline, send_data, remarks)
     except QwenSpaceError as exc:
         exc.may_have_run = False  # the endpoint, which answers, comes after it
-        if step.phase != "load" or not isinstance(exc, JobError):
+        if step.phase not in {"load", "change"} or not isinstance(exc, JobError):
             raise
         # The page shows the error, and lets its visitor write all the same.
-        logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
+        failure = f"{step.title}, which the page runs as it loads, failed: {exc}"
+        logger.warning("%s", failure)
+        remarks.hear(failure)
         return {}

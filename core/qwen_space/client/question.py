@@ -11,6 +11,7 @@ from qwen_space.chat.media import Media, describe_media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
+from qwen_space.gradio.app import CHATS, CHOICES, KEEPING
 from qwen_space.gradio.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.files import history_content
 from qwen_space.gradio.media_places import find_repeated, find_uploads, place_media
@@ -71,12 +72,16 @@ class Question:
         for step in self.endpoint.before:
             if step.phase == "upload":
                 yield from _uploads(uploads.pop(step.fn_index, ()), files)
-            elif step.phase != "setting" or self._sets(step):
+            elif self._needs(step):
                 yield step, files
         yield self.endpoint, files
 
-    def _sets(self, step: Endpoint) -> bool:
-        """Whether a step has a value of the caller's to set."""
+    def _needs(self, step: Endpoint) -> bool:
+        """Whether a step has a value of the caller's to set, or the load has started it."""
+        if step.phase == "change":
+            return step.is_started({**self.loaded, **self.values})
+        if step.phase != "setting":
+            return True
         given = (each for each in step.inputs if each.key in self.values)
         return any(given) or (self.system is not None and step.takes("system"))
 
@@ -120,7 +125,51 @@ class Question:
         is_chat = step.phase in {"chat", "upload"}
         if is_chat:
             self.remarks.see(values.items())
+        elif step.phase == "change":
+            values = self._without_turns(values)
         (self.page if is_chat else self.loaded).update(values)
+
+    def _without_turns(self, values: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """Return the values of a step without an earlier chat that it restores.
+
+        A call is a chat of its own: it goes on with nobody's turns, nor is it kept in their place.
+        """
+        known = {each.component: each for each in self.endpoint.every_input}
+        parts = {each: known[each] for each in values if each in known}
+        turns = {
+            number
+            for number, part in parts.items()
+            if part.kind in CHATS | KEEPING and values[number] not in (None, [], part.default)
+        }
+        choices = {number for number, part in parts.items() if turns and part.kind in CHOICES}
+        return {each: value for each, value in values.items() if each not in turns | choices}
+
+    def advise(self) -> str:
+        """Return the advice for an app that gives no reply; "" without any.
+
+        It may miss a text that its page fills in when something else is chosen.
+        """
+        values = {**self.loaded, **self.values}
+        for step in self.endpoint.before:
+            empty = [
+                each.name
+                for each in self.endpoint.chat_inputs
+                if each.is_free
+                and each.component in step.outputs
+                and values.get(each.key, each.default) == ""
+            ]
+            if step.phase == "change" and empty:
+                chosen = [
+                    f"{{{one.name!r}: {next(filter(None, one.choices or ()), None)!r}}}"
+                    for one in self.endpoint.every_input
+                    if one.is_free and one.choices and one.key in step.started_by
+                ]
+                ways = [*chosen[:1], f"{{{empty[0]!r}: ...}}"]
+                return (
+                    f"its page fills {empty[0]!r} only when something else there is chosen. Give "
+                    f"a value, as with inputs={' or inputs='.join(ways)}."
+                )
+        return ""
 
 
 def _uploads(

@@ -18,6 +18,7 @@ from qwen_space.gradio.layout import Layout
 __all__ = [
     "CHATS",
     "CHOICES",
+    "KEEPING",
     "NUMBERS",
     "TEXTS",
     "TEXTS_WITH_FILES",
@@ -38,6 +39,9 @@ CHATS = frozenset(
         "antdxbubblelist",  # its messages are in `items`, which updates alone have
     }
 )
+KEEPING = frozenset({"json", "dataframe"})
+"""Components that may keep turns, wherever they are on the page."""
+
 TEXTS_WITH_FILES = frozenset(
     {
         "multimodaltextbox",
@@ -226,6 +230,11 @@ class AppFunction:
         """The names of the events that start it; none for a function of the API alone."""
         return frozenset(event for _, event in self.targets if event)
 
+    @property
+    def changing(self) -> tuple[Any, ...]:
+        """The components that start it on the page when they get another value."""
+        return tuple(part for part, event in self.targets if event == "change")
+
 
 class AppConfig:
     """The content of an app's `/config`.
@@ -288,14 +297,14 @@ class AppConfig:
         after, made, made_by = map(function.get, ("trigger_after", "render_id", "rendered_in"))
         hash((function.get("id"), after, made, made_by))  # a list is a number of no function
         visible = function.get("api_visibility", "public") == "public"
-        inputs = tuple(map(self._component, function.get("inputs") or []))
+        inputs = tuple(map(self.component, function.get("inputs") or []))
         if _reads_query(function.get("js"), inputs):
             inputs = (replace(inputs[0], value={}),)
         return AppFunction(
             function.get("id", index),
             name if isinstance(name, str) else None,
             inputs,
-            tuple(map(self._component, function.get("outputs") or [])),
+            tuple(map(self.component, function.get("outputs") or [])),
             tuple(_target(each) for each in function.get("targets") or []),
             after,
             visible and function.get("show_api") is not False,
@@ -306,7 +315,8 @@ class AppConfig:
             made_by,
         )
 
-    def _component(self, number: Any) -> AppComponent:
+    def component(self, number: Any) -> AppComponent:
+        """Return a component of the app's page, by its number."""
         if (known := self._read.get(number)) is not None:
             return known
         props = dict(self._props(number))

@@ -11,15 +11,13 @@ from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.roles import Roles
-from qwen_space.gradio.steps import PAGES, find_output
+from qwen_space.gradio.steps import ASKING, PAGES, find_output
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
-# Events by which a visitor asks; others, such as "change" or "like", follow from something else.
-_ASKING = frozenset({"submit", "click", "key_down"})
 
 # Functions for an earlier message, by the names that programmers give them.
 _SIDELINE = re.compile(
@@ -148,7 +146,7 @@ class Candidate:
         first, last = self.start, self.last
         output = find_output(last)
         fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
-        is_asked = not first.events or bool(first.events & _ASKING)
+        is_asked = not first.events or bool(first.events & ASKING)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
         told = {(role, component) for component, (role, _) in self.roles.items()}

@@ -293,7 +293,7 @@ class App:
         )
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
-        before = [*self._loading([*before, last]), *before]
+        before = [*self._loading([*before, last], candidate), *before]
         before = [*self._rendering(candidate.steps), *before]
         return replace(
             last,
@@ -320,10 +320,22 @@ class App:
             ),
         )
 
-    def _loading(self, steps: Sequence[Endpoint]) -> list[Endpoint]:
-        """Return the functions that the page runs as it loads, to fill inputs of these steps."""
+    def _loading(self, steps: Sequence[Endpoint], candidate: Candidate) -> list[Endpoint]:
+        """Return the functions that the page runs as it loads, to fill inputs of these steps.
+
+        Those of the load event come first, and then those that the values of these may start.
+        """
         needed = {each.component for step in steps for each in step.inputs}
-        return [self._step(each, {}, None, phase="load") for each in self._page.loading(needed)]
+        changing = []
+        prompts = [part for part, (role, _) in candidate.roles.items() if role == "prompt"]
+        for start, following in self._page.changing(needed, candidate.steps, prompts):
+            before = {each: self.config.component(each).value for each in start.changing}
+            for each in following:
+                step = self._step(each, {}, start.trigger, phase="change")
+                changing.append(replace(step, started_by=before))
+                needed.update(before, (part.id for part in each.inputs))
+        loading = self._page.loading(needed)
+        return [*(self._step(each, {}, None, phase="load") for each in loading), *changing]
 
     def renderers(self) -> list[Endpoint]:
         """Return the functions that make parts of the page as it loads, with `gr.render`."""

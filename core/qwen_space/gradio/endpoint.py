@@ -27,7 +27,7 @@ __all__ = [
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
-Phase = Literal["load", "setting", "upload", "chat"]
+Phase = Literal["load", "change", "setting", "upload", "chat"]
 
 SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
 
@@ -109,8 +109,10 @@ class Endpoint:
             the server.
         queued: Whether it goes by the queue.
         remembers: Whether it may find the chat in its session, where no history can be put.
-        phase: When the page runs it: as it loads, when a system prompt or a figure is set, when a
-            file is uploaded, or in the chat.
+        phase: When the page runs it: as it loads, when that has changed a component, when a system
+            prompt or a figure is set, when a file is uploaded, or in the chat.
+        started_by: The components that start it when the load has changed one of them: their
+            values before it, by their numbers.
         is_deaf: Whether the server may not see that a stream is left, and has to be asked to stop
             the job.
         app_id: The number that the app drew when it started; None if it has none.
@@ -138,6 +140,7 @@ class Endpoint:
     queued: bool = field(default=True, compare=False)
     remembers: bool = field(default=False, compare=False)
     phase: Phase = field(default="chat", compare=False)
+    started_by: Mapping[Any, Any] = field(default_factory=dict, compare=False)
     is_deaf: bool = field(default=False, compare=False)
     app_id: Any = field(default=None, compare=False)
     context_window: int | None = field(default=None, compare=False)
@@ -185,6 +188,17 @@ class Endpoint:
     def title(self) -> str:
         """Its name as people write it, `/chat`, or its number, `#3`: both can be asked for."""
         return f"#{self.fn_index}" if self.api_name is None else f"/{self.api_name}"
+
+    def is_started(self, loaded: Mapping[Any, Any]) -> bool:
+        """Whether one of the components that start it has another value than before the load.
+
+        Args:
+            loaded: The values that components got since, by their numbers.
+        """
+        return any(
+            loaded.get(each, before) != before and not (loaded[each] is None and before == "")
+            for each, before in self.started_by.items()
+        )
 
     def knows(self, names: Iterable[str]) -> bool:
         """Whether there is an input for each of these names and sampling parameters.

@@ -53,6 +53,9 @@ class Remarks:
         places: The components that may show some: their labels and first values, by their numbers.
         outputs: The outputs of the function that replies, by their numbers.
         sent: The prompt and the system prompt, which an app may show as it got them.
+
+    Attributes:
+        advice: How to get a reply of an app that gives none; "" where that is not known.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Remarks:
         self._sent = {_in_one_line(each) for each in sent if each}
         self._heard: dict[str, None] = {}
         self._seen: dict[Any, str] = {}
+        self.advice = ""
 
     def hear(self, message: str) -> None:
         """Take the text of a notice (`gr.Info`, `gr.Warning`)."""
@@ -88,7 +92,7 @@ class Remarks:
         """Look at a job that has ended, if it is one that replies.
 
         Raises:
-            JobError: It gave no reply, but says something.
+            JobError: It gave no reply, but says something, or its page misses a text.
         """
         if not job.replies or job.has_reply:
             return
@@ -98,7 +102,10 @@ class Remarks:
         if words:
             reason = "; ".join(words)
             kind = PromptTooLongError if is_overflow(reason) else JobError
-            raise kind(reason, "It gave no reply, but says")
+            advice = self.advice and f" Perhaps {self.advice}"
+            raise kind(f"{reason}{advice}", "It gave no reply, but says")
+        if self.advice:
+            raise JobError(self.advice, "It gave no reply")
 
 
 def _in_one_line(text: str) -> str:

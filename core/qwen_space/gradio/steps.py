@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
-from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppFunction
+from qwen_space.gradio.app import CHATS, KEEPING, TEXTS, AppComponent, AppFunction
 
-__all__ = ["LOADING", "PAGES", "Page", "find_output"]
+__all__ = ["ASKING", "LOADING", "PAGES", "Page", "find_output"]
+
+ASKING = frozenset({"submit", "click", "key_down"})
+"""Events by which a visitor asks; others, as "change" or "like", follow from something else."""
 
 LOADING = frozenset({"load", "unload", "tick"})
 """Events that no visitor makes."""
@@ -54,7 +58,6 @@ PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
 
 _STATES = frozenset({"state", "browserstate"})
-_KEEPING = frozenset({"json", "dataframe"})  # turns, wherever they are on the page
 _KEEPING_UNSEEN = frozenset({*TEXTS, "html", "markdown", "code", "number"})
 
 
@@ -134,8 +137,15 @@ class Page:
             for target in _targets(start):
                 self._given.setdefault(target, set()).update(given)
         # A timer's function runs later, one for "unload" as the page is left.
-        loading = [each for each in self.starts if "load" in each.events <= LOADING]
+        unasked = [each for each in self.starts if not each.events & ASKING]
+        loading = [each for each in unasked if "load" in each.events]
         self._loading = [each for start in loading for each in self._tree(start)]
+        self._changing: dict[Any, list[list[AppFunction]]] = {}
+        for start in unasked if loading else ():
+            if "change" in start.events:
+                tree = [*islice(self._tree(start), _MOST_STEPS)]
+                for given in {part.id for each in tree if each.runs for part in each.outputs}:
+                    self._changing.setdefault(given, []).append(tree)
 
     def chain(
         self, start: AppFunction, takes_prompt: Callable[[AppFunction], bool]
@@ -226,6 +236,52 @@ class Page:
         steps = _needed(self._loading, set(), set(needed))
         return steps[-_MOST_STEPS:]
 
+    def changing(
+        self,
+        needed: Collection[Any],
+        own: Collection[AppFunction] = (),
+        prompts: Collection[Any] = (),
+    ) -> list[tuple[AppFunction, list[AppFunction]]]:
+        """Return the functions that the page runs when its load has changed a component.
+
+        Gradio's page starts them when a component gets another value than it has, and not for the
+        value that it has at first.
+
+        Args:
+            needed: The components to fill.
+            own: The functions of the chat, which no load is to start.
+            prompts: The components that take the prompt, which no load is to send.
+
+        Returns:
+            Each start, with those of it and of the functions after it that fill something: those
+            that a load's values may start first, then those that these may start.
+        """
+        passed, unsent = {each.id for each in own}, {*prompts}
+        wanted, waiting = set(needed), [*needed]
+        starting: dict[Any, dict[Any, list[AppFunction]]] = {}
+        while waiting:
+            component = waiting.pop()
+            for tree in self._changing.get(component, ()):
+                is_own = not passed.isdisjoint(each.id for each in tree)
+                if is_own or not unsent.isdisjoint(tree[0].changing):
+                    continue
+                for trigger in tree[0].changing:
+                    starting.setdefault(trigger, {})[tree[0].id] = tree
+                steps = _needed(tree, set(), {component})
+                taken = {part.id for each in steps for part in each.inputs}
+                more = taken.union(tree[0].changing) - wanted
+                wanted |= more
+                waiting += more
+        given = [part.id for each in self._loading if each.runs for part in each.outputs]
+        chosen: dict[Any, tuple[AppFunction, list[AppFunction]]] = {}
+        for component in given:  # which grows
+            for tree in starting.get(component, {}).values():
+                if tree[0].id not in chosen and len(chosen) < _MOST_STEPS:
+                    steps = _needed(tree, set(), set(wanted))
+                    chosen[tree[0].id] = tree[0], steps
+                    given += (part.id for each in steps for part in each.outputs)
+        return [*chosen.values()]
+
     def uploading(self, needed: Collection[Any]) -> Iterator[tuple[list[AppFunction], Any]]:
         """Yield the steps that start as a file is chosen, and give these components.
 
@@ -266,7 +322,7 @@ class Page:
     def _may_keep(self, component: AppComponent) -> bool:
         """Whether a component may keep turns: a state, or one that no visitor writes into."""
         is_unseen = component.id in self._hidden or component.is_locked
-        return component.kind in _STATES | _KEEPING or (
+        return component.kind in _STATES | KEEPING or (
             component.kind in _KEEPING_UNSEEN and is_unseen
         )
 

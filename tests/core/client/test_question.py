@@ -139,6 +139,30 @@ def test_a_figure_of_the_caller_s_has_its_step_and_none_without_it() -> None:
     assert [step for step, _ in plain.calls][:-1] == []
 
 
+@pytest.mark.parametrize(
+    ("chat", "kept"),
+    [
+        pytest.param([["Earlier", "turn"]], {4: "I am Ann."}, id="an-earlier-chat"),
+        pytest.param([], {3: [], 4: "I am Ann.", 5: "b"}, id="none"),
+    ],
+)
+def test_a_change_gives_all_but_the_turns_of_an_earlier_chat_and_the_choice_of_it(
+    chat: Any, kept: Any
+) -> None:
+    parts = [("chatbot", []), ("textbox", ""), ("radio", "a")]
+    taken = [
+        Input(None, kind, value, kind=kind, component=at)
+        for at, (kind, value) in enumerate(parts, 3)
+    ]
+    restoring = Endpoint("restore", 1, None, (), None, outputs=(3, 4, 5), phase="change")
+    endpoint = replace(DISCOVERED, inputs=(*DISCOVERED.inputs, *taken), before=(restoring,))
+    question = build_question(SpaceConfig(space=APP), endpoint, [Turn("user", "A")], {})
+
+    question.receive(restoring, {3: chat, 4: "I am Ann.", 5: "b"})
+
+    assert question.loaded == kept
+
+
 # Sampling
 
 APP = "http://127.0.0.1:1"

@@ -337,3 +337,74 @@ async def test_a_page_that_reads_its_address_has_one_without_parameters() -> Non
     with gradio_app.running(addressed) as url:
         async with SpaceClient(url) as client:
             assert (await client.complete("Hi")).text == "default|Hi"
+
+
+def restoring(*, chosen: str | None = "Ann", fails: bool = False) -> Build:
+    """As text-generation-webui: its load chooses a character, whose choice fills other boxes."""
+
+    def choose(character: str | None, state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if fails:
+            raise gr.Error("no such file")
+        return f"I am {character}.", {**state, "character": character}
+
+    def name(greeting: str) -> str:
+        return greeting.upper()
+
+    def bot(message: str, state: dict[str, Any], greeting: str, title: str) -> Iterator[list[Any]]:
+        if not greeting:
+            yield []
+            return
+        for text in told(message, state.get("character"), greeting, title):
+            yield [{"role": "user", "content": message}, {"role": "assistant", "content": text}]
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+            character = gr.Dropdown(["Ann", "Bob"], value=None, label="Character")
+            greeting, title = gr.Textbox(label="Greeting"), gr.Textbox(label="Title")
+            state = gr.State({})
+            character.change(choose, [character, state], [greeting, state])
+            greeting.change(name, greeting, title)
+            box.submit(bot, [box, state, greeting, title], chat)
+            app.load(lambda: chosen, None, character)
+        return app
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        ({}, "Hi|Ann|I am Ann.|I AM ANN."),
+        ({"Character": "Bob"}, "Hi|Bob|I am Bob.|I AM BOB."),
+        ({"Title": "Dr"}, "Hi|Ann|I am Ann.|Dr"),
+    ],
+    ids=["the-page-s", "another-choice", "a-text-of-the-caller-s"],
+)
+async def test_a_value_that_the_load_sets_starts_the_events_of_its_change(
+    inputs: dict[str, Any], text: str
+) -> None:
+    with gradio_app.running(restoring()) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi", inputs=inputs)).text == text
+
+
+async def test_a_text_that_nothing_has_filled_in_is_named_where_there_is_no_reply() -> None:
+    with gradio_app.running(restoring(chosen=None)) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"inputs=\{'Character': 'Ann'\}") as caught:
+                await client.complete("Hi")
+            done = await client.complete("Hi", inputs={"Character": "Ann"})
+
+    assert "It gave no reply: its page fills 'Greeting' only when" in str(caught.value)
+    assert done.text == "Hi|Ann|I am Ann.|I AM ANN."
+
+
+async def test_a_change_that_fails_is_no_error_unless_there_is_no_reply() -> None:
+    with gradio_app.running(restoring(fails=True)) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"/choose, which the page runs .* no such file"):
+                await client.complete("Hi")
+            done = await client.complete("Hi", inputs={"Greeting": "Yo"})
+
+    assert done.text == "Hi|None|Yo|YO"

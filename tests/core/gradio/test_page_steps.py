@@ -367,3 +367,91 @@ def test_a_model_and_inputs_that_only_the_first_function_takes_keep_it() -> None
     assert endpoint.choose_function(sampling, {}, "qwen-2.5").fn_index == 1
     assert endpoint.choose_function(sampling, {}, "7B").fn_index == 0
     assert endpoint.choose_function(sampling, {"Nothing": 1}, "qwen-2.5").fn_index == 0
+
+
+CHANGE = {"targets": [["other", "change"]]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param(
+            [step("", "other", **LOAD), step("other", "heat", **CHANGE)], [1, 2], id="once"
+        ),
+        pytest.param(
+            [step("other", "heat", **CHANGE), step("", "other", **LOAD)],
+            [2, 1],
+            id="after-the-load",
+        ),
+        pytest.param([step("other", "heat", **CHANGE)], [], id="no-load-no-change"),
+        pytest.param(
+            [step("", "memory", **LOAD), step("other", "heat", **CHANGE)], [], id="of-another-part"
+        ),
+        pytest.param(
+            [step("", "other", **LOAD), step("other", "memory", **CHANGE)], [], id="for-another"
+        ),
+        pytest.param(
+            [
+                step("memory", "heat", targets=[["memory", "change"]]),
+                step("", "other", **LOAD),
+                step("other", "memory", **CHANGE),
+            ],
+            [2, 3, 1],
+            id="one-after-another",
+        ),
+        pytest.param(
+            [
+                step("", "other", **LOAD),
+                step("other", "heat", **CHANGE),
+                step("heat", "other", targets=[["heat", "change"]]),
+            ],
+            [1, 2, 3],
+            id="a-circle-once",
+        ),
+        pytest.param(
+            [
+                step("", "other", **LOAD),
+                step("other", "saved", **CHANGE),
+                step("saved", "heat", trigger_after=2),
+                step("saved", "page", trigger_after=2),
+            ],
+            [1, 2, 3],
+            id="with-the-steps-after-it",
+        ),
+        pytest.param(
+            [step("", "box", **LOAD), step("box chat heat", "chat", targets=[["box", "change"]])],
+            [1],
+            id="no-chat-of-its-own",
+        ),
+        pytest.param(
+            [step("", "heat", targets=[["page", "load"], ["other", "change"]])],
+            [1],
+            id="a-load-that-is-a-change-too",
+        ),
+    ],
+)
+def test_a_function_that_a_load_s_values_start_runs_after_it(
+    steps: list[Any], expected: list[int]
+) -> None:
+    endpoint = find_endpoint(app(step("box chat heat", "chat", **STREAMS), *steps))
+
+    assert run(endpoint) == [*expected, 0]
+    assert all(each.phase in {"load", "change"} for each in endpoint.before)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "is_started"),
+    [
+        ({}, False),
+        ({"other": ""}, False),
+        ({"other": None}, False),
+        ({"other": "a"}, True),
+        ({"memory": "a"}, False),
+    ],
+)
+def test_a_change_is_another_value_than_at_first(loaded: Any, is_started: bool) -> None:
+    steps = step("", "other", **LOAD), step("other", "heat", **CHANGE)
+
+    change = find_endpoint(app(step("box chat heat", "chat"), *steps)).before[1]
+
+    assert change.is_started(loaded) is is_started
