@@ -44,6 +44,7 @@ from qwen_space.gradio.component_text import (
     to_reply_component,
 )
 from qwen_space.gradio.files import captioned, find_files
+from qwen_space.gradio.inline_pictures import split_pictures
 
 __all__ = ["Reply", "asks_for_thoughts", "find_prompt", "find_reply", "shows_same"]
 
@@ -217,9 +218,9 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A string in the value, and where it is."""
+    """A string in the value, and where it is; None if it is only a part of one."""
 
-    path: list[Any]
+    path: list[Any] | None
     text: str
     thought: bool
 
@@ -387,7 +388,10 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
     if len(path) > _MAX_DEPTH:
         raise ProtocolError("The chat's value is nested too deeply to be one.")
     if isinstance(content, str):
-        yield to_named_object(content) or _Part(path, content, thought)
+        text, pictures = split_pictures(content)
+        yield from pictures
+        # What is appended to a text with pictures is no part of it as it stands.
+        yield to_named_object(text) or _Part(None if pictures else path, text, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             yield None
