@@ -190,6 +190,12 @@ def _words(component: AppComponent) -> list[tuple[str, str]]:
     return [(name, text[:500]) for name, text in texts if text]
 
 
+def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
+    """Return the texts that a page shows for a component; its parameters in words without any."""
+    named = clues.parameters.get(component.id, ())
+    return _words(component) or [("parameter", name[:500].replace("_", " ")) for name in named]
+
+
 def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
     """Return the reason why a component looks like a system prompt's; None if it does not."""
     if component.kind not in TEXTS or component.is_password:
@@ -393,11 +399,11 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
                 if clues.parameter_in(each, (parameter,)):
                     return each, f"the parameter is called {parameter}"
         numbers = [each for each in numbers if (at := _range(each)) is None or figure.fits(*at)]
-        labelled = [(each, text) for each in numbers for _, text in _words(each)]
+        labelled = [(each, where, text) for each in numbers for where, text in _names(each, clues)]
         for words in figure.words:
-            for each, text in labelled:
+            for each, where, text in labelled:
                 if words.search(text) and not figure.against.search(text):
-                    return each, f"the label says {words.findall(text)[0].lower()}"
+                    return each, f"the {where} says {words.findall(text)[0].lower()}"
         nameless = [each for each in numbers if not _words(each)]
         nameless = [each for each in nameless if not clues.parameters.get(each.id)]
         likely = [each for each in nameless if (at := _range(each)) and figure.own(*at)]

@@ -205,6 +205,18 @@ def test_sliders_without_names_are_told_by_their_ranges() -> None:
     assert roles(alike) == ["prompt", None, None], "where two could be meant, none is"
 
 
+def test_sliders_without_labels_are_told_by_the_words_of_their_parameters() -> None:
+    slider = {"type": "slider", "minimum": 0, "maximum": 1}
+    names = ["text", "max_new_tokens_v", "heat", "temperature_slider", "top_p_v"]
+    parameters = [{"parameter_name": name} for name in names]
+    info = {"named_endpoints": {"/answer": {"parameters": parameters}}}
+    tokens = {"type": "slider", "minimum": 1, "maximum": 4096}
+
+    endpoint = find_endpoint(page(BOX, tokens, slider, slider, slider), info=info)
+
+    assert roles(endpoint) == ["prompt", "max_tokens", None, "temperature", "top_p"]
+
+
 def test_the_system_prompt_comes_before_other_texts_of_the_system() -> None:
     labels = ("System Pre-Context", "System Prompt")
     found = find_endpoint(page(BOX, *({**BOX, "label": label} for label in labels), submit=0))
