@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.runnables.config import ensure_config, get_callback_manager_for_config
+from msgspec.structs import asdict
 
 from qwen_space.chat_model.reply import StatusEvent
 from qwen_space.events import Notice, Queued, Started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -32,8 +31,7 @@ __all__ = [
 _LONGEST_VALUE = 200  # characters of a component's value that goes into metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True):
     """The job waits in the Space's queue.
 
     Attributes:
@@ -47,8 +45,7 @@ class Queued:
     eta: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """The app works on the job.
 
     Attributes:
@@ -114,8 +111,7 @@ class ThinkingDelta(_Delta, frozen=True, eq=False, gc=False):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(msgspec.Struct, frozen=True, eq=False):
     """The app changed text that was already handed out, in more than its white space.
 
     Deltas cannot take anything back. A page that shows the reply replaces all of it by `text`, and
@@ -128,11 +124,18 @@ class Rewritten:
     """
 
     text: str
-    delta: str = field(default="", compare=False)  # it depends on the earlier events
+    delta: str = ""
+
+    # The delta does not count, as it depends on the earlier events.
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, Rewritten) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((Rewritten, self.text))
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """Something that the app, or this client, wants people to know.
 
     Attributes:
@@ -146,8 +149,7 @@ class Notice:
     title: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SpaceFailure:
+class SpaceFailure(msgspec.Struct, frozen=True):
     """One of several Spaces that did not answer, so that the next was asked.
 
     Attributes:
@@ -159,8 +161,7 @@ class SpaceFailure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Uploading:
+class Uploading(msgspec.Struct, frozen=True):
     """Files of the chat are on their way to the app.
 
     Attributes:
@@ -172,8 +173,7 @@ class Uploading:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyFile:
+class ReplyFile(msgspec.Struct, frozen=True):
     """A picture, a sound or another file in a reply. `SpaceClient.download` fetches its bytes.
 
     Attributes:
@@ -194,8 +194,7 @@ class ReplyFile:
     caption: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileReceived:
+class FileReceived(msgspec.Struct, frozen=True):
     """A file has appeared in the reply.
 
     Attributes:
@@ -205,8 +204,7 @@ class FileReceived:
     file: ReplyFile
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyComponent:
+class ReplyComponent(msgspec.Struct, frozen=True):
     """A component in a reply that is neither text nor a file, or one beside the chat.
 
     Attributes:
@@ -220,7 +218,10 @@ class ReplyComponent:
 
     kind: str
     label: str | None = None
-    value: Any = field(default=None, hash=False)  # of JSON
+    value: Any = None  # of JSON
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.label))  # JSON has none
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -236,8 +237,7 @@ class ReplyComponent:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentReceived:
+class ComponentReceived(msgspec.Struct, frozen=True):
     """A component that is neither text nor a file has appeared in the reply.
 
     Attributes:
@@ -247,8 +247,7 @@ class ComponentReceived:
     component: ReplyComponent
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """The reply is complete. Always the last event, and always there unless an error was raised.
 
     Attributes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta

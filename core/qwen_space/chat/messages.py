@@ -6,9 +6,10 @@ import base64
 import binascii
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from qwen_space.chat.media import PLACEHOLDER, Media, describe_media, drop_media, to_media
 
@@ -27,8 +28,7 @@ _TEXT_KEYS = {
 _TEXT_FORMATS = ("json", "xml", "yaml", "csv", "javascript", "toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """One message of a chat.
 
     Attributes:

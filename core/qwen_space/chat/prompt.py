@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn, split_parts
@@ -23,8 +24,7 @@ DEFAULT_SYSTEM_PROMPT = "You are Qwen, created by Alibaba Cloud. You are a helpf
 """The system prompt that the public Space uses when it is given none."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenderedPrompt:
+class RenderedPrompt(msgspec.Struct, frozen=True):
     """A chat as the Space takes it.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwen_space.chat.json_text import JSONTextError, read_json, scan_json
 
@@ -38,8 +39,7 @@ class NoJSONError(ValueError):
         return f"{self.reason}: {self.reply!r:.200}"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A JSON value in a reply.
 
     Attributes:

@@ -16,8 +16,9 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from qwen_space.config import DEFAULT_MAX_QUEUE
 
@@ -134,8 +135,7 @@ def _next_of(items: queue.SimpleQueue[T]) -> T:
     return items.get()
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(msgspec.Struct, frozen=True):
     """The end of a stream, in place of an item."""
 
     error: BaseException | None = None

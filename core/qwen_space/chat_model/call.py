@@ -6,8 +6,10 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypedDict
+
+import msgspec
+from msgspec.structs import replace
 
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
@@ -35,8 +37,7 @@ class _Rendering(TypedDict):
     system: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCall:
+class ChatCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call of a chat model, in the four ways in which it can be made.
 
     Attributes:

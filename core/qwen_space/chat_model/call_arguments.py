@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwen_space.chat_model.arguments import SAMPLING, drop_none
 from qwen_space.chat_model.names import find_remedies, rename
@@ -22,8 +23,7 @@ _RENAMED = ("headers", "inputs", "max_tokens", "model", "stop", "timeout")
 _PASSED_OVER = ("stream", "strict")  # the caller has heeded the one; nothing can enforce the other
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallArguments:
+class CallArguments(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a call beside its messages.
 
     Attributes:

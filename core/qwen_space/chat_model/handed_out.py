@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwen_space.events import (
     ComponentReceived,
@@ -27,8 +28,7 @@ __all__ = ["CallEvent", "ChatReply", "Part", "StatusEvent", "Thought"]
 StatusEvent = Queued | Started | Notice | Uploading | FileReceived | ComponentReceived
 
 
-@dataclass(frozen=True, slots=True)
-class Thought:
+class Thought(msgspec.Struct, frozen=True):
     """Thoughts of the model.
 
     Attributes:
@@ -41,8 +41,7 @@ class Thought:
 Part = str | Thought | ToolCall | InvalidCall
 
 
-@dataclass(frozen=True, slots=True)
-class ChatReply:
+class ChatReply(msgspec.Struct, frozen=True):
     """The whole reply to a call. Always the last event.
 
     Attributes:

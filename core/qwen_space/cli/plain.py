@@ -6,9 +6,10 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import asdict
 
 from qwen_space.chat_model.space import Space
 from qwen_space.errors import QwenSpaceError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from qwen_space.errors import ContextOverflowError, ModelNotOfferedError
 
@@ -16,8 +17,7 @@ LONGEST_COOLDOWN = 300.0
 _DAY = 86_400.0  # no server has a Space rest for longer
 
 
-@dataclass(frozen=True, slots=True)
-class _Cooldown:
+class _Cooldown(msgspec.Struct, frozen=True):
     until: float  # by the clock
     failures: int  # in a row
 

@@ -11,8 +11,10 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NoReturn
+
+import msgspec
 
 from qwen_space.chat.messages import Turn
 from qwen_space.client.cooldown import Cooldowns
@@ -45,8 +47,7 @@ _CONTENT = (
 _QUEUE_SECONDS = 2.0  # for the lengths of the queues
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One of several Spaces.
 
     Attributes:
@@ -193,7 +194,7 @@ class _Events(AsyncIterator[Event]):
         if isinstance(event, Completed):
             self._succeed()
             space = self._members[self._place].config.space
-            return replace(event, space=space, failures=self._failures)
+            return msgspec.structs.replace(event, space=space, failures=self._failures)
         if not self._has_text and isinstance(event, _CONTENT):
             self._has_text = True
             self._succeed()

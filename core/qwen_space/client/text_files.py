@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from qwen_space.chat.media import PLACEHOLDER, Media
 from qwen_space.chat.messages import Turn, is_text

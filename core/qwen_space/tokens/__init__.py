@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import msgspec
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import effective_messages
@@ -53,8 +54,7 @@ Params = ParamSpec("Params")
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """The tokens of one call.
 
     Attributes:

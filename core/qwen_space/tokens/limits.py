@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from qwen_space.config import DEFAULT_SPACE, space_url
 from qwen_space.config.spaces import SpaceLike, list_entries
@@ -18,8 +19,7 @@ from qwen_space.config.spaces import SpaceLike, list_entries
 __all__ = ["Limits", "get_full_name", "get_limits"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """How much a model takes and gives, in tokens.
 
     Attributes:
@@ -71,7 +71,7 @@ _DEFAULT_NAMES = frozenset({"qwen-2.5", "qwen-qwen2-5", "qwen2.5"})
 
 # How the name of a file goes on behind the model's: ".Q4_K_M.gguf", "-GPTQ-Int4", "-mlx-4bit".
 _FORMAT = re.compile(r"[-_.](?:gguf|q\d|gptq|awq|fp8|bf16|f16|int[48]|mlx)")
-_FORMAT_PARTS = re.compile(
+_FORMAT_PARTS = (
     r"gguf|i?q\d\w?|[01kmlsx]|xx?s|xl|gptq\w*|awq|fp8|bf16|f16|int[48]|mlx\w*|[2-8]bit|dwq"
 )
 _PREFIX = re.compile(r"^(?:qwen/)?(?:qwen-?(?=\d))?")
@@ -137,7 +137,9 @@ def _without_format(name: str) -> str:
     if found is None:
         return name
     parts = re.split("[-_.]", name[found.start() + 1 :])
-    return name[: found.start()] if all(map(_FORMAT_PARTS.fullmatch, parts)) else name
+    return (
+        name[: found.start()] if all(re.fullmatch(_FORMAT_PARTS, part) for part in parts) else name
+    )
 
 
 _NAMES = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from qwen_space.chat.json_text import JSONTextError, read_json
 
@@ -25,8 +26,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True):
     """A call of a tool.
 
     Attributes:
@@ -46,8 +46,7 @@ class ToolCall:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidCall:
+class InvalidCall(msgspec.Struct, frozen=True):
     """An invalid call: cut off, or not in a call's form.
 
     Attributes:
@@ -60,13 +59,12 @@ class InvalidCall:
 
     text: str
     reason: str
-    id: str = field(default="", kw_only=True)
-    index: int = field(default=0, kw_only=True)
-    name: str | None = field(default=None, kw_only=True)
+    id: str = ""
+    index: int = 0
+    name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TextPart:
+class TextPart(msgspec.Struct, frozen=True):
     """Text that is no part of a call.
 
     Attributes:
@@ -76,8 +74,7 @@ class TextPart:
     delta: str
 
 
-@dataclass(frozen=True, slots=True)
-class CallStarted:
+class CallStarted(msgspec.Struct, frozen=True):
     """A call has begun, and its name is known.
 
     Attributes:
@@ -91,8 +88,7 @@ class CallStarted:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentsDelta:
+class ArgumentsDelta(msgspec.Struct, frozen=True):
     """A piece of a call's arguments, as JSON. All of them together are `ToolCall.text`.
 
     The call may still turn out to be invalid: act on `ToolCall` alone.
@@ -109,8 +105,7 @@ class ArgumentsDelta:
 ReplyPart = TextPart | CallStarted | ArgumentsDelta | ToolCall | InvalidCall
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedReply:
+class ParsedReply(msgspec.Struct, frozen=True):
     """A whole reply.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from qwen_space.tools.calls import InvalidCall, ToolCall, to_json
 
@@ -43,8 +44,7 @@ Choice = Literal["auto", "none", "any", "one"]
 _TAGS = "within <tool_call></tool_call> tags"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolBinding:
+class ToolBinding(msgspec.Struct, frozen=True):
     """The tools that are bound for a call, and whether and how the model is to call them.
 
     Make it by `ToolBinding.from_schemas`.

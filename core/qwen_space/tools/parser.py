@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from qwen_space.tools.call_block import CLOSE_FUNCTION, CallBlock
 from qwen_space.tools.calls import (

@@ -8,8 +8,10 @@ what it was trained on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
+
+import msgspec
+from msgspec.structs import replace
 
 from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn
@@ -23,8 +25,7 @@ _RESULTS = frozenset({"tool", "function"})
 _NO_RESULT = "No result."
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One message of a chat with tools.
 
     Attributes:
