@@ -240,7 +240,10 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     tools: tuple[str, ...] = ()
     """The names of tools that the model may call in place of giving the object."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True,
+        defer_build=True,  # until one is made, as few models are asked for objects
+    )
 
     @functools.cached_property
     def _schema(self) -> ObjectSchema:

@@ -52,11 +52,10 @@ __all__ = [
     "UploadError",
 ]
 
-_TAG = re.compile(r"</?[a-z][^<>]*>", re.IGNORECASE)
-_HUGGING_FACE = re.compile(r"https?://[^/?#]*\.hf\.space(?![^/?#:])")
-_TRY_AGAIN = re.compile(
-    r"\b(?:try again|retry) in (?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)", re.IGNORECASE
-)
+# Compiled when an error needs one, not when the package is imported.
+_TAG = r"(?i)</?[a-z][^<>]*>"
+_HUGGING_FACE = r"https?://[^/?#]*\.hf\.space(?![^/?#:])"
+_TRY_AGAIN = r"(?i)\b(?:try again|retry) in (?:(\d{1,6}) days?, )?(\d{1,6}):(\d\d):(\d\d)"
 _LONGEST_DETAIL = 4_000  # characters of a sentence that is read for HTML and a time
 
 
@@ -354,7 +353,7 @@ class QuotaError(SpaceError):
         super().__init__(detail, retry_after)
         import html  # its table of entities is for this alone
 
-        self.detail = html.unescape(_TAG.sub("", detail[:_LONGEST_DETAIL]))
+        self.detail = html.unescape(re.sub(_TAG, "", detail[:_LONGEST_DETAIL]))
         said = _seconds_said(self.detail)
         self.retry_after = said if retry_after is None else retry_after
 
@@ -372,7 +371,7 @@ def _again(seconds: float | None) -> str:
 
 def _seconds_said(text: str) -> float | None:
     """Return the seconds of "Try again in 0:09:48", as ZeroGPU says it."""
-    if not (said := _TRY_AGAIN.search(text)):
+    if not (said := re.search(_TRY_AGAIN, text)):
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in said.groups())
     return float(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
@@ -401,7 +400,7 @@ class AuthenticationError(SpaceError):
 
 
 def _access_remedy(url: str) -> str:
-    if _HUGGING_FACE.match(url):
+    if re.match(_HUGGING_FACE, url):
         return "Give an hf_token that may use this Space."
     return "Give an hf_token that may use this Space, or the header that a server before it wants."
 

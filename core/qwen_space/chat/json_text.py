@@ -17,7 +17,7 @@ __all__ = ["AmbiguousObject", "JSONTextError", "read_json", "scan_json"]
 _WINDOW = 256  # characters that are decoded at first
 _CUT = 12  # characters at the end of a window that may be half of a word or an escape
 _DIGITS = 4300  # Python's own limit; longer numbers take quadratic time
-_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # perhaps
+_HALF = r"\\u[dD][89a-fA-F]|[\ud800-\udfff]"  # perhaps
 
 
 class JSONTextError(ValueError):
@@ -100,7 +100,7 @@ def _ends(exc: json.JSONDecodeError, text: str) -> bool:
 def _check(value: Any, text: str, refused: list[str], end: int) -> None:
     if refused:
         raise JSONTextError(f"it is no JSON: {refused[0]:.20} is no number there", end)
-    if _HALF.search(text) and not _is_unicode(value):
+    if re.search(_HALF, text) and not _is_unicode(value):
         raise JSONTextError("it has half of a surrogate pair, which is no character", end)
 
 

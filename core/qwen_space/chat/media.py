@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import mimetypes
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +11,14 @@ from pathlib import Path, PurePath
 from typing import Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 __all__ = [
     "PLACEHOLDER",
     "Media",
     "MediaKind",
     "describe_media",
     "drop_media",
-    "guess_type",
     "media_kind",
     "to_media",
 ]
@@ -28,19 +28,6 @@ MediaKind = Literal["image", "audio", "video", "file"]
 
 PLACEHOLDER = "\ufffc"
 """Stands in a message's text for a media of it: Unicode's OBJECT REPLACEMENT CHARACTER."""
-
-# Of its own, as other packages add to the tables of `mimetypes`, and systems have others.
-_TYPES = mimetypes.MimeTypes()
-for _type, _suffix in (
-    ("audio/wav", ".wav"),
-    ("audio/flac", ".flac"),
-    ("audio/ogg", ".ogg"),
-    ("audio/mp4", ".m4a"),
-    ("image/webp", ".webp"),
-    ("image/avif", ".avif"),
-    ("text/markdown", ".md"),
-):
-    _TYPES.add_type(_type, _suffix)
 
 _KINDS: frozenset[str] = frozenset(get_args(MediaKind))
 _LONGEST_NAME = 100  # characters of a file's name
@@ -89,7 +76,7 @@ class Media:
     @classmethod
     def from_path(cls, path: Path) -> Media:
         """Return the media that a file on this machine is; its suffix tells the kind."""
-        mime_type = guess_type(path.name)
+        mime_type = _guess_type(path.name)
         return cls(media_kind(mime_type), path=path, mime_type=mime_type)
 
     @property
@@ -97,15 +84,17 @@ class Media:
         """A name for the app, with a suffix that tells the type, without folders."""
         given = self.name or (self.path.name if self.path else _last_part(self.url))
         name = _NOT_IN_NAMES.sub("_", PurePath(given.replace("\\", "/")).name)[-_LONGEST_NAME:]
-        suffix = _TYPES.guess_extension(self.mime_type or "") or ""
         name = name.strip(" .") or self.kind
-        return name if PurePath(name).suffix else name + suffix
+        if PurePath(name).suffix or not self.mime_type:
+            return name
+        from qwen_space.chat.media_types import guess_suffix
+
+        return name + guess_suffix(self.mime_type)
 
     @property
     def content_type(self) -> str:
         """The type, "application/octet-stream" where nothing tells it."""
-        guessed = guess_type(self.filename)
-        return self.mime_type or guessed or "application/octet-stream"
+        return self.mime_type or _guess_type(self.filename) or "application/octet-stream"
 
     @property
     def description(self) -> str:
@@ -114,9 +103,10 @@ class Media:
         return f"[{self.kind}: {self.filename}]" if named else f"[{self.kind}]"
 
 
-def guess_type(name: str) -> str | None:
-    """Return the type of a file by its name's suffix."""
-    return _TYPES.guess_type(name)[0]
+def _guess_type(name: str) -> str | None:
+    from qwen_space.chat.media_types import guess_type
+
+    return guess_type(name)
 
 
 def media_kind(mime_type: str | None) -> MediaKind:
@@ -178,8 +168,7 @@ def to_media(part: Mapping[str, Any]) -> Media | None:
     return None
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(msgspec.Struct):
     """The facts about a media in a part of a content, as they stand there."""
 
     kind: MediaKind
@@ -193,7 +182,7 @@ def _checked(kind: str, found: _Found) -> Media:
     name = found.name if isinstance(found.name, str) else None
     source = found.source
     if isinstance(source, Path):
-        mime_type = mime_type or guess_type(source.name)
+        mime_type = mime_type or _guess_type(source.name)
         return Media(found.kind, path=source, mime_type=mime_type, name=name)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return Media(found.kind, url=source, mime_type=mime_type, name=name)

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 MISSING: Any = object()
 """Stands for no value, as None may be one."""
 
-_FENCE = re.compile(r"```[ \t]*(?:json)?[ \t]*\n", re.IGNORECASE)
+_FENCE = r"(?i)```[ \t]*(?:json)?[ \t]*\n"
 _OPENING = re.compile(r"[{\[]")
 
 
@@ -165,7 +165,7 @@ class PartialObject:
 
 def read_partial_json(reply: str) -> Any:
     """Return the JSON value that a reply has begun with, behind a fence or prose, or `MISSING`."""
-    fence = _FENCE.search(reply)
+    fence = re.search(_FENCE, reply)
     opening = _OPENING.search(reply, fence.end() if fence else 0)
     if opening is None:
         return MISSING

@@ -20,16 +20,14 @@ __all__ = [
 DEFAULT_SPACE = "Qwen/Qwen2.5"
 HUB = "https://huggingface.co"
 
+# Compiled when an address is read, not when the package is imported.
 # The hub has no owner with a dot in the name, so `chat.example.org/app` is an address.
-_SPACE_ID = re.compile(r"(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+", re.ASCII)
-_HUB_PAGE = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)",
-    re.IGNORECASE,
-)
+_SPACE_ID = r"(?a)(?!localhost/)[A-Za-z0-9][\w-]*/[\w.-]+"
+_HUB_PAGE = r"(?i)(?:(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/)?spaces/([^/?#]+/[^/?#]+)"
 _HUB_HOSTS = frozenset({"huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"})
-_BARE = re.compile(r"(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
-_SOCKS = re.compile(r"socks(4a?|5h?)?(?=://)", re.IGNORECASE)
-_USER = re.compile(r"(?:[a-z]+:)?(?://)?[^/?#]*@", re.IGNORECASE)
+_BARE = r"(?ai)(\[[\da-f:.]+\]|[\w.-]+)(?::(\d+))?(?:[/?#].*)?"
+_SOCKS = r"(?i)socks(4a?|5h?)?(?=://)"
+_USER = r"(?i)(?:[a-z]+:)?(?://)?[^/?#]*@"
 
 
 def is_web_address(url: str) -> bool:
@@ -44,7 +42,7 @@ def is_web_address(url: str) -> bool:
 
 def is_proxy_address(url: str) -> bool:
     """Whether a text is the address of a proxy that speaks HTTP or SOCKS."""
-    return is_web_address(_SOCKS.sub("http", url, count=1) if _SOCKS.match(url) else url)
+    return is_web_address(re.sub(_SOCKS, "http", url, count=1) if re.match(_SOCKS, url) else url)
 
 
 def has_password(url: str | None) -> bool:
@@ -61,9 +59,9 @@ def is_hugging_face(url: str) -> bool:
 def space_id(space: str) -> str | None:
     """Return the `owner/name` that is given, as it stands or in the address of its page."""
     space = space.strip()
-    if page := _HUB_PAGE.match(space):
+    if page := re.match(_HUB_PAGE, space):
         space = page[1]
-    return space if _SPACE_ID.fullmatch(space) else None
+    return space if re.fullmatch(_SPACE_ID, space) else None
 
 
 @lru_cache(maxsize=256)  # each call of a chat model asks for it several times
@@ -77,7 +75,7 @@ def space_url(space: str) -> str:
         ValueError: It is neither an `owner/name` id nor the address of an app.
     """
     space = space.strip()
-    if _USER.match(space):
+    if re.match(_USER, space):
         raise ValueError(  # without its value
             "space must not hold a user or a password, which would show up in logs. For the login "
             "of the app itself, give auth=(user, password); for that of a server in front of it, "
@@ -102,7 +100,7 @@ def _with_scheme(address: str) -> str:
 
     A server on a port of its own speaks http, as Gradio does; a name alone stands for a site.
     """
-    if (bare := _BARE.fullmatch(address)) is None:
+    if (bare := re.fullmatch(_BARE, address)) is None:
         return address
     host, port = bare[1].lower(), bare[2]
     is_numeric = host.startswith("[") or host.replace(".", "").isdigit()

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
-from qwen_space.chat.media import Media, guess_type, media_kind
+from qwen_space.chat.media import Media, media_kind
+from qwen_space.chat.media_types import guess_type
 from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyFile
 

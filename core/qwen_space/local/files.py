@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_space.chat.media import MediaKind, guess_type, media_kind
+from qwen_space.chat.media import MediaKind, media_kind
+from qwen_space.chat.media_types import guess_type
 from qwen_space.local.errors import EngineError
 from qwen_space.local.uploads import mark_used
 

@@ -13,9 +13,7 @@ __all__ = ["CLOSE_FUNCTION", "CallBlock"]
 CLOSE_FUNCTION = "</function>"
 
 # Where the name comes first, the arguments can be handed out while they are written.
-_HEAD = re.compile(
-    r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)', re.DOTALL
-)
+_HEAD = r'(?s)\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)'
 _HEAD_ROOM = 512
 _LONGEST = max(map(len, (OPEN, CLOSE, *ENDS, FUNCTION)))
 
@@ -118,7 +116,7 @@ class CallBlock:
         if self.name is not None:
             return None, self._new_arguments(self._pieces[-1], self._length - len(self._pieces[-1]))
         before = self._length - len(self._pieces[-1])
-        if before >= _HEAD_ROOM or not (head := _HEAD.match(self.text[:_HEAD_ROOM])):
+        if before >= _HEAD_ROOM or not (head := re.match(_HEAD, self.text[:_HEAD_ROOM])):
             return None, ""
         self.name = _string(head[1])
         self._first = head.end()
