@@ -31,6 +31,17 @@ def test_importing_is_cheap(script: str) -> None:
     assert modules_after(script).isdisjoint(HEAVY)
 
 
+@pytest.mark.parametrize(
+    ("script", "unneeded"),
+    [
+        ("import qwen_space", {"msgspec", "mimetypes", "html.entities", "difflib"}),
+        ("import qwen_space.chat_model.call", {"mimetypes", "html.entities", "difflib"}),
+    ],
+)
+def test_an_import_brings_nothing_that_only_a_call_needs(script: str, unneeded: set[str]) -> None:
+    assert modules_after(script).isdisjoint(unneeded)
+
+
 def test_the_client_needs_nothing_but_aiohttp() -> None:
     loaded = modules_after("from qwen_space import SpaceClient")
 
@@ -50,6 +61,7 @@ def test_what_is_pure_is_without_io(module: str) -> None:
 def test_what_is_public_is_there_and_sorted() -> None:
     assert qwen_space.__all__ == sorted(qwen_space.__all__)
     assert all(hasattr(qwen_space, name) for name in qwen_space.__all__)
+    assert set(qwen_space.__all__) <= set(dir(qwen_space))
 
 
 def test_what_is_not_there_is_an_attribute_error() -> None:
