@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import importlib.util
 import ipaddress
 import re
@@ -14,7 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 from qwen_space.config import Secret, SpaceConfig, is_proxy_address
 from qwen_space.config.hosts import is_loopback
 
-__all__ = ["Proxy", "choose_proxy", "environment_proxies"]
+__all__ = ["Proxy", "choose_proxy", "environment_proxies", "is_this_machine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,10 @@ def choose_proxy(
         return Proxy(config.proxy)
     if not environment:
         return None
+    if is_this_machine(url):
+        return None
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    if _is_this_machine(host):
-        return None
     named = (environment.get(parts.scheme) or environment.get("all") or "").strip()
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     if not named or _is_excluded(host, port, environment.get("no", "")):
@@ -108,7 +109,13 @@ def choose_proxy(
     return Proxy(named if "://" in named else f"http://{named}", is_ambient=True)
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(url: str) -> bool:
+    """Whether an address is one of this machine itself, for which the environment has no proxy."""
+    return _is_this_host((urlsplit(url).hostname or "").rstrip("."))
+
+
+@functools.lru_cache(maxsize=256)  # each request asks for it
+def _is_this_host(host: str) -> bool:
     address = _address(host)
     return is_loopback(host) or (address is not None and address.is_unspecified)
 
