@@ -12,11 +12,12 @@ import ssl
 import time
 import warnings
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 
 from qwen_space._version import __version__
 from qwen_space.client import hub
@@ -59,8 +60,7 @@ _OK = frozenset({200, 201, 203})  # the others of servers in front, such as 203 
 _HUB_SECONDS = 10.0  # a hub that takes longer is done without
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """The body of a request.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import msgspec
 
 from qwen_space.config import SpaceConfig, space_id
 from qwen_space.errors import (
@@ -85,8 +86,7 @@ _SHORT = 10.0  # seconds
 _MOST_OF_A_PAGE = 4096  # characters; a page may be written against a regex
 
 
-@dataclass(frozen=True, slots=True)
-class SpaceStatus:
+class SpaceStatus(msgspec.Struct, frozen=True):
     """The hub's record of a Space.
 
     Attributes:

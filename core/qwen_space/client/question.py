@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from qwen_space.chat.media import Media, describe_media
@@ -22,8 +22,7 @@ from qwen_space.gradio.remarks import Remarks
 __all__ = ["Question", "build_question", "pair_history"]
 
 
-@dataclass(slots=True)
-class Question:
+class Question(msgspec.Struct):
     """One call of an endpoint: the values for the inputs of its steps, and those of the page.
 
     Attributes:
@@ -49,12 +48,12 @@ class Question:
     model: Any
     history: list[Any]
     values: Mapping[Any, Any]
-    media: Mapping[Any, Sequence[Media]] = field(default_factory=dict)
-    files: Mapping[Media, Any] = field(default_factory=dict)
+    media: Mapping[Any, Sequence[Media]] = msgspec.field(default_factory=dict)
+    files: Mapping[Media, Any] = msgspec.field(default_factory=dict)
     max_tokens: float | None = None
-    loaded: dict[Any, Any] = field(default_factory=dict)
-    page: dict[Any, Any] = field(default_factory=dict)
-    remarks: Remarks = field(default_factory=Remarks)
+    loaded: dict[Any, Any] = msgspec.field(default_factory=dict)
+    page: dict[Any, Any] = msgspec.field(default_factory=dict)
+    remarks: Remarks = msgspec.field(default_factory=Remarks)
 
     @property
     def every_media(self) -> tuple[Media, ...]:

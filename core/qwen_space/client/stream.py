@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from qwen_space.chat.stop import StopScanner
@@ -49,8 +49,7 @@ _REPLICA_PAUSE = 0.05
 _HEARTBEATS = 20.0  # seconds, in which Gradio sends one at least
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True):
     """A job that was submitted, and its stream.
 
     Attributes:

@@ -7,8 +7,9 @@ import contextlib
 import logging
 import reprlib
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline

@@ -9,8 +9,10 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.layout import Layout
@@ -66,8 +68,7 @@ CHOICES = frozenset({"radio", "dropdown", "simpledropdown", "antdradiogroup", "a
 NUMBERS = frozenset({"slider", "number", "antdslider", "antdinputnumber"})
 
 
-@dataclass(frozen=True, slots=True)
-class AppComponent:
+class AppComponent(msgspec.Struct, frozen=True):
     """A component of an app's page.
 
     Attributes:
@@ -187,8 +188,7 @@ _LONGEST_SCRIPT = 100_000  # characters
 _CONTEXT_LABEL = "Context window in tokens"  # of a component that a local Space has for it
 
 
-@dataclass(frozen=True, slots=True)
-class AppFunction:
+class AppFunction(msgspec.Struct, frozen=True):
     """A function of an app.
 
     Attributes:

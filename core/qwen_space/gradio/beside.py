@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwen_space.events import ReplyComponent
 from qwen_space.gradio.app import CHATS, AppComponent
@@ -26,8 +27,7 @@ _PLOTS = frozenset({"plot", "lineplot", "barplot", "scatterplot", "nativeplot"})
 _OBJECT = re.compile(r"<[\w.]{1,200} .{0,200}at 0x[0-9a-fA-F]{1,32}>")
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(msgspec.Struct, frozen=True):
     """An output of a function that it fills beside its reply.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.endpoint import SAMPLING, Role
@@ -44,8 +45,7 @@ _WITH_TURNS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(msgspec.Struct, frozen=True):
     """A function that can chat.
 
     Attributes:

@@ -32,9 +32,12 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyComponent
@@ -216,8 +219,7 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
     return value, path
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(msgspec.Struct, frozen=True):
     """A string in the value, and where it is; None if it is only a part of one."""
 
     path: list[Any] | None

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 __all__ = ["Details", "split_details"]
 
@@ -24,8 +25,7 @@ _LONGEST_CLOSER = 60  # characters, white space included
 _MOST_WRAPPERS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Details:
+class Details(msgspec.Struct, frozen=True):
     """A reply that begins with folded thoughts.
 
     Attributes:

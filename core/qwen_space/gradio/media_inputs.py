@@ -7,9 +7,10 @@ Source: the components' arguments in `/config` (`file_types`, `file_count`), and
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
+
+import msgspec
 
 from qwen_space.chat.media import Media
 from qwen_space.gradio.app import TEXTS_WITH_FILES, AppComponent
@@ -32,8 +33,7 @@ MEDIA_KINDS: Mapping[MediaRole, frozenset[str]] = {
 _SEVERAL = frozenset({"multiple", "directory"})
 
 
-@dataclass(frozen=True, slots=True)
-class MediaSlot:
+class MediaSlot(msgspec.Struct, frozen=True):
     """The way in which an input takes media.
 
     Attributes:

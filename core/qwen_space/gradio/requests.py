@@ -6,15 +6,15 @@ is itself the stream, and the arguments are posted when the queue asks for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+import msgspec
 
 __all__ = ["JobRequest"]
 
 
-@dataclass(frozen=True, slots=True)
-class JobRequest:
+class JobRequest(msgspec.Struct, frozen=True):
     """One request to a queue.
 
     Attributes:

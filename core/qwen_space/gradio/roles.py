@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from qwen_space.errors import EndpointError
 from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
@@ -21,8 +22,7 @@ __all__ = ["Clues", "Roles", "assign_roles", "choose_roles", "looks_like_system"
 Roles = Mapping[Any, tuple[Role | None, str]]  # by a component's number: its role, and the reason
 
 
-@dataclass(frozen=True, slots=True)
-class Clues:
+class Clues(msgspec.Struct, frozen=True):
     """The page's wiring of the components of a chat.
 
     Attributes:
@@ -39,8 +39,8 @@ class Clues:
     submitting: Collection[Any] = ()
     cleared: Collection[Any] = ()
     elsewhere: Collection[Any] = ()
-    parameters: Mapping[Any, Sequence[str]] = field(default_factory=dict)
-    chosen: Mapping[Any, Role | None] = field(default_factory=dict)
+    parameters: Mapping[Any, Sequence[str]] = msgspec.field(default_factory=dict)
+    chosen: Mapping[Any, Role | None] = msgspec.field(default_factory=dict)
     place: tuple[int, int] = (0, 1)
 
     def parameter_in(self, component: AppComponent, names: Collection[str]) -> str | None:
@@ -297,8 +297,7 @@ def _model_look(component: AppComponent) -> str | None:
     return "its choices are sizes of models" if sizes else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Figure:
+class _Figure(msgspec.Struct, frozen=True):
     """How one of the sampling parameters looks.
 
     Attributes:
