@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
+pytestmark = pytest.mark.processes
+
 STREAMS = {
     "langchain": (
         "from langchain_qwen_space import ChatQwenSpace",

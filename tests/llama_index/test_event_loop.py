@@ -134,6 +134,7 @@ class Holds(threading.local):
         self._last = time.thread_time()
 
 
+@pytest.mark.processes
 def test_the_first_call_of_a_process_leaves_the_loop_free(space: Any) -> None:
     command = [sys.executable, "-c", FIRST_CALL, space.url]
 

@@ -83,6 +83,7 @@ async def test_a_pipeline_asks_for_each_node_in_a_running_loop(space: Any, llm: 
     assert len(space.joins) == 2
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(multiprocessing.cpu_count() < 2, reason="LlamaIndex then uses one process")
 def test_a_pipeline_asks_from_several_processes(space: Any) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COMMAND = [sys.executable, "-m", "qwen_space", "api", "--port", "0"]
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 def test_a_servers_life_from_its_first_line_to_its_status(space: ScriptedSpace) -> None:
     gone = "http://127.0.0.1:9"

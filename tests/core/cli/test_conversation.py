@@ -20,6 +20,8 @@ from tests.media_app import PNG, MediaApp, describe
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def chat(space: ScriptedSpace) -> Iterator[Terminal]:

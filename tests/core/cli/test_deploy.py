@@ -117,6 +117,7 @@ def test_a_folder_has_all_that_the_hub_and_docker_read(tmp_path: Path, engine: s
         )
 
 
+@pytest.mark.processes
 def test_a_folder_in_front_of_a_server_answers_both_frameworks(tmp_path: Path) -> None:
     folder = tmp_path / "space"
     with running_model() as model:

@@ -45,6 +45,7 @@ def join(url: str, session: str) -> None:
     urllib.request.urlopen(request, timeout=20).close()
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without asking it")
 def test_a_servers_life_from_its_first_line_to_its_status(model: Any) -> None:
     environment = {

@@ -185,6 +185,7 @@ async def test_closing_tells_open_streams_and_cuts_them() -> None:
     assert not [t for t in set(threading.enumerate()) - before if not t.name.startswith("asyncio")]
 
 
+@pytest.mark.processes
 def test_nothing_is_left_and_nothing_is_said() -> None:
     code = """
 import threading, urllib.request

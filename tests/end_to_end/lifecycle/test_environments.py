@@ -15,7 +15,10 @@ from tests.end_to_end.lifecycle.conftest import WatchedSpace
 from tests.end_to_end.lifecycle.programs import run
 from tests.scripted_server import ScriptedServer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limits"),
+]
 
 NO_FILES = """
 import resource

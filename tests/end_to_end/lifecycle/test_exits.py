@@ -12,6 +12,8 @@ import pytest
 from tests.end_to_end.lifecycle.conftest import WatchedSpace
 from tests.end_to_end.lifecycle.programs import begin, run
 
+pytestmark = pytest.mark.processes
+
 PROGRAMS = [
     pytest.param("stream = pieces(); next(stream)", id="in-a-global"),
     pytest.param("sys.modules['kept'] = stream = pieces(); next(stream)", id="in-a-module"),

@@ -14,7 +14,10 @@ from tests.end_to_end.lifecycle.callers import HI, space
 from tests.end_to_end.lifecycle.conftest import WatchedSpace
 from tests.end_to_end.lifecycle.programs import begin, run
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
+]
 
 # Python 3.12 warns of a fork beside threads, which the bridge's is one of.
 FORK = """
