@@ -193,16 +193,21 @@ class _Events(AsyncIterator[CallEvent]):
             if self._call.before_reask is not None:
                 await self._call.before_reask()
         elif isinstance(reply := events[-1], ChatReply):
-            _warn(reply)
+            is_missing = self._call.tools.missing_required_call(reply.calls)
+            _warn(reply, lacks_call=is_missing and self._call.reask)
         return events if self._deltas else [each for each in events if isinstance(each, ChatReply)]
 
 
-def _warn(reply: ChatReply) -> None:
+def _warn(reply: ChatReply, *, lacks_call: bool) -> None:
     """Log the faults of a reply, as its calls are not there to be seen."""
     if reply.problem:
         logger.warning("%s", reply.problem)
     elif reply.invalid:
         logger.warning("One of several function calls is not valid: %s.", reply.invalid[0].reason)
+    elif lacks_call:
+        logger.warning(
+            "The model answered in words, also when it was told that a call has to come."
+        )
 
 
 def _append_instruction(chat: list[Turn], instruction: str) -> list[Turn]:

@@ -107,6 +107,20 @@ async def test_a_reply_that_stays_broken_is_warned_of(
     assert "not valid" in reply.problem
 
 
+@pytest.mark.parametrize(("reask", "count"), [(True, 1), (False, 0)])
+async def test_a_call_that_had_to_come_is_warned_of_unless_the_caller_sees_to_it(
+    reask: bool, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = ScriptedSession([reply_events("It is 5."), reply_events("It is 5.")])
+    tools = ToolBinding.from_schemas(TOOLS.schemas, "any")
+
+    reply = await make_call(session, tools=tools, reask=reask).acomplete()
+
+    assert (reply.text, reply.problem) == ("It is 5.", "")
+    assert len(caplog.messages) == count
+    assert all("has to come" in said for said in caplog.messages)
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_chat_that_is_too_long_is_not_sent(way: str) -> None:
     session = ScriptedSession([reply_events("Hello.")])
