@@ -12,14 +12,13 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
-    InvalidToolCall,
     SystemMessage,
     ToolMessage,
 )
 
 from qwen_space.chat.media import Media
 from qwen_space.chat.messages import has_text, part_text, split_parts
-from qwen_space.tools import Message, ToolCall
+from qwen_space.tools import InvalidCall, Message, ToolCall
 
 __all__ = ["to_core_messages"]
 
@@ -38,6 +37,7 @@ _SILENT = frozenset(
         "reasoning",
         "thinking",
         "redacted_thinking",
+        "compaction",
         "tool_call",
         "tool_call_chunk",
         "tool_use",
@@ -72,11 +72,7 @@ def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
 
 
 def _message(message: BaseMessage) -> Message:
-    calls: list[ToolCall] = []
-    if isinstance(message, AIMessage):
-        calls = [
-            ToolCall(call["name"], call["args"], call["id"] or "") for call in message.tool_calls
-        ]
+    calls = list(_calls(message)) if isinstance(message, AIMessage) else []
     call_id = message.tool_call_id if isinstance(message, ToolMessage) else None
     text, media = _content(message)
     return Message(_role(message), text, calls, call_id, message.name, media)
@@ -99,8 +95,7 @@ def _content(message: BaseMessage) -> tuple[str, tuple[Media, ...]]:
         is_result = isinstance(message, (ToolMessage, FunctionMessage))
         return split_parts(blocks, is_result=is_result)
     said = [block for block in blocks if not _was_run_elsewhere(block)]
-    parts = [*_join_deltas(said), *map(_as_written, message.invalid_tool_calls)]
-    return split_parts(parts, is_result=True)
+    return split_parts(_join_deltas(said), is_result=True)
 
 
 def _join_deltas(blocks: Iterable[str | dict[Any, Any]]) -> Iterator[Any]:
@@ -116,12 +111,18 @@ def _is_silent(block: str | dict[Any, Any]) -> bool:
     return not isinstance(block, str) and block.get("type") in _SILENT
 
 
-def _as_written(call: InvalidToolCall) -> str:
-    """Return an invalid call as the model wrote it; of another provider's, something like it."""
-    args = call["args"] or ""
-    if args.startswith("<tool_call>"):
-        return args
-    return f'<tool_call>\n{{"name": "{call["name"] or ""}", "arguments": {args}}}\n</tool_call>'
+def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
+    """Yield a message's calls: the invalid ones, which LangChain keeps apart, come first."""
+    for invalid in message.invalid_tool_calls:
+        args = invalid["args"] or ""  # of another provider's, only the arguments
+        body = args.removeprefix("<tool_call>\n").removesuffix("\n</tool_call>")
+        if body == args:
+            body = f'{{"name": "{invalid["name"] or ""}", "arguments": {args}}}'
+        yield InvalidCall(body, "", id=invalid["id"] or "")
+    for call in message.tool_calls:
+        yield ToolCall(call["name"], call["args"], call["id"] or "")
+    if old := message.additional_kwargs.get("function_call"):
+        yield ToolCall(old["name"], old["arguments"])
 
 
 def _was_run_elsewhere(block: str | dict[Any, Any]) -> bool:

@@ -71,6 +71,21 @@ async def test_an_agent_calls_its_tool_and_answers(
     assert "<tool_response>\n4\n</tool_response>" in space.joins[1]["data"][0]
 
 
+def test_the_result_of_an_invalid_call_goes_back_in_the_order_of_the_calls(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    invalid = "<tool_call>\nadd(2, 2\n</tool_call>"
+    replies = iter([f"{call_text(ToolCall('add', {'a': 2, 'b': 2}))}\n{invalid}", "It is 4."])
+    space.engine.reply = lambda messages: [next(replies)]
+
+    state = create_agent(model, tools=[add]).invoke(QUESTION)
+
+    calls, responses = space.transcript(1).split("User: ", 2)[1:]
+    assert calls.index("add(2, 2") < calls.index('"name": "add"')
+    assert responses.index("could not be executed") < responses.index("\n4\n")
+    assert state["messages"][-1].text == "It is 4."
+
+
 async def test_an_agent_streams_texts_and_calls(model: ChatQwenSpace) -> None:
     agent: Any = create_agent(model, tools=[add])
 

@@ -494,12 +494,18 @@ def test_an_invalid_call_of_another_provider_goes_back_as_qwen_would_write_it(
     assert f"Assistant: {written}\nUser: That is no call." in space.transcript(0)
 
 
-def test_a_function_s_result_of_old_is_understood(
+def test_a_function_s_call_and_its_result_of_old_are_understood(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    model.invoke([HumanMessage("Hi"), FunctionMessage("5", name="add")])
+    function_call = {"name": "add", "arguments": '{"a": 2, "b": 3}'}
+    call = AIMessage("", additional_kwargs={"function_call": function_call})
 
-    assert "<tool_response>\n5\n</tool_response>" in space.joins[0]["data"][0]
+    model.invoke([HumanMessage("Hi"), call, FunctionMessage("5", name="add")])
+
+    assert space.transcript(0) == (
+        'User: Hi\nAssistant: <tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n'
+        "</tool_call>\nUser: <tool_response>\n5\n</tool_response>\nAssistant:"
+    )
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["invoke", "stream"])

@@ -35,8 +35,8 @@ class ToolCall(msgspec.Struct, frozen=True):
         id: The call id, which a result refers to.
         index: Its place among the calls of a reply, the invalid ones included; from 0.
         text: The arguments as JSON, as the model wrote them; for a call in another order or form
-            than Qwen's own, as `json.dumps` writes them. Empty for a call that was not read
-            from a reply.
+            than Qwen's own, or with a value that the schema does not take, as `json.dumps` writes
+            them. Empty for a call that was not read from a reply.
     """
 
     name: str
@@ -91,7 +91,8 @@ class CallStarted(msgspec.Struct, frozen=True):
 class ArgumentsDelta(msgspec.Struct, frozen=True):
     """A piece of a call's arguments, as JSON. All of them together are `ToolCall.text`.
 
-    The call may still turn out to be invalid: act on `ToolCall` alone.
+    They are not where a value is read by the tool's schema, once it is complete. The call may
+    still turn out to be invalid: act on `ToolCall` alone.
 
     Attributes:
         index: The call's place among the calls of the reply.
@@ -137,8 +138,10 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def call_text(call: ToolCall) -> str:
-    """Return a call as Qwen2.5's chat template renders it."""
+def call_text(call: ToolCall | InvalidCall) -> str:
+    """Return a call as Qwen2.5's chat template renders it; an invalid one as it was written."""
+    if isinstance(call, InvalidCall):
+        return f"<tool_call>\n{call.text}\n</tool_call>"
     arguments = call.arguments
     if isinstance(arguments, str):
         # Servers of OpenAI's protocol turn such a string into its object before the template.

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.tools.calls import ToolCall, call_text
+from qwen_space.tools.calls import InvalidCall, ToolCall, call_text
 from qwen_space.tools.choice import NO_TOOLS, ToolBinding
 
 __all__ = ["Message", "reasked", "render"]
@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True):
     Attributes:
         role: "system", "developer", "user", "assistant", "tool", or any other name.
         text: The message's text; for a tool, its result.
-        calls: The assistant's calls, which come after its text.
+        calls: The assistant's calls, which come after its text; invalid ones may have results too.
         call_id: The `id` of the call that a tool's result belongs to. Qwen is not told any ids:
             results belong to calls by their order, so they are put into that.
         name: The name of the person or agent, where several have the same role.
@@ -40,7 +40,7 @@ class Message(msgspec.Struct, frozen=True):
 
     role: str
     text: str | None = ""
-    calls: Sequence[ToolCall] = ()
+    calls: Sequence[ToolCall | InvalidCall] = ()
     call_id: str | None = None
     name: str | None = None
     media: tuple[Media, ...] = ()
@@ -95,7 +95,7 @@ def reasked(chat: Sequence[Turn], reply: str, question: str) -> list[Turn]:
 
 
 def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
-    calls: Sequence[ToolCall] = ()
+    calls: Sequence[ToolCall | InvalidCall] = ()
     for are_results, group in groupby(messages, lambda message: message.role in _RESULTS):
         if are_results:
             results = _in_order(list(group), calls)
@@ -108,7 +108,7 @@ def _plain(messages: Sequence[Message]) -> Iterator[Turn]:
             yield Turn(message.role, _message_text(message), message.name, message.media)
 
 
-def _in_order(results: list[Message], calls: Sequence[ToolCall]) -> list[Message]:
+def _in_order(results: list[Message], calls: Sequence[ToolCall | InvalidCall]) -> list[Message]:
     """Return results in the order of their calls; those that belong to none come last.
 
     A call without a result, before one that has one, gets a line that says so: the model would

@@ -13,6 +13,7 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT, pair_turns, render_prompt
 from qwen_space.tools import (
     NO_TOOLS,
+    InvalidCall,
     Message,
     ToolBinding,
     ToolCall,
@@ -93,6 +94,18 @@ def test_the_tools_follow_on_the_system_prompt_that_a_chat_would_have(
     turns = render([Message("user", "Hi")], ToolBinding.from_schemas([tool("f")]), system=system)
 
     assert turns[0].text.startswith(begins + ("\n\n# Tools" if begins[0] != "\n" else ""))
+
+
+def test_the_result_of_an_invalid_call_stands_in_its_place() -> None:
+    calls = [InvalidCall("add(1", "it is cut off", id="1"), ToolCall("f", {}, "2")]
+    results = [Message("tool", "b", call_id="2"), Message("tool", "a", call_id="1")]
+
+    turns = render([Message("user", "Hi"), Message("assistant", "", calls), *results])
+
+    assert turns[1].text.startswith("<tool_call>\nadd(1\n</tool_call>\n<tool_call>\n{")
+    assert turns[2].text == (
+        "<tool_response>\na\n</tool_response>\n<tool_response>\nb\n</tool_response>"
+    )
 
 
 def test_results_stand_in_the_order_of_their_calls() -> None:
