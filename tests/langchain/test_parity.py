@@ -32,9 +32,10 @@ from tests.langchain.events import model_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
+TYPES = {"x": {"type": "integer"}, "y": {"type": "array"}, "z": {"type": ["object", "null"]}}
 TOOLS = [
-    {"type": "function", "function": {"name": name, "description": "A tool.", "parameters": {}}}
-    for name in ("add", "look_up")
+    {"type": "function", "function": {"name": name, "parameters": {"properties": types}}}
+    for name, types in (("add", {}), ("look_up", TYPES))
 ]
 
 
@@ -179,12 +180,15 @@ ADD = '{"name": "add", "arguments": {"a": 1}}'
 LIST = f"<tool_call>\n[{ADD}, {ADD}]\n</tool_call>"
 LINES = '<tool_call>\n{"name": "add", "arguments": {"a": "one\ntwo\tthree"}}\n</tool_call>'
 
+TYPED = '<tool_call>\n{"name": "look_up", "arguments": {"x": null, "y": "[1]"}}\n</tool_call>'
+
 
 @settings(max_examples=settings.default.max_examples // 3)
 @given(streams())
 @example(events_of(["one ", CALL, "\ntwo ", CALL, "\nthree"]))
 @example(events_of(["one ", '<tool_call>\n{"name": "add", "arguments": {"a": "/tmp']))
 @example(events_of([LINES]))
+@example(events_of(list(TYPED)))
 @example(events_of(["one ", *LIST, "\ntwo"]))
 @example(events_of([], "", (PICTURE,)))
 @example(events_of([], "hm", (PICTURE,)))
@@ -317,6 +321,17 @@ async def test_half_streamed_arguments_that_the_app_takes_back_are_put_right() -
     final = streamed.response_metadata["final_tool_calls"]
     assert [call["args"] for call in final] == [{"a": 2}]
     assert [call["args"] for call in invoked.tool_calls] == [{"a": 2}]
+
+
+async def test_streamed_arguments_that_are_read_by_the_schema_are_put_right() -> None:
+    model = model_of(events_of(list(TYPED))).bind_tools(TOOLS, stream_arguments=True)
+
+    streamed = fold([chunk async for chunk in model.astream("Hi")])
+    invoked = await model.ainvoke("Hi")
+
+    assert [call["args"] for call in streamed.tool_calls] == [{"x": None, "y": "[1]"}]
+    final = streamed.response_metadata["final_tool_calls"]
+    assert [call["args"] for call in (*final, *invoked.tool_calls)] == [{"y": [1]}] * 2
 
 
 def test_a_text_that_keeps_its_beginning_is_not_sent_twice() -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
-from qwen_space.tools import CallStarted, InvalidCall, ReplyPart, TextPart, ToolCall
+from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ReplyPart, TextPart, ToolCall
 
 __all__ = ["HandedOut"]
 
@@ -32,6 +32,7 @@ class HandedOut:
         self._first = 0  # index of this reply's first call
         self._next = 0  # index after that of the last call whose arguments were given
         self._open: int | None = None  # the call whose arguments are being given
+        self._arguments: list[str] = []  # so far
         self._torn = False  # whether some were given of a call that is none, or another
 
     @property
@@ -88,10 +89,13 @@ class HandedOut:
             return TextDelta(part.delta, self._standing, len(self._standing))
         if isinstance(part, CallStarted):
             self.tear()
-            self._open = part.index
+            self._open, self._arguments = part.index, []
             self._next = self._first + part.index + 1
+        elif isinstance(part, ArgumentsDelta):
+            self._arguments.append(part.delta)
         elif isinstance(part, (ToolCall, InvalidCall)):
             if isinstance(part, ToolCall) and part.index == self._open:
+                self._torn |= "".join(self._arguments) != part.text
                 self._open = None
             self.calls.append(part)
             self.parts.append(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 from qwen_space.chat.structured import find_json, instruction
 from qwen_space.chat_model.schema import OutputSchema
+from qwen_space.tools.values import with_schema_types
 
 __all__ = ["JSONCutter", "ResponseFormat"]
 
@@ -74,13 +76,15 @@ class ResponseFormat:
             ValueError: There is none, or it does not fit the schema.
         """
         found = find_json(reply, self._schema.fits)
+        value = found.value
         if check:
-            self._schema.load(found.value)
-        try:
-            json.loads(found.text)
-        except ValueError:  # line breaks within its strings
-            return json.dumps(found.value, ensure_ascii=False)
-        return found.text
+            value = with_schema_types(value, self._schema.json_schema)
+            self._schema.load(value)
+        if value is found.value:
+            with contextlib.suppress(ValueError):  # line breaks within its strings
+                json.loads(found.text)
+                return found.text
+        return json.dumps(value, ensure_ascii=False)
 
 
 def _is_json_schema(given: Mapping[str, Any]) -> bool:

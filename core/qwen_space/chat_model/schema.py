@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from qwen_space.tools.values import with_schema_types
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -60,15 +62,23 @@ class OutputSchema:
     def load(self, value: Any) -> Any:
         """Return the object of a JSON value: an instance of the class, or a dict.
 
+        One that does not fit is read once more as `qwen_space.tools.values` says.
+
         Raises:
             ValueError: The value does not fit the schema.
         """
-        return self._load(value)
+        try:
+            return self._load(value)
+        except ValueError:
+            typed = with_schema_types(value, self.json_schema)
+            if typed is value:
+                raise
+        return self._load(typed)
 
     def fits(self, value: Any) -> bool:
         """Whether a JSON value fits the schema."""
         try:
-            self._load(value)
+            self.load(value)
         except ValueError:
             return False
         return True

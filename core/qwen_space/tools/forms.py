@@ -10,6 +10,7 @@ Between `<tool_call>` tags these are:
 - `<function=name><parameter=x>value</parameter></function>`, Qwen3-Coder's form, whose values have
   the types of the tool's schema.
 
+The values of a bound tool's arguments are read by its schema, see `qwen_space.tools.values`.
 Nothing else is mended.
 """
 
@@ -20,8 +21,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from qwen_space.chat.json_text import AmbiguousObject, JSONTextError, read_json
+from qwen_space.chat.json_text import AmbiguousObject, read_json
 from qwen_space.tools.calls import parsed_object
+from qwen_space.tools.values import allowed_types, is_a, to_value
 
 __all__ = ["FUNCTION", "Arguments", "Schemas", "fits", "read_call", "read_calls"]
 
@@ -32,15 +34,6 @@ Schemas = Mapping[str, Mapping[str, Any]]
 """The JSON schema of each bound tool's parameters, by the tool's name."""
 
 _FENCE = re.compile(r"```(?:json)?\s")
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "string": str,
-    "integer": int,
-    "number": (int, float),
-    "boolean": bool,
-    "object": dict,
-    "array": list,
-    "null": type(None),
-}
 _BOUNDS = {
     "minimum": operator.ge,
     "maximum": operator.le,
@@ -116,7 +109,8 @@ def _read_function(text: str, schemas: Schemas) -> tuple[str, Arguments]:
     name, at = _attribute(text, len(FUNCTION))
     if not name:
         raise ValueError("it has no name")
-    properties = (schemas.get(name) or {}).get("properties") or {}
+    schema = schemas.get(name) or {}
+    properties = schema.get("properties") or {}
     arguments: Arguments = {}
     while not text.startswith("</function>", at := _skip_blanks(text, at)):
         if not text.startswith("<parameter=", at):
@@ -128,7 +122,7 @@ def _read_function(text: str, schemas: Schemas) -> tuple[str, Arguments]:
         if key in arguments:
             raise ValueError(f"it has more than one {key!r}")
         value = text[start:end].removeprefix("\n").removesuffix("\n")
-        arguments[key] = _typed(value, properties.get(key))
+        arguments[key] = _typed(value, properties.get(key), schema)
         at = end + len("</parameter>")
     if text[at + len("</function>") :].strip():
         raise ValueError("it has text after </function>")
@@ -149,37 +143,15 @@ def _skip_blanks(text: str, at: int) -> int:
     return at
 
 
-def _typed(text: str, schema: Any) -> Any:
+def _typed(text: str, schema: Any, root: Mapping[str, Any]) -> Any:
     """Return a parameter's value by its schema: text where that allows text, or nothing else."""
-    types = _allowed_types(schema)
+    types = allowed_types(schema, root)
     word = text.strip()
     if not types and isinstance(schema, Mapping) and word.startswith("{"):
-        types = {"object"}  # the schema refers to another one
+        types = {"object"}  # the schema says nothing of it
     if not types or ("string" in types and not ("null" in types and word == "null")):
         return text
-    try:
-        # Qwen3-Coder writes Python's words too, as its own parser takes them.
-        value = read_json({"True": "true", "False": "false", "None": "null"}.get(word, word))
-    except JSONTextError:
-        return text  # the tool's own check names its fault
-    return value if any(_is_a(value, each) for each in types) else text
-
-
-def _allowed_types(schema: Any) -> set[str]:
-    """Return the JSON types that a schema allows; none where it does not say."""
-    if not isinstance(schema, Mapping):
-        return set()
-    named = schema.get("type")
-    types = {named} if isinstance(named, str) else set(named or ())
-    for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
-        types |= _allowed_types(each)
-    return types & _TYPES.keys()
-
-
-def _is_a(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    return isinstance(value, _TYPES[kind])
+    return to_value(text, types)
 
 
 def fits(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
@@ -187,32 +159,34 @@ def fits(value: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
 
     Checked are types, choices, bounds and nested values; other keywords of JSON schema are not.
     """
-    return value.keys() <= (schema.get("properties") or {}).keys() and _agrees(value, schema)
+    return value.keys() <= (schema.get("properties") or {}).keys() and _agrees(
+        value, schema, schema
+    )
 
 
-def _agrees(value: Any, schema: Any) -> bool:
+def _agrees(value: Any, schema: Any, root: Mapping[str, Any]) -> bool:
     if not isinstance(schema, Mapping):
         return True
-    types = _allowed_types(schema)
-    if types and not any(_is_a(value, each) for each in types):
+    types = allowed_types(schema, root)
+    if types and not any(is_a(value, each) for each in types):
         return False
     options = schema.get("anyOf") or schema.get("oneOf")
-    if options and not any(_agrees(value, each) for each in options):
+    if options and not any(_agrees(value, each, root) for each in options):
         return False
     choices = [schema["const"]] if "const" in schema else schema.get("enum")
-    return (choices is None or value in choices) and _is_within(value, schema)
+    return (choices is None or value in choices) and _is_within(value, schema, root)
 
 
-def _is_within(value: Any, schema: Mapping[str, Any]) -> bool:
+def _is_within(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
     match value:
         case dict():
             properties = schema.get("properties") or {}
             has_all = set(schema.get("required") or ()) <= value.keys()
             return has_all and all(
-                _agrees(each, properties.get(key)) for key, each in value.items()
+                _agrees(each, properties.get(key), root) for key, each in value.items()
             )
         case list():
-            return all(_agrees(each, schema.get("items")) for each in value)
+            return all(_agrees(each, schema.get("items"), root) for each in value)
         case int() | float():
             return all(
                 is_right(value, schema[key]) for key, is_right in _BOUNDS.items() if key in schema

@@ -33,6 +33,7 @@ from qwen_space.tools.choice import ToolBinding
 from qwen_space.tools.forms import FUNCTION, read_calls
 from qwen_space.tools.scan import CLOSE, ENDS, OPEN, TOOLS, may_become
 from qwen_space.tools.untagged import CallPrefixes, UntaggedCalls
+from qwen_space.tools.values import with_schema_types
 
 __all__ = ["ReplyParser", "parse"]
 
@@ -79,6 +80,7 @@ class ReplyParser:
     def __init__(self, tools: ToolBinding, new_id: Callable[[], str]) -> None:
         self.ended = False
         self._tools = tools
+        self._schemas = tools.parameters
         self._anywhere = tools.forced  # whether calls without tags may follow on text
         self._prefixes = CallPrefixes(tools) if tools.active else None
         self._functions = tuple(f"{FUNCTION}{name}>" for name in tools.names)
@@ -327,7 +329,7 @@ class ReplyParser:
         """Take a call whose closing tag is missing at the end of the reply, if it is whole."""
         self._call = None
         try:
-            read_calls(call.whole, self._tools.parameters)
+            read_calls(call.whole, self._schemas)
         except ValueError:
             self._fail(call, "it is not closed", rest if call.in_string else "")
         else:
@@ -335,18 +337,25 @@ class ReplyParser:
 
     def _finish(self, call: CallBlock) -> None:
         try:
-            calls = read_calls(call.whole, self._tools.parameters)
+            calls = read_calls(call.whole, self._schemas)
         except ValueError as exc:
             self._fail(call, str(exc))
             return
-        for name, arguments in calls:
+        for name, given in calls:
             if call.id:  # so there is one only: in a list, none is shown before its end
-                self._add_call(ToolCall(name, arguments, call.id, self._index, call.arguments))
+                arguments = self._with_types(name, given)
+                text = call.arguments if arguments is given else to_json(arguments)
+                self._add_call(ToolCall(name, arguments, call.id, self._index, text))
             else:
-                self._add_whole_call(name, arguments)
+                self._add_whole_call(name, given)
 
-    def _add_whole_call(self, name: str, arguments: dict[str, Any]) -> None:
+    def _with_types(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = with_schema_types(arguments, self._schemas.get(name) or {})
+        return found
+
+    def _add_whole_call(self, name: str, given: dict[str, Any]) -> None:
         """Hand out a call that has not been shown."""
+        arguments = self._with_types(name, given)
         text = to_json(arguments)
         call_id = self._start(name)
         self._new_parts.append(ArgumentsDelta(self._index, text))

@@ -4,7 +4,7 @@ from qwen_space.chat_model.handed_out import HandedOut
 from qwen_space.chat_model.reply import ChatReply, Part, Thought
 from qwen_space.events import Rewritten, ThinkingDelta
 from qwen_space.tokens import Usage
-from qwen_space.tools import CallStarted, TextPart, ToolCall
+from qwen_space.tools import ArgumentsDelta, CallStarted, TextPart, ToolCall
 
 CALL = ToolCall("add", {"a": 1}, "id", 0, '{"a": 1}')
 
@@ -41,6 +41,15 @@ def test_a_call_that_was_begun_and_not_ended_is_a_change() -> None:
     out.give(CallStarted(0, "id", "add"))
 
     assert out.changed(reply_of()) == {"calls"}
+
+
+def test_arguments_that_were_given_otherwise_than_they_are_read_are_a_change() -> None:
+    out = HandedOut()
+
+    for part in (CallStarted(0, "id", "add"), ArgumentsDelta(0, '{"a": "1"}'), CALL):
+        out.give(part)
+
+    assert out.changed(reply_of(CALL)) == {"calls"}
 
 
 def test_calls_and_thoughts_of_a_further_reply_come_after_those_before() -> None:

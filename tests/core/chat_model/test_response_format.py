@@ -73,6 +73,12 @@ def test_a_reply_is_read_as_json_loads_takes_it(reply: str, text: str) -> None:
     assert json.loads(text)
 
 
+def test_a_value_is_written_as_the_schema_takes_it() -> None:
+    wanted = ResponseFormat({"type": "object", "properties": {"days": {"type": "array"}}})
+
+    assert wanted.read('{"days": "[1, 2]"}') == '{"days": [1, 2]}'
+
+
 def test_json_that_does_not_fit_is_an_error_unless_the_caller_checks_it() -> None:
     wanted = ResponseFormat(SCHEMA)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import json
 import pickle
 import typing
 from dataclasses import dataclass
@@ -67,6 +68,16 @@ def test_a_value_that_fits_is_the_object(schema: Any, value: Any, expected: Any)
     assert made.fits(value)
     assert made.type in (type(expected), dict[str, Any])
     made.require_object()
+
+
+@pytest.mark.parametrize("schema", [Person, Person.model_json_schema()], ids=["class", "dict"])
+def test_a_value_is_read_by_its_type_where_it_does_not_fit(schema: Any) -> None:
+    parts = {"type": "object", "properties": {"who": OutputSchema(schema).json_schema}}
+    whole = OutputSchema({**parts, "required": ["who"], "additionalProperties": False})
+
+    assert OutputSchema(schema).load({"name": "Ada", "age": "36"}) in (ADA, Person(**ADA))
+    assert whole.load({"who": json.dumps(ADA)}) == {"who": ADA}
+    assert not whole.fits({"who": None})
 
 
 @pytest.mark.parametrize(

@@ -281,6 +281,22 @@ def test_arguments_that_cannot_be_told_early_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        tagged(call('{"a": "1", "c": "[2]", "d": null, "h": null}')),
+        tagged(f"""[{call('{"a": "1", "c": "[2]", "d": null, "h": null}')}]"""),
+        call('{"a": "1", "c": "[2]", "d": null, "h": null}'),
+    ],
+    ids=["tagged", "list", "bare"],
+)
+def test_arguments_have_the_types_of_the_schema_in_each_form(reply: str) -> None:
+    parsed = run([reply], ONE)[1]
+
+    text = '{"a": 1, "c": [2], "d": null, "h": null}'
+    assert [(each.arguments, each.text) for each in parsed.calls] == [(json.loads(text), text)]
+
+
 def test_calls_of_a_list_are_told_together_each_with_its_own_index() -> None:
     pieces, _ = run(tagged(f"[{call()}, {G_TEXT}]"))
 

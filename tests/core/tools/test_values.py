@@ -1,0 +1,73 @@
+"""Values by the types of a schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwen_space.tools.values import with_schema_types
+
+SCHEMA = {
+    "properties": {
+        "text": {"type": "string"},
+        "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "count": {"type": "integer"},
+        "flag": {"type": "boolean"},
+        "days": {"anyOf": [{"type": "array"}, {"type": "null"}]},
+        "place": {"$ref": "#/$defs/Place"},
+        "other": {"anyOf": [{"$ref": "#/$defs/Place"}, {"type": "null"}]},
+        "mixed": {"anyOf": [{"$ref": "#/$defs/Word"}, {"type": "object"}]},
+        "round": {"$ref": "#/$defs/Round"},
+        "away": {"$ref": "https://example.test/schema"},
+        "any": {},
+    },
+    "required": ["place"],
+    "$defs": {
+        "Place": {"type": "object"},
+        "Word": {"type": "string", "enum": ["a"]},
+        "Round": {"anyOf": [{"$ref": "#/$defs/Round"}]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"place": '{"city": "Oslo"}'}, {"place": {"city": "Oslo"}}),
+        ({"other": '{"city": "Oslo"}'}, {"other": {"city": "Oslo"}}),
+        ({"days": "[1, 2]"}, {"days": [1, 2]}),
+        ({"days": "null"}, {"days": None}),
+        ({"count": " 3 ", "text": "3"}, {"count": 3, "text": "3"}),
+        ({"flag": "True"}, {"flag": True}),
+        ({"count": None, "text": None}, {}),
+    ],
+)
+def test_what_a_schema_cannot_take_as_a_string_or_null_is_read_as_it_can(
+    value: Any, expected: Any
+) -> None:
+    assert with_schema_types(value, SCHEMA) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"text": "[1]", "maybe": '{"a": 1}', "mixed": "{}"},
+        {"days": None, "maybe": None, "other": None},
+        {"place": None},  # it is required
+        {"count": "three", "flag": "yes", "days": "1, 2", "place": "Oslo"},
+        {"count": "3.5", "place": "[1]"},
+        {"any": "[1]", "unknown": "[1]", "round": "[1]", "away": "[1]"},
+        {"any": None, "unknown": None, "round": None, "away": None},
+        [1],
+        "text",
+    ],
+)
+def test_any_other_value_stays_as_it_is(value: Any) -> None:
+    assert with_schema_types(value, SCHEMA) is value
+
+
+def test_a_schema_without_properties_changes_nothing() -> None:
+    value = {"a": "1"}
+
+    assert with_schema_types(value, {"type": "object"}) is value
