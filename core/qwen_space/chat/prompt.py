@@ -13,6 +13,7 @@ from qwen_space.chat.messages import Turn, split_parts
 __all__ = [
     "DEFAULT_SYSTEM_PROMPT",
     "RenderedPrompt",
+    "check_not_empty",
     "check_prompt",
     "effective_messages",
     "make_chat",
@@ -51,8 +52,7 @@ def render_prompt(chat: Sequence[Turn], *, system_apart: bool = True) -> Rendere
     Raises:
         ValueError: There is no message, the only one is empty, or one has half a surrogate pair.
     """
-    if not chat:
-        raise ValueError("There are no messages: give at least one.")
+    check_not_empty(chat)
     for turn in chat:
         _check_text(turn)
     system = [turn.text for turn in chat if turn.is_system and system_apart]
@@ -111,6 +111,16 @@ def make_chat(
         check_prompt(prompt)
     before = [] if system is None else [Turn("system", system)]
     return [*before, Turn("user", text, media=media)]
+
+
+def check_not_empty(messages: Sequence[object]) -> None:
+    """Refuse a chat without messages.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if not messages:
+        raise ValueError("There are no messages: give at least one.")
 
 
 def check_prompt(prompt: str) -> str:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
+from qwen_space.chat.prompt import check_not_empty
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.chat_model.reply_reader import ReplyReader
@@ -100,7 +101,12 @@ class ChatCall(msgspec.Struct, frozen=True, kw_only=True):
         return _Events(self, await stack.enter_async_context(AsyncExitStack()), deltas=deltas)
 
     def make_chat(self) -> list[Turn]:
-        """Return the turns that are sent."""
+        """Return the turns that are sent.
+
+        Raises:
+            ValueError: There are no messages, though there may be tools or a format to ask for.
+        """
+        check_not_empty(self.messages)
         wanted = self.response_format
         system = self.space.config.system_prompt
         chat = render(self.messages, self.tools, system=system, in_words=wanted is None)

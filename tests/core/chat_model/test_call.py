@@ -122,6 +122,22 @@ async def test_a_call_that_had_to_come_is_warned_of_unless_the_caller_sees_to_it
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"tools": TOOLS}, {"response_format": ResponseFormat()}],
+    ids=["text", "tools", "format"],
+)
+async def test_no_messages_are_not_sent_whatever_is_asked_for(
+    way: str, asked: dict[str, Any]
+) -> None:
+    session = ScriptedSession([])
+
+    with pytest.raises(ValueError, match="There are no messages: give at least one"):
+        await events_of(make_call(session, messages=[], **asked), way)
+    assert session.chats == []
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_chat_that_is_too_long_is_not_sent(way: str) -> None:
     session = ScriptedSession([reply_events("Hello.")])
     call = make_call(session, limits=Limits("tiny", 10, 10, 5))
