@@ -60,6 +60,8 @@ _ANSWERS = (
 )
 _DEEPEST = 5  # objects within each other
 _ROW_KEYS = ("content", "text", "component")
+# One of these is in each message, part of one, component and file.
+_PART_KEYS = {*_THOUGHT_TEXTS, "role", "type", "component", "file", "files", "path", "url", "data"}
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
 
@@ -286,8 +288,11 @@ def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
 def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
     """Yield the parts of the reply, files too, and None for each place that may have none."""
     if isinstance(value, dict):
-        value, inner = _answer_within(value)
-        yield from _content(value, [*path, *inner])
+        found, inner = _answer_within(value)
+        if found is value and value and value.keys().isdisjoint(_PART_KEYS):
+            yield _Part(path, component_text("json", value) or "", thought=False)
+        else:
+            yield from _content(found, [*path, *inner])
     elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):

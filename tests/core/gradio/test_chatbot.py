@@ -241,8 +241,10 @@ def test_another_shape_is_a_protocol_error(value: Any) -> None:
         ({"choices": [{"message": {"content": "a"}}]}, "a", ["choices", 0, "message", "content"]),
         ({"result": {"answer": "a"}}, "a", ["result", "answer"]),
         ({"message": "error", "text": "a"}, "a", ["text"]),
-        ({"score": 1}, "", None),
-        ({"response": 1}, "", None),
+        ({"score": 1, "said": ["é"]}, '{"score": 1, "said": ["é"]}', []),
+        ({"response": 1}, '{"response": 1}', []),
+        ({}, "", None),
+        ({"type": "score", "value": 1}, "", None),
         ({"data": {"data": {"data": {"data": {"data": {"data": "a"}}}}}}, "", None),
     ],
 )
