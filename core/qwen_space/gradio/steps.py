@@ -65,12 +65,13 @@ def find_output(function: AppFunction) -> int | None:
     """Return the position of the output that shows the reply; None if there is none.
 
     A text that the function takes, too, is most likely the prompt's, which it clears. A JSON that
-    the page does not show keeps the turns of the HTML that it does. Of several texts, the label
-    tells an answer, and tells a status or the sources from it.
+    the page does not show keeps the turns of the HTML that it does, unless its label is a reply's:
+    that of `/chat` of a gr.ChatInterface is "Response". Of several texts, the label tells an
+    answer, and tells a status or the sources from it.
     """
     others = {each.id for each in function.inputs if each.kind in TEXTS}
     unseen = (each for each in function.outputs if each.props.get("visible") is False)
-    others |= {each.id for each in unseen if each.kind == "json"}
+    others |= {each.id for each in unseen if each.kind == "json" and _strangeness(each)}
     for wanted, passed in ((CHATS, ()), (_REPLIES, others), (PAGES, ()), (_REPLIES, ())):
         found = [
             (0 if wanted is CHATS else _strangeness(each), position)

@@ -273,6 +273,20 @@ def test_code_is_a_reply() -> None:
     assert find_endpoint(parts).output == 1
 
 
+@pytest.mark.parametrize("beside", ["code", "markdown", "html", "textbox"])
+def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_it(
+    beside: str,
+) -> None:
+    parts = app(step("box saved", "response saved beside"))
+    response = {"label": "Response", "visible": False}
+    parts["components"] += [
+        {"id": "response", "type": "json", "props": response},
+        {"id": "beside", "type": beside, "props": {}},
+    ]
+
+    assert find_endpoint(parts).output == 0
+
+
 @pytest.mark.parametrize(
     ("labels", "expected"),
     [

@@ -188,6 +188,25 @@ async def test_a_list_is_a_reply_of_several_messages(value: Any, endpoint: str |
     assert joined(events) == events[-1].text == "One.\n\nTwo."
 
 
+@pytest.mark.parametrize("endpoint", [None, "_submit_fn"])
+@pytest.mark.parametrize("kind", ["Code", "Markdown", "HTML", "Textbox"])
+async def test_an_output_beside_the_chat_is_not_the_reply(kind: str, endpoint: str | None) -> None:
+    def build() -> Any:
+        import gradio as gr
+
+        with gr.Blocks(analytics_enabled=False) as app:
+            beside = getattr(gr, kind)()
+            gr.ChatInterface(lambda *_: ("See.", "x = 1"), additional_outputs=[beside])
+        return app
+
+    with running(build) as url:
+        events = await ask(url, "Hi", endpoint=endpoint)
+
+    assert isinstance(done := events[-1], Completed)
+    assert joined(events) == done.text == "See."
+    assert [each.value for each in done.components] == ["x = 1"]
+
+
 # Chats in HTML
 
 
