@@ -148,7 +148,7 @@ class Question(msgspec.Struct):
     def advise(self) -> str:
         """Return the advice for an app that gives no reply; "" without any.
 
-        It may miss a text that its page fills in when something else is chosen.
+        It may miss a text that its page fills in when something else is chosen, or a file.
         """
         values = {**self.loaded, **self.values}
         for step in self.endpoint.before:
@@ -170,6 +170,8 @@ class Question(msgspec.Struct):
                     f"its page fills {empty[0]!r} only when something else there is chosen. Give "
                     f"a value, as with inputs={' or inputs='.join(ways)}."
                 )
+        if self.endpoint.locked and not self.media:
+            return f"its page locks the prompt's box at first, and says {self.endpoint.locked!r}."
         return ""
 
 

@@ -106,12 +106,23 @@ class Candidate(msgspec.Struct, frozen=True):
         return has_files or any(role in MEDIA_ROLES for role, _ in self.roles.values())
 
     @property
+    def prompts(self) -> list[AppComponent]:
+        """The components that take the prompt."""
+        inputs = distinct_inputs(self.steps)
+        return [each for each in inputs if self.roles.get(each.id, ("",))[0] == "prompt"]
+
+    @property
+    def locked(self) -> str:
+        """The placeholder of the prompt's box where the page locks it at first; "" elsewhere."""
+        return next((each.placeholder for each in self.prompts if each.is_locked), "")
+
+    @property
     def is_login(self) -> bool:
         """Whether its prompt is the name in a login form, beside a password."""
-        inputs = distinct_inputs(self.steps)
-        prompts = [each for each in inputs if self.roles.get(each.id, ("",))[0] == "prompt"]
-        has_password = any(each.is_password for each in inputs)
-        return has_password and any(_LOGIN.search((each.label or "")[:200]) for each in prompts)
+        has_password = any(each.is_password for each in distinct_inputs(self.steps))
+        return has_password and any(
+            _LOGIN.search((each.label or "")[:200]) for each in self.prompts
+        )
 
     @property
     def sampling(self) -> frozenset[Role | None]:

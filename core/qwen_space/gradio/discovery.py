@@ -313,6 +313,7 @@ class App:
                 output,
                 self.config.hidden,
             ),
+            locked=candidate.locked,
             kept=frozenset(
                 part
                 for part, (role, _) in candidate.roles.items()

@@ -125,6 +125,8 @@ class Endpoint:
         remark_places: The outputs beside the reply that show a text: their labels and first
             values, by their numbers.
         beside: The outputs that it fills beside the reply.
+        locked: The placeholder of the prompt's box where the page locks it at first, as until a
+            file is uploaded; "" elsewhere.
         kept: The keys of the inputs beside the prompt whose file stays there after a message.
     """
 
@@ -150,6 +152,7 @@ class Endpoint:
     with_media: Endpoint | None = field(default=None, compare=False)
     remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)
     beside: tuple[Beside, ...] = field(default=(), compare=False)
+    locked: str = field(default="", compare=False)
     kept: frozenset[Any] = field(default=frozenset(), compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:

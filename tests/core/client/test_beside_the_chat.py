@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from qwen_space import Event, JobError, Rewritten, SpaceClient, TextDelta
+from qwen_space import Event, JobError, Media, Rewritten, SpaceClient, TextDelta
 from tests import gradio_app
 
 TURNS = [
@@ -124,3 +124,25 @@ async def test_a_chat_that_is_shown_as_it_was_is_no_reply_yet(space: str) -> Non
     assert [each.delta for each in events if isinstance(each, TextDelta)] == ["An", " answer."]
     assert not [each for each in events if isinstance(each, Rewritten)]
     assert events[-1].text == "An answer."
+
+
+async def test_a_locked_box_says_why_there_is_no_reply() -> None:
+    """As the pages of CogVLM2 and MiniGPT-4, which answer once a file is there."""
+    first = "Please upload your video first"
+
+    def answer(message: str, video: str | None, chat: list[Any]) -> list[Any]:
+        return [*chat, user(message), *([bot("A film.")] if video else [])]
+
+    def locked() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box = gr.Textbox(placeholder=first, interactive=False)
+            video, chat = gr.File(label="Video"), gr.Chatbot()
+            box.submit(answer, [box, video, chat], chat)
+        return app
+
+    film = Media("file", data=b"film", mime_type="text/plain", name="film.txt")
+    with gradio_app.running(locked) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=f"It gave no reply: its page locks .*{first}"):
+                await client.complete("Hi")
+            assert (await client.complete("Hi", files=[film])).text == "A film."
