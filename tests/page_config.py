@@ -16,6 +16,7 @@ PARTS = {
     "heat": ("slider", {"label": "Temperature"}),
     "memory": ("slider", {"label": "History turns", "value": 0}),
     "page": ("html", {}),
+    "picture": ("image", {}),
 }
 
 STREAMS = {"types": {"generator": True}}

@@ -238,6 +238,27 @@ def upload_step():
     return app
 
 
+def uploaded(by):
+    """An app whose picture gets into a state by a later step of its upload, or by a button."""
+
+    def keep(path, known):
+        return {"path": path}
+
+    def answer(query, known, chat):
+        text = describe(known["path"])
+        yield [*chat, *([[query, text]] if MAJOR < 6 else row("", query, text))]
+
+    with gr.Blocks() as app:
+        known, picture, chat = gr.State({}), COMPONENTS["image"](), gr.Chatbot()
+        query, button = gr.Textbox(label="Input"), gr.Button("Upload & start")
+        if by == "button":
+            button.click(keep, [picture, known], known)
+        else:
+            picture.upload(list, None, chat).then(keep, [picture, known], known)
+        query.submit(answer, [query, known, chat], chat)
+    return app
+
+
 def files_in_history():
     """An app whose answer reads the files of earlier turns too."""
     kind = {"type": "messages"} if MAJOR == 5 else {}
@@ -439,6 +460,8 @@ FLAVOURS = {
     "new": lambda: moved("new"),
     **{kind: functools.partial(media, kind) for kind in COMPONENTS},
     "upload": upload_step,
+    "later": lambda: uploaded("later"),
+    "button": lambda: uploaded("button"),
     "history": files_in_history,
     "reply": file_in_reply,
     "pairs": lambda: blocks("pairs"),

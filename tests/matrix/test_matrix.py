@@ -66,7 +66,7 @@ INTERFACES = {"interface", "multimodal"}
 PAGES = {"escaped", "page"}  # whose texts are HTML
 
 # The oldest and the newest release of each kind of input for pictures and files.
-_SINCE_4_0 = "image audio file files gallery upload reply"
+_SINCE_4_0 = "image audio file files gallery upload later button reply"
 _SINCE_4_44 = f"{_SINCE_4_0} video history"  # before that, a Video runs ffprobe
 MEDIA_RELEASES = [
     ("4.0.2", "2023-11-10", _SINCE_4_0),
@@ -345,6 +345,8 @@ GIVEN = {
     "files": [PDF, IMAGE],
     "gallery": [IMAGE],
     "upload": [IMAGE, dataclasses.replace(IMAGE, data=PNG + b"\0", name="two.png")],
+    "later": [IMAGE],
+    "button": [IMAGE],
     "history": [IMAGE],
 }
 

@@ -13,6 +13,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
+    {"__type__": "update", "value": "/x/red.png"}     a picture, as `/chat` gives it
     {"__type__": "update", "items": messages}         Ant Design X's list of bubbles
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
@@ -43,6 +44,7 @@ from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyComponent
 from qwen_space.gradio.component_text import (
     component_text,
+    to_named_file,
     to_named_object,
     to_reply_component,
 )
@@ -293,6 +295,8 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
             yield _Part(path, component_text("json", value) or "", thought=False)
         else:
             yield from _content(found, [*path, *inner])
+    elif path and (named := to_named_file(value)) is not None:
+        yield named
     elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):

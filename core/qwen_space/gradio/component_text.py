@@ -16,14 +16,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from qwen_space.chat.media import media_kind
+from qwen_space.chat.media_types import guess_type
 from qwen_space.events import ReplyComponent
 
-__all__ = ["component_text", "to_named_object", "to_reply_component"]
+__all__ = ["component_text", "to_named_file", "to_named_object", "to_reply_component"]
 
 _MOST_ROWS = 1_000
 _LONGEST_LABEL = 1_000  # characters
 _OBJECT = re.compile(r"<gradio[\w.]{0,200}\.(\w{1,100}) object at 0x[0-9a-fA-F]{1,32}>")
 _FIGURE = re.compile(r"Figure\(\d{1,6}x\d{1,6}\)")  # of matplotlib
+_PATH = re.compile(r"(?:[/\\]|[A-Z]:)[^\n]{1,4096}|[^\s<>:]{1,255}")
 _NO_TEXTS = frozenset({"button", "state", "browserstate", "timer"})
 
 
@@ -65,6 +68,17 @@ def to_named_object(text: str) -> ReplyComponent | None:
         return ReplyComponent("plot")
     found = _OBJECT.fullmatch(text) if text.startswith("<gradio") else None
     return None if found is None else ReplyComponent(found[1].lower())
+
+
+def to_named_file(value: Any) -> ReplyComponent | None:
+    """Return the name of a picture, sound or film that is all that `/chat` gave, as its path.
+
+    Gradio takes a component for an update there, and sends what it was made with: of `gr.Image`,
+    the path of a file that the server does not hand out.
+    """
+    is_path = isinstance(value, str) and _PATH.fullmatch(value) is not None
+    kind = media_kind(guess_type(value)) if is_path else "file"
+    return None if kind == "file" else ReplyComponent(kind, None, value)
 
 
 def _kind(content: Mapping[str, Any]) -> str:

@@ -297,7 +297,7 @@ class Page:
                 if events is _UPLOADING:
                     if any(part.id == start.trigger for each in steps for part in each.inputs):
                         yield steps, start.trigger
-                elif _hands_over(start, needed):
+                elif _hands_over(steps, needed):
                     yield steps, None
 
     def remembers(self, steps: Sequence[AppFunction], used: Collection[Any] = ()) -> bool:
@@ -387,10 +387,11 @@ def _changed_state(function: AppFunction) -> Any:
     return states[0] if is_setter and function.runs and function.events & _CHANGING else None
 
 
-def _hands_over(function: AppFunction, needed: Collection[Any]) -> bool:
-    """Whether a function puts something into a state that a chat needs, and shows no chat."""
-    gives = any(each.id in needed and each.kind == "state" for each in function.outputs)
-    return gives and function.runs and not any(each.kind in CHATS for each in function.outputs)
+def _hands_over(steps: Sequence[AppFunction], needed: Collection[Any]) -> bool:
+    """Whether functions put something into a state that a chat needs, and show no chat."""
+    given = [each for step in steps for each in step.outputs]
+    hands = any(each.id in needed and each.kind == "state" for each in given)
+    return hands and not any(each.kind in CHATS for each in given)
 
 
 def _shows_reply(function: AppFunction) -> bool:

@@ -104,6 +104,21 @@ SHAPES = [
         Reply("b", ["value"]),
         id="update-text",
     ),
+    pytest.param(
+        {"__type__": "update", "value": "/tmp/a b/red.png"},
+        Reply("", None, components=(ReplyComponent("image", None, "/tmp/a b/red.png"),)),
+        id="update-of-a-picture",
+    ),
+    pytest.param(
+        {"__type__": "update", "value": "https://example.org/red.png"},
+        Reply("https://example.org/red.png", ["value"]),
+        id="update-to-an-address",
+    ),
+    pytest.param(
+        {"__type__": "update", "value": "It is red.png"},
+        Reply("It is red.png", ["value"]),
+        id="update-to-a-sentence",
+    ),
     pytest.param({"__type__": "update"}, None, id="update-of-nothing"),
     pytest.param(
         {

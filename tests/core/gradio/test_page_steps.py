@@ -116,6 +116,43 @@ def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) 
     assert run(find_endpoint(app(*steps))) == expected
 
 
+UPLOAD = {"targets": [["picture", "upload"]]}
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param(
+            [
+                step("", "chat", **UPLOAD),
+                step("picture chat saved", "chat saved", trigger_after=1),
+            ],
+            [1, 2, 0],
+            id="a-later-step-of-the-upload",
+        ),
+        pytest.param(
+            [step("picture", "page", **UPLOAD), step("page", "saved", trigger_after=1)],
+            [1, 2, 0],
+            id="a-state-that-is-filled-from-what-the-upload-gives",
+        ),
+        pytest.param([step("picture saved", "saved", **CLICK)], [1, 0], id="a-button"),
+        pytest.param(
+            [step("picture saved", "saved", **CLICK), step("picture saved", "saved", **UPLOAD)],
+            [2, 0],
+            id="the-upload-before-a-button",
+        ),
+        pytest.param(
+            [step("picture saved", "saved", **CLICK), step("saved", "chat", trigger_after=1)],
+            [0],
+            id="no-button-that-asks-too",
+        ),
+        pytest.param([step("picture", "other", **CLICK)], [0], id="nor-one-for-another-thing"),
+    ],
+)
+def test_a_picture_goes_the_way_of_the_page(steps: list[Any], expected: list[int]) -> None:
+    assert run(find_endpoint(app(step("box chat saved", "chat"), *steps))) == expected
+
+
 @pytest.mark.parametrize(
     ("steps", "takes"),
     [
