@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -16,7 +17,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from qwen_space.chat.media import Media
+from qwen_space.chat.media import Media, to_media
 from qwen_space.chat.messages import has_text, part_text, split_parts
 from qwen_space.tools import InvalidCall, Message, ToolCall
 
@@ -37,7 +38,7 @@ _SILENT = frozenset(
         "reasoning",
         "thinking",
         "redacted_thinking",
-        "compaction",
+        "reasoning_content",
         "tool_call",
         "tool_call_chunk",
         "tool_use",
@@ -47,18 +48,6 @@ _SILENT = frozenset(
         "server_tool_call_chunk",
         "server_tool_result",
     }
-)
-
-# In an assistant's message, tools that another provider ran itself; their use is in its text.
-_RUN_ELSEWHERE = ("executable_code", "non_standard")
-_ENDS_RUN_ELSEWHERE = (
-    "_approval_request",
-    "_call",
-    "_call_output",
-    "_execution_result",
-    "_list_tools",
-    "_tool_result",
-    "_tool_use",
 )
 
 
@@ -90,25 +79,37 @@ def _role(message: BaseMessage) -> str:
 def _content(message: BaseMessage) -> tuple[str, tuple[Media, ...]]:
     content = message.content
     blocks: list[Any] = [content] if isinstance(content, str) else content
-    blocks = [block for block in blocks if not _is_silent(block)]
-    if not isinstance(message, AIMessage):
-        is_result = isinstance(message, (ToolMessage, FunctionMessage))
-        return split_parts(blocks, is_result=is_result)
-    said = [block for block in blocks if not _was_run_elsewhere(block)]
-    return split_parts(_join_deltas(said), is_result=True)
+    if isinstance(message, AIMessage):
+        return split_parts([*_own_parts(blocks), *_said_beside(message)], is_result=True)
+    said = [block for block in blocks if not _is_silent(block)]
+    is_result = isinstance(message, (ToolMessage, FunctionMessage))
+    return split_parts(said, is_result=is_result)
 
 
-def _join_deltas(blocks: Iterable[str | dict[Any, Any]]) -> Iterator[Any]:
-    """Yield a reply's blocks; texts in a row, which are the deltas of a stream, are one."""
+def _own_parts(blocks: Iterable[str | dict[Any, Any]]) -> Iterator[str | Media | None]:
+    """Yield a reply's texts and media; texts in a row, which are the deltas of a stream, are one.
+
+    Other blocks are of the tools that a provider runs itself, or its own marks: None.
+    """
     for are_texts, group in groupby(blocks, has_text):
         if are_texts:
             yield "".join(map(part_text, group))
         else:
-            yield from group
+            for block in group:
+                with contextlib.suppress(ValueError):  # by an id that only its provider knows
+                    yield to_media(block) if isinstance(block, dict) else None
+
+
+def _said_beside(message: AIMessage) -> Iterator[str]:
+    """Yield words of OpenAI's models that are not in the content."""
+    beside = message.additional_kwargs
+    yield beside.get("refusal") or ""
+    yield (beside.get("audio") or {}).get("transcript") or ""
 
 
 def _is_silent(block: str | dict[Any, Any]) -> bool:
-    return not isinstance(block, str) and block.get("type") in _SILENT
+    is_mark = isinstance(block, dict) and block.keys() == {"cachePoint"}  # of Amazon Bedrock
+    return is_mark or (isinstance(block, dict) and block.get("type") in _SILENT)
 
 
 def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
@@ -123,8 +124,3 @@ def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
         yield ToolCall(call["name"], call["args"], call["id"] or "")
     if old := message.additional_kwargs.get("function_call"):
         yield ToolCall(old["name"], old["arguments"])
-
-
-def _was_run_elsewhere(block: str | dict[Any, Any]) -> bool:
-    kind = "" if isinstance(block, str) else str(block.get("type"))
-    return kind in _RUN_ELSEWHERE or kind.endswith(_ENDS_RUN_ELSEWHERE)

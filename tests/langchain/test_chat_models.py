@@ -266,8 +266,12 @@ def test_what_is_no_text_is_refused_by_its_name(
         ({"type": "executable_code", "language": "PYTHON", "executable_code": "1"}, ""),
         ({"type": "code_execution_result", "outcome": 1, "code_execution_result": "1"}, ""),
         ({"type": "non_standard", "value": {"type": "citations"}}, ""),
+        ({"type": "function_call_signature", "signature": "s"}, ""),
+        ({"type": "compaction", "encrypted_content": "s"}, ""),
+        ({"type": "reasoning_content", "reasoning_content": {"text": "Hm."}}, ""),
+        ({"cachePoint": {"type": "default"}}, ""),
     ],
-    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+    ids=lambda value: value.get("type", "no-type") if isinstance(value, dict) else "",
 )
 def test_messages_of_other_providers_can_be_answered(
     space: ScriptedSpace, model: ChatQwenSpace, block: Any, text: str
@@ -275,6 +279,31 @@ def test_messages_of_other_providers_can_be_answered(
     model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
 
     assert space.transcript(0) == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"refusal": "I cannot."}, {"audio": {"id": "1", "transcript": "I cannot."}}],
+    ids=["refusal", "audio"],
+)
+def test_words_beside_the_content_are_the_answer_s(
+    space: ScriptedSpace, model: ChatQwenSpace, beside: Any
+) -> None:
+    answer = AIMessage("", additional_kwargs=beside)
+
+    model.invoke([HumanMessage("Hi"), answer, HumanMessage("And?")])
+
+    assert space.transcript(0) == "User: Hi\nAssistant: I cannot.\nUser: And?\nAssistant:"
+
+
+def test_a_mark_for_another_provider_s_cache_says_nothing(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    mark: Any = {"cachePoint": {"type": "default"}}
+
+    model.invoke([SystemMessage(["Be brief.", mark]), HumanMessage(["Hi", mark])])
+
+    assert space.joins[0]["data"][0::2] == ["Hi", "Be brief."]
 
 
 def test_a_person_s_message_is_never_sent_without_a_part(

@@ -62,6 +62,18 @@ def test_a_picture_is_media_with_a_place_in_the_text(kind: type[BaseMessage]) ->
     assert message.media == (Media("image", data=b"i\xa6\x9a", mime_type="image/png"),)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [(AIMessage, "S"), (ToolMessage, "S\n[image: left out, as only text can be read here]")],
+)
+def test_media_by_another_provider_s_id_ends_no_thread(kind: type[BaseMessage], text: str) -> None:
+    blocks = [LINES[0] | {"text": "S"}, {"type": "image", "file_id": "file_1"}]
+
+    assert text_of(kind(content=blocks, tool_call_id="1")) == text
+    with pytest.raises(ValueError, match="'image' has None"):
+        text_of(HumanMessage(blocks))  # type: ignore[arg-type]
+
+
 def test_the_models_own_picture_is_a_line_between_its_deltas() -> None:
     message = AIMessage(["S", "ee:", {"type": "image", "url": "http://x/y.png"}, "Ni", "ce?"])
 

@@ -116,7 +116,7 @@ def split_parts(parts: Iterable[Any], *, is_result: bool = False) -> tuple[str, 
     texts: list[str] = []
     media: list[Media] = []
     for part in parts:
-        found = _find_media(part)
+        found = _find_media(part, is_result=is_result)
         texts.append(part_text(part, is_result=is_result) if found is None else PLACEHOLDER)
         media += [] if found is None else [found]
     if not media:
@@ -126,13 +126,17 @@ def split_parts(parts: Iterable[Any], *, is_result: bool = False) -> tuple[str, 
     return join_parts(own), tuple(media)
 
 
-def _find_media(part: Any) -> Media | None:
+def _find_media(part: Any, *, is_result: bool) -> Media | None:
     if isinstance(part, Media):
         return part
     if isinstance(part, Path):
         return Media.from_path(part)
     if isinstance(part, Mapping) and _read_part(part) is None:
-        return to_media(part)
+        try:
+            return to_media(part)
+        except ValueError:  # such as an id that only another provider knows
+            if not is_result:
+                raise
     return None
 
 
