@@ -133,6 +133,7 @@ class Page:
             for output in each.outputs:
                 if self._may_keep(output):
                     self._writers.setdefault(output.id, []).append(each)
+        self._follow_changes()
         for start in self.starts:
             given = {part.id for each in self._tree(start) for part in each.outputs}
             for target in _targets(start):
@@ -147,6 +148,31 @@ class Page:
                 tree = [*islice(self._tree(start), _MOST_STEPS)]
                 for given in {part.id for each in tree if each.runs for part in each.outputs}:
                     self._changing.setdefault(given, []).append(tree)
+
+    def _follow_changes(self) -> None:
+        """Let a function come after one that shows the chat, where that changes what starts it.
+
+        So a page may answer: the first function puts the message into the chat and into a state
+        or a hidden box, whose change starts the function that replies in the chat. It is followed
+        from a visitor's function only, so that there is no circle.
+        """
+        replying: dict[Any, list[AppFunction]] = {}
+        for each in self.starts:
+            unseen = {part.id for part in each.inputs if part.kind in _STATES} | {*self._hidden}
+            if each.events == {"change"} and each.runs and unseen.issuperset(each.changing):
+                for trigger in each.changing:
+                    replying.setdefault(trigger, []).append(each)
+        if not replying:
+            return
+        asked = [each for each in self.starts if each.events & ASKING]
+        for writer in [each for start in asked for each in self._tree(start)]:
+            shown = {part.id for part in writer.outputs if part.kind in CHATS}
+            for part in writer.outputs:
+                for each in replying.get(part.id, ())[:_MOST_STEPS]:
+                    goes_on = any(one.id in shown for one in each.outputs)
+                    following = self._following.setdefault(writer.id, [])
+                    if goes_on and each not in following and len(following) < _MOST_STEPS:
+                        following.append(each)
 
     def chain(
         self, start: AppFunction, takes_prompt: Callable[[AppFunction], bool]

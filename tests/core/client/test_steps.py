@@ -408,3 +408,25 @@ async def test_a_change_that_fails_is_no_error_unless_there_is_no_reply() -> Non
             done = await client.complete("Hi", inputs={"Greeting": "Yo"})
 
     assert done.text == "Hi|None|Yo|YO"
+
+
+@pytest.mark.parametrize("kind", ["state", "hidden-box"])
+async def test_a_page_whose_reply_comes_of_a_change_is_answered(kind: str) -> None:
+    def take(message: str, chat: list[Any]) -> tuple[str, list[Any], str]:
+        return "", [*chat, {"role": "user", "content": message}], message
+
+    def bot(message: str, chat: list[Any]) -> Iterator[list[Any]]:
+        for text in told("changed", message, len(chat)):
+            yield [*chat, {"role": "assistant", "content": text}]
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+            asked = gr.State("") if kind == "state" else gr.Textbox(visible=False)
+            box.submit(take, [box, chat], [box, chat, asked])
+            asked.change(bot, [asked, chat], chat)
+        return app
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi")).text == "changed|Hi|1"

@@ -506,3 +506,47 @@ def test_a_change_is_another_value_than_at_first(loaded: Any, is_started: bool) 
     change = find_endpoint(app(step("box chat heat", "chat"), *steps)).before[1]
 
     assert change.is_started(loaded) is is_started
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param(
+            [
+                step("box chat", "box chat saved"),
+                step("saved chat", "chat", targets=[["saved", "change"]], **STREAMS),
+            ],
+            [0, 1],
+            id="a-state",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat other"),
+                step("other chat", "chat", targets=[["other", "change"]], **STREAMS),
+            ],
+            [0],
+            id="a-box-that-a-visitor-may-change",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat saved"),
+                step("saved", "page", targets=[["saved", "change"]]),
+            ],
+            [0],
+            id="not-the-chat",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat saved"),
+                step("saved chat", "chat turns", targets=[["saved", "change"]], **STREAMS),
+                step("turns chat", "chat saved", targets=[["turns", "change"]], **STREAMS),
+            ],
+            [0, 1],
+            id="a-circle",
+        ),
+    ],
+)
+def test_a_reply_may_come_of_a_change_that_the_message_makes(
+    steps: list[Any], expected: list[int]
+) -> None:
+    assert run(find_endpoint(app(*steps))) == expected
