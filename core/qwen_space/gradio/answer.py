@@ -44,7 +44,7 @@ class AnswerReader:
         has_backslashes: Whether it does so with backslashes, and not with entities.
         is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
             whether the app escapes if the user's message does not.
-        leaves_lines: Whether the user's message of one line has its signs as they were: the app
+        leaves_lines: Whether the user's message has its signs as they were: the app
             may make HTML of code and of line breaks all the same.
         has_thought: Whether there are thoughts between tags.
         is_folding: Whether the text has thoughts in HTML that is not closed yet, so that no piece

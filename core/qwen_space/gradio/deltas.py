@@ -357,8 +357,8 @@ class ChatValue:
             escapes = False if self._is_html else escapes_html(self._prompt, shown)
             if escapes_markdown(self._prompt, shown):
                 escapes = self._reader.has_backslashes = True
-            is_line = "\n" not in self._prompt.strip()
-            self._reader.leaves_lines = escapes is False and is_line and not self._is_html
+            # Some put the user's own text back as they answer, so its line breaks tell nothing.
+            self._reader.leaves_lines = escapes is False and not self._is_html
             self._reader.escapes = None if self._reader.leaves_lines else escapes
             self._reader.is_chat = bool(shown)
 

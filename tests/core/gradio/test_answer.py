@@ -436,3 +436,21 @@ def test_appended_and_whole_texts_come_to_the_same(pieces: list[str]) -> None:
         elif isinstance(event, TextDelta):
             text += event.delta
     assert "".join(text.split()) == "".join(grown.text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("<br>One:<br>- a &lt; b", "\nOne:\n- a < b", id="line-breaks-as-html"),
+        pytest.param("One:\n- a<br>b &lt; c", "One:\n- a<br>b &lt; c", id="the-model-s-own"),
+        pytest.param("Use `<br>` there.", "Use `<br>` there.", id="code"),
+    ],
+)
+def test_a_prompt_of_several_lines_that_is_put_back_tells_nothing_of_them(
+    text: str, expected: str
+) -> None:
+    prompt = "User: a <b>\nAssistant:"
+
+    value, _ = replaced(text, prompt=prompt, row=prompt)
+
+    assert value.text == expected
