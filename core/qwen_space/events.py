@@ -31,7 +31,32 @@ __all__ = [
 _LONGEST_VALUE = 200  # characters of a component's value that goes into metadata
 
 
-class Queued(msgspec.Struct, frozen=True):
+class _Event(msgspec.Struct, frozen=True):
+    """A value that pydantic takes as a field of its models, and FastAPI as an answer."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
+        from pydantic_core import core_schema
+
+        def validate(value: object) -> _Event:
+            try:
+                return value if isinstance(value, cls) else msgspec.convert(value, cls)
+            except msgspec.ValidationError as exc:
+                raise ValueError(str(exc)) from exc  # the only one that pydantic collects
+
+        dump = core_schema.plain_serializer_function_ser_schema(_dump)
+        return core_schema.no_info_plain_validator_function(validate, serialization=dump)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: object, handler: object) -> dict[str, Any]:
+        return {"type": "object", "title": cls.__name__}
+
+
+def _dump(event: _Event) -> Any:
+    return {"delta": event.delta} if isinstance(event, _Delta) else msgspec.to_builtins(event)
+
+
+class Queued(_Event, frozen=True):
     """The job waits in the Space's queue.
 
     Attributes:
@@ -45,7 +70,7 @@ class Queued(msgspec.Struct, frozen=True):
     eta: float | None
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(_Event, frozen=True):
     """The app works on the job.
 
     Attributes:
@@ -55,7 +80,7 @@ class Started(msgspec.Struct, frozen=True):
     eta: float | None
 
 
-class _Delta(msgspec.Struct, frozen=True, eq=False, gc=False):
+class _Delta(_Event, frozen=True, eq=False, gc=False):
     """A piece of a text that grows.
 
     One is made for each token: a struct takes a third of the time of a class with `__init__`.
@@ -111,7 +136,7 @@ class ThinkingDelta(_Delta, frozen=True, eq=False, gc=False):
     """
 
 
-class Rewritten(msgspec.Struct, frozen=True, eq=False):
+class Rewritten(_Event, frozen=True, eq=False):
     """The app changed text that was already handed out, in more than its white space.
 
     Deltas cannot take anything back. A page that shows the reply replaces all of it by `text`, and
@@ -135,7 +160,7 @@ class Rewritten(msgspec.Struct, frozen=True, eq=False):
         return hash((Rewritten, self.text))
 
 
-class Notice(msgspec.Struct, frozen=True):
+class Notice(_Event, frozen=True):
     """Something that the app, or this client, wants people to know.
 
     Attributes:
@@ -149,7 +174,7 @@ class Notice(msgspec.Struct, frozen=True):
     title: str | None = None
 
 
-class SpaceFailure(msgspec.Struct, frozen=True):
+class SpaceFailure(_Event, frozen=True):
     """One of several Spaces that did not answer, so that the next was asked.
 
     Attributes:
@@ -161,7 +186,7 @@ class SpaceFailure(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Uploading(msgspec.Struct, frozen=True):
+class Uploading(_Event, frozen=True):
     """Files of the chat are on their way to the app.
 
     Attributes:
@@ -173,7 +198,7 @@ class Uploading(msgspec.Struct, frozen=True):
     total: int
 
 
-class ReplyFile(msgspec.Struct, frozen=True):
+class ReplyFile(_Event, frozen=True):
     """A picture, a sound or another file in a reply. `SpaceClient.download` fetches its bytes.
 
     Attributes:
@@ -194,7 +219,7 @@ class ReplyFile(msgspec.Struct, frozen=True):
     caption: str | None = None
 
 
-class FileReceived(msgspec.Struct, frozen=True):
+class FileReceived(_Event, frozen=True):
     """A file has appeared in the reply.
 
     Attributes:
@@ -204,7 +229,7 @@ class FileReceived(msgspec.Struct, frozen=True):
     file: ReplyFile
 
 
-class ReplyComponent(msgspec.Struct, frozen=True):
+class ReplyComponent(_Event, frozen=True):
     """A component in a reply that is neither text nor a file, or one beside the chat.
 
     Attributes:
@@ -237,7 +262,7 @@ class ReplyComponent(msgspec.Struct, frozen=True):
         )
 
 
-class ComponentReceived(msgspec.Struct, frozen=True):
+class ComponentReceived(_Event, frozen=True):
     """A component that is neither text nor a file has appeared in the reply.
 
     Attributes:
@@ -247,7 +272,7 @@ class ComponentReceived(msgspec.Struct, frozen=True):
     component: ReplyComponent
 
 
-class Completed(msgspec.Struct, frozen=True):
+class Completed(_Event, frozen=True):
     """The reply is complete. Always the last event, and always there unless an error was raised.
 
     Attributes:

@@ -6,13 +6,19 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import fastapi
+import pydantic
 import pytest
+from fastapi.testclient import TestClient
 
 from qwen_space.events import (
     Completed,
+    Event,
     EventStream,
+    FileReceived,
     Notice,
     Queued,
+    ReplyFile,
     Rewritten,
     Started,
     TextDelta,
@@ -116,3 +122,38 @@ async def test_a_stream_that_cannot_be_entered_closes_its_connections() -> None:
             pass
 
     assert closed == ["entering"]
+
+
+FILE = ReplyFile("http://127.0.0.1:1/red.png", "image", "image/png", "red.png")
+WHOLE = Completed("Hi", 1.5, "e1", thinking="hm", files=(FILE,))
+
+
+class Kept(pydantic.BaseModel):
+    completed: Completed
+    event: Event
+
+
+@pytest.mark.parametrize("event", [WHOLE, TextDelta("Hi"), Queued(1, 2, None), FileReceived(FILE)])
+def test_an_event_is_a_field_of_a_pydantic_model(event: Event) -> None:
+    kept = Kept(completed=WHOLE, event=event)
+
+    assert kept.event is event
+    assert Kept.model_validate_json(kept.model_dump_json()).completed == WHOLE
+    with pytest.raises(pydantic.ValidationError, match="Expected `str`, got `int`"):
+        Kept(completed={"text": 1}, event=event)
+
+
+def test_a_reply_is_an_answer_of_fastapi() -> None:
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    async def answer() -> Completed:
+        return WHOLE
+
+    with TestClient(app) as client:
+        reply = client.get("/").json()
+        described = client.get("/openapi.json")
+
+    assert reply["text"] == "Hi"
+    assert reply["files"][0]["name"] == "red.png"
+    assert described.status_code == 200
