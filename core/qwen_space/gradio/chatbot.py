@@ -224,7 +224,7 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """A string in the value, and where it is; None if it is only a part of one."""
+    """A text in the value, and the path to its string; None if the string ends otherwise."""
 
     path: list[Any] | None
     text: str
@@ -399,10 +399,9 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
     if len(path) > _MAX_DEPTH:
         raise ProtocolError("The chat's value is nested too deeply to be one.")
     if isinstance(content, str):
-        text, pictures = split_pictures(content)
+        text, pictures, goes_on = split_pictures(content)
         yield from pictures
-        # What is appended to a text with pictures is no part of it as it stands.
-        yield to_named_object(text) or _Part(None if pictures else path, text, thought)
+        yield to_named_object(text) or _Part(path if goes_on else None, text, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             yield None

@@ -24,6 +24,7 @@ from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import escapes_html
+from qwen_space.gradio.inline_pictures import INLINE
 from qwen_space.gradio.markdown_text import escapes_markdown
 
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent", "plain_piece"]
@@ -244,7 +245,9 @@ class ChatValue:
     def extend(self, item: Any) -> list[TextEvent] | None:
         """Take edits that only append to the answer or to the last thought; None for any others."""
         match item:
-            case [["append", path, str() as piece]] if not self._reader.is_folding:
+            case [["append", path, str() as piece]] if (
+                not self._reader.is_folding and INLINE not in piece
+            ):
                 if path == self._answer_string.path:
                     self._answer_string.pieces.append(piece)
                     return self._extend(piece) if piece else []
@@ -397,7 +400,8 @@ def plain_piece(item: Any, path: Sequence[Any]) -> str | None:
     """Return the piece that edits append at a path; None if they do more, or it needs a look."""
     match item:
         case [["append", where, piece]] if where == path and type(piece) is str and piece:
-            if "<" not in piece and "&" not in piece and piece[-1] not in _ENDS:
+            has_sign = "<" in piece or "&" in piece or INLINE in piece
+            if not has_sign and piece[-1] not in _ENDS:
                 return piece
     return None
 

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["split_pictures"]
+__all__ = ["INLINE", "split_pictures"]
 
-_START = "data:image/"
+INLINE = "data:image/"
+"""The start of each address that holds a picture."""
+
 _DATA = r"data:(image/[\w.+-]{1,40});base64,([A-Za-z0-9+/=\s]+)"
 # No attribute may hold a `<`, so that each start of a tag is looked at once.
 _PICTURE = re.compile(
@@ -24,13 +26,14 @@ _TAG = re.compile(r"</?[a-z][^<>]{0,2000}>", re.IGNORECASE)
 _FENCE = "```"
 
 
-def split_pictures(text: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
-    """Return a text without the pictures in it, and these as `FileData`.
+def split_pictures(text: str) -> tuple[str, tuple[Mapping[str, Any], ...], bool]:
+    """Return a text without the pictures in it, these as `FileData`, and whether the text goes on.
 
-    A picture between fences is code. Tags around pictures alone are no text.
+    It does where words come after the last picture: they end as the whole text ends. A picture
+    between fences is code. Tags around pictures alone are no text.
     """
-    if _START not in text:
-        return text, ()
+    if INLINE not in text:
+        return text, (), True
     kept: list[str] = []
     files: list[Mapping[str, Any]] = []
     end = fences = 0
@@ -46,6 +49,9 @@ def split_pictures(text: str) -> tuple[str, tuple[Mapping[str, Any], ...]]:
             files.append({"path": "", "url": url, "mime_type": mime_type})
         end = found.end()
     if not files:
-        return text, ()
-    rest = "".join([*kept, text[end:]])
-    return (rest.strip() if _TAG.sub("", rest).strip() else ""), tuple(files)
+        return text, (), True
+    tail = text[end:]
+    rest = "".join([*kept, tail])
+    if INLINE not in tail and _TAG.sub("", tail).strip():
+        return rest.lstrip(), tuple(files), True
+    return (rest.strip() if _TAG.sub("", rest).strip() else ""), tuple(files), False

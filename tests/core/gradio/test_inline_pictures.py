@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from qwen_space.events import TextDelta
 from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.deltas import ChatValue, plain_piece
 from qwen_space.gradio.files import inline_bytes
 from qwen_space.gradio.inline_pictures import split_pictures
 
 DATA = "data:image/png;base64,QUI="
+LARGE = f"![a cat](data:image/png;base64,{'QUJD' * 100_000})"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,38 @@ def test_a_picture_in_the_text_is_a_file(text: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([f"{LARGE}\n\nIt"], id="first"),
+        pytest.param([f"<div>{LARGE}</div>", "\n\n", "It"], id="alone"),
+        pytest.param(["Here:\n\n", LARGE, "\n\nIt"], id="after-a-text"),
+    ],
+)
+def test_a_text_that_grows_behind_a_large_picture_is_streamed(pieces: list[str]) -> None:
+    first, *more = pieces
+    chat = ChatValue()
+    events = chat.replace([["u", first]])
+    for piece in [*more, *[" is red."] * 200]:
+        edits = [["append", [0, 1], piece]]
+        added = chat.extend(edits)
+        if added is None:
+            chat.begin_edits(len(piece))
+            chat.edit(edits)
+            added = [*chat.end_edits()]
+        events += added
+
+    words = [event.delta for event in events if isinstance(event, TextDelta)]
+    assert len(chat.files) == 1
+    assert words[-200:] == [" is red."] * 200
+    assert "".join(words).split() == chat.text.split()  # white space may have been sent twice
+    assert "data:" not in chat.text
+
+
+def test_a_piece_with_a_picture_is_no_plain_text() -> None:
+    assert plain_piece([["append", [0, 1], f"![a]({DATA})"]], [0, 1]) is None
+
+
+@pytest.mark.parametrize(
     "text",
     [
         pytest.param(f'```html\n<img src="{DATA}">\n```', id="code"),
@@ -40,7 +75,7 @@ def test_a_picture_in_the_text_is_a_file(text: str, rest: str) -> None:
     ],
 )
 def test_any_other_text_stays_as_it_is(text: str) -> None:
-    assert split_pictures(text) == (text, ())
+    assert split_pictures(text) == (text, (), True)
 
 
 @pytest.mark.parametrize(
@@ -49,4 +84,4 @@ def test_any_other_text_stays_as_it_is(text: str) -> None:
 def test_a_long_text_without_a_picture_comes_to_its_end(piece: str) -> None:
     text = "data:image/" + piece * 100_000  # their square would take hours
 
-    assert split_pictures(text) == (text, ())
+    assert split_pictures(text) == (text, (), True)
