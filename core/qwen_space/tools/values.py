@@ -19,7 +19,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _CHOICES = ("anyOf", "oneOf", "allOf")
-_DEEPEST = 8  # as references may go round in a circle
+_DEEPEST = 8  # schemas within each other
 
 
 def with_schema_types(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -61,23 +61,34 @@ def to_value(text: str, types: set[str]) -> Any:
     return value if any(is_a(value, each) for each in types) else text
 
 
-def allowed_types(schema: Any, root: Mapping[str, Any], depth: int = _DEEPEST) -> set[str]:
+def allowed_types(
+    schema: Any,
+    root: Mapping[str, Any],
+    depth: int = _DEEPEST,
+    known: dict[str, set[str]] | None = None,
+) -> set[str]:
     """Return the JSON types that a schema allows; none where it does not say.
 
     Args:
         schema: The schema.
         root: The schema that its references begin at.
         depth: How many schemas within it, and references, are followed.
+        known: The types by the references that were followed so far.
     """
     if not isinstance(schema, Mapping) or not depth:
         return set()
+    known = {} if known is None else known
     if isinstance(place := schema.get("$ref"), str):
-        return allowed_types(_find(place, root), root, depth - 1)
+        if place not in known:
+            known[place] = set()  # of a circle
+            known[place] = allowed_types(_find(place, root), root, depth - 1, known)
+        return known[place]
     named = schema.get("type")
     types = {named} if isinstance(named, str) else set(named or ())
     options = [each for key in _CHOICES for each in schema.get(key) or ()]
-    allowed = [allowed_types(each, root, depth - 1) for each in options]
-    return types.union(*allowed) & _TYPES.keys() if all(allowed) else set()
+    allowed = [allowed_types(each, root, depth - 1, known) for each in options]
+    # Beside a type, options may be about other things, such as a list's length.
+    return types.union(*allowed) & _TYPES.keys() if types or all(allowed) else set()
 
 
 def _find(place: str, root: Mapping[str, Any]) -> Any:

@@ -21,6 +21,7 @@ SCHEMA = {
         "round": {"$ref": "#/$defs/Round"},
         "away": {"$ref": "https://example.test/schema"},
         "any": {},
+        "some": {"type": "array", "anyOf": [{"minItems": 1}, {"maxItems": 0}]},
     },
     "required": ["place"],
     "$defs": {
@@ -38,6 +39,7 @@ SCHEMA = {
         ({"other": '{"city": "Oslo"}'}, {"other": {"city": "Oslo"}}),
         ({"days": "[1, 2]"}, {"days": [1, 2]}),
         ({"days": "null"}, {"days": None}),
+        ({"some": "[1]"}, {"some": [1]}),
         ({"count": " 3 ", "text": "3"}, {"count": 3, "text": "3"}),
         ({"flag": "True"}, {"flag": True}),
         ({"count": None, "text": None}, {}),
@@ -71,3 +73,13 @@ def test_a_schema_without_properties_changes_nothing() -> None:
     value = {"a": "1"}
 
     assert with_schema_types(value, {"type": "object"}) is value
+
+
+def test_references_in_a_circle_are_followed_once() -> None:
+    again = {"$ref": "#/$defs/Round"}
+    schema = {
+        "properties": {"a": again},
+        "$defs": {"Round": {"anyOf": [again] * 100}},  # each of each, it would take hours
+    }
+
+    assert with_schema_types({"a": "1"}, schema) == {"a": "1"}
