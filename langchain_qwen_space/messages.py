@@ -122,5 +122,6 @@ def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
         yield InvalidCall(body, "", id=invalid["id"] or "")
     for call in message.tool_calls:
         yield ToolCall(call["name"], call["args"], call["id"] or "")
-    if old := message.additional_kwargs.get("function_call"):
+    old = message.additional_kwargs.get("function_call")  # which some have beside the others
+    if old and not (message.tool_calls or message.invalid_tool_calls):
         yield ToolCall(old["name"], old["arguments"])

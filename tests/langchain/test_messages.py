@@ -17,6 +17,7 @@ from langchain_core.messages import (
 from langchain_qwen_space.messages import to_core_messages
 from qwen_space import Media
 from qwen_space.chat.media import PLACEHOLDER
+from qwen_space.tools import ToolCall
 
 LINES = [{"type": "text", "text": "Paris: 21"}, {"type": "text", "text": "Oslo: 3"}]
 FILE = base64.b64encode("a ü".encode()).decode()
@@ -72,6 +73,14 @@ def test_media_by_another_provider_s_id_ends_no_thread(kind: type[BaseMessage], 
     assert text_of(kind(content=blocks, tool_call_id="1")) == text
     with pytest.raises(ValueError, match="'image' has None"):
         text_of(HumanMessage(blocks))  # type: ignore[arg-type]
+
+
+def test_a_call_that_another_provider_gives_in_two_forms_is_one() -> None:
+    old = {"name": "add", "arguments": '{"a": 2}'}  # as Gemini's messages have it beside the new
+    call = {"name": "add", "args": {"a": 2}, "id": "1", "type": "tool_call"}
+    message = AIMessage("", additional_kwargs={"function_call": old}, tool_calls=[call])
+
+    assert to_core_messages([message])[0].calls == [ToolCall("add", {"a": 2}, "1")]
 
 
 def test_the_models_own_picture_is_a_line_between_its_deltas() -> None:
