@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -70,9 +70,10 @@ class Question(msgspec.Struct):
         """
         files = {key: [self.files[each] for each in media] for key, media in self.media.items()}
         uploads = {steps[0].fn_index: steps for steps in find_uploads(self.endpoint)}
+        shared = {each.key for each in self.endpoint.chat_inputs} if uploads else frozenset()
         for step in self.endpoint.before:
             if step.phase == "upload":
-                yield from _uploads(uploads.pop(step.fn_index, ()), files)
+                yield from _uploads(uploads.pop(step.fn_index, ()), files, shared)
             elif self._needs(step):
                 yield step, files
         yield self.endpoint, files
@@ -176,17 +177,17 @@ class Question(msgspec.Struct):
 
 
 def _uploads(
-    steps: Sequence[Endpoint], files: dict[Any, list[Any]]
+    steps: Sequence[Endpoint], files: dict[Any, list[Any]], shared: Collection[Any]
 ) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
-    """Yield the steps of an upload with the files that are theirs, which no later step takes."""
+    """Yield the steps of an upload with its files; its own, which are not shared, are used up."""
     slots = {each.key: each.slot for step in steps for each in step.inputs if each.key in files}
-    own = {key: files.pop(key) for key in slots}
-    if not own:
+    given = {key: files[key] if key in shared else files.pop(key) for key in slots}
+    if given.keys() <= {*shared}:
         return
-    batches: list[Mapping[Any, Sequence[Any]]] = [own]
-    for key in find_repeated(steps) & own.keys():
+    batches: list[Mapping[Any, Sequence[Any]]] = [given]
+    for key in find_repeated(steps) & given.keys():
         if (slot := slots[key]) is not None and slot.is_single:
-            batches = [{key: [each]} for each in own[key]]
+            batches = [{**given, key: [each]} for each in given[key]]
     for batch in batches:
         yield from ((step, batch) for step in steps)
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from qwen_space import JobError, SpaceClient
+from qwen_space import JobError, Media, SpaceClient
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt
 from qwen_space.client.question import build_question, pair_history
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.endpoint import Endpoint, Input
 from qwen_space.gradio.known_spaces import QWEN_2_5
+from qwen_space.gradio.media_inputs import MediaSlot
 from tests.scripted_server import CONFIG, EVENT_ID, ScriptedServer, status, streaming
 
+APP = "http://127.0.0.1:1"
 CHAT = [Turn("user", "A"), Turn("assistant", "B"), Turn("user", "C")]
 
 
@@ -139,6 +141,33 @@ def test_a_figure_of_the_caller_s_has_its_step_and_none_without_it() -> None:
     assert [step for step, _ in plain.calls][:-1] == []
 
 
+IMAGE, AUDIO = Media("image", data=b"1"), Media("audio", data=b"2")
+
+
+@pytest.mark.parametrize(
+    ("media", "calls"),
+    [
+        pytest.param([IMAGE, AUDIO], [["image", "audio"], ["A", "audio"]], id="both"),
+        pytest.param([IMAGE], [["image", None], ["A", None]], id="the-one-that-is-uploaded"),
+        pytest.param([AUDIO], [["A", "audio"]], id="the-other"),
+    ],
+)
+def test_a_file_of_the_chat_s_own_is_not_used_up_by_the_upload_of_another(
+    media: list[Media], calls: Any
+) -> None:
+    picture, sound = (
+        Input(kind, kind, None, kind=kind, component=at, slot=MediaSlot("one", (kind,)))
+        for at, kind in enumerate(("image", "audio"), 3)
+    )
+    upload = Endpoint("see", 1, 3, (picture, sound), None, phase="upload")
+    endpoint = Endpoint("chat", 0, None, (Input("prompt", "p"), sound), 0, before=(upload,))
+    chat = [Turn("user", "A", media=tuple(media))]
+    question = build_question(SpaceConfig(space=APP), endpoint, chat, {})
+    question.files = {each: each.kind for each in media}
+
+    assert [question.data(*call) for call in question.calls] == calls
+
+
 @pytest.mark.parametrize(
     ("chat", "kept"),
     [
@@ -165,7 +194,6 @@ def test_a_change_gives_all_but_the_turns_of_an_earlier_chat_and_the_choice_of_i
 
 # Sampling
 
-APP = "http://127.0.0.1:1"
 PLAIN = Endpoint(None, 0, None, (Input("prompt", "p"),), 0)
 
 
