@@ -158,9 +158,11 @@ class Page:
         """
         replying: dict[Any, list[AppFunction]] = {}
         for each in self.starts:
-            unseen = {part.id for part in each.inputs if part.kind in _STATES} | {*self._hidden}
-            if each.events == {"change"} and each.runs and unseen.issuperset(each.changing):
-                for trigger in each.changing:
+            states = {part.id for part in each.inputs if part.kind in _STATES}
+            triggers = each.changing
+            is_unseen = all(part in states or part in self._hidden for part in triggers)
+            if is_unseen and each.events == {"change"} and each.runs:
+                for trigger in triggers:
                     replying.setdefault(trigger, []).append(each)
         if not replying:
             return
@@ -317,9 +319,9 @@ class Page:
         """
         for events in (_UPLOADING, _PRESSING):
             for start in self.starts:
-                steps = _needed([*self._tree(start)], set(), set(needed))[-_MOST_STEPS:]
                 if not start.events & events:
                     continue
+                steps = _needed([*self._tree(start)], set(), set(needed))[-_MOST_STEPS:]
                 if events is _UPLOADING:
                     if any(part.id == start.trigger for each in steps for part in each.inputs):
                         yield steps, start.trigger
