@@ -111,6 +111,7 @@ class Reply:
             it, it is one; with more text in it, it is an answer.
         may_be_step: Whether all of it is, or may go on as, a text that begins with "Thought:",
             which is a step where an agent's tools have been used since.
+        is_object: Whether it is the JSON of an object, in which an answer may come later.
     """
 
     text: str
@@ -122,6 +123,7 @@ class Reply:
     components: tuple[ReplyComponent, ...] = ()
     may_begin_steps: bool = field(default=False, compare=False)
     may_be_step: bool = field(default=False, compare=False)
+    is_object: bool = field(default=False, compare=False)
 
 
 def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
@@ -164,6 +166,7 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
         components=components,
         may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
         may_be_step=len(answer) == 1 and _may_be_step(answer[0], parts[-1]),
+        is_object=isinstance(value, dict) and any(part.path == path for part in answer),
     )
 
 

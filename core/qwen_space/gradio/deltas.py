@@ -303,7 +303,7 @@ class ChatValue:
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
         may_be_step = reply.may_begin_steps or (reply.may_be_step and not self._thinks_aloud)
-        is_held = may_be_step and not is_final and not self.text
+        is_held = (may_be_step or reply.is_object) and not is_final and not self.text
         events = self._read("" if is_held else text, is_final=is_final)
         self._reader.text = text
         grows = text is reply.text and not self._reader.is_folding and not is_held

@@ -359,6 +359,25 @@ def test_the_last_value_is_the_truth(last: AnyMessage, text: str, new: list[str]
     assert job.state is JobState.COMPLETED
 
 
+@pytest.mark.parametrize(
+    ("last", "text"),
+    [
+        pytest.param({"status": "done", "answer": "Hello"}, "Hello", id="an-answer"),
+        pytest.param({"status": "done", "score": 1}, '{"status": "done", "score": 1}', id="none"),
+        pytest.param({"__type__": "update"}, '{"status": "busy", "at": 2}', id="nothing-more"),
+    ],
+)
+def test_an_object_of_the_app_s_own_is_text_in_the_end(last: Any, text: str) -> None:
+    job = Job(E, 1, "sse_v3")
+    first = value({"status": "busy", "at": 1})
+    events = receive(job, first, edits(["replace", ["at"], 2]), completed(last))
+
+    assert [event for event in events if isinstance(event, (TextDelta, Rewritten))] == [
+        TextDelta(text)
+    ]
+    assert job.text == text
+
+
 def test_a_last_value_that_differs_is_a_rewriting() -> None:
     job = Job(E, 1, "sse_v3")
     receive(job, value(pairs("a")), append("b"))
