@@ -95,12 +95,12 @@ def _follow(job: Job, server: _Server, events: Iterable[tuple[str, bytes]]) -> N
                     assert event.delta
                     shown += event.delta
             assert not server.refuses
-            assert _is_shown(job, server.text)
+            assert _is_shown(job, server)
             assert _bare(shown) == _bare(job.text)
         job.receive_eof()
     except QwenSpaceError as exc:
         _is_whole(exc)
-        assert _is_shown(job, server.text)
+        assert _is_shown(job, server)
 
 
 class _Server:
@@ -108,11 +108,13 @@ class _Server:
 
     Attributes:
         text: The reply's.
+        is_object: Whether that is the JSON of an object.
         refuses: Whether the last message made no sense, so that the job must refuse it.
     """
 
     def __init__(self, job: Job, output: int) -> None:
         self.text = ""
+        self.is_object = False
         self.refuses = False
         self._job = job
         self._output = output
@@ -145,15 +147,20 @@ class _Server:
     def _become(self, value: Any) -> None:
         self._value, self._known = value, True
         if (reply := find_reply(value)) is not None:
-            self.text = reply.text
+            self.text, self.is_object = reply.text, reply.is_object
 
 
-def _is_shown(job: Job, text: str) -> bool:
-    """Whether a job has the server's text, but for an end that may be a cursor."""
-    held = len(text) - len(job.text)
-    return job.text == text or (
-        job.state is not JobState.COMPLETED and text.startswith(job.text) and held <= 128
-    )
+def _is_shown(job: Job, server: _Server) -> bool:
+    """Whether a job has the server's text, but for an end that may be a cursor.
+
+    Until the job is complete, it holds back an object in which an answer may come.
+    """
+    if job.text == server.text:
+        return True
+    most = len(server.text) if server.is_object else 128
+    held = len(server.text) - len(job.text)
+    is_part = server.text.startswith(job.text) and held <= most
+    return job.state is not JobState.COMPLETED and is_part
 
 
 def _bare(text: str) -> str:
