@@ -87,6 +87,18 @@ class Connector(aiohttp.TCPConnector):
             return True
         return not (_has_slept(since) or _has_unread_data(connection))
 
+    def _release(self, key: Any, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        """Take a connection back; one in the middle of a body that nobody wants is ended at once.
+
+        To close it is to send the rest first: a server that does not read it, as of an upload that
+        was left, keeps it open, and longer than the loop.
+        """
+        transport = protocol.transport
+        is_ended = should_close or protocol.should_close
+        if is_ended and transport is not None and transport.get_write_buffer_size():
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)
+
     @property
     def is_connected(self) -> bool:
         """Whether a connection is open: the server that took it is still there."""

@@ -134,6 +134,7 @@ _WHEN_DRAWN: Sequence[tuple[str, tuple[int, int], tuple[int, int], Any]] = [
     ("datetime markdown html", _FIRST, (6, 0), ""),
     ("number", _FIRST, _LAST, 0),
     ("dropdown fileexplorer", _FIRST, (4, 26), []),
+    ("fileexplorer", (6, 0), (6, 6), []),
     ("colorpicker", _FIRST, (4, 26), "#000000"),
     ("colorpicker", (6, 0), (6, 1), "#000000"),
     ("multimodaltextbox", _FIRST, (6, 0), _MULTIMODAL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import AsyncIterator
 
@@ -137,3 +138,43 @@ async def test_a_connection_can_be_shut_down(session: aiohttp.ClientSession) -> 
         shut_down(response.connection.transport)
         await asyncio.wait_for(server.exchanges[0].dropped.wait(), 5)
         response.close()
+
+
+async def test_a_request_that_is_left_in_its_body_sends_no_more_of_it(
+    session: aiohttp.ClientSession,
+) -> None:
+    reading = asyncio.Event()
+
+    class Busy(asyncio.Protocol):
+        """Takes a connection, and reads no further than its first bytes."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = transport
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.pause_reading()  # type: ignore[attr-defined]
+            reading.set()
+
+    connector = session.connector
+    assert isinstance(connector, Connector)
+    busy = Busy()
+    server = await asyncio.get_running_loop().create_server(lambda: busy, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    body = io.BytesIO(b"x" * 2**25)
+    sending = asyncio.ensure_future(session.post(f"http://127.0.0.1:{port}/", data=body))
+    await asyncio.wait_for(reading.wait(), 10)
+    [protocol] = connector._acquired
+    transport = protocol.transport
+    assert transport is not None
+    while not transport.get_write_buffer_size():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.001)
+
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await asyncio.sleep(0.01)
+
+    assert transport.get_write_buffer_size() == 0
+    assert protocol.connected is False
+    busy.transport.close()
+    server.close()

@@ -384,6 +384,8 @@ def test_a_function_without_a_name_is_asked_for_by_its_number() -> None:
         ("dropdown", {"choices": [["A", "a"]], "value": ""}, "4.26.0", ""),
         ("fileexplorer", {}, "4.23.0", []),
         ("fileexplorer", {}, "4.26.0", None),
+        ("fileexplorer", {}, "6.0.2", []),
+        ("fileexplorer", {}, "6.6.0", None),
         ("multimodaltextbox", {}, "5.0.0", {"text": "", "files": []}),
         ("state", {"value": [1]}, "5.0.0", [1]),
         ("image", {}, "5.0.0", None),
