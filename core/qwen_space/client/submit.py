@@ -122,6 +122,7 @@ class _Submitter:
             reasoning_tags=self._endpoint.choose_tags(config.reasoning_tags),
             thinks_anywhere=self._endpoint.thinks_anywhere(config.reasoning_tags),
             is_page=self._endpoint.shows_page,
+            is_response=self._endpoint.gives_response,
             address=f"{config.url}{self._endpoint.prefix}",
             before=self._before,
             beside=self._endpoint.beside,

@@ -8,12 +8,12 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{"role": "assistant", "content": "bot"}, ...]    gr.Chatbot, messages, Gradio 4 and 5
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
-    ["One.", "<gradio....Plot object at 0x7f1c>"]     the same with a component, by `/chat`
+    ["One.", "<gradio....Plot object at 0x7f1c>"]     the same with a component, by `/chat` only
     {"component": "code", "value": "x = 1", ...}      any component in place of a message
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
     {"__type__": "update", "value": any of these}     from gr.update
-    {"__type__": "update", "value": "/x/red.png"}     a picture, as `/chat` gives it
+    {"__type__": "update", "value": "/x/red.png"}     a picture, by `/chat` only
     {"__type__": "update", "items": messages}         Ant Design X's list of bubbles
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
@@ -126,13 +126,15 @@ class Reply:
     is_object: bool = field(default=False, compare=False)
 
 
-def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
+def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False) -> Reply | None:
     """Return the last reply in a chat component's value.
 
     Args:
         value: The value.
         is_final: Whether nothing follows: the steps of an agent without a final answer are the
             answer then.
+        is_response: Whether it is that of `/chat` of a `gr.ChatInterface`, which gives Python's
+            words for a component, or the path of its file; elsewhere these are words.
 
     Returns:
         The reply; None when the value is an update that leaves everything as it was.
@@ -144,6 +146,8 @@ def find_reply(value: Any, *, is_final: bool = False) -> Reply | None:
     if path is None:
         return None
     found = list(islice(_rows(value, path), _MAX_PARTS + 1))
+    if is_response:
+        found = [_named(each, is_update=bool(path)) for each in found]
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
     parts = [part for part in found if isinstance(part, _Part)]
@@ -298,14 +302,19 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
             yield _Part(path, component_text("json", value) or "", thought=False)
         else:
             yield from _content(found, [*path, *inner])
-    elif path and (named := to_named_file(value)) is not None:
-        yield named
     elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
         yield from _pairs(value, path)
     elif value:
         yield from _messages(value, path)
+
+
+def _named(found: _Found, *, is_update: bool) -> _Found:
+    """Return the name of the component that a text of `/chat` stands for; other parts as given."""
+    if not isinstance(found, _Part):
+        return found
+    return to_named_object(found.text) or (is_update and to_named_file(found.text)) or found
 
 
 def _answer_within(value: Any) -> tuple[Any, list[Any]]:
@@ -404,7 +413,7 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
     if isinstance(content, str):
         text, pictures, goes_on = split_pictures(content)
         yield from pictures
-        yield to_named_object(text) or _Part(path if goes_on else None, text, thought)
+        yield _Part(path if goes_on else None, text, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             yield None

@@ -70,14 +70,13 @@ def to_named_object(text: str) -> ReplyComponent | None:
     return None if found is None else ReplyComponent(found[1].lower())
 
 
-def to_named_file(value: Any) -> ReplyComponent | None:
+def to_named_file(value: str) -> ReplyComponent | None:
     """Return the name of a picture, sound or film that is all that `/chat` gave, as its path.
 
     Gradio takes a component for an update there, and sends what it was made with: of `gr.Image`,
     the path of a file that the server does not hand out.
     """
-    is_path = isinstance(value, str) and _PATH.fullmatch(value) is not None
-    kind = media_kind(guess_type(value)) if is_path else "file"
+    kind = media_kind(guess_type(value)) if _PATH.fullmatch(value) else "file"
     return None if kind == "file" else ReplyComponent(kind, None, value)
 
 

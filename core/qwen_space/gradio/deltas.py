@@ -169,6 +169,7 @@ class ChatValue:
         before: The value before the message was sent, in which there is no reply; None if the
             app does not get it.
         thinks_aloud: Whether a text that begins with "Thought:" is an answer.
+        is_response: Whether the value is that of `/chat` of a `gr.ChatInterface`.
 
     Attributes:
         known: Whether there is a value yet.
@@ -186,6 +187,7 @@ class ChatValue:
         address: str = "",
         before: Any = None,
         thinks_aloud: bool = False,
+        is_response: bool = False,
     ) -> None:
         self.known = False
         self.files: tuple[ReplyFile, ...] = ()
@@ -202,6 +204,7 @@ class ChatValue:
         self._is_page = is_page
         self._is_html = False
         self._thinks_aloud = thinks_aloud
+        self._is_response = is_response
         self._reader = AnswerReader(reasoning_tags, anywhere=thinks_anywhere)
 
     @property
@@ -287,7 +290,8 @@ class ChatValue:
         return self._read(self._text_so_far(), is_final=True)
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
-        reply = find_reply(self._value.value, is_final=is_final)
+        value = self._value.value
+        reply = find_reply(value, is_final=is_final, is_response=self._is_response)
         if reply is None:
             rest = self.finish() if is_final else []
             self._lead_to(None, None)

@@ -295,17 +295,19 @@ class App:
         before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last], candidate), *before]
         before = [*self._rendering(candidate.steps), *before]
+        shown = None if output is None else candidate.last.outputs[output]
         return replace(
             last,
             output=output,
             before=tuple(before),
             remembers=remembers,
             reasoning_tags=self.config.reasoning_tags,
-            shows_page=output is not None and candidate.last.outputs[output].kind in PAGES,
+            shows_page=shown is not None and shown.kind in PAGES,
+            gives_response=shown is not None and self._is_response(shown),
             remark_places=find_places(
                 (each for step in candidate.steps for each in step.outputs),
                 distinct_inputs(candidate.steps),
-                None if output is None else candidate.last.outputs[output].id,
+                None if shown is None else shown.id,
             ),
             beside=find_beside(
                 candidate.last.outputs,
@@ -320,6 +322,10 @@ class App:
                 if role in MEDIA_ROLES and not self._page.gives(candidate.start, part)
             ),
         )
+
+    def _is_response(self, component: AppComponent) -> bool:
+        """Whether a component has the reply of `/chat` of a `gr.ChatInterface`."""
+        return component.label == "Response" and component.id in self.config.hidden
 
     def _loading(self, steps: Sequence[Endpoint], candidate: Candidate) -> list[Endpoint]:
         """Return the functions that the page runs as it loads, to fill inputs of these steps.

@@ -119,6 +119,8 @@ class Endpoint:
         context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.
         shows_page: Whether its output is HTML that shows the whole chat.
+        gives_response: Whether its output is that of `/chat` of a `gr.ChatInterface`, which no
+            page shows.
         with_sampling: The function that answers the same chat and takes sampling parameters that
             this one does not; None if there is none.
         with_media: The function with the same turns that takes files; None if there is none.
@@ -148,6 +150,7 @@ class Endpoint:
     context_window: int | None = field(default=None, compare=False)
     reasoning_tags: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     shows_page: bool = field(default=False, compare=False)
+    gives_response: bool = field(default=False, compare=False)
     with_sampling: Endpoint | None = field(default=None, compare=False)
     with_media: Endpoint | None = field(default=None, compare=False)
     remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)

@@ -98,6 +98,8 @@ class Job:
         beside: The outputs that the function fills beside its reply.
         thinks_aloud: Whether a text that begins with "Thought:" is an answer, as the prompt asks
             for it; else it may be a step of an agent.
+        is_response: Whether the output is that of `/chat` of a `gr.ChatInterface`, which gives
+            a component in Python's words.
         max_size: The most bytes of a message, characters of the reply with its thoughts and
             notices, and bytes of the chat's value as JSON. The latter is measured each
             time that as many bytes of edits have come.
@@ -128,6 +130,7 @@ class Job:
         before: Any = None,
         beside: Sequence[Beside] = (),
         thinks_aloud: bool = False,
+        is_response: bool = False,
         max_size: int = DEFAULT_MAX_EVENT_SIZE,
     ) -> None:
         self.data: list[Any] = []
@@ -148,6 +151,7 @@ class Job:
             address=address,
             before=before,
             thinks_aloud=thinks_aloud,
+            is_response=is_response,
         )
         self._beside = beside
         self._max_size = max_size

@@ -105,20 +105,11 @@ SHAPES = [
         id="update-text",
     ),
     pytest.param(
-        {"__type__": "update", "value": "/tmp/a b/red.png"},
-        Reply("", None, components=(ReplyComponent("image", None, "/tmp/a b/red.png"),)),
-        id="update-of-a-picture",
+        {"__type__": "update", "value": "red.png"},
+        Reply("red.png", ["value"]),
+        id="update-to-a-name",
     ),
-    pytest.param(
-        {"__type__": "update", "value": "https://example.org/red.png"},
-        Reply("https://example.org/red.png", ["value"]),
-        id="update-to-an-address",
-    ),
-    pytest.param(
-        {"__type__": "update", "value": "It is red.png"},
-        Reply("It is red.png", ["value"]),
-        id="update-to-a-sentence",
-    ),
+    pytest.param([["u", "Figure(640x480)"]], Reply("Figure(640x480)", [0, 1]), id="python-s-words"),
     pytest.param({"__type__": "update"}, None, id="update-of-nothing"),
     pytest.param(
         {
@@ -152,16 +143,6 @@ SHAPES = [
         [user("u"), bot([part("b"), {"component": "plot", "value": {}, "type": "component"}])],
         Reply("b", [1, "content", 0, "text"], components=(ReplyComponent("plot", None, {}),)),
         id="component-of-no-text",
-    ),
-    pytest.param(
-        ["b", "<gradio.components.native_plot.LinePlot object at 0x7f2646033450>"],
-        Reply("b", [0], components=(ReplyComponent("lineplot"),)),
-        id="component-as-python-s-own-words",
-    ),
-    pytest.param(
-        "Figure(640x480)",
-        Reply("", None, components=(ReplyComponent("plot"),)),
-        id="figure-as-python-s-own-words",
     ),
     pytest.param(
         [
@@ -211,6 +192,39 @@ def test_the_path_leads_to_the_string_that_ends_the_reply(value: Any) -> None:
         node = node[key]
     assert isinstance(node, str)
     assert reply.text.endswith(node)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param(
+            ["b", "<gradio.components.native_plot.LinePlot object at 0x7f2646033450>"],
+            Reply("b", [0], components=(ReplyComponent("lineplot"),)),
+            id="component",
+        ),
+        pytest.param(
+            "Figure(640x480)", Reply("", None, components=(ReplyComponent("plot"),)), id="figure"
+        ),
+        pytest.param(
+            {"__type__": "update", "value": "/tmp/a b/red.png"},
+            Reply("", None, components=(ReplyComponent("image", None, "/tmp/a b/red.png"),)),
+            id="picture",
+        ),
+        pytest.param(
+            {"__type__": "update", "value": "https://example.org/red.png"},
+            Reply("https://example.org/red.png", ["value"]),
+            id="address",
+        ),
+        pytest.param(
+            {"__type__": "update", "value": "It is red.png"},
+            Reply("It is red.png", ["value"]),
+            id="sentence",
+        ),
+        pytest.param("red.png", Reply("red.png", []), id="name"),
+    ],
+)
+def test_a_chat_interface_s_response_has_components_in_words(value: Any, expected: Reply) -> None:
+    assert find_reply(value, is_response=True) == expected
 
 
 @pytest.mark.parametrize(
