@@ -54,6 +54,8 @@ class Candidate(msgspec.Struct, frozen=True):
         roles: The roles of the components.
         missing: The names in `roles=` that are of no input of its.
         shows_chat: Whether the page shows its reply in a chat.
+        gives_response: Whether it is for the API alone, beside a chat of the page, as `/chat` of a
+            `gr.ChatInterface`.
         asks_later: Whether the page shows the box of its prompt only later, as one for answers to
             the model's own questions.
         is_closed: Whether that box is in a tab that is not open at first.
@@ -64,6 +66,7 @@ class Candidate(msgspec.Struct, frozen=True):
     roles: Roles
     missing: tuple[Any, ...]
     shows_chat: bool = False
+    gives_response: bool = False
     asks_later: bool = False
     is_closed: bool = False
 

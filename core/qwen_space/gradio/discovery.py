@@ -228,14 +228,15 @@ class App:
             return None
         shows_chat = any(each.kind in CHATS for each in steps[-1].outputs)
         # The API's own, as `gr.ChatInterface` has it, in Gradio 4 behind a hidden button.
-        if not start.events or start.trigger in self.config.hidden:
-            shows_chat = shows_chat or any(map(self._page.answers_in_chat, prompts))
+        is_for_api = not start.events or start.trigger in self.config.hidden
+        gives_response = is_for_api and any(map(self._page.answers_in_chat, prompts))
         return Candidate(
             start,
             tuple(steps),
             roles,
             missing,
-            shows_chat=shows_chat,
+            shows_chat=shows_chat or gives_response,
+            gives_response=gives_response and not shows_chat,
             asks_later=prompts <= self.config.hidden,
             is_closed=prompts <= self.config.in_closed_tabs,
         )
@@ -303,7 +304,7 @@ class App:
             remembers=remembers,
             reasoning_tags=self.config.reasoning_tags,
             shows_page=shown is not None and shown.kind in PAGES,
-            gives_response=shown is not None and self._is_response(shown),
+            gives_response=candidate.gives_response,
             remark_places=find_places(
                 (each for step in candidate.steps for each in step.outputs),
                 distinct_inputs(candidate.steps),
@@ -322,10 +323,6 @@ class App:
                 if role in MEDIA_ROLES and not self._page.gives(candidate.start, part)
             ),
         )
-
-    def _is_response(self, component: AppComponent) -> bool:
-        """Whether a component has the reply of `/chat` of a `gr.ChatInterface`."""
-        return component.label == "Response" and component.id in self.config.hidden
 
     def _loading(self, steps: Sequence[Endpoint], candidate: Candidate) -> list[Endpoint]:
         """Return the functions that the page runs as it loads, to fill inputs of these steps.

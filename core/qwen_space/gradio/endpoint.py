@@ -119,8 +119,7 @@ class Endpoint:
         context_window: How many tokens the app's model takes; None where it does not say so.
         reasoning_tags: The tags between which the page's chat shows thoughts.
         shows_page: Whether its output is HTML that shows the whole chat.
-        gives_response: Whether its output is that of `/chat` of a `gr.ChatInterface`, which no
-            page shows.
+        gives_response: Whether it is for the API alone, as `/chat` of a `gr.ChatInterface`.
         with_sampling: The function that answers the same chat and takes sampling parameters that
             this one does not; None if there is none.
         with_media: The function with the same turns that takes files; None if there is none.

@@ -104,7 +104,10 @@ def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any
     config["components"].append({"id": "fake", "type": "button", "props": {"visible": False}})
     tabbed(config, "box", "two")["layout"]["children"].append({"id": "fake"})
 
-    assert find_endpoint(config).fn_index == 1
+    found = find_endpoint(config)
+
+    assert (found.fn_index, found.gives_response) == (1, True)
+    assert not find_endpoint(config, "#2").gives_response
 
 
 @pytest.mark.parametrize(

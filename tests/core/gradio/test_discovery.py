@@ -123,23 +123,6 @@ def test_a_text_without_a_meaning_is_unclear() -> None:
     assert not is_unclear(find_endpoint(config((TEXT, "A"), ("slider", "Heat"))))
 
 
-@pytest.mark.parametrize(
-    ("props", "expected"),
-    [
-        ({"label": "Response", "visible": False}, True),
-        ({"label": "Response"}, False),
-        ({"label": "Reply", "visible": False}, False),
-    ],
-)
-def test_only_a_chat_interface_s_hidden_response_may_name_components(
-    props: dict[str, Any], expected: bool
-) -> None:
-    answered = config((TEXT, "A"))
-    answered["components"][-1] = {"id": 99, "type": "textbox", "props": props}
-
-    assert find_endpoint(answered).gives_response is expected
-
-
 # Spaces that are known by name
 
 

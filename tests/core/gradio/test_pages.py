@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space import Completed, Event, Rewritten, SpaceClient, TextDelta
+from qwen_space import Completed, ComponentReceived, Event, Rewritten, SpaceClient, TextDelta
 from tests.gradio_app import running
 
 WORDS = ("The ", "answer ", "is ", "42.")
@@ -186,6 +186,40 @@ async def test_a_list_is_a_reply_of_several_messages(value: Any, endpoint: str |
 
     assert isinstance(events[-1], Completed)
     assert joined(events) == events[-1].text == "One.\n\nTwo."
+
+
+async def test_the_path_that_chat_gives_for_a_picture_is_no_text() -> None:
+    def build() -> Any:
+        import gradio as gr
+
+        return gr.ChatInterface(lambda *_: gr.Image("/tmp/red.png"), analytics_enabled=False)
+
+    with running(build) as url:
+        done = (await ask(url, "Hi"))[-1]
+
+    assert isinstance(done, Completed)
+    assert (done.text, [each.kind for each in done.components]) == ("", ["image"])
+
+
+async def test_a_file_s_name_that_an_update_gives_to_a_text_is_words() -> None:
+    def build() -> Any:
+        import gradio as gr
+
+        def answer(_: str) -> Iterator[Any]:
+            yield gr.update(value="logo.png")
+            yield gr.update(value="logo.png is the file.")
+
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, reply = gr.Textbox(), gr.Textbox(label="Answer")
+            box.submit(answer, box, reply)
+        return app
+
+    with running(build) as url:
+        *events, done = await ask(url, "Hi")
+
+    assert isinstance(done, Completed)
+    assert joined(events) == done.text == "logo.png is the file."
+    assert not [each for each in events if isinstance(each, (ComponentReceived, Rewritten))]
 
 
 @pytest.mark.parametrize("endpoint", [None, "_submit_fn"])
