@@ -233,7 +233,10 @@ class ChatValue:
             ProtocolError: It has none of the known shapes.
         """
         self._value, self.known = EditedValue(value), True
-        return self._look(is_final=is_final)
+        events = self._look(is_final=is_final)
+        # Pictures within the text pay for the edits behind them, each of which copies it.
+        self._value.begin(sum(len(each.url) for each in self.files))
+        return events
 
     @property
     def plain_path(self) -> Sequence[Any]:
@@ -301,7 +304,8 @@ class ChatValue:
                 reply = Reply("", None, parts=reply.parts)
             else:
                 self._before = None
-        self._cost = 4 * (len(reply.text) + len(reply.thinking)) + 200 * reply.parts
+        pictures = sum(len(each.get("url") or "") for each in reply.files)
+        self._cost = 4 * (len(reply.text) + len(reply.thinking) + pictures) + 200 * reply.parts
         self._compare_prompt()
         text = self._markdown(reply, is_final=is_final)
         self._reader.text = self._text_so_far()

@@ -17,7 +17,7 @@ from qwen_space.errors import (
     QwenSpaceError,
     StreamInterruptedError,
 )
-from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
+from qwen_space.events import FileReceived, Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent, JobState
 from qwen_space.gradio.messages import (
     AnyMessage,
@@ -376,6 +376,20 @@ def test_an_object_of_the_app_s_own_is_text_in_the_end(last: Any, text: str) -> 
         TextDelta(text)
     ]
     assert job.text == text
+
+
+@pytest.mark.parametrize("pattern", ["{}", "<div>{}</div>"], ids=["alone", "between-tags"])
+def test_a_text_behind_a_picture_of_some_megabytes_goes_on(pattern: str) -> None:
+    picture = pattern.format(f"![a](data:image/png;base64,{'QUJD' * 2**20})")
+    pieces = [*"\n" * 30, "It is", " red."]
+    job = Job(E, 1, "sse_v3")
+
+    events = receive(job, value(pairs(picture)), *map(append, pieces))
+    receive(job, completed(pairs(f"{picture}{''.join(pieces)}")))
+
+    assert [len(event.file.url) for event in events if isinstance(event, FileReceived)] == [4194326]
+    assert deltas(events).split() == job.text.split()
+    assert job.text.endswith("It is red.")
 
 
 def test_a_last_value_that_differs_is_a_rewriting() -> None:
