@@ -95,7 +95,7 @@ class Connector(aiohttp.TCPConnector):
         """
         transport = protocol.transport
         is_ended = should_close or protocol.should_close
-        if is_ended and transport is not None and transport.get_write_buffer_size():
+        if is_ended and transport is not None and _has_unsent_data(transport):
             transport.abort()
         super()._release(key, protocol, should_close=should_close)
 
@@ -125,6 +125,12 @@ def _has_slept(difference: float) -> bool:
     a join would be lost.
     """
     return _clock_difference() - difference > _LONGEST_STEP
+
+
+def _has_unsent_data(transport: asyncio.Transport) -> bool:
+    with contextlib.suppress(AttributeError):  # Python 3.10's TLS, as its connection is lost
+        return transport.get_write_buffer_size() > 0
+    return False
 
 
 def _has_unread_data(connection: Connection) -> bool:
