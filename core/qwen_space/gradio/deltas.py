@@ -23,7 +23,7 @@ from qwen_space.gradio.cursor import CURSORS
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
 from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
-from qwen_space.gradio.html_text import escapes_html
+from qwen_space.gradio.html_text import MADE, escapes_html
 from qwen_space.gradio.inline_pictures import INLINE
 from qwen_space.gradio.markdown_text import escapes_markdown
 
@@ -369,8 +369,11 @@ class ChatValue:
             if escapes_markdown(self._prompt, shown):
                 escapes = self._reader.has_backslashes = True
             # Some put the user's own text back as they answer, so its line breaks tell nothing.
-            self._reader.leaves_lines = escapes is False and not self._is_html
-            self._reader.escapes = None if self._reader.leaves_lines else escapes
+            # A reply to a question about HTML may have line breaks of its own.
+            asks_for_it = MADE.search(self._prompt) is not None
+            leaves_lines = escapes is False and not self._is_html and not asks_for_it
+            self._reader.leaves_lines = leaves_lines
+            self._reader.escapes = None if leaves_lines else escapes
             self._reader.is_chat = bool(shown)
 
     def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:

@@ -16,6 +16,7 @@ import re
 from itertools import islice
 
 __all__ = [
+    "MADE",
     "HTMLText",
     "escapes_html",
     "find_unfinished_sign",
@@ -32,6 +33,7 @@ _MARKUP = re.compile(
     r"|(?:<br ?/?>)?</code></pre>"
     r"|<br ?/?>\n?"
 )
+MADE = re.compile(r"<br ?/?>|<pre><code")  # an app makes these of line breaks and fences
 _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
@@ -42,7 +44,7 @@ _LONGEST = 80  # characters of an unfinished entity or tag
 _ESCAPE = r"&(?:lt|gt|amp|quot|ast|lowbar|grave|#x27|#3[346-9]|#4[0-6]|#9[56]);"
 _SIGN = re.compile(
     r"(?P<fence>^[ \t]{0,3}(?:```|~~~))|(?P<span>`+[^`\n]*`*)"
-    rf"|(?P<made><br ?/?>|<pre><code)|(?P<escape>{_ESCAPE})|(?P<raw>[<>])",
+    rf"|(?P<made>{MADE.pattern})|(?P<escape>{_ESCAPE})|(?P<raw>[<>])",
     re.MULTILINE,
 )
 _TELLING = re.compile(rf"[<>]|{_ESCAPE}")
@@ -79,7 +81,8 @@ def has_made_code(text: str) -> bool | None:
     """
     line_end = text.find("\n")
     first = text if line_end < 0 else text[:line_end]
-    if any(each.lastgroup == "made" for each in islice(_SIGN.finditer(first), _MOST_TELLING)):
+    signs = islice(_SIGN.finditer(first), _MOST_TELLING)
+    if any(each.lastgroup == "made" and not _is_in_cell(first, each) for each in signs):
         return True
     return None if line_end < 0 else False
 
@@ -105,6 +108,8 @@ def has_escaped_prose(text: str) -> bool | None:
         if kind == "escape":
             return not has_raw
         if kind == "made":  # a model may write some into a table, which has lines of its own
+            if _is_in_cell(text, found):
+                continue
             return start <= first_break
         if kind == "fence":
             at = _end_of_fence(text, at)
@@ -112,6 +117,12 @@ def has_escaped_prose(text: str) -> bool | None:
         if has_raw and at > first_break:
             return False
     return None
+
+
+def _is_in_cell(text: str, sign: re.Match[str]) -> bool:
+    """Whether a sign is within the first row of a table, and not at its end."""
+    row = text[: sign.start()].lstrip()
+    return row.startswith("|") and "\n" not in row and not row.rstrip().endswith("|")
 
 
 def _end_of_fence(text: str, start: int) -> int:

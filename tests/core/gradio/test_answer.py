@@ -454,3 +454,11 @@ def test_a_prompt_of_several_lines_that_is_put_back_tells_nothing_of_them(
     value, _ = replaced(text, prompt=prompt, row=prompt)
 
     assert value.text == expected
+
+
+def test_a_reply_about_line_breaks_of_html_keeps_them() -> None:
+    text, prompt = "The <br> tag:\n\n```html\nA<br>B &lt; C\n```", "What does <br> do?"
+
+    value, _ = replaced(text, prompt=prompt, row=prompt)
+
+    assert value.text == text
