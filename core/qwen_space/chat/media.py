@@ -127,21 +127,20 @@ def drop_media(text: str) -> str:
     return "\n".join(line for line in text.split("\n") if line != PLACEHOLDER)
 
 
-def describe_media(text: str, media: Sequence[Media], *, left_out: bool = False) -> str:
+def describe_media(text: str, media: Sequence[Media], *, left_out: str = "") -> str:
     """Return a message's text with a line in the place of each media.
 
     Args:
         text: The text.
         media: The media, in order.
-        left_out: Whether the lines say that the media is not sent.
+        left_out: The reason why the media is not sent, which the lines give; "" if it is.
     """
     pieces = text.split(PLACEHOLDER, len(media))
-    lines = [_left_out(each) if left_out else each.description for each in media]
+    lines = [
+        f"[{each.kind}: left out, as {left_out}]" if left_out else each.description
+        for each in media
+    ]
     return "".join(piece + line for piece, line in zip(pieces, [*lines, ""], strict=False))
-
-
-def _left_out(media: Media) -> str:
-    return f"[{media.kind}: left out, as only text can be read here]"
 
 
 # In a message's content

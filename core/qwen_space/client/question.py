@@ -16,7 +16,7 @@ from qwen_space.config import CallOptions, SpaceConfig
 from qwen_space.gradio.app import CHATS, CHOICES, KEEPING
 from qwen_space.gradio.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.files import history_content
-from qwen_space.gradio.media_places import find_repeated, find_uploads, place_media
+from qwen_space.gradio.media_places import find_repeated, find_uploads, has_room, place_media
 from qwen_space.gradio.remarks import Remarks
 
 __all__ = ["Question", "build_question", "pair_history"]
@@ -252,11 +252,14 @@ def _without_own_media(turn: Turn) -> Turn:
     return replace(turn, text=turn.described_text, media=())
 
 
+_NO_FILES = "only text can be read here"
+
+
 def _without_results(endpoint: Endpoint, turn: Turn) -> Turn:
     """Return a turn with lines in the place of a tool's media, if the app does not take them."""
     if not turn.is_result or all(map(endpoint.takes_media, turn.media)):
         return turn
-    return replace(turn, text=describe_media(turn.text, turn.media, left_out=True), media=())
+    return replace(turn, text=describe_media(turn.text, turn.media, left_out=_NO_FILES), media=())
 
 
 def _split_chat(
@@ -277,8 +280,34 @@ def _split_chat(
                 "that it reads: it keeps its own in the session, as gr.ChatInterface does; "
                 "earlier turns go into the prompt, as with history='split'."
             )
+    chat = _without_displaced(config, endpoint, chat)
     media = [each for turn in chat for each in turn.media]
     return render_prompt(chat, system_apart=endpoint.takes("system")), [], media
+
+
+def _without_displaced(
+    config: SpaceConfig, endpoint: Endpoint, chat: Sequence[Turn]
+) -> Sequence[Turn]:
+    """Return a chat without the earlier files in whose place later ones are sent.
+
+    On a page that takes one picture, a visitor puts the next one in its place.
+    """
+    turns: list[Turn] = []
+    kept: list[Media] = []
+    for turn in reversed(chat):
+        if turn.media and kept and not has_room(endpoint, kept, turn.media):
+            text = describe_media(turn.text, turn.media, left_out="only a later one is sent")
+            turns.append(replace(turn, text=text, media=()))
+        else:
+            turns.append(turn)
+            kept[:0] = turn.media
+    left_out = sum(len(turn.media) for turn in chat) - len(kept)
+    if left_out:
+        _warn(
+            f"{endpoint.title} of {config.url} takes no more files, so {left_out} of earlier turns "
+            "are left out: the text has a line in the place of each."
+        )
+    return turns[::-1]
 
 
 def _without_boxed(

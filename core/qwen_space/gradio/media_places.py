@@ -13,7 +13,7 @@ from typing import Any
 from qwen_space.chat.media import Media
 from qwen_space.gradio.endpoint import Endpoint, Input
 
-__all__ = ["find_repeated", "find_uploads", "place_media"]
+__all__ = ["find_repeated", "find_uploads", "has_room", "place_media"]
 
 
 def find_uploads(endpoint: Endpoint) -> tuple[tuple[Endpoint, ...], ...]:
@@ -53,6 +53,17 @@ def place_media(endpoint: Endpoint, media: Iterable[Media]) -> dict[Any, list[Me
             raise ValueError(_refusal(endpoint, each, [one for one, _ in able]))
         placed.setdefault(free[0].key, []).append(each)
     return placed
+
+
+def has_room(endpoint: Endpoint, kept: Sequence[Media], media: Sequence[Media]) -> bool:
+    """Whether there is a place for media beside others; also where no input takes one at all."""
+    if not all(map(endpoint.takes_media, media)):
+        return True
+    try:
+        place_media(endpoint, [*kept, *media])
+    except ValueError:
+        return False
+    return True
 
 
 def _refusal(endpoint: Endpoint, media: Media, able: Iterable[Input]) -> str:

@@ -171,7 +171,7 @@ def test_a_text_alone_keeps_every_character() -> None:
 def test_a_place_in_a_text_can_say_that_the_media_is_left_out() -> None:
     text = f"a\n{PLACEHOLDER}\nb"
 
-    said = describe_media(text, [Media("image", data=DATA)], left_out=True)
+    said = describe_media(text, [Media("image", data=DATA)], left_out="only text can be read here")
 
     assert said == "a\n[image: left out, as only text can be read here]\nb"
     assert drop_media(text) == "a\nb"

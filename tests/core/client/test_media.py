@@ -164,6 +164,16 @@ async def test_an_earlier_file_stays_in_the_box_beside_the_prompt(media_app: Med
     assert another.text.splitlines() == ["You said: Two?", *lines(SECOND)]
 
 
+async def test_a_later_file_of_a_split_chat_takes_the_only_place(media_app: MediaApp) -> None:
+    async with SpaceClient(media_app("image"), history="split") as client:
+        with pytest.warns(UserWarning, match=r"takes no more files, so 1 of earlier turns"):
+            done = await client.chat(CHAT)
+
+    said = "You said: User: [image: left out, as only a later one is sent]"
+    assert done.text.startswith(said)
+    assert done.text.splitlines()[-1:] == lines(SECOND)
+
+
 @pytest.mark.parametrize("history", ["auto", "native", "split"])
 async def test_an_earlier_file_that_the_app_does_not_take_is_refused_too(
     media_app: MediaApp, history: Any
