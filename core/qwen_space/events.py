@@ -31,8 +31,11 @@ __all__ = [
 _LONGEST_VALUE = 200  # characters of a component's value that goes into metadata
 
 
-class _Event(msgspec.Struct, frozen=True):
-    """A value that pydantic takes as a field of its models, and FastAPI as an answer."""
+class _Event(msgspec.Struct, frozen=True, tag=True):
+    """A value that pydantic takes as a field of its models, and FastAPI as an answer.
+
+    As JSON it has its kind under "type", by which it is read again.
+    """
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: object) -> Any:
@@ -53,7 +56,9 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 def _dump(event: _Event) -> Any:
-    return {"delta": event.delta} if isinstance(event, _Delta) else msgspec.to_builtins(event)
+    if isinstance(event, _Delta):
+        return {"type": type(event).__name__, "delta": event.delta}
+    return msgspec.to_builtins(event)
 
 
 class Queued(_Event, frozen=True):
