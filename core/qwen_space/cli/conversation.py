@@ -13,17 +13,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.live import LiveAnswer
+from qwen_space.cli.named_pictures import find_pictures
 from qwen_space.cli.plain import describe_error, strip_control_chars
 from qwen_space.cli.prompt_line import PromptLine
 from qwen_space.errors import QwenSpaceError
 
 __all__ = ["Command", "Conversation"]
 
-_COMMAND = re.compile(r"/(?:[a-z]+|\?)(?=\s|$)")
+_COMMAND = re.compile(r"/(?:[a-z]+|\?)(?=\s|$)|(?:exit|quit)$")
+_OF_OTHERS = {"/set": "/system", "/show": "/model", "/list": "/model"}  # `ollama run` has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Conversation:
             return
         try:
             if (command := self._find_command(text)) is None:
-                self.ask(make_chat(text.strip(), files=self.files)[-1])
+                self.ask(self._make_question(text.strip()))
             else:
                 command.run(self, text.partition(" ")[2].strip())
         except (QwenSpaceError, ValueError, OSError) as exc:
@@ -118,10 +121,27 @@ class Conversation:
         if word[0] in self._commands:
             return self._commands[word[0]]
         near = difflib.get_close_matches(word[0], self._commands, n=1)
-        hint = f"did you mean {near[0]}?" if near else "/help lists them."
+        meant = _OF_OTHERS.get(word[0]) or next(iter(near), None)
+        hint = f"did you mean {meant}?" if meant else "/help lists them."
         raise ValueError(
             f"There is no command {word[0]}: {hint} A space before it makes it a prompt."
         )
+
+    def _make_question(self, text: str) -> Turn:
+        """Return the turn of a prompt, with the pictures that it names if the app takes them.
+
+        Raises:
+            QwenSpaceError: It names some, and the app cannot be asked whether it takes them.
+        """
+        files = [*self.files]
+        if named := find_pictures(text):
+            endpoint = asyncio.run(self.space.aendpoint())
+            for word, path in named.items():
+                if endpoint.takes_media(Media.from_path(path)):
+                    text = text.replace(word, path.name)
+                    files.append(path)
+                    self.say(f"With this prompt: {path}")
+        return make_chat(text, files=files)[-1]
 
     def ask(self, question: Turn) -> None:
         """Show the answer to a question, and keep both for the turns to come.

@@ -122,5 +122,5 @@ COMMANDS = (
     Command("/file", "[FILE]", "send a picture or file with the next prompt; - is none", _file),
     Command("/save", "FILE", "write the chat as Markdown, or as .json", _save),
     Command("/load", "FILE", "go on with a chat that was saved as .json", _load),
-    Command("/bye", "", "end the chat", _bye, ("/exit", "/quit")),
+    Command("/bye", "", "end the chat", _bye, ("/exit", "/quit", "exit", "quit")),
 )

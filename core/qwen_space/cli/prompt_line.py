@@ -44,6 +44,7 @@ class PromptLine:
             completer=WordCompleter(sorted(words), sentence=True),
             complete_while_typing=False,
             enable_open_in_editor=True,
+            enable_suspend=True,
             history=_history(_history_file()),
             key_bindings=_keys,
             multiline=Condition(lambda: _is_open(get_app().current_buffer.text)),

@@ -239,6 +239,10 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.read_until("Hello there.")
     chat.ask("/halp")
     chat.read_until("did you mean /help?")
+    chat.ask("/set system Be brief.")
+    chat.read_until("did you mean /system?")
+    chat.ask("/show info")
+    chat.read_until("did you mean /model?")
     chat.ask(" /help me")
     chat.read_until("Hello there.")
     chat.ask("/?")
@@ -262,6 +266,27 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "Hello there."},
     ]
+
+
+@pytest.mark.parametrize("word", ["exit", "quit"])
+def test_a_word_that_ends_other_chats_ends_this_one(
+    space: ScriptedSpace, chat: Terminal, word: str
+) -> None:
+    chat.ask(f"{word} is a word")
+    chat.read_until("Hello there.")
+    chat.ask(word)
+
+    assert chat.process.wait(20) == 0
+    assert len(space.joins) == 1
+
+
+def test_ctrl_z_is_no_part_of_a_prompt(space: ScriptedSpace, chat: Terminal) -> None:
+    chat.wait_for_prompt()
+    chat.type("Hi\x1a")  # it stops no process without a shell to wake it
+    chat.type("\r")
+    chat.read_until("Hello there.")
+
+    assert space.joins[0]["data"][0] == "Hi"
 
 
 def test_a_file_s_end_at_the_prompt_leaves_the_terminal_as_it_was(
@@ -293,3 +318,28 @@ def test_a_file_goes_with_the_next_prompt_of_a_conversation(
         chat.read_until("You said: Look")
         chat.read_until(line)
         assert chat.end() == 0
+
+
+@pytest.mark.parametrize(
+    "written", ["{}", "'{}'", '"{}"', "{}?"], ids=["bare", "quoted", "double-quoted", "question"]
+)
+def test_a_picture_whose_path_is_in_a_prompt_goes_with_it(
+    media_app: MediaApp, tmp_path: Path, written: str
+) -> None:
+    picture = tmp_path / "red.png"
+    picture.write_bytes(PNG)
+    with contextlib.closing(Terminal(media_app("chat_interface"))) as chat:
+        chat.ask(f"Look at {written.format(picture)}")
+        chat.read_until(f"With this prompt: {picture}")
+        chat.read_until(describe("red.png", PNG))
+
+
+def test_a_picture_s_path_is_text_for_an_app_that_takes_none(
+    space: ScriptedSpace, chat: Terminal, tmp_path: Path
+) -> None:
+    picture = tmp_path / "red.png"
+    picture.write_bytes(PNG)
+    chat.ask(f"What opens {picture}")
+    chat.read_until("Hello there.")
+
+    assert space.joins[0]["data"][0] == f"What opens {picture}"
