@@ -6,8 +6,7 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.stop import StopScanner
@@ -17,7 +16,7 @@ from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.question import Question, build_question
 from qwen_space.client.stream import EventStreamReader, Submission
-from qwen_space.client.submit import run_prerequisite, submit_job
+from qwen_space.client.submit import Given, run_prerequisite, submit_job
 from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
 from qwen_space.config import CallOptions
@@ -162,7 +161,7 @@ class Call:
             if step is not question.endpoint:
                 remarks = question.remarks
                 given = await _run_step(transport, step, request, self._deadline, remarks)
-                question.receive(step, given)
+                question.receive(step, given.values, given.states)
         question.remarks.advice = question.advise()
         return request
 
@@ -205,8 +204,8 @@ async def _run_step(
     request: JobRequest,
     deadline: Deadline,
     remarks: Remarks,
-) -> Mapping[Any, Any]:
-    """Run a step before the endpoint, and return the values that components get of it."""
+) -> Given:
+    """Run a step before the endpoint, and return the part of the page that it changes."""
     send_data = _sending(transport, request, deadline)
     try:
         return await run_prerequisite(transport, step, request, deadline, send_data, remarks)
@@ -218,4 +217,4 @@ async def _run_step(
         failure = f"{step.title}, which the page runs as it loads, failed: {exc}"
         logger.warning("%s", failure)
         remarks.hear(failure)
-        return {}
+        return Given({})

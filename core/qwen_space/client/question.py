@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,6 +38,7 @@ class Question(msgspec.Struct):
         max_tokens: Tokens after which the reply is to be ended here, as the app has no input for
             it, or one that goes no lower; None if it has.
         loaded: Values that components got before the message was written, by their numbers.
+        changed: The numbers of the states that got another value before the message was written.
         page: Values that components got since, by their numbers.
         remarks: The words that the app says beside its reply.
     """
@@ -52,6 +53,7 @@ class Question(msgspec.Struct):
     files: Mapping[Media, Any] = msgspec.field(default_factory=dict)
     max_tokens: float | None = None
     loaded: dict[Any, Any] = msgspec.field(default_factory=dict)
+    changed: set[Any] = msgspec.field(default_factory=set)
     page: dict[Any, Any] = msgspec.field(default_factory=dict)
     remarks: Remarks = msgspec.field(default_factory=Remarks)
 
@@ -81,7 +83,7 @@ class Question(msgspec.Struct):
     def _needs(self, step: Endpoint) -> bool:
         """Whether a step has a value of the caller's to set, or the load has started it."""
         if step.phase == "change":
-            return step.is_started({**self.loaded, **self.values})
+            return step.is_started({**self.loaded, **self.values}, self.changed)
         if step.phase != "setting":
             return True
         given = (each for each in step.inputs if each.key in self.values)
@@ -122,8 +124,17 @@ class Question(msgspec.Struct):
                 return self.data(step, {}, {})[inputs.index(shown)]
         return None
 
-    def receive(self, step: Endpoint, values: Mapping[Any, Any]) -> None:
-        """Put the values that a step has given into the page's components."""
+    def receive(
+        self, step: Endpoint, values: Mapping[Any, Any], states: Iterable[Any] = ()
+    ) -> None:
+        """Put the values that a step has given into the page's components.
+
+        Args:
+            step: The step.
+            values: The values, by the components' numbers.
+            states: The numbers of the states that it has changed.
+        """
+        self.changed.update(states)
         is_chat = step.phase in {"chat", "upload"}
         if is_chat:
             self.remarks.see(values.items())

@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import reprlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from qwen_space.client.body import Body
@@ -31,6 +32,7 @@ from qwen_space.errors import (
 from qwen_space.gradio.chatbot import asks_for_thoughts
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
+from qwen_space.gradio.messages import to_states
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 
@@ -262,6 +264,18 @@ class _Submitter:
             (await self._transport.stream(stream_url, Deadline(_BRIEF))).close()
 
 
+class Given(msgspec.Struct, frozen=True):
+    """The part of the page that a function has changed.
+
+    Attributes:
+        values: The values that components got, by their numbers.
+        states: The numbers of the states that have another value, which stays on the server.
+    """
+
+    values: Mapping[Any, Any]
+    states: frozenset[int] = frozenset()
+
+
 async def run_prerequisite(
     transport: Transport,
     step: Endpoint,
@@ -269,7 +283,7 @@ async def run_prerequisite(
     deadline: Deadline,
     send_data: Callable[[str | None], Awaitable[None]],
     remarks: Remarks,
-) -> dict[Any, Any]:
+) -> Given:
     """Run a function that the app's page runs before the one that answers.
 
     Args:
@@ -281,21 +295,23 @@ async def run_prerequisite(
         remarks: Collects the words that the app says.
 
     Returns:
-        The values that it leaves in the page's components, by their numbers.
+        The part of the page that it has changed.
 
     Raises:
         QwenSpaceError: The Space cannot be reached, refuses, or fails.
     """
     if step.queued:
-        data = (await _complete(transport, step, request, deadline, send_data, remarks)).data
+        job = await _complete(transport, step, request, deadline, send_data, remarks)
+        data, states = job.data, job.changed_states
     else:
-        data = await _run(transport, step, request, deadline)
+        data, states = await _run(transport, step, request, deadline)
     if len(data) != len(step.outputs):
         raise ProtocolError(
             f"{step.title} gave {len(data)} values for {len(step.outputs)} outputs."
         )
     pairs = zip(step.outputs, map(_value, data), strict=True)
-    return {component: value[0] for component, value in pairs if component is not None and value}
+    values = {part: value[0] for part, value in pairs if part is not None and value}
+    return Given(values, states)
 
 
 async def run_renderer(
@@ -334,8 +350,8 @@ async def _complete(
 
 async def _run(
     transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
-) -> list[Any]:
-    """Run a function that does not go by the queue."""
+) -> tuple[list[Any], frozenset[int]]:
+    """Run a function that does not go by the queue; return its values and the changed states."""
     url = f"{transport.config.url}{step.prefix}/run/predict"
     try:
         answer = await transport.json("POST", url, deadline, request.body)
@@ -346,7 +362,7 @@ async def _run(
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         raise ProtocolError(f"{url} answered without data: {reprlib.repr(answer)}")
-    return data
+    return data, to_states(answer.get("changed_state_ids"))
 
 
 def _value(item: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -194,13 +194,14 @@ class Endpoint:
         """Its name as people write it, `/chat`, or its number, `#3`: both can be asked for."""
         return f"#{self.fn_index}" if self.api_name is None else f"/{self.api_name}"
 
-    def is_started(self, loaded: Mapping[Any, Any]) -> bool:
+    def is_started(self, loaded: Mapping[Any, Any], changed: Container[Any] = ()) -> bool:
         """Whether one of the components that start it has another value than before the load.
 
         Args:
             loaded: The values that components got since, by their numbers.
+            changed: The numbers of the states that have another value, which stays on the server.
         """
-        return any(
+        return any(each in changed for each in self.started_by) or any(
             loaded.get(each, before) != before and not (loaded[each] is None and before == "")
             for each, before in self.started_by.items()
         )

@@ -47,6 +47,7 @@ from qwen_space.gradio.messages import (
     decode_event,
     decode_large_event,
     decode_message,
+    to_states,
     unquote,
 )
 from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
@@ -107,6 +108,7 @@ class Job:
     Attributes:
         data: All values that the function gave, once it is completed.
         rendered: The parts of the page that the function made (`gr.render`), or None.
+        changed_states: The numbers of the states whose values it has changed.
         yielded: All values of the last yield that came whole, and not as edits.
         has_reply: Whether there was any reply, once it is completed: a status that the app shows
             beside its chat is none.
@@ -136,6 +138,7 @@ class Job:
         self.data: list[Any] = []
         self.yielded: list[Any] = []
         self.rendered: Any = None
+        self.changed_states: frozenset[int] = frozenset()
         self.has_reply = False
         self.state = JobState.JOINED
         self.event_id = event_id
@@ -420,6 +423,7 @@ class Job:
         if data is None:
             raise JobError("The job was cancelled on the server.")
         self.data, self.rendered = data, message.output.render_config
+        self.changed_states = to_states(message.output.changed_state_ids)
         value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.

@@ -84,13 +84,21 @@ class ProcessStreaming(ProcessGenerating, frozen=True, kw_only=True, tag="proces
 class Output(msgspec.Struct, frozen=True, gc=False):
     """The outputs' values (`data`, None when the job was cancelled), or the reason of a failure.
 
-    A function that makes parts of the page (`gr.render`) gives them beside its values.
+    A function that makes parts of the page (`gr.render`) gives them beside its values, and a newer
+    Gradio the numbers of the states that it has changed.
     """
 
     data: list[Any] | None = None
     error: Any = None
     title: Any = None
     render_config: Any = None
+    changed_state_ids: Any = None
+
+
+def to_states(numbers: Any) -> frozenset[int]:
+    """Return the numbers of the states that a function has changed, as its output has them."""
+    numbers = numbers if isinstance(numbers, list) else []
+    return frozenset(each for each in numbers if isinstance(each, int))
 
 
 class ProcessCompleted(Message, frozen=True, kw_only=True, tag="process_completed", gc=False):

@@ -389,6 +389,28 @@ async def test_a_value_that_the_load_sets_starts_the_events_of_its_change(
             assert (await client.complete("Hi", inputs=inputs)).text == text
 
 
+@pytest.mark.parametrize("queue", [True, False], ids=["queue", "no-queue"])
+async def test_a_state_that_the_load_sets_starts_the_events_of_its_change(queue: bool) -> None:
+    def bot(message: str, name: str, unset: str) -> Iterator[list[Any]]:
+        for text in told(message, name, unset):
+            yield [{"role": "user", "content": message}, {"role": "assistant", "content": text}]
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            chat, box = gr.Chatbot(), gr.Textbox(label="Message")
+            name, unset = gr.Textbox(label="Name"), gr.Textbox(label="Unset")
+            user, other = gr.State(None), gr.State("same")
+            user.change(lambda known: known["name"], user, name, queue=queue)
+            other.change(lambda: "changed", None, unset)
+            box.submit(bot, [box, name, unset], chat)
+            app.load(lambda: ({"name": "Ann"}, "same"), None, [user, other], queue=queue)
+        return app
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi")).text == "Hi|Ann|"
+
+
 async def test_a_text_that_nothing_has_filled_in_is_named_where_there_is_no_reply() -> None:
     with gradio_app.running(restoring(chosen=None)) as url:
         async with SpaceClient(url) as client:
