@@ -142,12 +142,14 @@ class Page:
         unasked = [each for each in self.starts if not each.events & ASKING]
         loading = [each for each in unasked if "load" in each.events]
         self._loading = [each for start in loading for each in self._tree(start)]
-        self._changing: dict[Any, list[list[AppFunction]]] = {}
+        # By a component, the trees that a change starts, each with the place of a giver in it.
+        self._changing: dict[Any, list[tuple[list[AppFunction], int]]] = {}
         for start in unasked if loading else ():
             if "change" in start.events:
                 tree = [*islice(self._tree(start), _MOST_STEPS)]
-                for given in {part.id for each in tree if each.runs for part in each.outputs}:
-                    self._changing.setdefault(given, []).append(tree)
+                for place, each in enumerate(tree):
+                    for given in {part.id for part in each.outputs} if each.runs else ():
+                        self._changing.setdefault(given, []).append((tree, place))
 
     def _follow_changes(self) -> None:
         """Let a function come after one that shows the chat, where that changes what starts it.
@@ -288,15 +290,18 @@ class Page:
         passed, unsent = {each.id for each in own}, {*prompts}
         wanted, waiting = set(needed), [*needed]
         starting: dict[Any, dict[Any, list[AppFunction]]] = {}
+        seen: set[tuple[Any, int]] = set()
         while waiting:
-            component = waiting.pop()
-            for tree in self._changing.get(component, ()):
+            for tree, place in self._changing.get(waiting.pop(), ()):
+                if (tree[0].id, place) in seen:  # for another of its components
+                    continue
+                seen.add((tree[0].id, place))
                 is_own = not passed.isdisjoint(each.id for each in tree)
                 if is_own or not unsent.isdisjoint(tree[0].changing):
                     continue
                 for trigger in tree[0].changing:
                     starting.setdefault(trigger, {})[tree[0].id] = tree
-                steps = _needed(tree, set(), {component})
+                steps = _needed(tree[: place + 1], {tree[place].id})
                 taken = {part.id for each in steps for part in each.inputs}
                 more = taken.union(tree[0].changing) - wanted
                 wanted |= more

@@ -240,6 +240,18 @@ def loads(count: int) -> Any:
     return app(step("box chat heat", "chat"), *(step("", "heat", **LOAD) for _ in range(count)))
 
 
+def changes(count: int) -> Any:
+    parts = [f"part{at}" for at in range(count)]
+    all_parts = " ".join(parts)
+    config = app(
+        step(f"box chat {all_parts}", "chat"),
+        step("", all_parts, **LOAD),
+        *(step(all_parts, all_parts, targets=[[part, "change"]]) for part in parts[:20]),
+    )
+    config["components"] += [{"id": part, "type": "html", "props": {}} for part in parts]
+    return config
+
+
 def choices(count: int) -> Any:
     config = app(step("box chat radio", "chat"))
     radio = {"id": "radio", "type": "radio", "props": {"choices": ["1" * 100 * count]}}
@@ -268,7 +280,7 @@ def seconds(config: Any) -> float:
     return best
 
 
-@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, choices, labels])
+@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, changes, choices, labels])
 def test_a_page_four_times_as_long_takes_no_more_than_about_four_times(
     make: Callable[[int], Any],
 ) -> None:
