@@ -6,6 +6,10 @@ import re
 
 __all__ = ["CURSORS", "is_placeholder", "shared_tail", "split_cursor"]
 
+# A page may show all of a reply as code: the fence is closed behind each text, however short.
+_FENCED = re.compile(r"\s{0,9}```[^`\n]{0,40}\n")
+_FENCE_END = "\n```"
+
 _SPINNERS = "".join(map(chr, range(0x2800, 0x2900)))  # in Braille
 CURSORS = frozenset("▌▍▎▏▋▊▉█▐▮■●⬤⏳⌛" + _SPINNERS)
 
@@ -44,16 +48,27 @@ def is_placeholder(text: str) -> bool:
 def split_cursor(text: str, known: str = "") -> tuple[str, str]:
     """Return a text that is being written without the cursor at its end, and the cursor.
 
+    The end of a fence that the text begins with may move on as a cursor does.
+
     Args:
         text: The text.
         known: The cursor that the app is known to show, of any characters.
     """
     if known and text.endswith(known):
         return text[: len(text) - len(known)], known
+    if text.endswith(_FENCE_END) and _ends_first_fence(text):
+        return text[: -len(_FENCE_END)], _FENCE_END
     start = max(len(text) - _LONGEST, 0)
     found = _CURSOR.search(text, start)
     at = len(text) if found is None else found.start()
     return text[:at], text[at:]
+
+
+def _ends_first_fence(text: str) -> bool:
+    """Whether a text is all in a fence that its end closes."""
+    fence = _FENCED.match(text)
+    end = len(text) - len(_FENCE_END)
+    return fence is not None and text.find(_FENCE_END, fence.end() - 1) == end
 
 
 def shared_tail(old: str, new: str) -> str:

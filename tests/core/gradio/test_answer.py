@@ -70,6 +70,15 @@ def rewritings(events: list[ValueEvent]) -> list[ValueEvent]:
 # Cursors
 
 
+def test_a_fence_around_a_growing_reply_is_closed_once() -> None:
+    texts = [f"```html\n{text}\n```" for text in ("<b>", "<b>On", "<b>One</b>")]
+
+    value, events = replaced(*texts)
+
+    assert "".join(deltas(events)) == value.text == texts[-1]
+    assert not rewritings(events)
+
+
 @pytest.mark.parametrize("cursor", ["▌", " █", "●", "...", "…", "<span class='c'></span>", " ⠋"])
 def test_a_cursor_is_no_text_and_no_rewriting(cursor: str) -> None:
     texts = ["The", "The answer", "The answer is", "The answer is 42."]

@@ -24,6 +24,10 @@ from qwen_space.gradio.cursor import is_placeholder, shared_tail, split_cursor
         pytest.param("The", "The", id="none"),
         pytest.param("The.", "The.", id="a-full-stop"),
         pytest.param("The ▌ end", "The ▌ end", id="within"),
+        pytest.param("```py\nx = 1\n```", "```py\nx = 1", id="fence-around-it-all"),
+        pytest.param("```\n\n```", "```\n", id="fence-around-nothing"),
+        pytest.param("```\na\n```\nb\n```", "```\na\n```\nb\n```", id="fence-before"),
+        pytest.param("So:\n```\na\n```", "So:\n```\na\n```", id="fence-within"),
         pytest.param("", "", id="empty"),
     ],
 )
