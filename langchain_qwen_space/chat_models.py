@@ -437,8 +437,8 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
     ) -> int:
         """Return how many tokens the model has to read for messages.
 
-        What Qwen's chat template puts around them counts too, as do the tools, and the system
-        prompt that a chat without one is given. No messages at all have no tokens.
+        The marks of Qwen's chat template count too, as do the tools, and the system prompt that
+        a chat without one is given. No messages at all have no tokens.
 
         Raises:
             ValueError: A message holds neither text nor media, or is of an unknown kind.

@@ -1,9 +1,9 @@
 """Chunks: the parts of a stream.
 
-What langchain-core makes of them asks for some care, as it folds them in four ways. A chunk is of
+langchain-core folds them in four ways, which all have to give the same message. A chunk is of
 one kind. A call is one chunk, sent once it is known to be valid, as half a call would be taken
 for a whole one. It has an index of its own, away from those that texts are given. The arguments
-of an invalid call are what the model wrote, tag included, which nothing takes for JSON.
+of an invalid call are the model's own text, tag included, which nothing takes for JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from qwen_space.chat.media import MediaKind
 from qwen_space.chat_model.fast_copy import FastCopy
 from qwen_space.events import ReplyFile
-from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
+from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall, call_text
 from qwen_space.tools.calls import to_json
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 _FIRST_INDEX = 1000  # of calls; versions 1 and 3 count texts from 0
-
 
 _MESSAGE = FastCopy(AIMessageChunk(content=""))
 _CHUNK = FastCopy(ChatGenerationChunk(message=AIMessageChunk(content="")))
@@ -75,7 +74,7 @@ def call_chunk(call: ToolCall | InvalidCall, *, blocks: bool) -> ChatGenerationC
         args = to_json(call.arguments)
         chunk = tool_call_chunk(name=call.name, args=args, id=call.id, index=index)
         return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
-    args = _as_written(call)
+    args = call_text(call)
     chunk = tool_call_chunk(name=call.name, args=args, id=call.id, index=index)
     if not blocks:
         return ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=[chunk]))
@@ -105,12 +104,8 @@ def to_tool_call(call: ToolCall) -> LangChainCall:
 def to_invalid_tool_call(call: InvalidCall) -> InvalidToolCall:
     """Return an invalid call as LangChain has it."""
     return invalid_tool_call(
-        name=call.name, args=_as_written(call), id=call.id, error=_sentence(call)
+        name=call.name, args=call_text(call), id=call.id, error=_sentence(call)
     )
-
-
-def _as_written(call: InvalidCall) -> str:
-    return f"<tool_call>\n{call.text}\n</tool_call>"
 
 
 def _sentence(call: InvalidCall) -> str:
@@ -140,7 +135,7 @@ def with_files(text: str, files: Sequence[Any], *, is_first: bool) -> str | list
     return list(files) if is_first else [text, *files]
 
 
-# Where the app changed what chunks had said
+# Where the app changed text that chunks had given
 
 _MEDIA = frozenset(get_args(MediaKind))
 _FINAL = ("final_text", "final_reasoning", "final_tool_calls", "final_invalid_tool_calls")

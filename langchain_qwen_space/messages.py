@@ -108,8 +108,10 @@ def _said_beside(message: AIMessage) -> Iterator[str]:
 
 
 def _is_silent(block: str | dict[Any, Any]) -> bool:
-    is_mark = isinstance(block, dict) and block.keys() == {"cachePoint"}  # of Amazon Bedrock
-    return is_mark or (isinstance(block, dict) and block.get("type") in _SILENT)
+    if isinstance(block, str):
+        return False
+    is_mark = block.keys() == {"cachePoint"}  # of Amazon Bedrock
+    return is_mark or block.get("type") in _SILENT
 
 
 def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:

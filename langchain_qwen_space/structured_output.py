@@ -424,20 +424,20 @@ class StructuredModel(BaseChatModel):
                 "json_mode" None is any object.
             method: "json_schema" asks for JSON that fits the schema, "function_calling" for a
                 call of a function with that schema, and "json_mode" for JSON: there the prompt
-                has to say what is to be in it.
+                has to name its contents.
             include_raw: Whether it gives a dict with the message as `raw`, the object as
                 `parsed`, and as `parsing_error` the reply's fault, or None.
             tools: Tools that the model may call in place of giving the object, with
                 `include_raw`: their calls are in `raw`, and `parsed` is None.
             strict: As in `bind_tools`.
-            reask: Whether the model is asked once more, with what was wrong, where its reply
-                does not hold the object.
+            reask: Whether the model is asked once more, with the fault, where its reply does
+                not hold the object.
             **kwargs: Further arguments of each call.
 
         Raises:
             ValueError: `method` is unknown, or `schema` is of something else than an object.
-                When it is called without `include_raw`, an `OutputParserException` says what is
-                wrong with the reply, which is its `llm_output`.
+                When it is called without `include_raw`, an `OutputParserException` names the
+                fault of the reply, and has that as its `llm_output`.
         """
         if schema is None and method != "json_mode":
             raise ValueError(f"method={method!r} wants a schema; 'json_mode' does without.")

@@ -28,7 +28,7 @@ def bind_arguments(
         ValueError: `tool_choice` names no tool of these.
     """
     schemas = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
-    # Raises what is wrong with the choice. Two tools of one name fail when they are called.
+    # Raises for a choice that names no tool. Two tools of one name fail when they are called.
     by_name = {each.get("function", each).get("name"): each for each in schemas}
     ToolBinding.from_schemas(by_name.values(), tool_choice)
     options = {

@@ -101,14 +101,15 @@ class PieceBuilder:
 
 
 def whole_piece(reply: ChatReply) -> Piece:
-    """Return a whole reply.
-
-    An agent would take a text without a call for its answer. So where the only calls are invalid,
-    or there is no text, a sentence says so.
-    """
-    gap = "\n" if reply.problem and reply.text and not reply.text.endswith("\n") else ""
-    text = f"{reply.text}{gap}{reply.problem}"
-    return Piece(text, None, _raw(reply), reply.thinking, calls=reply.calls, files=reply.files)
+    """Return a whole reply."""
+    return Piece(
+        reply.explained_text,
+        None,
+        _raw(reply),
+        reply.thinking,
+        calls=reply.calls,
+        files=reply.files,
+    )
 
 
 def _raw(reply: ChatReply) -> dict[str, Any]:
@@ -133,10 +134,8 @@ def _origin(reply: ChatReply) -> dict[str, Any]:
     """Return which of several Spaces answered, and why others did not."""
     if reply.space is None:
         return {}
-    fallbacks = (
-        {"fallbacks": list(map(msgspec.structs.asdict, reply.failures))} if reply.failures else {}
-    )
-    return {"space": reply.space, **fallbacks}
+    failures = [msgspec.structs.asdict(each) for each in reply.failures]
+    return {"space": reply.space, **({"fallbacks": failures} if failures else {})}
 
 
 def stream_responses(

@@ -216,7 +216,7 @@ class _Prediction(Generic[Model]):
         self.arguments = {
             **_without_tools(llm_kwargs),
             "response_format": {"type": "json_schema", "json_schema": wanted},
-            "reask": False,  # this asks once more itself, with what its own check finds
+            "reask": False,  # this asks once more itself, with the fault that its own check finds
         }
 
     def result(self, response: ChatResponse | None) -> Model | None:

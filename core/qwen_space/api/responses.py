@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import asdict
@@ -94,17 +94,10 @@ class CompletionBuilder:
             yield {**self._chunk({}), "choices": [], "usage": _usage(reply.usage)}
 
     def _content(self, reply: ChatReply) -> tuple[str, str | None]:
-        """Return the text of a reply, and why it is none that the client asked for.
-
-        A client would take a text without a call for the model's answer. So where the only calls
-        are invalid, or there is no text, a sentence says so.
-        """
-        if not reply.problem:
-            return reply.text, None
-        if self._wants_json and not reply.invalid:
+        """Return the text of a reply, and why it is none that the client asked for."""
+        if reply.problem and self._wants_json and not reply.invalid:
             return reply.text, reply.problem
-        gap = "\n" if reply.text and not reply.text.endswith("\n") else ""
-        return f"{reply.text}{gap}{reply.problem}", None
+        return reply.explained_text, None
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
@@ -137,14 +130,10 @@ def _origin(reply: ChatReply) -> dict[str, Any]:
     if reply.space is not None:
         facts["space"] = reply.space
     if reply.failures:
-        facts["fallbacks"] = _failures(reply)
+        facts["fallbacks"] = [asdict(failure) for failure in reply.failures]
     if reply.files:
         facts["files"] = [asdict(file) for file in reply.files]
     facts |= reply.beside
     if "text" in reply.changed:
         facts["final_text"] = reply.text
     return {"qwen_space": facts} if facts else {}
-
-
-def _failures(reply: ChatReply) -> Sequence[dict[str, Any]]:
-    return [asdict(failure) for failure in reply.failures]

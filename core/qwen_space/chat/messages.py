@@ -76,16 +76,16 @@ class Turn(msgspec.Struct, frozen=True):
         return f"{self.label}: {text}" if self.label and self.role == "user" else text
 
 
-def to_turns(messages: Iterable[Mapping[str, Any]]) -> list[Turn]:
+def to_turns(messages: Iterable[Mapping[str, Any] | Turn]) -> list[Turn]:
     """Convert plain `{"role": ..., "content": ..., "name": ...}` messages to turns.
 
     `content` is a string, None, or a list of parts as `split_parts` takes them. `name` may be
-    missing.
+    missing. A turn stays as it is.
 
     Raises:
         ValueError: A message has no role, or a part that is neither text nor media.
     """
-    return [_to_turn(message) for message in messages]
+    return [each if isinstance(each, Turn) else _to_turn(each) for each in messages]
 
 
 def _to_turn(message: Mapping[str, Any]) -> Turn:

@@ -10,8 +10,7 @@ __all__ = ["find_remedies", "rename", "resolve_names"]
 _NAMES = {
     "space": (
         *("api_base", "base_url", "endpoint_url", "host", "openai_api_base", "repo_id"),
-        *("server_url",),
-        *("space_id", "src", "url"),
+        *("server_url", "space_id", "src", "url"),
     ),
     "hf_token": ("api_key", "hf_api_key", "huggingfacehub_api_token", "openai_api_key", "token"),
     "max_tokens": ("max_completion_tokens", "max_new_tokens", "num_predict"),

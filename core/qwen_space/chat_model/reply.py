@@ -93,6 +93,15 @@ class ChatReply(msgspec.Struct, frozen=True):
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
 
     @property
+    def explained_text(self) -> str:
+        """The text, and the problem on a line behind it, for callers that know only texts.
+
+        They would take one without a call for the model's answer.
+        """
+        gap = "\n" if self.problem and self.text and not self.text.endswith("\n") else ""
+        return f"{self.text}{gap}{self.problem}"
+
+    @property
     def beside(self) -> dict[str, Any]:
         """The components for metadata: kinds, labels and short values; empty without any."""
         named = [each.summary for each in self.components]

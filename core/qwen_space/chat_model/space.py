@@ -383,7 +383,7 @@ class SyncEventStream(AbstractContextManager["SyncEventStream"], Iterator[Event]
 
 def _checked(messages: Sequence[Mapping[str, Any] | Turn], options: CallOptions) -> list[Turn]:
     """Return the turns of a chat; raise their faults here, and not in another thread."""
-    chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
+    chat = to_turns(messages)
     render_prompt(chat)
     check_options(options)
     return chat

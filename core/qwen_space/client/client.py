@@ -282,7 +282,7 @@ class SpaceClient:
             ValueError: There is no message, or one holds neither text nor media.
             QwenSpaceError: As for `stream`.
         """
-        chat = [each if isinstance(each, Turn) else to_turns([each])[0] for each in messages]
+        chat = to_turns(messages)
         render_prompt(chat)  # raises its faults here, and not where the block is entered
         return self._stream(chat, options)
 

@@ -96,9 +96,7 @@ def choose_proxy(
     """
     if config.proxy is not None:
         return Proxy(config.proxy)
-    if not environment:
-        return None
-    if is_this_machine(url):
+    if not environment or is_this_machine(url):
         return None
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")

@@ -36,7 +36,7 @@ from qwen_space.gradio.messages import to_states
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 
-__all__ = ["run_prerequisite", "run_renderer", "submit_job"]
+__all__ = ["Given", "run_prerequisite", "run_renderer", "submit_job"]
 
 logger = logging.getLogger("qwen_space.client")
 

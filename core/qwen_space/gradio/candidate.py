@@ -19,7 +19,6 @@ __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
-
 # Functions for an earlier message, by the names that programmers give them.
 _SIDELINE = re.compile(
     r"(?:on_|handle_|do_)?(?:regenerate|regen|retry|rerun|undo|clear|reset|delete|remove|edit|export"

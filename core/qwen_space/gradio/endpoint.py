@@ -15,15 +15,7 @@ from qwen_space.gradio.beside import Beside
 from qwen_space.gradio.files import component_value
 from qwen_space.gradio.media_inputs import MEDIA_ROLES, MediaSlot
 
-__all__ = [
-    "SAMPLING",
-    "Endpoint",
-    "Input",
-    "Phase",
-    "Role",
-    "Shape",
-    "bare_name",
-]
+__all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name"]
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]

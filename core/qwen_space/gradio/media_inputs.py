@@ -1,4 +1,4 @@
-"""The inputs of an app that take pictures and files, and the place of each media of a chat.
+"""The inputs of an app that take pictures and files.
 
 Source: the components' arguments in `/config` (`file_types`, `file_count`), and the check of
 `file_types` on the page, in `js/upload/src/utils.ts`.

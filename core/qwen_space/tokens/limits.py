@@ -137,9 +137,8 @@ def _without_format(name: str) -> str:
     if found is None:
         return name
     parts = re.split("[-_.]", name[found.start() + 1 :])
-    return (
-        name[: found.start()] if all(re.fullmatch(_FORMAT_PARTS, part) for part in parts) else name
-    )
+    is_format = all(re.fullmatch(_FORMAT_PARTS, part) for part in parts)
+    return name[: found.start()] if is_format else name
 
 
 _NAMES = {

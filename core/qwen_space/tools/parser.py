@@ -2,12 +2,12 @@
 
     parser = ReplyParser(tools, new_call_id)
     for delta in deltas:
-        for piece in parser.feed(delta):
+        for part in parser.feed(delta):
             ...
-    for piece in parser.close():
+    for part in parser.close():
         ...
 
-The pieces are the same for any cuts of the reply, once neighbouring deltas of a kind are joined.
+The parts are the same for any cuts of the reply, once neighbouring deltas of a kind are joined.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A chat with tools to plain turns, in the words of Qwen2.5's own chat template.
 
-Rendered by that template, the turns give what it renders for the tools, the calls and the
-results themselves, byte for byte. So a Space that takes nothing but texts still shows the model
-what it was trained on.
+Rendered by that template, the turns give the same text as the tools, the calls and the results
+themselves, byte for byte. So a Space that takes nothing but texts still shows the model the form
+that it was trained on.
 """
 
 from __future__ import annotations
