@@ -13,7 +13,6 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,8 +23,6 @@ from benchmarks.peers import PeerServer
 from llama_index_qwen_space import QwenSpace
 from qwen_space.local import LocalSpace, ScriptedEngine
 from tests.llama_index.conformance import LLMConformance
-
-ROOT = Path(__file__).parents[1]
 
 
 class TestQwenSpace(LLMConformance):

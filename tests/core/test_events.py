@@ -18,6 +18,7 @@ from qwen_space.events import (
     FileReceived,
     Notice,
     Queued,
+    ReplyComponent,
     ReplyFile,
     Rewritten,
     Started,
@@ -34,6 +35,9 @@ EVENTS = [
     Rewritten("x"),
     Notice("line"),
     Notice("line", "warning", "Warning"),
+    FileReceived(ReplyFile("https://x.example/a.png", "image")),
+    ReplyComponent("json", "Figures", {"a": [1]}),
+    ReplyComponent("json", "Figures", {"a": [2]}),
     Completed("x", 1.5, "e1", "stop_sequence", "72B"),
     Completed("x", 1.5, "e1", "stop_sequence", "72B", "hm"),
 ]
