@@ -157,6 +157,8 @@ class EventStreamReader:
                 exc.may_have_run = not (has_failed or self._owes_data)
                 if not job.session_not_found:
                     await self._explain(exc)
+                    if (told := self._remarks.explain(exc)) is not None:
+                        raise told from exc
                     raise
                 await self._ask_next_replica(exc)
 

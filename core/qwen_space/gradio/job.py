@@ -457,7 +457,7 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
     error, title = message.output.error, message.output.title
     title = title[:_LONGEST_REASON] if isinstance(title, str) else None
     # Gradio 4.0 to 4.16 send the word "None", and up to 5.0 a gr.Error's text in quotes.
-    reason = None if error in (None, "None") else unquote(_text(error)[:_LONGEST_REASON])
+    reason = None if error in (None, "None", "") else unquote(_text(error)[:_LONGEST_REASON])
     if is_quota(title, reason):
         return QuotaError(reason or str(title))
     kind = PromptTooLongError if is_overflow(f"{title} {reason}") else JobError

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qwen_space.chat.overflow import is_overflow
-from qwen_space.errors import JobError, PromptTooLongError
+from qwen_space.errors import JobError, PromptTooLongError, QwenSpaceError
 from qwen_space.gradio.app import TEXTS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.html_page import read_message
 from qwen_space.gradio.job import Job
@@ -106,6 +106,17 @@ class Remarks:
             raise kind(f"{reason}{advice}", "It gave no reply, but says")
         if self.advice:
             raise JobError(self.advice, "It gave no reply")
+
+    def explain(self, error: QwenSpaceError) -> JobError | None:
+        """Return an error with the words that the app said before it failed without any reason.
+
+        None where it gave a reason, or said nothing.
+        """
+        if type(error) is not JobError or error.reason is not None or not self._heard:
+            return None
+        told = JobError("; ".join(self._heard), "It gives no reason, but said before")
+        told.text, told.may_have_run = error.text, error.may_have_run
+        return told
 
 
 def _in_one_line(text: str) -> str:

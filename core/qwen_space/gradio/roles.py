@@ -213,7 +213,8 @@ def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
 
 def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     texts = [each for each in components if each.kind in TEXTS and not each.is_password]
-    texts = [each for each in texts if not each.is_locked] or texts
+    # A box that only shows has no submit event; one for messages may be locked at first.
+    texts = [each for each in texts if not each.is_locked or each.id in clues.submitting] or texts
     texts = [each for each in texts if looks_like_system(each, clues) is None]
     texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
     for find in (_submitted, _emptied, _named_prompt, _labelled_prompt):

@@ -45,6 +45,10 @@ def build() -> gr.Blocks:
         yield [*chat, user(message)], FIRST
         yield [*chat, user(message)], gr.skip()
 
+    def fail(_message: str, _chat: list[Any]) -> list[Any]:
+        gr.Warning(FIRST)
+        raise AssertionError
+
     def say_nothing(message: str, chat: list[Any]) -> tuple[list[Any], str, str]:
         return [*chat, user(message), bot("")], "Ready", "You are Qwen."
 
@@ -65,6 +69,7 @@ def build() -> gr.Blocks:
             (inform, [chat]),
             (show, [chat, page]),
             (show_early, [chat, notes]),
+            (fail, [chat]),
             (say_nothing, [chat, status, system]),
             (take_time, [chat, status]),
         ):
@@ -104,6 +109,13 @@ async def test_the_words_of_an_app_that_does_not_reply_are_the_error(
 
     assert "gave no reply" in str(caught.value)
     assert caught.value.text == ""
+
+
+async def test_the_words_of_an_app_that_fails_without_a_reason_are_the_error(space: str) -> None:
+    with pytest.raises(JobError, match=f"no reason, but said before: {FIRST}") as caught:
+        await ask(space, "fail")
+
+    assert not caught.value.may_have_run
 
 
 async def test_a_reply_may_be_empty(space: str) -> None:

@@ -436,7 +436,7 @@ QUOTA = "You have exceeded your GPU quota (60s requested vs. 30s left). Try agai
         pytest.param(failed(r"'a\nb'"), JobError("a\nb"), id="quoted-and-escaped"),
         pytest.param(failed("'a' or 'b'"), JobError("'a' or 'b'"), id="quotes-of-its-own"),
         pytest.param(failed("'"), JobError("'"), id="one-quote"),
-        pytest.param(failed(""), JobError(""), id="empty"),
+        pytest.param(failed(""), JobError(None), id="empty"),
         pytest.param(failed(QUOTA, "ZeroGPU quota exceeded"), QuotaError(QUOTA), id="zerogpu"),
         pytest.param(
             failed("You have exceeded your free ZeroGPU quota (60s requested)."),

@@ -73,6 +73,11 @@ def roles(endpoint: Endpoint) -> list[str | None]:
         pytest.param(
             page({**BOX, "interactive": False}), ["prompt"], id="but-where-the-page-unlocks-it"
         ),
+        pytest.param(
+            page({**BOX, "interactive": False}, {**BOX, "label": "User id"}, submit=0),
+            ["prompt", None],
+            id="and-where-it-submits",
+        ),
     ],
 )
 def test_the_prompt_is_the_box_that_a_visitor_sends(config: Any, expected: Any) -> None:
