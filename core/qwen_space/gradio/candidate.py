@@ -12,7 +12,7 @@ from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.roles import Roles
-from qwen_space.gradio.steps import ASKING, PAGES, find_output
+from qwen_space.gradio.steps import ASKING, PAGES, find_output, tells_status
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 
@@ -173,6 +173,7 @@ class Candidate(msgspec.Struct, frozen=True):
             not self.shows_chat,
             self.asks_later,
             self.shows_chat and self.is_closed,
+            output is not None and tells_status(last.outputs[output]),
             not last.streams,
             known,
             self.is_closed,

@@ -13,7 +13,7 @@ from typing import Any
 
 from qwen_space.gradio.app import CHATS, KEEPING, TEXTS, AppComponent, AppFunction
 
-__all__ = ["ASKING", "LOADING", "PAGES", "Page", "find_output"]
+__all__ = ["ASKING", "LOADING", "PAGES", "Page", "find_output", "tells_status"]
 
 ASKING = frozenset({"submit", "click", "key_down"})
 """Events by which a visitor asks; others, as "change" or "like", follow from something else."""
@@ -85,10 +85,15 @@ def find_output(function: AppFunction) -> int | None:
 
 def _strangeness(component: AppComponent) -> int:
     """Return how little the label of a text looks like a reply's: 0, 1 or 2."""
-    label = (component.label or "")[:200]
-    if _NO_REPLY.search(label):
+    if tells_status(component):
         return 2
-    return 0 if _REPLY.search(label) else 1
+    return 0 if _REPLY.search((component.label or "")[:200]) else 1
+
+
+def tells_status(component: AppComponent) -> bool:
+    """Whether the label of a text says that it is a status, the sources or the like."""
+    label = (component.label or "")[:200]
+    return component.kind not in CHATS and _NO_REPLY.search(label) is not None
 
 
 class Page:

@@ -132,3 +132,17 @@ def test_a_search_in_documents_is_no_rival_of_the_model_that_takes_a_temperature
     config = app(step("box memory", "other", **CLICK), step("box heat", "other", **CLICK))
 
     assert find_endpoint(config).fn_index == 1
+
+
+def test_a_function_that_gives_a_status_is_no_rival_of_one_that_answers() -> None:
+    # Pages for documents: one function takes them in, by the name of a table, another answers.
+    config = app(
+        step("name", "status", **CLICK, **STREAMS),
+        step("box", "answer", **CLICK),
+    )
+    config["components"] += [
+        {"id": "status", "type": "textbox", "props": {"label": "Ingestion status"}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Response"}},
+    ]
+
+    assert find_endpoint(tabbed(config, "name", "box")).fn_index == 1
