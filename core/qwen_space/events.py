@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from types import TracebackType
@@ -349,10 +350,11 @@ class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
 
     async def __aenter__(self) -> AsyncIterator[E]:
         stack = AsyncExitStack()
-        async with AsyncExitStack() as entering:
-            entering.push_async_exit(stack)
+        try:
             events = await self._enter(stack)
-            entering.pop_all()
+        except BaseException:
+            await stack.__aexit__(*sys.exc_info())
+            raise
         self._stack = stack  # itself, as reading the events may push more on it
         return events
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypedDict
 
@@ -98,7 +97,7 @@ class ChatCall(msgspec.Struct, frozen=True, kw_only=True):
         return run_sync(self.acomplete)
 
     async def _begin(self, stack: AsyncExitStack, *, deltas: bool) -> AsyncIterator[CallEvent]:
-        return _Events(self, await stack.enter_async_context(AsyncExitStack()), deltas=deltas)
+        return _Events(self, stack, deltas=deltas)
 
     def make_chat(self) -> list[Turn]:
         """Return the turns that are sent.
@@ -142,7 +141,7 @@ class _Events(AsyncIterator[CallEvent]):
 
     Args:
         call: The call.
-        stack: Has the stream of the reply that is being read.
+        stack: Has nothing but the stream of the reply that is being read.
         deltas: Whether to give the reply as it is written.
     """
 
@@ -158,20 +157,20 @@ class _Events(AsyncIterator[CallEvent]):
             stream_arguments=call.stream_arguments,
         )
         self._replies: AsyncIterator[Event] | None = None  # of the reply that is being read
-        self._ready: deque[CallEvent] = deque()
+        self._ready: Iterator[CallEvent] = iter(())
 
     async def __anext__(self) -> CallEvent:
-        while not self._ready:
+        while (ready := next(self._ready, None)) is None:
             if self._replies is None:
                 self._replies = await self._ask()
             event = await self._replies.__anext__()
             if isinstance(event, Completed):
-                self._ready.extend(await self._complete(event))
+                self._ready = iter(await self._complete(event))
             else:  # also where nobody wants the deltas: the order of the parts is theirs
                 events = self._reader.receive(event)
                 if self._deltas or isinstance(event, (Queued, Started, Notice)):
-                    self._ready.extend(events)
-        return self._ready.popleft()
+                    self._ready = iter(events)
+        return ready
 
     async def _ask(self) -> AsyncIterator[Event]:
         chat = self._reader.chat
@@ -181,7 +180,7 @@ class _Events(AsyncIterator[CallEvent]):
             tokens.check_length, chat, self._call.limits, **self._call.rendering
         )
         stream = self._call.space.astream_chat(chat, **self._call.sent_options)
-        return await self._stack.enter_async_context(stream)
+        return await stream.enter_on(self._stack)
 
     async def _complete(self, completed: Completed) -> Sequence[CallEvent]:
         chat = self._reader.chat or ()

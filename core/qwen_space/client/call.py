@@ -140,16 +140,8 @@ class Call:
         send_data = _sending(transport, request, self._deadline)
         remarks = question.remarks
         reply = EventStreamReader(submission, self._deadline, model, send_data, remarks)
-        events = reply.events()
-        stack.push_async_callback(events.aclose)
-        if stop:
-            events = reply.until_stop(events, scanner)
-            stack.push_async_callback(events.aclose)
-        if limiter is not None:
-            events = reply.until_length(events, limiter)
-            stack.push_async_callback(events.aclose)
-        stack.callback(reply.leave)  # first of all: at once, and in a cancelled task too
-        return events
+        stack.push_async_exit(reply.aclose)
+        return reply.events(scanner if stop else None, limiter)
 
     async def _run_steps(self, transport: Transport, question: Question) -> JobRequest:
         """Run the functions before the endpoint, and return the endpoint's own request."""

@@ -105,12 +105,14 @@ class EventStreamReader:
         self._owes_data = submission.job.asks_for_data
         self._patience = deadline.timeouts.first_token  # None: it is not the app that we wait for
         self._is_whole = False
+        self._generators: list[AsyncGenerator[Event, None]] = []
 
-    def leave(self) -> None:
-        """Leave the stream: at once, and without awaiting, so in a cancelled task too.
+    async def aclose(self, *_exc_info: object) -> None:
+        """Leave the stream, and close the events.
 
-        Its connection is cut, which stops the job, but for a reply that is whole: there the job
-        is over, and the server about to end the stream.
+        The connection is cut, which stops the job, but for a reply that is whole: there the job
+        is over, and the server about to end the stream. That comes first, and without awaiting,
+        as the task may be cancelled.
         """
         if self._is_whole:
             self._body.release()
@@ -118,17 +120,34 @@ class EventStreamReader:
             self._body.close()
             if self._submission.cancel is not None and self._event_id is not None:
                 self._submission.cancel(self._event_id)
+        for generator in reversed(self._generators):
+            await generator.aclose()
 
     def close(self) -> None:
         """Cut the connection."""
         self._body.close()
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield the events of the reply; the last is `Completed`.
+    def events(
+        self, scanner: StopScanner | None = None, limiter: TokenLimiter | None = None
+    ) -> AsyncIterator[Event]:
+        """Return the events of the reply; the last is `Completed`.
+
+        Args:
+            scanner: Finds the stop sequences that end the reply.
+            limiter: Counts the tokens that end it.
 
         Raises:
             QwenSpaceError: The reply does not come to its end; `text` is the part that had arrived.
         """
+        generators = self._generators
+        generators.append(self._events())
+        if scanner is not None:
+            generators.append(self._until_stop(generators[-1], scanner))
+        if limiter is not None:
+            generators.append(self._until_length(generators[-1], limiter))
+        return generators[-1]
+
+    async def _events(self) -> AsyncGenerator[Event, None]:
         while not self._is_whole:
             job = self.job
             try:
@@ -200,7 +219,7 @@ class EventStreamReader:
         if limit is not None and self._deadline.elapsed > limit:
             raise SpaceTimeoutError("total", limit)
 
-    async def until_stop(
+    async def _until_stop(
         self, events: AsyncIterator[Event], scanner: StopScanner
     ) -> AsyncGenerator[Event, None]:
         """Pass events on up to the first stop sequence in the text, and end the reply there.
@@ -227,7 +246,7 @@ class EventStreamReader:
                 yield self._completed(shown.text, "stop_sequence")
                 return
 
-    async def until_length(
+    async def _until_length(
         self, events: AsyncIterator[Event], limiter: TokenLimiter
     ) -> AsyncGenerator[Event, None]:
         """Pass events on up to a number of tokens, thoughts included, and end the reply there."""
