@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError
 from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.space import Space
+from qwen_space.events import Event, EventStream
 
 SYNC = ["stream_chat", "stream_complete"]
 ASYNC = ["astream_chat", "astream_complete"]
@@ -137,14 +138,18 @@ class Watched(Space):
 
     open = 0
 
-    @contextlib.asynccontextmanager
-    async def astream_chat(self, *args: Any, **options: Any) -> Any:
-        type(self).open += 1
-        try:
-            async with super().astream_chat(*args, **options) as events:
-                yield events
-        finally:
+    def astream_chat(self, *args: Any, **options: Any) -> EventStream[Event]:
+        stream = super().astream_chat(*args, **options)
+
+        def close() -> None:
             type(self).open -= 1
+
+        async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+            type(self).open += 1
+            stack.callback(close)
+            return await stream.enter_on(stack)
+
+        return EventStream(enter)
 
 
 @pytest.fixture
