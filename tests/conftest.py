@@ -16,7 +16,7 @@ from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 
 from qwen_space.local import LocalSpace, ScriptedEngine
-from tests import gradio_app, thinking_app
+from tests import gradio_app, light_gradio, thinking_app
 from tests import media_app as media_apps
 from tests.loops import LOOPS
 
@@ -29,6 +29,8 @@ settings.register_profile(
     "search", settings.get_profile("repeatable"), derandomize=False, max_examples=2000
 )
 settings.load_profile("repeatable")
+
+light_gradio.write_no_stubs()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -178,6 +180,20 @@ def _small_heap(_whole_heap: None) -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _light_gradio() -> Iterator[None]:
+    """Make Gradio light as the first local Space starts, and no sooner: that imports it."""
+    build = LocalSpace._build
+
+    def build_lightly(self: LocalSpace) -> Any:
+        light_gradio.lighten()
+        return build(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalSpace, "_build", build_lightly)
+        yield
 
 
 @pytest.fixture

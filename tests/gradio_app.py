@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tests import light_gradio
+
 __all__ = ["running"]
 
 
@@ -33,6 +35,7 @@ def running(
     from qwen_space.local.server import ServerThread, Site
 
     def make() -> Site:
+        light_gradio.lighten()
         blocks = build()
         blocks.queue()
         # No statistics after jobs: they import pandas, which warns.
