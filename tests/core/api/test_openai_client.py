@@ -1,4 +1,7 @@
-"""The `openai` package, against the server."""
+"""The `openai` package, against the server.
+
+It is imported as a test runs: a second, and each process of the tests collects this module.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
-from openai.lib.streaming.chat import ContentDoneEvent
 from pydantic import BaseModel
 
 from qwen_space import Space
@@ -18,6 +19,7 @@ from tests.langchain.obedient import obedient
 from tests.scripted_server import CONFIG, ScriptedServer, status, streaming
 
 if TYPE_CHECKING:
+    import openai
     from conftest import ScriptedSpace
 
 HI: Any = [{"role": "user", "content": "Hi"}]
@@ -46,6 +48,8 @@ def url(space: ScriptedSpace) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[openai.OpenAI]:
+    import openai
+
     with openai.OpenAI(base_url=url, api_key="sk-1", max_retries=0) as opened:
         yield opened
 
@@ -72,6 +76,8 @@ def test_a_blocking_client_gets_a_stream(client: openai.OpenAI) -> None:
 
 
 async def test_an_asynchronous_client_gets_both(url: str) -> None:
+    import openai
+
     async with openai.AsyncOpenAI(base_url=url, api_key="sk-1") as client:
         reply = await client.chat.completions.create(model=MODEL, messages=HI)
         stream = await client.chat.completions.create(model=MODEL, messages=HI, stream=True)
@@ -141,7 +147,7 @@ def test_parse_gives_a_refusal_where_no_object_comes(
 def test_a_streamed_object_is_parsed(client: openai.OpenAI, space: ScriptedSpace) -> None:
     space.engine.reply = ['{"name": "Ada",', ' "age": 36}']
     with client.chat.completions.stream(model=MODEL, messages=HI, response_format=Person) as stream:
-        done = [event for event in stream if isinstance(event, ContentDoneEvent)]
+        done = [event for event in stream if event.type == "content.done"]
 
     assert done[0].parsed == Person(name="Ada", age=36)
 
@@ -167,6 +173,8 @@ def test_stop_and_json_mode_work(client: openai.OpenAI, space: ScriptedSpace) ->
 
 
 def test_errors_are_the_clients_own(url: str, space: ScriptedSpace) -> None:
+    import openai
+
     with (
         openai.OpenAI(base_url=url, api_key="sk-2", max_retries=0) as stranger,
         pytest.raises(openai.AuthenticationError, match="does not take this key"),
@@ -184,6 +192,8 @@ def test_errors_are_the_clients_own(url: str, space: ScriptedSpace) -> None:
 
 
 async def test_a_client_does_not_run_a_prompt_twice_on_its_own() -> None:
+    import openai
+
     data = streaming({"msg": "process_starts", "event_id": "e" * 32}, then="cut")
     async with ScriptedServer(config=status(200, CONFIG), data=data) as server:
         with serving(Space(server.url, max_retries=0)) as address:
