@@ -12,7 +12,7 @@ from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.roles import Roles
-from qwen_space.gradio.steps import ASKING, PAGES, find_output, tells_status
+from qwen_space.gradio.steps import ASKING, PAGES, find_output, strangeness
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 
@@ -158,6 +158,7 @@ class Candidate(msgspec.Struct, frozen=True):
         """
         first, last = self.start, self.last
         output = find_output(last)
+        strange = 0 if output is None else strangeness(last.outputs[output])
         fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
         is_asked = not first.events or bool(first.events & ASKING)
         name = last.api_name
@@ -173,7 +174,7 @@ class Candidate(msgspec.Struct, frozen=True):
             not self.shows_chat,
             self.asks_later,
             self.shows_chat and self.is_closed,
-            output is not None and tells_status(last.outputs[output]),
+            strange == 2,
             not last.streams,
             known,
             self.is_closed,
@@ -181,6 +182,7 @@ class Candidate(msgspec.Struct, frozen=True):
             output is not None and last.outputs[output].kind in {"json", *PAGES},
             -min(len(self.sampling), 2),
             output is not None and ("prompt", last.outputs[output].id) in told,
+            strange,
         )
 
 

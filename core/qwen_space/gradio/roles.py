@@ -184,6 +184,15 @@ _PROMPT_WORDS = re.compile(
 )
 
 
+# Labels of settings that are texts, too.
+_OTHERS = re.compile(
+    r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint"
+    r"|lang(?:uage)?s?|country|(?:user|file|table)?[ _-]?name|id|e-?mail)\b"
+    r"|模型|密钥|语言|名称|路径|модел|язык|ключ",
+    re.IGNORECASE,
+)
+
+
 def _words(component: AppComponent) -> list[tuple[str, str]]:
     """Return the texts that a page shows for a component, each with its name."""
     texts = [("label", component.label or ""), ("placeholder", component.placeholder)]
@@ -223,7 +232,11 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     if not texts:
         codes = [each for each in components if each.kind == "code" and not each.is_locked]
         return (codes[0], "the only text is code") if len(codes) == 1 else None
-    return texts[0], "the only text" if len(texts) == 1 else "the first text"
+    if len(texts) == 1:
+        return texts[0], "the only text"
+    likely = [each for each in texts if not _OTHERS.search((each.label or "")[:200])] or texts
+    why = "the first text" if likely[0] is texts[0] else "the first text that is no setting's"
+    return likely[0], why
 
 
 def _submitted(texts: Sequence[AppComponent], clues: Clues) -> _Found:

@@ -13,7 +13,7 @@ from typing import Any
 
 from qwen_space.gradio.app import CHATS, KEEPING, TEXTS, AppComponent, AppFunction
 
-__all__ = ["ASKING", "LOADING", "PAGES", "Page", "find_output", "tells_status"]
+__all__ = ["ASKING", "LOADING", "PAGES", "Page", "find_output", "strangeness"]
 
 ASKING = frozenset({"submit", "click", "key_down"})
 """Events by which a visitor asks; others, as "change" or "like", follow from something else."""
@@ -41,7 +41,7 @@ _REPLIES = frozenset(
 )
 
 _REPLY = re.compile(
-    r"answer|respon[sd]|reply|output|result|completion|generat|assistant"
+    r"answer|respon[sd]|reply|output|result|completion|generat|assistant|\bfinal\b"
     r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
     r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد",
     re.IGNORECASE,
@@ -71,10 +71,10 @@ def find_output(function: AppFunction) -> int | None:
     """
     others = {each.id for each in function.inputs if each.kind in TEXTS}
     unseen = (each for each in function.outputs if each.props.get("visible") is False)
-    others |= {each.id for each in unseen if each.kind == "json" and _strangeness(each)}
+    others |= {each.id for each in unseen if each.kind == "json" and strangeness(each)}
     for wanted, passed in ((CHATS, ()), (_REPLIES, others), (PAGES, ()), (_REPLIES, ())):
         found = [
-            (0 if wanted is CHATS else _strangeness(each), position)
+            (strangeness(each), position)
             for position, each in enumerate(function.outputs)
             if each.kind in wanted and each.id not in passed
         ]
@@ -83,17 +83,17 @@ def find_output(function: AppFunction) -> int | None:
     return None
 
 
-def _strangeness(component: AppComponent) -> int:
-    """Return how little the label of a text looks like a reply's: 0, 1 or 2."""
-    if tells_status(component):
-        return 2
-    return 0 if _REPLY.search((component.label or "")[:200]) else 1
+def strangeness(component: AppComponent) -> int:
+    """Return how little the label of a text looks like a reply's: 0, 1 or 2.
 
-
-def tells_status(component: AppComponent) -> bool:
-    """Whether the label of a text says that it is a status, the sources or the like."""
+    2 is for a status, the sources and the like.
+    """
     label = (component.label or "")[:200]
-    return component.kind not in CHATS and _NO_REPLY.search(label) is not None
+    if component.kind in CHATS:
+        return 0
+    if _NO_REPLY.search(label):
+        return 2
+    return 0 if _REPLY.search(label) else 1
 
 
 class Page:

@@ -146,3 +146,13 @@ def test_a_function_that_gives_a_status_is_no_rival_of_one_that_answers() -> Non
     ]
 
     assert find_endpoint(tabbed(config, "name", "box")).fn_index == 1
+
+
+def test_of_two_functions_for_one_text_the_one_that_gives_an_answer_is_asked() -> None:
+    config = app(step("box size", "found", **CLICK), step("box saved", "answer", **CLICK))
+    config["components"] += [
+        {"id": "found", "type": "textbox", "props": {"label": "Content"}},
+        {"id": "answer", "type": "markdown", "props": {"label": "Response"}},
+    ]
+
+    assert find_endpoint(config).fn_index == 1

@@ -342,6 +342,7 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Status", "Model Response"], 1, id="status-first"),
         pytest.param(["Retrieved context", None, "Sources"], 1, id="the-one-without-a-label"),
         pytest.param([None, "Final answer"], 1, id="an-answer-by-its-label"),
+        pytest.param(["Draft", "Final translation"], 1, id="the-final-one"),
         pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
         pytest.param(["参考资料", "回答"], 1, id="chinese"),
         pytest.param(["Journal", "Réponse"], 1, id="french"),

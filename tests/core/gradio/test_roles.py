@@ -74,6 +74,11 @@ def roles(endpoint: Endpoint) -> list[str | None]:
             page({**BOX, "interactive": False}), ["prompt"], id="but-where-the-page-unlocks-it"
         ),
         pytest.param(
+            page({**BOX, "label": "Model"}, {**BOX, "label": "Source Lang"}, {**BOX, "label": "A"}),
+            [None, None, "prompt"],
+            id="the-first-that-is-no-setting-s",
+        ),
+        pytest.param(
             page({**BOX, "interactive": False}, {**BOX, "label": "User id"}, submit=0),
             ["prompt", None],
             id="and-where-it-submits",
