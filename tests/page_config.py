@@ -10,6 +10,7 @@ PARTS = {
     "box": ("textbox", {}),
     "other": ("textbox", {"placeholder": "System Prompt"}),
     "chat": ("chatbot", {"value": []}),
+    "copy": ("chatbot", {"value": []}),
     "saved": ("state", {}),
     "turns": ("state", {"value": []}),
     "size": ("state", {"value": 7}),

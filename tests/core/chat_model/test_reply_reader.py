@@ -246,6 +246,21 @@ def test_a_delta_knows_the_text_so_far() -> None:
     assert [event.text for event in events if isinstance(event, TextDelta)] == ["one ", "one two "]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        pytest.param("One. Two.", ("One. ", Thought("hm"), "Two."), id="as-they-came"),
+        pytest.param("Three.", (Thought("hm"), "Three."), id="of-the-whole-where-it-is-another"),
+    ],
+)
+def test_the_order_of_the_parts(text: str, parts: object) -> None:
+    pieces = [TextDelta("One. "), ThinkingDelta("hm"), TextDelta("Two.")]
+
+    reply = last(read(ReplyReader(CHAT, NO_TOOLS), [*pieces, Completed(text, 1.0, thinking="hm")]))
+
+    assert reply.parts == parts
+
+
 def test_thoughts_of_two_replies_are_apart() -> None:
     first = [ThinkingDelta("hm"), Completed(BROKEN, 1.0, thinking="hm")]
     second = [ThinkingDelta("so"), Completed("5", 1.0, thinking="so")]

@@ -551,6 +551,23 @@ def test_a_change_is_another_value_than_at_first(loaded: Any, is_started: bool) 
         pytest.param(
             [
                 step("box chat", "box chat saved"),
+                step("saved chat", "copy", targets=[["saved", "change"]], **STREAMS),
+            ],
+            [0],
+            id="another-chat",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat saved"),
+                step("saved chat", "chat heat", targets=[["saved", "change"]], **STREAMS),
+                step("", "saved", **LOAD),
+            ],
+            [2, 0, 1],
+            id="not-of-the-change-that-a-load-makes",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat saved"),
                 step("saved chat", "chat turns", targets=[["saved", "change"]], **STREAMS),
                 step("turns chat", "chat saved", targets=[["turns", "change"]], **STREAMS),
             ],
