@@ -34,6 +34,7 @@ __all__ = [
     "decode_event",
     "decode_large_event",
     "decode_message",
+    "to_states",
     "unquote",
 ]
 

@@ -104,6 +104,11 @@ def test_a_message_without_content_has_no_text() -> None:
             id="no-text-file",
         ),
         pytest.param(
+            {"role": "user", "content": [{"type": "image", "url": "/etc/passwd"}]},
+            "where its bytes or its address should be",
+            id="a-path-as-url",
+        ),
+        pytest.param(
             {
                 "role": "user",
                 "content": [

@@ -175,12 +175,6 @@ def said_at_start(
     return said.out + said.err
 
 
-def stay_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Listen on loopback, whatever address the command was given."""
-    replaced = "qwen_space.local.space._listen"
-    monkeypatch.setattr(replaced, lambda _host, port: _listen("127.0.0.1", port))
-
-
 def test_a_model_that_the_server_does_not_list_is_warned_of(
     model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,7 @@ def build() -> gr.Blocks:
         yield [*chat, user(message), bot("An answer.")], "Done"
 
     with gr.Blocks(analytics_enabled=False) as app:
-        box, chat = gr.Textbox(label="Message"), gr.Chatbot()
+        box, chat = gr.Textbox(label="Message", placeholder="Ask anything"), gr.Chatbot()
         greeting = gr.Chatbot([bot("Welcome!")])
         status = gr.Textbox("Ready", label="Status")
         system = gr.Textbox(label="System prompt")
@@ -143,7 +143,8 @@ async def test_a_locked_box_says_why_there_is_no_reply() -> None:
     first = "Please upload your video first"
 
     def answer(message: str, video: str | None, chat: list[Any]) -> list[Any]:
-        return [*chat, user(message), *([bot("A film.")] if video else [])]
+        is_answered = video is not None and message != "Again"
+        return [*chat, user(message), *([bot("A film.")] if is_answered else [])]
 
     def locked() -> gr.Blocks:
         with gr.Blocks(analytics_enabled=False) as app:
@@ -158,3 +159,4 @@ async def test_a_locked_box_says_why_there_is_no_reply() -> None:
             with pytest.raises(JobError, match=f"It gave no reply: its page locks .*{first}"):
                 await client.complete("Hi")
             assert (await client.complete("Hi", files=[film])).text == "A film."
+            assert (await client.complete("Again", files=[film])).text == ""

@@ -79,6 +79,13 @@ def test_any_other_text_stays_as_it_is(text: str) -> None:
     assert split_pictures(text) == (text, (), True)
 
 
+def test_a_text_with_a_picture_that_is_not_complete_is_read_again() -> None:
+    text = f"![]({DATA}) and ![](data:image/png;base64,QU"
+
+    assert split_pictures(text)[2] is False
+    assert split_pictures(f"{text}I=) end")[::2] == ("and  end", True)
+
+
 @pytest.mark.parametrize(
     "piece", ["<img ", "<img src='data:image/png;base64,A ", "![", "![a](data:"]
 )
