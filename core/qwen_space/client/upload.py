@@ -10,6 +10,8 @@ import contextlib
 import reprlib
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from io import BufferedReader
+from pathlib import Path
 from typing import Any
 
 from qwen_space.chat.media import Media
@@ -202,7 +204,7 @@ async def _pieces(media: Media, size: int) -> AsyncGenerator[bytes | memoryview,
             yield piece
         return
     try:
-        file = await asyncio.to_thread(media.path.open, "rb")
+        file = await _open(media.path)
     except OSError as exc:
         raise UploadError(media.filename, f"it cannot be read ({exc.strerror})") from exc
     try:
@@ -214,7 +216,23 @@ async def _pieces(media: Media, size: int) -> AsyncGenerator[bytes | memoryview,
             left -= len(read)
             yield read
     finally:
-        await asyncio.to_thread(file.close)
+        # Shielded, as a cancelled task takes its work back while no thread has begun it.
+        await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.close))
+
+
+async def _open(path: Path) -> BufferedReader:
+    """Open a file in a thread; it is closed again if the caller does not wait for it."""
+    opening = asyncio.get_running_loop().run_in_executor(None, path.open, "rb")
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Future[BufferedReader]) -> None:
+    with contextlib.suppress(OSError):  # it was not opened
+        opening.result().close()
 
 
 def _slices(data: memoryview) -> Iterator[memoryview]:

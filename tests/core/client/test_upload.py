@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from qwen_space.chat.media import Media
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
-from qwen_space.client.upload import Upload
+from qwen_space.client.upload import Upload, _pieces
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import ProtocolError, UploadError
 from tests.scripted_server import Answer, ScriptedServer, status
@@ -80,3 +83,62 @@ async def test_a_file_that_is_gone_when_it_is_sent_is_named(
 
     with pytest.raises(UploadError, match=r"'a.txt' was not uploaded: it cannot be read"):
         await asyncio.wait_for(upload(Media.from_path(path)), 10)
+
+
+class SlowPath(type(Path())):  # type: ignore[misc]
+    """A path whose file is opened when its gate is open."""
+
+    gate = threading.Event()
+    opened: ClassVar[list[Any]] = []
+
+    def open(self, *args: Any, **named: Any) -> Any:
+        self.gate.wait()
+        self.opened.append(super().open(*args, **named))
+        return self.opened[-1]
+
+
+@pytest.fixture
+def slow_path(tmp_path: Path) -> SlowPath:
+    (tmp_path / "a.bin").write_bytes(b"123")
+    SlowPath.opened.clear()
+    SlowPath.gate.clear()
+    return SlowPath(tmp_path / "a.bin")
+
+
+async def cancelled(work: Coroutine[Any, Any, Any]) -> None:
+    """Cancel work that waits for a thread."""
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_file_that_opens_after_the_upload_was_left_is_closed(slow_path: SlowPath) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    pieces = _pieces(Media("file", path=slow_path), 3)
+
+    await cancelled(anext(pieces))
+    slow_path.gate.set()
+    await loop.run_in_executor(None, int)  # after the opening
+
+    assert slow_path.opened[0].closed
+
+
+async def test_a_file_is_closed_by_a_cancelled_task_whose_thread_is_late(
+    slow_path: SlowPath,
+) -> None:
+    loop, late = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    slow_path.gate.set()
+    pieces = _pieces(Media("file", path=slow_path), 3)
+    await anext(pieces)
+
+    busy = loop.run_in_executor(None, late.wait)
+    await cancelled(pieces.aclose())
+    late.set()
+    await busy
+    await loop.run_in_executor(None, int)
+
+    assert slow_path.opened[0].closed
