@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,29 +26,76 @@ _DEEPEST = 8  # schemas within each other
 def with_schema_types(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return an object with its values as a schema takes them; the same one if nothing changes.
 
-    Small models write an object, a list or a number as a string, and null for a value that they
-    leave out. Neither has two meanings where the schema takes no string, and no null.
+    Small models write an object, a list or a number as a string, a whole number where a string has
+    to be, and null for a value that they leave out. None of these has two meanings where the schema
+    takes no string, no number, and no null. Objects and lists within the object are read too.
 
     Args:
         value: The object. Any other value stays as it is.
         schema: The JSON schema of the object.
     """
-    properties = schema.get("properties")
-    if not isinstance(value, dict) or not isinstance(properties, Mapping):
+    return _read_object(value, schema, schema, _DEEPEST) if isinstance(value, dict) else value
+
+
+def _read(value: Any, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
+    """Return a value within an object as its schema takes it."""
+    types = allowed_types(schema, root)
+    if isinstance(value, str) and types and "string" not in types:
+        value = to_value(value, types)
+    elif type(value) is int and _is_plain_text(schema, types, root):
+        return str(value)
+    if not depth or not isinstance(value, (dict, list)):
         return value
+    # Of several schemas for such a value, nothing says which one is meant.
+    keys = ("properties", "additionalProperties") if isinstance(value, dict) else ("items",)
+    forms = _list_forms(schema, root)
+    own = [each for each in forms if any(isinstance(each.get(key), Mapping) for key in keys)]
+    if len(own) != 1:
+        return value
+    if isinstance(value, dict):
+        return _read_object(value, own[0], root, depth - 1)
+    found = [_read(each, own[0]["items"], root, depth - 1) for each in value]
+    return value if all(map(operator.is_, found, value)) else found
+
+
+def _read_object(
+    value: dict[str, Any], schema: Mapping[str, Any], root: Mapping[str, Any], depth: int
+) -> dict[str, Any]:
+    properties, further = schema.get("properties"), schema.get("additionalProperties")
+    properties = properties if isinstance(properties, Mapping) else {}
     required = schema.get("required") or ()
     found = {}
     for key, each in value.items():
-        types = allowed_types(properties.get(key), schema)
-        if each is None and types and "null" not in types and key not in required:
-            continue
-        is_text = isinstance(each, str) and types and "string" not in types
-        found[key] = to_value(each, types) if is_text else each
-    return value if _is_same(found, value) else found
+        own = properties.get(key, further)
+        types = allowed_types(own, root)
+        is_left_out = each is None and key in properties and key not in required
+        if not is_left_out or not types or "null" in types:
+            found[key] = _read(each, own, root, depth)
+    is_same = len(found) == len(value) and all(found[key] is value[key] for key in found)
+    return value if is_same else found
 
 
-def _is_same(found: dict[str, Any], value: dict[str, Any]) -> bool:
-    return len(found) == len(value) and all(found[key] is value[key] for key in found)
+def _is_plain_text(schema: Any, types: set[str], root: Mapping[str, Any]) -> bool:
+    """Whether a schema takes strings alone, and of no form in which a number may have a meaning."""
+    is_text = "string" in types and types <= {"string", "null"}
+    return is_text and not any("format" in each for each in _list_forms(schema, root))
+
+
+def _list_forms(schema: Any, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a schema and its choices, with their references followed."""
+    whole = _follow(schema, root)
+    choices = [_follow(each, root) for key in _CHOICES for each in whole.get(key) or ()]
+    return [whole, *choices]
+
+
+def _follow(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    for _ in range(_DEEPEST):
+        if not isinstance(schema, Mapping):
+            break
+        if not isinstance(place := schema.get("$ref"), str):
+            return schema
+        schema = _find(place, root)
+    return {}
 
 
 def to_value(text: str, types: set[str]) -> Any:

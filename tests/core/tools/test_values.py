@@ -23,10 +23,20 @@ SCHEMA = {
         "far": {"anyOf": [{"type": "object"}, {"$ref": "https://example.test/schema"}]},
         "any": {},
         "some": {"type": "array", "anyOf": [{"minItems": 1}, {"maxItems": 0}]},
+        "time": {"anyOf": [{"type": "string", "format": "time"}, {"type": "null"}]},
+        "people": {"type": "array", "items": {"$ref": "#/$defs/Person"}},
+        "group": {"anyOf": [{"$ref": "#/$defs/Group"}, {"type": "null"}]},
+        "counts": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "either": {"type": "array", "items": {"oneOf": [{"$ref": "#/$defs/Person"}] * 2}},
     },
     "required": ["place"],
     "$defs": {
         "Place": {"type": "object"},
+        "Person": {
+            "type": "object",
+            "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+        },
+        "Group": {"properties": {"leader": {"$ref": "#/$defs/Person"}}, "type": "object"},
         "Word": {"type": "string", "enum": ["a"]},
         "Round": {"anyOf": [{"$ref": "#/$defs/Round"}]},
     },
@@ -44,9 +54,14 @@ SCHEMA = {
         ({"count": " 3 ", "text": "3"}, {"count": 3, "text": "3"}),
         ({"flag": "True"}, {"flag": True}),
         ({"count": None, "text": None}, {}),
+        ({"text": 90210, "maybe": -1}, {"text": "90210", "maybe": "-1"}),
+        ({"people": ['{"name": "Ada", "age": "36"}']}, {"people": [{"name": "Ada", "age": 36}]}),
+        ({"people": [{"name": 7, "age": None}]}, {"people": [{"name": "7"}]}),
+        ({"group": '{"leader": "{\\"age\\": \\"36\\"}"}'}, {"group": {"leader": {"age": 36}}}),
+        ({"counts": {"a": "3", "b": 4}}, {"counts": {"a": 3, "b": 4}}),
     ],
 )
-def test_what_a_schema_cannot_take_as_a_string_or_null_is_read_as_it_can(
+def test_a_value_of_a_type_that_a_schema_cannot_take_is_read_as_it_can(
     value: Any, expected: Any
 ) -> None:
     assert with_schema_types(value, SCHEMA) == expected
@@ -63,6 +78,10 @@ def test_what_a_schema_cannot_take_as_a_string_or_null_is_read_as_it_can(
         {"any": "[1]", "unknown": "[1]", "round": "[1]", "away": "[1]"},
         {"far": "{}"},
         {"any": None, "unknown": None, "round": None, "away": None},
+        {"text": 1.5, "maybe": True},  # its digits, and its word, may have been others
+        {"time": 60, "mixed": 1, "any": 1},
+        {"people": [{"name": "Ada", "age": 36}, "Bob"], "group": {"leader": {"age": 3}}},
+        {"either": [{"age": "36"}], "counts": {"a": None}},
         [1],
         "text",
     ],
