@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 # Those that other models have other names for.
 _RENAMED = ("headers", "inputs", "max_tokens", "model", "stop", "timeout")
+_ONE = ("n", 1)  # the number of replies that there is anyway
 _PASSED_OVER = ("stream", "strict")  # the caller has heeded the one; nothing can enforce the other
 
 
@@ -53,7 +54,8 @@ class CallArguments(msgspec.Struct, frozen=True, kw_only=True):
     ) -> CallArguments:
         """Return the arguments among the keyword arguments of a call.
 
-        A warning names those that no Space has a use for.
+        A warning names those that no Space has a use for, unless they ask for nothing: None, and
+        `n=1`.
 
         Args:
             owner: The name of the class that is called.
@@ -119,8 +121,9 @@ def _take_tools(
     )
 
 
-def _warn_unknown(owner: str, kwargs: Iterable[str], fields: Collection[str]) -> None:
-    names = set(kwargs).difference(_PASSED_OVER)
+def _warn_unknown(owner: str, kwargs: Mapping[str, Any], fields: Collection[str]) -> None:
+    given = {name for name, value in kwargs.items() if value is not None and (name, value) != _ONE}
+    names = given.difference(_PASSED_OVER)
     said = []
     if of_constructor := sorted(names.intersection(fields)):
         listed = ", ".join(of_constructor)

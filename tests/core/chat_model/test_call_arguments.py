@@ -140,6 +140,16 @@ def test_an_unknown_keyword_is_named_with_the_remedy(caplog: pytest.LogCaptureFi
     assert 'inputs={"seed": ...}' in record.message
 
 
+def test_a_keyword_that_asks_for_nothing_is_not_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    take(n=1, seed=None, logprobs=None, functions=None)
+    assert caplog.records == []
+
+    take(n=2)
+    assert "ignores n:" in caplog.text
+
+
 def test_an_argument_of_the_constructor_is_sent_there(caplog: pytest.LogCaptureFixture) -> None:
     CallArguments.take("Model", {"proxy": "http://127.0.0.1:1", "user": "me"}, fields=["proxy"])
 
