@@ -10,7 +10,8 @@ __all__ = ["find_remedies", "rename", "resolve_names"]
 _NAMES = {
     "space": (
         *("api_base", "base_url", "endpoint_url", "host", "openai_api_base", "repo_id"),
-        *("server_url", "space_id", "src", "url"),
+        *("inference_server_url", "server_url"),
+        *("space_id", "space_name", "src", "url"),
     ),
     "hf_token": ("api_key", "hf_api_key", "huggingfacehub_api_token", "openai_api_key", "token"),
     "max_tokens": ("max_completion_tokens", "max_new_tokens", "num_predict"),
@@ -18,7 +19,7 @@ _NAMES = {
     "context_window": ("n_ctx", "num_ctx"),
     "endpoint": ("api_name",),
     "headers": ("default_headers", "extra_headers"),
-    "model": ("model_name",),
+    "model": ("model_id", "model_name"),
     "proxy": ("http_proxy", "openai_proxy"),
     "stop": ("stop_sequences",),
     "system_prompt": ("system", "system_message"),
@@ -42,7 +43,7 @@ _REMEDIES = {
             *("seed", "top_k", "min_p", "typical_p", "repetition_penalty", "do_sample"),
             *("frequency_penalty", "presence_penalty", "repeat_penalty", "enable_thinking"),
             *("mirostat", "mirostat_eta", "mirostat_tau", "repeat_last_n", "tfs_z"),
-            *("enable_search", "think", "thinking"),
+            *("enable_search", "think", "thinking", "reasoning"),
         )
     },
     **dict.fromkeys(["json_mode", "response_format", "format"], _JSON),
@@ -52,7 +53,8 @@ _REMEDIES = {
         [
             *("client", "async_client", "root_client", "root_async_client", "http_client"),
             *("http_async_client", "async_http_client", "client_kwargs", "async_client_kwargs"),
-            *("sync_client_kwargs", "http_socket_options"),
+            *("sync_client_kwargs", "http_socket_options", "httpx_kwargs", "server_kwargs"),
+            "cookies",
         ],
         _CLIENT,
     ),
@@ -64,9 +66,15 @@ _REMEDIES = {
             *("incremental_output", "result_format", "return_full_text", "truncation", "provider"),
             *("model_provider", "service_tier", "use_responses_api", "validate_model_on_init"),
             *("model_path", "n_batch", "n_gpu_layers", "num_gpu", "num_thread", "verbosity"),
+            *("adapter_id", "dimensions", "stopping_ids", "truncate", "watermark", "cache_dir"),
+            *("max_workers", "download_files", "session_hash", "analytics_enabled"),
         ],
         _NO_USE,
     ),
+    "fn_index": 'Give the function\'s number as endpoint, such as endpoint="#0".',
+    "llm": "The Space is the model: give space, and model for one of several.",
+    "prefix_messages": "Give system_prompt, or messages with each call.",
+    "streaming": "stream_chat, stream_complete and their asynchronous twins stream.",
     **dict.fromkeys(
         ["tokenizer", "tokenizer_name", "tiktoken_model_name"],
         "Tokens are counted with Qwen's vocabulary: install the extra `tokens`.",

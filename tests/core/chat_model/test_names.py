@@ -29,6 +29,9 @@ KNOWN += ["headers", "inputs", "verify"]
         ("n_ctx", "context_window"),
         ("host", "space"),
         ("hf_api_key", "hf_token"),
+        ("inference_server_url", "space"),
+        ("space_name", "space"),
+        ("model_id", "model"),
     ],
 )
 def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
@@ -48,6 +51,13 @@ def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
         ("mirostat", r'inputs=\{"mirostat": \.\.\.\}'),
         ("async_client_kwargs", "give headers, proxy, verify or timeout"),
         ("store", "leave it out"),
+        ("truncate", "leave it out"),
+        ("reasoning", r'inputs=\{"reasoning": \.\.\.\}'),
+        ("fn_index", 'such as endpoint="#0"'),
+        ("httpx_kwargs", "give headers, proxy, verify or timeout"),
+        ("llm", "The Space is the model: give space"),
+        ("prefix_messages", "Give system_prompt"),
+        ("streaming", "stream_chat, stream_complete"),
         ("tiemout", "Did you mean 'timeout'"),
         ("zzz", "Known are: space, "),
     ],
