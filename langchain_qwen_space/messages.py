@@ -32,23 +32,21 @@ _ROLES: dict[type[BaseMessage], str] = {
 }
 
 # Blocks that say nothing to the model: a model's own thoughts, and calls, which are in
-# `tool_calls` too. Messages of other providers have them, when this model is their fallback.
+# `tool_calls` too. Answers of other providers have them, and so a person's message made of one.
 _SILENT = frozenset(
     {
         "reasoning",
         "thinking",
         "redacted_thinking",
         "reasoning_content",
-        "tool_call",
-        "tool_call_chunk",
+        "compaction",
         "tool_use",
-        "function_call",
-        "invalid_tool_call",
-        "server_tool_call",
-        "server_tool_call_chunk",
-        "server_tool_result",
+        "mcp_list_tools",
+        "executable_code",
+        "code_execution_result",
     }
 )
+_SILENT_ENDS = ("_call", "_call_chunk", "_tool_use", "_tool_result")  # such as web_search_call
 
 
 def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
@@ -110,8 +108,9 @@ def _said_beside(message: AIMessage) -> Iterator[str]:
 def _is_silent(block: str | dict[Any, Any]) -> bool:
     if isinstance(block, str):
         return False
-    is_mark = block.keys() == {"cachePoint"}  # of Amazon Bedrock
-    return is_mark or block.get("type") in _SILENT
+    kind = str(block.get("type"))
+    is_call = kind.endswith(_SILENT_ENDS) and kind != "image_generation_call"  # has a picture
+    return is_call or kind in _SILENT or block.keys() == {"cachePoint"}  # of Amazon Bedrock
 
 
 def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:

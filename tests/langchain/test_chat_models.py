@@ -306,11 +306,42 @@ def test_a_mark_for_another_provider_s_cache_says_nothing(
     assert space.joins[0]["data"][0::2] == ["Hi", "Be brief."]
 
 
-def test_a_person_s_message_is_never_sent_without_a_part(
-    space: ScriptedSpace, model: ChatQwenSpace
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []},
+        {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "1", "content": []},
+        {"type": "server_tool_result", "tool_call_id": "1", "status": "success"},
+        {"type": "executable_code", "language": "PYTHON", "executable_code": "1"},
+        {"type": "invalid_tool_call", "name": "f", "args": "{", "id": "1", "error": None},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_a_person_s_message_may_be_made_of_another_provider_s_answer(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any
 ) -> None:
-    with pytest.raises(ValueError, match=r"'web_search_call'.*takes text"):
-        model.invoke([HumanMessage([{"type": "web_search_call", "id": "ws_1"}])])
+    found = HumanMessage([block, {"type": "text", "text": "Found."}], name="researcher")
+
+    model.invoke([HumanMessage("Hi"), AIMessage("Hello."), found])
+
+    assert space.transcript(0).endswith("researcher: Found.\nAssistant:")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "1", "content": "2"},
+        {"type": "image_generation_call", "id": "1", "result": "aGk="},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_a_person_s_message_is_never_sent_without_a_part(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any
+) -> None:
+    with pytest.raises(ValueError, match=rf"'{block['type']}'.*takes text"):
+        model.invoke([HumanMessage([block, {"type": "text", "text": "And?"}])])
 
     assert space.joins == []
 
