@@ -31,4 +31,4 @@ async def test_a_connection_made_as_the_server_closes_is_closed(turns: int) -> N
     finally:
         client.close()
     del server
-    gc.collect()  # which warns of what is open, and a warning is an error
+    gc.collect()  # which warns of anything open, and a warning is an error

@@ -134,8 +134,8 @@ class TextDelta(_Delta, frozen=True, eq=False, gc=False):
 class ThinkingDelta(_Delta, frozen=True, eq=False, gc=False):
     """A piece of the model's thoughts before it answers, where the app marks them.
 
-    It is no part of the answer. A thought that the app changes later makes no event; what it
-    became is in `Completed.thinking`.
+    It is no part of the answer. A thought that the app changes later makes no event:
+    `Completed.thinking` has its last form.
 
     Attributes:
         delta: The new thought; a further one begins with a blank line.

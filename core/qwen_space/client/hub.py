@@ -1,8 +1,8 @@
 """The answers of Hugging Face's hub, and of the front before its Spaces, as errors.
 
-The front answers for an app that is not there: with a page, or with a sentence. What is the
-matter is known to the hub. Its answers are not to be trusted with everything: a host that it
-names is taken only where Spaces live.
+The front answers for an app that is not there: with a page, or with a sentence. The hub
+knows the reason. Its answers are not to be trusted with everything: a host that it names is taken
+only where Spaces live.
 """
 
 from __future__ import annotations

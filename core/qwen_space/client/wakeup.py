@@ -83,7 +83,7 @@ class SpaceWaker:
         return notice
 
     async def _within_limits(self, step: Awaitable[str | None], start: float) -> str | None:
-        """Take a step of the waiting, which began at `start`, in what is left of the time."""
+        """Take a step of the waiting, which began at `start`, in the time that is left."""
         limits = self._deadline.timeouts
         left = {
             "wake": None if limits.wake is None else limits.wake - (time.monotonic() - start),
@@ -126,7 +126,7 @@ class SpaceWaker:
         """Return the stage of a Space to wait for; None if its app was found elsewhere.
 
         Raises:
-            QwenSpaceError: What the hub says is the matter, or else what the front said.
+            QwenSpaceError: The reason that the hub gives, or else that of the front.
         """
         config = self._transport.config
         status = await self._status()

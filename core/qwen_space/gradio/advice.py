@@ -1,4 +1,4 @@
-"""The sentences of an error about an app's functions: what there is, and how to name it."""
+"""The sentences of an error about an app's functions: which there are, and how to name one."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ async def _has_come(body: IO[bytes], receive: Receive) -> bool:
 
 
 def _replay(body: IO[bytes], receive: Receive) -> Receive:
-    """Return a `receive` that gives the body of a file, and then what the client does."""
+    """Return a `receive` that gives the body of a file, and then the client's further messages."""
     has_ended = False
 
     async def replay() -> Message:

@@ -59,8 +59,8 @@ class ReplyParser:
     - `<function=name>` of a bound tool, at the start of a line, begins a call without a tag.
     - A closing tag without an opening one is dropped.
     - A tag in backticks, as `` `<tool_call>` ``, is text: the model speaks of it.
-    - Calls without tags are read as `qwen_space.tools.untagged` says. What begins like one is held
-      back, up to the end of the reply: only there it is known to be alone.
+    - Calls without tags are read as `qwen_space.tools.untagged` says. A text that begins like
+      one is held back, up to the end of the reply: only there it is known to be alone.
     - `<tool_response>`, `<|im_end|>`, `<|im_start|>` and `<|endoftext|>` end the reply, as the
       model goes on as somebody else there: nothing after them is read.
     - For each valid call comes a `CallStarted`, `ArgumentsDelta`s and the `ToolCall`; for an

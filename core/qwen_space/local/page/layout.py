@@ -75,7 +75,7 @@ def _add_writes(writer: Writer, outputs: list[Any], settings: list[Any]) -> list
 
 
 def _add_chats(blocks: gr.Blocks, new: gr.Button, outputs: list[Any], writes: list[Any]) -> None:
-    """Let the browser keep the chat, and open another one; that ends what is being written."""
+    """Let the browser keep the chat, and open another one, which ends a reply under way."""
     box, chat, status = outputs
     opened = gr.Button(visible="hidden", elem_id="open-chat")
     chat.change(None, chat, js="rows => { qwenSpaceChats.keep(rows); }", api_visibility="private")
@@ -117,7 +117,7 @@ def _make_chat(name: str) -> gr.Chatbot:
 
 
 def _add_files(dispatcher: Dispatcher) -> None:
-    """Add the place of the next question's files, which tells the script what they may be."""
+    """Add the place of the next question's files, which tells the script their kinds and size."""
     takes, size = " ".join(sorted(dispatcher.takes)), dispatcher.limits.upload_bytes
     gr.HTML(
         "<div role='list' aria-label='Files' aria-live='polite' "
