@@ -1,10 +1,10 @@
 """Whether an agent of a real small model calls the tool that a question needs, and then answers.
 
-Twenty questions to an agent with four tools, of which sixteen need one and four need none. They
-chose no wording. An answer is right if nothing but the question's tool was called, if any, and the
-text has the expected words. The model is run by `qwen_space.local`, at temperature 0 and with 100
-tokens at most, and asked with `history="split"`, as by default where tools are bound, and with
-`history="native"`.
+Twenty questions to an agent with four tools, of which sixteen need one and four need none. No
+wording was chosen by them. An answer is right if nothing but the question's tool was called, if
+any, and the text has the expected words. The model is run by `qwen_space.local`, at temperature 0
+and with 100 tokens at most, and asked with `history="split"`, as by default where tools are bound,
+and with `history="native"`.
 
     pip install -e ".[all]"
     python -m benchmarks.agent_questions [--history split native] [--first 1] [--last 20]

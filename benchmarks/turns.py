@@ -1,11 +1,11 @@
 """Whether turns as turns are answered as well as the split, and the cost of a second turn's start.
 
 Forty-four dialogues of two and three turns, each with a question that only its earlier turns make
-sense of. They served no choice: neither the split's wording nor any prompt was tried on them. A
-real model on the local Space answers each with `history="split"` and with `history="native"`,
-which `"auto"` takes there. An answer is right that has the expected text. The first token is timed
-on the last turn, after the turn before it was answered in the same mode, so that a model's prompt
-cache holds as much as it can in a real chat.
+sense of. Neither the split's wording nor any prompt was tried on them before. A real model
+on the local Space answers each with `history="split"` and with `history="native"`, which `"auto"`
+takes there. An answer is right that has the expected text. The first token is timed on the last
+turn, after the turn before it was answered in the same mode, so that a model's prompt cache holds
+as much as it can in a real chat.
 
     python benchmarks/turns.py [--model NAME] [--first N]
 """
