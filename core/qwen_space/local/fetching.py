@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import mimetypes
+import os
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,7 +19,7 @@ import httpx
 import safehttpx  # Gradio's own: it connects to public addresses only
 
 from qwen_space.local.errors import EngineError
-from qwen_space.local.uploads import Room, mark_used
+from qwen_space.local.uploads import Room
 
 __all__ = ["bound_fetches"]
 
@@ -96,8 +98,12 @@ def _name(url: str, kind: str) -> str:
 
 
 def _store(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file in one step, as others who give its address read it from then on."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_bytes(data)
-    mark_used(path)
+    if not path.exists():  # of one who gave the address at the same time
+        handle, part = tempfile.mkstemp(dir=folder.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(part).replace(path)
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp.web
 import pytest
@@ -11,6 +12,7 @@ import safehttpx
 
 from qwen_space import JobError, Media, SpaceClient
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine, describe_message
+from qwen_space.local.fetching import _store
 from tests.media_app import PNG
 
 
@@ -79,6 +81,16 @@ async def test_an_address_that_cannot_be_fetched_is_said(
 ) -> None:
     with pytest.raises(JobError, match=said):
         await describe(space, elsewhere + path)
+
+
+def test_a_file_whose_address_two_give_at_once_is_read_whole(tmp_path: Path) -> None:
+    path = _store(tmp_path / "folder", "a.png", PNG)
+
+    with path.open("rb") as file:
+        assert _store(tmp_path / "folder", "a.png", PNG[:10]) == path
+        assert file.read() == PNG
+
+    assert [*tmp_path.rglob("*.*")] == [path]
 
 
 async def test_addresses_of_the_own_network_are_not_fetched(space: LocalSpace) -> None:
