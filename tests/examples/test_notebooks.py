@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.notebooks,
+    pytest.mark.timeout(600),  # a kernel imports both frameworks, which is slow on a busy machine
     pytest.mark.filterwarnings("default"),  # those of the kernel's own sockets among them
 ]
 
