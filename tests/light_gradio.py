@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 __all__ = ["lighten", "write_no_stubs"]
@@ -33,8 +34,10 @@ def write_no_stubs() -> None:
 def lighten() -> None:
     """Have apps start in half the time, and wait for jobs with less work. This imports Gradio."""
     import gradio.blocks
+    import gradio.state_holder
     from gradio.queueing import Queue
     from gradio.routes import App
+    from gradio.state_holder import SessionState
 
     class Unserved(App):
         """Makes the apps that `Blocks` makes as it begins, as it ends and for its queue.
@@ -51,13 +54,25 @@ def lighten() -> None:
             app.configure_app(blocks)
             return app
 
+    class BriefState(SessionState):
+        """Describes a component when it changes, and not all of the page for each session.
+
+        Links to a page as it is now have these descriptions. A session is a chat here.
+        """
+
+        def __init__(self, blocks: Any) -> None:
+            nothing: dict[int, Any] = {}
+            empty: Any = SimpleNamespace(default_config=blocks.default_config, blocks=nothing)
+            super().__init__(empty)
+
     begin = Queue.__init__
 
     def begin_calmly(self: Queue, *args: Any, **options: Any) -> None:
         begin(self, *args, **options)
-        self.sleep_when_free = 0.01  # a thousand looks a second are a tenth of a processor
+        self.sleep_when_free = 0.01  # a thousand looks a second are 6 % of a processor
 
     # Each piece of a reply looks twice whether matplotlib is there now.
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
     gradio.blocks.App = Unserved  # type: ignore[misc]
+    gradio.state_holder.SessionState = BriefState  # type: ignore[misc]
     Queue.__init__ = begin_calmly  # type: ignore[method-assign]
