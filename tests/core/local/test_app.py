@@ -249,6 +249,17 @@ async def test_the_session_is_cleared(http: aiohttp.ClientSession) -> None:
     assert done["output"]["data"] == ["", []]
 
 
+async def test_no_call_passes_the_queue_by(
+    http: aiohttp.ClientSession, engine: ScriptedEngine
+) -> None:
+    body = {"data": ["Hi", [], "", "72B"]}
+
+    async with http.post("/gradio_api/run/model_chat", json=body) as answer:
+        assert answer.status == 404
+
+    assert engine.requests == []
+
+
 async def test_the_page_names_what_answers_and_asks_nobody_else(
     http: aiohttp.ClientSession,
 ) -> None:
