@@ -168,6 +168,23 @@ def test_a_file_of_the_chat_s_own_is_not_used_up_by_the_upload_of_another(
     assert [question.data(*call) for call in question.calls] == calls
 
 
+def test_pictures_go_one_after_the_other_to_an_upload_of_one_step_only() -> None:
+    picture = Input("image", "image", kind="image", component=3, slot=MediaSlot("one", ("image",)))
+    see, keep = (
+        Endpoint(name, at, 3, (picture,), None, phase="upload")
+        for at, name in enumerate(("see", "keep"), 1)
+    )
+    endpoint = Endpoint("chat", 0, None, (Input("prompt", "p"),), 0, before=(see,))
+    media = IMAGE, Media("image", data=b"2")
+    chat = [Turn("user", "A", media=media)]
+    question = build_question(SpaceConfig(space=APP), endpoint, chat, {})
+    question.files = dict(zip(media, "12", strict=True))
+
+    assert [question.data(*call) for call in question.calls] == [["1"], ["2"], ["A"]]
+    with pytest.raises(ValueError, match="takes one only"):
+        build_question(SpaceConfig(space=APP), replace(endpoint, before=(see, keep)), chat, {})
+
+
 @pytest.mark.parametrize(
     ("chat", "kept"),
     [
