@@ -50,8 +50,8 @@ class Media:
         name: The file's name; None takes that of the path or the URL.
 
     Raises:
-        ValueError: There is none of the three, or more than one; the kind is not known, or the URL
-            is of another scheme.
+        ValueError: There is none of the three, or more than one; the kind is not known, the URL
+            is of another scheme, or the type cannot stand in a header.
     """
 
     kind: MediaKind
@@ -71,6 +71,11 @@ class Media:
             raise ValueError(
                 f"url={self.url!r:.100}: an app fetches http and https only; give the bytes as "
                 "data, or a Path."
+            )
+        given_type = self.mime_type or ""
+        if not (given_type.isascii() and given_type.isprintable()):  # it goes into a header
+            raise ValueError(
+                f"mime_type={given_type!r:.100}: a type is like 'image/png'; None guesses it."
             )
 
     @classmethod

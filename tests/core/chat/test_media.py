@@ -117,9 +117,12 @@ def test_a_part_without_bytes_or_address_is_refused(part: dict[str, Any]) -> Non
         pytest.param({"data": b"", "url": URL}, "was given 2", id="two"),
         pytest.param({"url": "ftp://x/y"}, "http and https only", id="ftp"),
         pytest.param({"kind": "poll", "data": b""}, "kind='poll'", id="kind"),
+        pytest.param({"data": b"", "mime_type": "a/b\r\nX: y"}, "a type is like", id="type"),
     ],
 )
-def test_media_needs_one_source_and_a_known_kind(arguments: dict[str, Any], says: str) -> None:
+def test_media_needs_one_source_and_a_known_kind_and_type(
+    arguments: dict[str, Any], says: str
+) -> None:
     with pytest.raises(ValueError, match=says):
         Media(**{"kind": "image", **arguments})
 
