@@ -11,6 +11,7 @@ from llama_index.core.schema import TextNode
 from llama_index.retrievers.bm25 import BM25Retriever
 
 from llama_index_qwen_space import QwenSpace
+from qwen_space import ModelNotOfferedError
 
 SYSTEM = "You are an expert Q&A system that is trusted around the world."
 NODES = [
@@ -104,3 +105,16 @@ def test_an_index_takes_it_as_its_llm(space: Any, llm: QwenSpace, use_async: boo
     )
 
     assert str(engine.query("Which tower leans?")) == "Hello there."
+
+
+# LlamaIndex answers "Empty Response" where a ValueError is raised in these.
+@pytest.mark.parametrize("mode", ["compact", "refine"])
+@pytest.mark.parametrize("way", ["sync", "async"])
+async def test_a_model_that_is_not_offered_is_an_error_and_no_answer(
+    space: Any, mode: str, way: str
+) -> None:
+    llm = QwenSpace(space=space.url, model="8B")
+    engine = RetrieverQueryEngine.from_args(vectors(), llm=llm, response_mode=mode)
+
+    with pytest.raises(ModelNotOfferedError, match="it offers: 72B"):
+        await query(engine, way, "Which tower leans?")
