@@ -24,17 +24,19 @@ _DEEPEST = 8  # schemas within each other
 
 
 def with_schema_types(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return an object with its values as a schema takes them; the same one if nothing changes.
+    """Return an object or a list with its values as a schema takes them, or the same one.
 
     Small models write an object, a list or a number as a string, a whole number where a string has
     to be, and null for a value that they leave out. None of these has two meanings where the schema
     takes no string, no number, and no null. Objects and lists within the object are read too.
 
     Args:
-        value: The object. Any other value stays as it is.
-        schema: The JSON schema of the object.
+        value: The object, or a list. Any other value stays as it is.
+        schema: Its JSON schema.
     """
-    return _read_object(value, schema, schema, _DEEPEST) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return _read_object(value, schema, schema, _DEEPEST)
+    return _read(value, schema, schema, _DEEPEST) if isinstance(value, list) else value
 
 
 def _read(value: Any, schema: Any, root: Mapping[str, Any], depth: int) -> Any:

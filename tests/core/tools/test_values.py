@@ -96,6 +96,12 @@ def test_a_schema_without_properties_changes_nothing() -> None:
     assert with_schema_types(value, {"type": "object"}) is value
 
 
+def test_a_list_s_own_values_are_read_too() -> None:
+    schema = {"type": "array", "items": {"type": "integer"}}
+
+    assert with_schema_types([1, "2"], schema) == [1, 2]
+
+
 def test_references_in_a_circle_are_followed_once() -> None:
     again = {"$ref": "#/$defs/Round"}
     schema = {
