@@ -122,16 +122,6 @@ async def test_a_result_that_the_model_makes_up_is_dropped_and_its_job_stopped(
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
 
-async def test_a_whole_number_is_the_string_that_a_tool_takes(
-    space: ScriptedSpace, ask: Ask
-) -> None:
-    space.engine.reply = in_turn(call("find_town", code=90210), "It is there.")
-
-    found = await ask(space.url, find_town, "Where is 90210?")
-
-    assert found == (["Beverly Hills"], "It is there.")
-
-
 class Player(BaseModel):
     name: str
     age: int | None = None

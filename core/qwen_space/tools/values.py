@@ -26,9 +26,9 @@ _DEEPEST = 8  # schemas within each other
 def with_schema_types(value: Any, schema: Mapping[str, Any]) -> Any:
     """Return an object or a list with its values as a schema takes them, or the same one.
 
-    Small models write an object, a list or a number as a string, a whole number where a string has
-    to be, and null for a value that they leave out. None of these has two meanings where the schema
-    takes no string, no number, and no null. Objects and lists within the object are read too.
+    Small models write an object, a list or a number as a string, and null for a value that they
+    leave out. Neither has two meanings where the schema takes no string, and no null. Objects and
+    lists within the object are read too.
 
     Args:
         value: The object, or a list. Any other value stays as it is.
@@ -44,8 +44,6 @@ def _read(value: Any, schema: Any, root: Mapping[str, Any], depth: int) -> Any:
     types = allowed_types(schema, root)
     if isinstance(value, str) and types and "string" not in types:
         value = to_value(value, types)
-    elif type(value) is int and _is_plain_text(schema, types, root):
-        return str(value)
     if not depth or not isinstance(value, (dict, list)):
         return value
     # Of several schemas for such a value, nothing says which one is meant.
@@ -75,12 +73,6 @@ def _read_object(
             found[key] = _read(each, own, root, depth)
     is_same = len(found) == len(value) and all(found[key] is value[key] for key in found)
     return value if is_same else found
-
-
-def _is_plain_text(schema: Any, types: set[str], root: Mapping[str, Any]) -> bool:
-    """Whether a schema takes strings alone, and of no form in which a number may have a meaning."""
-    is_text = "string" in types and types <= {"string", "null"}
-    return is_text and not any("format" in each for each in _list_forms(schema, root))
 
 
 def _list_forms(schema: Any, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -83,8 +83,8 @@ def test_json_that_does_not_fit_is_an_error_unless_the_caller_checks_it() -> Non
     wanted = ResponseFormat(SCHEMA)
 
     with pytest.raises(ValueError, match="name"):
-        wanted.read('{"name": 1.5}')
-    assert wanted.read('{"name": 1.5}', check=False) == '{"name": 1.5}'
+        wanted.read('{"name": 5}')
+    assert wanted.read('{"name": 5}', check=False) == '{"name": 5}'
 
 
 @pytest.mark.parametrize(
