@@ -162,10 +162,8 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
     components = tuple(part for part in found if isinstance(part, ReplyComponent))
     if len(components) > _MAX_FILES:
         raise ProtocolError(f"The reply has more than {_MAX_FILES} components.")
-    text, where = _joined(answer)
     return Reply(
-        text.rstrip() if is_final and files else text,  # as blank lines before a picture
-        where,
+        *_joined(answer),
         *_joined(thoughts),
         parts=len(found),
         files=files,

@@ -392,6 +392,15 @@ def test_a_text_behind_a_picture_of_some_megabytes_goes_on(pattern: str) -> None
     assert job.text.endswith("It is red.")
 
 
+def test_blank_lines_before_a_picture_stay_as_they_were_streamed() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = receive(job, value(pairs("See:\n\n")))
+    events += receive(job, completed(pairs("See:\n\n![a](data:image/png;base64,QUJD)")))
+
+    assert deltas(events) == job.text == "See:\n\n"
+
+
 def test_a_last_value_that_differs_is_a_rewriting() -> None:
     job = Job(E, 1, "sse_v3")
     receive(job, value(pairs("a")), append("b"))
