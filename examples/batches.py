@@ -122,7 +122,7 @@ class Worker:
 def with_ray(
     chunks: list[dict[str, int]], options: argparse.Namespace, update: Callable[[int], None]
 ) -> None:
-    """Ask the chunks in processes of Ray's."""
+    """Ask the chunks in Ray's processes."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator
 
 from qwen_space import QwenSpaceError, Space
 
-TURNS = 20  # that are remembered of a person, the bot's own among them
+TURNS = 20  # messages of a chat that are remembered, the bot's own among them
 
 
 class Bot:

@@ -23,7 +23,7 @@ from llama_index_qwen_space import QwenSpace
 
 
 def read_folder(folder: Path) -> Iterator[Document]:
-    """Return a document for each Markdown file, and one for each page of a PDF."""
+    """Yield a document for each Markdown file, and one for each page of a PDF."""
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.suffix == ".md":

@@ -235,8 +235,8 @@ class SpaceClient:
 
         Entering the block sends the prompt; where the Space sleeps or is being built, reading
         the events does, after a `Notice` and the wait for it. Leaving the block, in whatever way,
-        closes the connection, which stops the job on the server (Gradio 4.9 and newer). That of a
-        whole reply is kept for the next one, where the server ends the reply as it should.
+        closes the connection, which stops the job on the server. The connection of a whole reply
+        is kept for the next one, where the server ends the reply as it should.
 
         Args:
             prompt: The text to answer.
