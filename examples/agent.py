@@ -1,7 +1,7 @@
 """An agent with two tools, whose words and calls are shown as they come.
 
-    pip install "qwen-space[agents]"
-    python examples/agent.py "What is 17 times 25, and what day is it?"
+pip install "qwen-space[agents]"
+python examples/agent.py "What is 17 times 25, and what day is it?"
 """
 
 from __future__ import annotations
