@@ -15,7 +15,6 @@ import pytest
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     ChatMessage,
     HumanMessage,
     RemoveMessage,
@@ -37,6 +36,7 @@ from qwen_space import (
     TextDelta,
 )
 from tests.langchain.events import model_of
+from tests.langchain.ways import every_way, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,13 +55,6 @@ PIECES = [
 ]
 
 
-def fold(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
-    return whole
-
-
 @pytest.fixture
 def model(space: ScriptedSpace) -> ChatQwenSpace:
     return ChatQwenSpace(space=space.url)
@@ -76,12 +69,7 @@ async def test_invoke_and_the_folded_streams_agree_to_the_letter(
 ) -> None:
     space.engine.reply = pieces
 
-    whole = [
-        await asyncio.to_thread(model.invoke, "Hi"),
-        await model.ainvoke("Hi"),
-        fold(await asyncio.to_thread(lambda: list(model.stream("Hi")))),
-        fold([chunk async for chunk in model.astream("Hi")]),
-    ]
+    whole = await every_way(model, "Hi")
 
     assert [message.content for message in whole] == ["".join(pieces)] * 4
     for message in whole:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
+from langchain_core.messages import HumanMessage
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space.events import Completed, ThinkingDelta
 from tests.langchain.events import model_of
+from tests.langchain.ways import every_way
 from tests.thinking_app import WAYS, asked
 
 PROMPT = asked(
@@ -19,24 +19,8 @@ PROMPT = asked(
 BLOCKS = [{"type": "reasoning", "reasoning": "hm so"}, {"type": "text", "text": "The answer"}]
 
 
-def fold(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
-    return whole
-
-
 def without_indices(blocks: list[Any]) -> list[Any]:
     return [{key: each[key] for key in each if key != "index"} for each in blocks]
-
-
-async def every_way(model: ChatQwenSpace, prompt: str) -> list[AIMessage]:
-    return [
-        await asyncio.to_thread(model.invoke, prompt),
-        await model.ainvoke(prompt),
-        fold(await asyncio.to_thread(lambda: list(model.stream(prompt)))),
-        fold([chunk async for chunk in model.astream(prompt)]),
-    ]
 
 
 @pytest.fixture(params=WAYS)

@@ -9,7 +9,6 @@ import pytest
 from langchain_core import exceptions as langchain
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     HumanMessage,
     SystemMessage,
     ToolMessage,
@@ -19,6 +18,7 @@ from langchain_core.messages import (
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import ContextOverflowError, tokens
 from qwen_space.tokens.tokenizer import load_tokenizer
+from tests.langchain.ways import fold
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -128,10 +128,6 @@ def test_messages_of_which_none_fits_are_trimmed_to_none(
 
 
 # Usage
-
-
-def fold(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    return chunks[0] + chunks[1:]
 
 
 async def test_usage_is_told_once_and_its_source_named(space: ScriptedSpace) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
 import operator
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     FunctionMessage,
     HumanMessage,
     ToolMessage,
@@ -23,6 +21,7 @@ from typing_extensions import TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space.tools import ToolCall, call_text
+from tests.langchain.ways import every_way, fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -265,10 +264,6 @@ def test_a_cache_tells_tools_and_choices_apart(model: ChatQwenSpace) -> None:
 # Calls
 
 
-def fold(chunks: list[AIMessageChunk]) -> AIMessageChunk:
-    return chunks[0] + chunks[1:]
-
-
 async def test_text_streams_while_tools_are_bound(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
@@ -365,15 +360,6 @@ def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
     return lambda messages: [next(left)]
 
 
-async def every_way(model: Any, prompt: str) -> list[AIMessage]:
-    return [
-        await asyncio.to_thread(model.invoke, prompt),
-        await model.ainvoke(prompt),
-        fold(await asyncio.to_thread(lambda: list(model.stream(prompt)))),
-        fold([chunk async for chunk in model.astream(prompt)]),
-    ]
-
-
 async def test_a_call_that_does_not_come_is_asked_for_once_more(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
@@ -438,9 +424,7 @@ def test_a_call_without_tags_is_understood(space: ScriptedSpace, model: ChatQwen
 # Going on after calls
 
 
-def test_calls_and_results_go_back_in_qwens_own_form(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
+def test_calls_and_results_go_back_in_qwens_own_form(space: ScriptedSpace) -> None:
     calls = [
         {"name": "add", "args": {"a": 2, "b": 3}, "id": "1"},
         {"name": "look_up", "args": {"word": "你好"}, "id": "2"},
