@@ -148,9 +148,7 @@ async def test_objects_that_a_list_has_as_strings_are_objects(
     assert found == (["[('Ada', 36), ('Bob', None)]"], "Two.")
 
 
-async def test_a_picture_in_a_tool_s_result_ends_no_thread(
-    space: ScriptedSpace, request: pytest.FixtureRequest
-) -> None:
+async def test_a_picture_in_a_tool_s_result_ends_no_thread(space: ScriptedSpace) -> None:
     def draw_for_langchain() -> list[dict[str, str]]:
         """Draw."""
         return BLOCKS
@@ -169,5 +167,6 @@ async def test_a_picture_in_a_tool_s_result_ends_no_thread(
         _, answer = await ask(space.url, draw, "Draw a cat.", "Is it drawn?")
 
         assert answer == "Yes."
+        assert len(space.joins) == 3
         for join in space.joins[1:]:
             assert "A cat.\\n[image: left out, as only text can be read here]" in str(join)

@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 import json
 import pickle
+import socket
 import typing
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pydantic.v1
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
+from referencing.exceptions import Unresolvable
 from typing_extensions import NotRequired, TypedDict
 
 from qwen_space.chat_model.schema import OutputSchema
@@ -191,10 +193,14 @@ def test_a_json_schema_that_is_none_is_refused() -> None:
         OutputSchema({"type": "grammar"})
 
 
-def test_nothing_is_fetched_that_a_schema_refers_to() -> None:
+def test_nothing_is_fetched_that_a_schema_refers_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object) -> None:
+        pytest.fail("the schema was asked for over the network")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
     schema = OutputSchema({"properties": {"a": {"$ref": "http://127.0.0.1:1/schema"}}})
 
-    with pytest.raises(Exception, match=r"127\.0\.0\.1"):
+    with pytest.raises(Unresolvable, match=r"127\.0\.0\.1"):
         schema.load({"a": 1})
 
 

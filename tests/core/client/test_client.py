@@ -243,6 +243,7 @@ async def test_headers_of_the_caller_s_are_added_or_replace_ours_whatever_their_
     async with SpaceClient(space.url, headers=headers) as client:
         await client.complete("Hi")
 
+    assert len(space.headers) == 3
     for each in space.headers:
         assert each["user-agent"] == "mine/1"
         assert each["referer"] == "http://example.org/"
@@ -627,7 +628,7 @@ async def test_a_session_of_the_caller_s_is_used_and_left_open(space: Any) -> No
             await client.complete("Hi")
 
         assert not session.closed
-        assert all(headers["x-mine"] == "yes" for headers in space.headers)
+        assert [headers["x-mine"] for headers in space.headers] == ["yes"] * 3
 
 
 async def test_a_client_s_own_session_is_closed(

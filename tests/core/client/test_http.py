@@ -89,7 +89,7 @@ async def test_the_headers_of_a_call_go_with_its_prompt_and_its_stream_only() ->
     assert "x-ip-token" not in server.streams[1].headers
 
 
-async def test_two_calls_at_a_time_have_each_its_own_headers() -> None:
+async def test_calls_at_the_same_time_have_each_its_own_headers() -> None:
     async with ScriptedServer() as server, SpaceClient(server.url) as client:
         await client.complete("Hi")
         calls = (client.complete(f"n{i}", headers={"X-N": f"n{i}"}) for i in range(5))

@@ -82,7 +82,8 @@ def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
     endpoint = known_spaces.get_known_endpoint("https://qwen-qwen3-demo.hf.space")
 
     assert endpoint is not None
-    for model in endpoint.inputs[1].choices or ():
+    assert endpoint.inputs[1].choices
+    for model in endpoint.inputs[1].choices:
         assert get_limits(model) is not None, model
 
 

@@ -286,6 +286,7 @@ def test_no_password_is_heard_of_a_proxy_that_refuses(
             address = proxy.url.replace("http://", f"http://user:{PASSWORD}@")
             got = call(heard, way, space, {"proxy": address})
             assert name_of(got) == "SpaceUnreachableError"
+            assert proxy.exchanges
             for each in proxy.exchanges:
                 assert each.headers["proxy-authorization"] == f"Basic {BASIC}"
                 if space.startswith("https"):  # then the proxy cannot read the traffic
