@@ -1,4 +1,4 @@
-"""The examples do what they say, against a Space that answers by script."""
+"""The examples, against a Space that answers by script."""
 
 from __future__ import annotations
 

@@ -79,9 +79,7 @@ async def test_a_chain_s_async_callbacks_learn_of_the_queue(model: ChatQwenSpace
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="contexts do not reach tasks before 3.11")
-async def test_events_tell_the_place_in_the_queue(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
+async def test_events_tell_the_place_in_the_queue(model: ChatQwenSpace) -> None:
     async def ask(word: str) -> str:
         return (await model.ainvoke(word)).text
 

@@ -153,7 +153,7 @@ def test_a_model_stands_in_for_a_tool(space: ScriptedSpace, model: ChatQwenSpace
     assert "<tool_response>\nIt rains in Oslo." in space.joins[2]["data"][0]
 
 
-def test_middleware_sets_the_options_of_a_call(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+def test_middleware_sets_the_options_of_a_call(model: ChatQwenSpace) -> None:
     @wrap_model_call
     def brief(request: Any, handler: Any) -> Any:
         return handler(request.override(model_settings={"stop": [" there"]}))

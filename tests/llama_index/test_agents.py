@@ -362,9 +362,7 @@ async def test_predict_and_call_calls(
     assert calls == ([(2, 3), (10, 20)] if parallel else [(2, 3)])
 
 
-async def test_predict_and_call_without_a_call_is_an_error_or_the_text(
-    space: Any, llm: QwenSpace
-) -> None:
+async def test_predict_and_call_without_a_call_is_an_error_or_the_text(llm: QwenSpace) -> None:
     tool, calls = adding()
 
     with pytest.raises(ValueError, match="called no tool; it said 'Hello there"):

@@ -286,7 +286,7 @@ def test_a_deep_copy_keeps_secrets_and_shares_what_counts() -> None:
     assert again.callback_manager is llm.callback_manager
 
 
-def test_pickling_leaves_the_object_as_it_was(caplog: pytest.LogCaptureFixture) -> None:
+def test_pickling_leaves_the_object_as_it_was() -> None:
     limiter = threading.Lock()  # stands for a limiter, which has one
     llm = QwenSpace(rate_limiter=limiter, **SECRETS)
 

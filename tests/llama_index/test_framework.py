@@ -50,7 +50,7 @@ def test_settings_take_it_for_all_that_is_given_no_llm(space: Any, settings: Qwe
 
 
 def test_a_callback_manager_of_the_settings_hears_of_its_calls(
-    space: Any, settings: QwenSpace, monkeypatch: pytest.MonkeyPatch
+    settings: QwenSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([handler]))
@@ -134,7 +134,7 @@ async def test_a_prompt_is_sent_as_a_message_after_the_system_prompt(space: Any,
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_debug_handler_has_the_messages_and_the_answer(
-    space: Any, llm: QwenSpace, streaming: bool, monkeypatch: pytest.MonkeyPatch
+    llm: QwenSpace, streaming: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     monkeypatch.setattr(Settings, "_callback_manager", CallbackManager([handler]))
@@ -151,9 +151,7 @@ def test_a_debug_handler_has_the_messages_and_the_answer(
     assert end.payload["response"].raw["usage"]["source"]
 
 
-def test_events_and_spans_of_a_query_belong_together(
-    space: Any, llm: QwenSpace, books: Any
-) -> None:
+def test_events_and_spans_of_a_query_belong_together(llm: QwenSpace, books: Any) -> None:
     handler = SimpleSpanHandler()
     dispatcher = get_dispatcher()
     dispatcher.add_span_handler(handler)

@@ -156,7 +156,7 @@ async def test_the_model_of_a_call_wins(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_foreign_keyword_argument_is_ignored_and_named(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
+    ask: Any, llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
 
@@ -203,7 +203,7 @@ async def test_a_prompt_is_formatted_unless_it_is_already(
 
 @pytest.mark.parametrize("endpoint", ["complete", "stream_complete"])
 def test_a_prompt_may_be_given_by_name_but_not_twice_nor_not_at_all(
-    space: Any, llm: QwenSpace, endpoint: str
+    llm: QwenSpace, endpoint: str
 ) -> None:
     assert getattr(llm, endpoint)(prompt="Hi")
     with pytest.raises(TypeError, match="prompt"):
@@ -247,7 +247,7 @@ def test_a_chat_keeps_its_signature_for_spans(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["astream_chat", "astream_complete"])
-async def test_a_stream_has_what_a_generator_has(ask: Any, llm: QwenSpace, endpoint: str) -> None:
+async def test_a_stream_has_what_a_generator_has(llm: QwenSpace, endpoint: str) -> None:
     given: Any = [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
     stream = await getattr(llm, endpoint)(given)
 

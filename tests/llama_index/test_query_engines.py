@@ -98,7 +98,7 @@ async def test_refining_asks_with_the_answer_so_far(space: Any, llm: QwenSpace) 
 
 
 @pytest.mark.parametrize("use_async", [False, True])
-def test_an_index_takes_it_as_its_llm(space: Any, llm: QwenSpace, use_async: bool) -> None:
+def test_an_index_takes_it_as_its_llm(llm: QwenSpace, use_async: bool) -> None:
     index = VectorStoreIndex(nodes=NODES, embed_model=MockEmbedding(embed_dim=3))
     engine = index.as_query_engine(
         llm=llm, response_mode="tree_summarize", use_async=use_async, similarity_top_k=2

@@ -36,7 +36,7 @@ def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
 
 @pytest.mark.parametrize("endpoint", SYNC)
 def test_each_piece_is_there_before_the_next_is_made(
-    space: Any, llm: QwenSpace, held: Any, endpoint: str
+    llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     gate = held(0)
     stream = getattr(llm, endpoint)(given(endpoint))
@@ -51,7 +51,7 @@ def test_each_piece_is_there_before_the_next_is_made(
 
 @pytest.mark.parametrize("endpoint", ASYNC)
 async def test_each_piece_is_there_before_the_next_is_made_async(
-    space: Any, llm: QwenSpace, held: Any, endpoint: str
+    llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     gate = held(0)
     stream = await getattr(llm, endpoint)(given(endpoint))
@@ -80,9 +80,7 @@ async def test_nothing_is_sent_before_the_first_piece_is_asked_for(
     assert space.paths == []
 
 
-async def test_an_asynchronous_call_leaves_the_loop_free(
-    space: Any, llm: QwenSpace, held: Any
-) -> None:
+async def test_an_asynchronous_call_leaves_the_loop_free(llm: QwenSpace, held: Any) -> None:
     gate = held(0)
 
     async def later() -> None:

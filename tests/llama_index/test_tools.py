@@ -148,7 +148,7 @@ async def test_a_chat_takes_tools_too(
         assert called(llm, last) == [("add", {"a": 2, "b": 3})]
 
 
-def test_a_tool_without_a_name_is_refused(space: Any, llm: QwenSpace) -> None:
+def test_a_tool_without_a_name_is_refused(llm: QwenSpace) -> None:
     tool = FunctionTool(add, metadata=ToolMetadata(description="Adds."))
 
     with pytest.raises(ValueError, match="name is None"):

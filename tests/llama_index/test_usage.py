@@ -17,9 +17,7 @@ from tests.thinking_app import asked
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_usage_is_that_of_the_core(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_usage_is_that_of_the_core(ask: Any, llm: QwenSpace, endpoint: str) -> None:
     last = (await ask(llm, endpoint))[-1]
 
     expected = tokens.count_usage([Turn("user", "Hi")], "Hello there.")

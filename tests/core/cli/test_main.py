@@ -295,9 +295,7 @@ def test_stdin_that_is_no_text_is_named(
     assert "stdin is no text in utf-8" in capsys.readouterr().err
 
 
-def test_a_writer_who_does_not_end_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_who_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     said = threading.Event()
 
     class Silent(io.StringIO):

@@ -237,7 +237,7 @@ async def test_the_limits_can_be_set(media_app: MediaApp, tmp_path: Path) -> Non
             await client.complete("Look", files=[tmp_path / "no.png"])
 
 
-async def test_a_login_and_a_prefix_are_no_matter(tmp_path: Path) -> None:
+async def test_a_login_and_a_prefix_are_no_matter() -> None:
     with running(lambda: build("reply"), "/app", ("ada", "secret")) as url:
         async with SpaceClient(url, auth=("ada", "secret")) as client:
             done = await client.complete("Hi")

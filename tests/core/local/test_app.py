@@ -109,9 +109,7 @@ async def test_the_inputs_have_the_public_names(http: aiohttp.ClientSession) -> 
 
 
 @pytest.mark.parametrize("fn_index", [2, 3])
-async def test_each_piece_is_one_message(
-    http: aiohttp.ClientSession, engine: ScriptedEngine, fn_index: int
-) -> None:
+async def test_each_piece_is_one_message(http: aiohttp.ClientSession, fn_index: int) -> None:
     messages = await run(http, fn_index, ["Hi", [], "", "72B"])
 
     assert [message["msg"] for message in messages] == [
