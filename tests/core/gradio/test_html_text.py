@@ -115,7 +115,7 @@ def test_the_first_sign_of_a_reply_s_prose_shows_whether_its_app_escapes(
         pytest.param("a < b<br><pre><code>x", True, id="code"),
         pytest.param("a\nb", False, id="a-line-break"),
         pytest.param("a\n<pre><code>", False, id="code-of-the-model-s"),
-        pytest.param("One.<br>- two", True, id="a-line-break"),
+        pytest.param("One.<br>- two", True, id="a-line-break-of-html"),
         pytest.param("A row<br>of it\nand more", True, id="a-line-break-first"),
         pytest.param("A table\n| a<br>b |", False, id="a-line-break-in-a-table"),
         pytest.param("| a<br>b | c<br/>d |\n|---|", False, id="a-line-break-in-its-first-row"),

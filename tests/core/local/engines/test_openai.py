@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import traceback
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -398,7 +399,7 @@ async def test_the_window_is_that_of_the_server_s_list(
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "openai", None)
+    monkeypatch.setitem(sys.modules, "openai", None)
 
     with pytest.raises(MissingExtraError, match=r'pip install "qwen-space\[local\]"') as caught:
         OpenAIEngine("http://127.0.0.1:9").start()
