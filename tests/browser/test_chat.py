@@ -110,7 +110,7 @@ def test_reasoning_shows_while_it_is_written(page: Page, engine: ScriptedEngine)
     page.get_by_text("Thinking").wait_for()
 
 
-def test_an_error_is_a_note_below_what_there_is(page: Page, engine: ScriptedEngine) -> None:
+def test_an_error_is_a_note_below_the_reply_so_far(page: Page, engine: ScriptedEngine) -> None:
     engine.reply = [
         "Half",
         EngineError("The model's server cannot be reached.", "http://internal.example"),

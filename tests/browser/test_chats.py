@@ -99,9 +99,7 @@ def test_several_chats_are_kept_and_each_opens_again(
     assert chats(page) == ["Third", "First of all"]
 
 
-def test_a_chat_that_is_left_while_it_is_written_keeps_what_had_come(
-    page: Page, engine: ScriptedEngine
-) -> None:
+def test_a_chat_left_during_a_reply_keeps_its_part(page: Page, engine: ScriptedEngine) -> None:
     engine.gate = threading.Semaphore(2)
     ask(page, "Count")
     page.locator("#chat [data-testid=bot]", has_text="two").wait_for()

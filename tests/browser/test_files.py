@@ -154,7 +154,7 @@ def test_a_picture_may_be_the_whole_question(
         ("b.txt", "text/plain", b"a" * 300_001, "b.txt is larger than 300 kB."),
     ],
 )
-def test_a_file_that_cannot_go_is_said(
+def test_a_file_that_cannot_be_sent_is_named_with_the_reason(
     open_page: Callable[..., Page],
     seeing: LocalSpace,
     name: str,

@@ -140,7 +140,7 @@ def test_wide_parts_scroll_within_a_phone(
     assert appearance == "auto"  # a tick shows
 
 
-def test_a_long_chat_lays_out_what_is_in_sight(page: Page, engine: ScriptedEngine) -> None:
+def test_a_long_chat_lays_out_only_visible_turns(page: Page, engine: ScriptedEngine) -> None:
     engine.reply = ["A line of text.\n\n" * 40]
     for number in range(4):
         ask(page, f"Question {number}")
@@ -207,7 +207,7 @@ def test_axe_finds_no_fault(open_page: Callable[..., Page], scheme: str) -> None
         assert faults(page) == []
 
 
-def test_each_control_has_a_name(page: Page, engine: ScriptedEngine) -> None:
+def test_each_control_has_a_name_and_shows_its_focus(page: Page, engine: ScriptedEngine) -> None:
     ask(page, "Hi")
     replied(page, "four.")
 

@@ -195,7 +195,9 @@ async def test_the_span_of_a_stream_that_is_left_ends_too(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_span_of_a_call_that_fails_names_the_error(spans: Spans, endpoint: str) -> None:
+async def test_the_span_of_a_call_that_fails_has_the_status_error(
+    spans: Spans, endpoint: str
+) -> None:
     llm = QwenSpace(space="http://127.0.0.1:9", max_retries=0)
 
     with pytest.raises(Exception, match=r"127\.0\.0\.1"):

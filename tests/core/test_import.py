@@ -52,18 +52,18 @@ PURE = ["chat.prompt", "chat.structured", "gradio.job", "gradio.discovery", "too
 
 
 @pytest.mark.parametrize("module", PURE)
-def test_what_is_pure_is_without_io(module: str) -> None:
+def test_pure_modules_load_no_io(module: str) -> None:
     loaded = modules_after(f"import qwen_space.{module}")
 
     assert loaded.isdisjoint({"asyncio", "socket", "aiohttp", "random", "ssl"})
 
 
-def test_what_is_public_is_there_and_sorted() -> None:
+def test_public_names_exist_and_are_sorted() -> None:
     assert qwen_space.__all__ == sorted(qwen_space.__all__)
     assert all(hasattr(qwen_space, name) for name in qwen_space.__all__)
     assert set(qwen_space.__all__) <= set(dir(qwen_space))
 
 
-def test_what_is_not_there_is_an_attribute_error() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = qwen_space.nope

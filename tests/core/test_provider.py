@@ -66,7 +66,7 @@ async def test_the_model_is_the_one_that_is_asked_for(
     assert space.joins[0]["data"][3] == choice
 
 
-async def test_what_it_does_not_know_is_ignored(space: Any) -> None:
+async def test_unknown_arguments_are_ignored(space: Any) -> None:
     local = provider(space.url)
 
     pieces = [

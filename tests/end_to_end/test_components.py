@@ -95,7 +95,7 @@ def test_a_reply_names_the_components_in_it(space: str, endpoint: str, text: str
     assert completion.raw["components"] == NAMED
 
 
-def test_an_agent_takes_components_for_an_answer(space: str) -> None:
+def test_components_count_as_an_answer_where_tools_are_bound(space: str) -> None:
     def add(a: int, b: int) -> int:
         """Add two numbers."""
         return a + b

@@ -90,7 +90,7 @@ async def test_events_tell_the_place_in_the_queue(model: ChatQwenSpace) -> None:
     assert custom[0]["data"]["rank"] == 0
 
 
-async def test_a_model_by_itself_has_no_run_to_tell_it_in(model: ChatQwenSpace) -> None:
+async def test_a_model_outside_a_chain_dispatches_no_events(model: ChatQwenSpace) -> None:
     handler = Custom()
     config: Any = {"callbacks": [handler]}
 
@@ -102,7 +102,7 @@ async def test_a_model_by_itself_has_no_run_to_tell_it_in(model: ChatQwenSpace) 
         assert metadata["queue"].keys() == {"rank", "queue_size", "eta", "waited"}
 
 
-def test_the_metadata_say_how_the_queue_was_at_first() -> None:
+def test_the_metadata_hold_the_first_place_in_the_queue() -> None:
     before = [Queued(3, 4, 12.5), Queued(1, 2, 5.0), Started(2.0), Notice("Hello")]
 
     answer = model_of([*before, Completed("", 1.0)]).invoke("Hi")

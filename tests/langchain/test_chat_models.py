@@ -116,7 +116,7 @@ async def test_an_empty_reply_is_an_empty_message(
     assert [chunk.content for chunk in chunks] == [""]
 
 
-async def test_text_that_the_app_indents_later_is_whole_in_the_metadata(
+async def test_the_metadata_hold_the_final_text_where_the_app_changes_the_indentation(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
     # Gradio takes the common indentation away until a line without one comes.
@@ -231,7 +231,7 @@ def test_the_data_that_is_sent(
         pytest.param([{"type": "poll"}], "'poll' cannot be sent", id="another"),
     ],
 )
-def test_what_is_no_text_is_refused_by_its_name(
+def test_unsupported_content_is_refused_by_its_name(
     space: ScriptedSpace, model: ChatQwenSpace, content: list[Any], named: str
 ) -> None:
     with pytest.raises(ValueError, match=named):

@@ -10,7 +10,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_qwen_space.chunks import text_chunk
 
 
-def test_a_chunk_of_text_is_what_langchain_would_make() -> None:
+def test_a_text_chunk_equals_langchains_own() -> None:
     made = text_chunk("Hello")
     checked = ChatGenerationChunk(message=AIMessageChunk(content="Hello"))
 

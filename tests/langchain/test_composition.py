@@ -180,7 +180,7 @@ class TextCache(BaseCache):
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
-def test_an_answer_is_whole_that_a_cache_kept_as_a_text(space: ScriptedSpace) -> None:
+def test_a_cache_of_texts_gives_the_whole_answer(space: ScriptedSpace) -> None:
     space.engine.reply = [f"I add.\n{call_text(ToolCall('add', {'a': 1}))}"]
     tool = {"name": "add", "description": "Add.", "parameters": {}}
     model = ChatQwenSpace(space=space.url, cache=TextCache()).bind_tools([tool])
@@ -192,7 +192,7 @@ def test_an_answer_is_whole_that_a_cache_kept_as_a_text(space: ScriptedSpace) ->
     assert second.response_metadata == first.response_metadata
 
 
-async def test_a_rate_limiter_is_asked_again_where_the_model_is(space: ScriptedSpace) -> None:
+async def test_a_rate_limiter_counts_the_retry(space: ScriptedSpace) -> None:
     limiter = CountingLimiter()
     model = ChatQwenSpace(space=space.url, rate_limiter=limiter)
     tool = {"name": "add", "description": "Add.", "parameters": {}}

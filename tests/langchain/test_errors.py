@@ -137,7 +137,7 @@ async def test_with_retry_tries_a_failed_job_again(space: ScriptedSpace, way: st
     assert len(space.joins) == 3
 
 
-def test_with_retry_does_not_try_what_is_of_another_kind(space: ScriptedSpace) -> None:
+def test_with_retry_leaves_errors_of_another_kind(space: ScriptedSpace) -> None:
     space.engine.reply = failing(2)
     model = ChatQwenSpace(space=space.url).with_retry(
         retry_if_exception_type=(langchain.ModelRateLimitError,)
@@ -191,7 +191,7 @@ async def test_the_retry_middleware_tries_a_failed_job_again(
     assert len(space.joins) == 3
 
 
-def test_the_retry_middleware_lets_be_what_cannot_pass(space: ScriptedSpace) -> None:
+def test_the_retry_middleware_leaves_permanent_errors(space: ScriptedSpace) -> None:
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0)
     model = ChatQwenSpace(space=space.url, endpoint="nope")
     agent: Any = create_agent(model, middleware=[retry])

@@ -89,7 +89,7 @@ def test_the_models_own_picture_is_a_line_between_its_deltas() -> None:
     assert text_of(message) == f"See:\n{PLACEHOLDER}\nNice?"
 
 
-def test_the_name_of_whoever_speaks_goes_with_the_message() -> None:
+def test_the_name_of_the_speaker_goes_with_the_message() -> None:
     messages = to_core_messages([HumanMessage("Hi", name="Ada"), AIMessage("Yes?", name="Bo")])
 
     assert [message.name for message in messages] == ["Ada", "Bo"]

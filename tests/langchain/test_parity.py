@@ -223,7 +223,7 @@ def test_version_one_gives_the_same_blocks_each_way(events: list[Event]) -> None
         assert seen(messages[way]) == expected[0], way
 
 
-def test_blocks_are_in_the_order_in_which_they_came() -> None:
+def test_blocks_keep_the_order_of_the_reply() -> None:
     events = events_of(["one ", CALL, "\ntwo ", "<tool_call>\nadd(1)\n</tool_call>", "three"])
 
     message = model_of(events, output_version="v1").bind_tools(TOOLS).invoke("Hi")
@@ -285,7 +285,7 @@ REWRITTEN = [
 
 @pytest.mark.parametrize(("shown", "reply"), REWRITTEN)
 @pytest.mark.parametrize("version", ["v0", "v1"])
-async def test_invoke_is_right_where_the_app_takes_back_what_it_showed(
+async def test_invoke_gives_the_final_message_of_an_app_that_rewrites(
     shown: str, reply: str, version: str
 ) -> None:
     messages = await every_way(rewritten(shown, reply), output_version=version)
@@ -295,7 +295,7 @@ async def test_invoke_is_right_where_the_app_takes_back_what_it_showed(
 
 
 @pytest.mark.parametrize(("shown", "reply"), REWRITTEN)
-async def test_a_stream_says_how_it_should_have_been(shown: str, reply: str) -> None:
+async def test_a_streams_metadata_hold_the_final_text_and_calls(shown: str, reply: str) -> None:
     messages = await every_way(rewritten(shown, reply))
 
     for way in ("stream", "astream", "v3", "async-v3"):

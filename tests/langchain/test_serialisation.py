@@ -48,7 +48,7 @@ def test_a_model_survives_dumping_and_loading() -> None:
     assert loaded.hf_token.get_secret_value() == TOKEN
 
 
-def test_what_is_dumped_names_each_argument_and_hides_the_token() -> None:
+def test_a_dump_names_each_argument_and_hides_the_token() -> None:
     dumped = json.loads(dumps(ChatQwenSpace(**ARGUMENTS, hf_token=TOKEN)))
 
     kwargs = dumped["kwargs"]

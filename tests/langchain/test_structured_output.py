@@ -122,7 +122,7 @@ async def test_each_kind_of_schema_gives_its_objects(
         pytest.param("json_mode", 0, "Answer with a JSON object only", id="json-mode"),
     ],
 )
-def test_the_model_is_told_what_to_give(
+def test_the_request_describes_the_object(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any, place: int, said: str
 ) -> None:
     space.engine.reply = [written(ADA, method)]
@@ -133,7 +133,7 @@ def test_the_model_is_told_what_to_give(
     assert space.joins[0]["data"][0].startswith("Who?")
 
 
-def test_a_method_that_is_none_is_refused(model: ChatQwenSpace) -> None:
+def test_an_unknown_method_is_refused(model: ChatQwenSpace) -> None:
     with pytest.raises(ValueError, match="'grammar' is unknown"):
         model.with_structured_output(Person, method="grammar")  # type: ignore[arg-type]
 
@@ -149,7 +149,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("reply", "said"), WRONG)
 @pytest.mark.parametrize("method", METHODS)
-async def test_a_wrong_reply_is_asked_for_once_more_with_what_is_wrong(
+async def test_a_wrong_reply_is_asked_for_once_more_with_its_fault(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
 ) -> None:
     space.engine.reply = by_turns(*[reply, written(ADA, method)] * 4)
@@ -436,7 +436,7 @@ def test_a_response_format_is_asked_for_in_words(
         pytest.param(PersonDict, False, None, id="dict"),
     ],
 )
-def test_a_chain_knows_what_it_gives(
+def test_a_chain_knows_its_output_schema(
     model: ChatQwenSpace, schema: Any, include_raw: bool, expected: Any
 ) -> None:
     structured = model.with_structured_output(schema, include_raw=include_raw)
@@ -484,7 +484,7 @@ async def test_schemas_that_langchain_core_does_not_take_are_asked_for_as_well(
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_what_may_be_left_out_is_shown_as_such(
+def test_optional_keys_are_shown_as_optional(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
     space.engine.reply = [""]

@@ -113,9 +113,7 @@ def test_messages_are_trimmed_offline() -> None:
 
 @pytest.mark.parametrize("strategy", ["first", "last"])
 @pytest.mark.parametrize("allow_partial", [False, True])
-def test_messages_of_which_none_fits_are_trimmed_to_none(
-    strategy: Any, allow_partial: bool
-) -> None:
+def test_trimming_keeps_no_message_where_none_fits(strategy: Any, allow_partial: bool) -> None:
     model = ChatQwenSpace()
     messages = [HumanMessage("one two three"), AIMessage("four"), HumanMessage("five")]
 
@@ -221,7 +219,7 @@ def test_the_model_of_a_call_has_its_own_limit(space: ScriptedSpace) -> None:
 # The profile
 
 
-def test_the_profile_says_what_is_known() -> None:
+def test_the_profile_holds_the_models_limits_and_abilities() -> None:
     profile = ChatQwenSpace().profile
 
     assert profile is not None

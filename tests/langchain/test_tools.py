@@ -115,7 +115,7 @@ def test_tools_may_be_given_with_a_call(space: ScriptedSpace, model: ChatQwenSpa
     assert [call["name"] for call in answer.tool_calls] == ["add"]
 
 
-def test_with_native_history_the_prompt_is_what_qwens_template_makes_of_tools(
+def test_with_native_history_the_system_prompt_is_qwens_template_for_tools(
     space: ScriptedSpace,
 ) -> None:
     model = ChatQwenSpace(space=space.url, history="native", tool_advice=False)
@@ -327,7 +327,7 @@ def test_arguments_are_streamed_where_that_is_asked_for(
     ],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_what_is_no_call_is_never_made_one(
+def test_an_invalid_call_is_never_a_tool_call(
     space: ScriptedSpace,
     model: ChatQwenSpace,
     written: str,

@@ -258,9 +258,7 @@ class LLMConformance:
         assert text_of(responses[-1]) == "Hello there."
 
     @pytest.mark.parametrize("endpoint", STREAMS)
-    async def test_chunks_have_the_text_so_far_and_what_is_new(
-        self, llm: LLM, endpoint: str
-    ) -> None:
+    async def test_chunks_have_the_text_so_far_and_the_delta(self, llm: LLM, endpoint: str) -> None:
         chunks = await ask(llm, endpoint)
 
         assert len(chunks) >= len(PIECES)

@@ -113,7 +113,7 @@ def test_the_thoughts_of_a_react_agent_stream(space: Any, llm: QwenSpace) -> Non
     assert [each.delta for each in llm.stream_chat(asked)][:3] == ["Thought: ", "I know ", "it."]
 
 
-async def test_a_workflow_makes_a_react_agent_of_one_that_is_not_to_call(space: Any) -> None:
+async def test_a_workflow_makes_a_react_agent_of_an_llm_without_tool_calls(space: Any) -> None:
     space.engine.reply = pieces(ANSWER)
     llm = QwenSpace(space=space.url, is_function_calling_model=False)
     tool, _ = adding()
@@ -191,7 +191,7 @@ async def test_a_function_agent_uses_a_tool(space: Any, llm: QwenSpace, streamin
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_a_function_agent_goes_on_after_what_was_remembered(
+async def test_a_function_agent_goes_on_with_its_memory(
     space: Any, llm: QwenSpace, streaming: bool
 ) -> None:
     space.engine.reply = calls_by_function
@@ -242,7 +242,7 @@ async def test_the_first_call_can_be_demanded(space: Any, llm: QwenSpace, stream
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_a_tool_that_fails_or_is_none_is_told_to_the_model(
+async def test_a_failing_or_unknown_tool_is_told_to_the_model(
     space: Any, llm: QwenSpace, streaming: bool
 ) -> None:
     wrong = [calling("add", a="two", b=3), calling("divide", a=2, b=3)]

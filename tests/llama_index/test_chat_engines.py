@@ -98,7 +98,7 @@ async def test_a_context_engine_puts_the_context_into_the_system_slot(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_condensing_engine_asks_twice_once_there_is_a_history(
+async def test_a_condense_plus_context_engine_asks_twice_after_the_first_turn(
     space: Any, retriever: BaseRetriever, way: str
 ) -> None:
     engine = CondensePlusContextChatEngine.from_defaults(
@@ -123,7 +123,7 @@ async def test_a_condensing_engine_asks_twice_once_there_is_a_history(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_an_engine_that_condenses_asks_for_the_question_first(
+async def test_a_condense_question_engine_condenses_before_it_queries(
     space: Any, retriever: BaseRetriever, way: str
 ) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Answer in English.")

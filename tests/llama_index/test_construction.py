@@ -53,7 +53,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG)
-def test_what_cannot_be_right_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
+def test_a_wrong_argument_is_refused_at_once(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         QwenSpace(**{"hf_token": TOKEN, **arguments})
 
@@ -109,7 +109,7 @@ def test_metadata_is_known_without_asking(
 
 
 @pytest.mark.parametrize("name", ["num_output", "max_tokens"])
-def test_what_leaves_no_room_for_a_prompt_is_refused(name: str) -> None:
+def test_an_output_limit_without_room_for_a_prompt_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=4096 leaves no room .*context_window=4096"):
         QwenSpace(context_window=4_096, **{name: 4_096})  # type: ignore[arg-type]
 
@@ -127,7 +127,7 @@ def test_tool_calling_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_chat", "astream_complete"])
-async def test_what_is_longer_than_the_context_is_not_sent(
+async def test_a_prompt_longer_than_the_context_is_not_sent(
     ask: Any, space: Any, endpoint: str
 ) -> None:
     llm = QwenSpace(space=space.url, context_window=500)
@@ -190,7 +190,7 @@ def test_only_a_given_token_reaches_a_space_that_is_not_on_hugging_face(
 # Secrets
 
 
-def test_no_secret_is_in_what_can_be_read_of_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_in_any_written_form(caplog: pytest.LogCaptureFixture) -> None:
     llm = QwenSpace(space="http://127.0.0.1:1", **SECRETS)
     config = llm._open_space().config
 
@@ -271,7 +271,7 @@ def test_a_copy_answers(space: Any, made_again: Any, used: bool) -> None:
     assert space.joins[-1]["data"][:3] == ["HI", [], "Be brief."]
 
 
-def test_a_deep_copy_keeps_secrets_and_shares_what_counts() -> None:
+def test_a_deep_copy_keeps_secrets_and_shares_limiter_and_callbacks() -> None:
     llm = QwenSpace(
         rate_limiter=threading.Lock(),  # stands for a limiter, which has one
         callback_manager=CallbackManager([LlamaDebugHandler()]),

@@ -247,7 +247,9 @@ def test_a_chat_keeps_its_signature_for_spans(endpoint: str) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["astream_chat", "astream_complete"])
-async def test_a_stream_has_what_a_generator_has(llm: QwenSpace, endpoint: str) -> None:
+async def test_a_stream_has_the_attributes_of_an_async_generator(
+    llm: QwenSpace, endpoint: str
+) -> None:
     given: Any = [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
     stream = await getattr(llm, endpoint)(given)
 

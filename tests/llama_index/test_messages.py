@@ -150,7 +150,7 @@ def test_every_role_keeps_its_name(role: MessageRole) -> None:
         ),
     ],
 )
-async def test_what_is_no_text_is_refused_before_anything_is_sent(
+async def test_media_for_an_app_of_text_are_refused_unsent(
     ask: Any, space: Any, llm: QwenSpace, block: Any, kind: str
 ) -> None:
     for endpoint in ("chat", "achat", "stream_chat", "astream_chat"):

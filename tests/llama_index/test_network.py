@@ -48,7 +48,7 @@ def test_a_login_and_a_context_are_in_nothing_that_is_written() -> None:
     assert b"login_secret" not in pickle.dumps(llm)
 
 
-def test_a_copy_keeps_them() -> None:
+def test_a_copy_keeps_the_login_and_the_certificates() -> None:
     llm = secret_llm()
 
     for copied in (copy.copy(llm), copy.deepcopy(llm), llm.model_copy(deep=True)):

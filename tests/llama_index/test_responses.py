@@ -13,7 +13,7 @@ from qwen_space.tools import InvalidCall, ToolCall
 
 
 @pytest.mark.parametrize("delta", ["there", None])
-def test_a_response_of_text_is_what_llama_index_would_make(delta: str | None) -> None:
+def test_a_text_response_equals_llama_index_s_own(delta: str | None) -> None:
     made = chat_response(Piece("Hello there", delta))
 
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=[TextBlock(text="Hello there")])

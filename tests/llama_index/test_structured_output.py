@@ -100,7 +100,7 @@ WRONG = [
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("reply", "reason"), WRONG)
-async def test_a_reply_that_is_not_right_is_told_so_once(
+async def test_a_wrong_reply_is_retried_once_with_the_reason(
     space: Any, llm: QwenSpace, books: Any, way: str, reply: str, reason: str
 ) -> None:
     space.engine.reply = in_turn(reply, f"```json\n{JSON}\n```")
@@ -236,9 +236,7 @@ async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: s
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_what_would_have_a_tool_called_is_left_out_as_llama_index_does(
-    space: Any, llm: QwenSpace, way: str
-) -> None:
+async def test_arguments_for_tool_calls_are_left_out(space: Any, llm: QwenSpace, way: str) -> None:
     space.engine.reply = [JSON]
     given = {"tool_choice": "required", "tool_required": True, "allow_parallel_tool_calls": False}
 

@@ -80,9 +80,7 @@ async def test_tools_stand_in_the_system_slot_and_the_question_in_the_prompt(
 
 @pytest.mark.parametrize("history", ["split", "native"])
 @pytest.mark.parametrize("advice", [True, False])
-def test_when_to_call_none_is_said_unless_that_is_not_wanted(
-    space: Any, history: Any, advice: bool
-) -> None:
+def test_the_advice_on_calls_can_be_left_out(space: Any, history: Any, advice: bool) -> None:
     QwenSpace(space=space.url, history=history, tool_advice=advice).chat_with_tools([ADD], "Hi")
 
     assert ("reply in words" in space.joins[0]["data"][2]) == advice
@@ -302,7 +300,7 @@ async def test_only_the_first_call_counts_where_one_is_allowed(
     assert "Call one function at most." in space.joins[0]["data"][0]
 
 
-async def test_a_tool_call_stops_no_stream_late(
+async def test_cancelling_within_a_tool_call_stops_the_job(
     space: Any, llm: QwenSpace, held: Callable[[int], Any]
 ) -> None:
     space.engine.reply = ["I add.", *cut(ADD_CALL, 8)]
@@ -351,9 +349,7 @@ def test_the_calls_of_another_llm_s_message_are_found_too(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_call_that_has_to_come_is_asked_for_once_more(
-    space: Any, books: Any, way: str
-) -> None:
+async def test_a_missing_required_call_is_retried_once(space: Any, books: Any, way: str) -> None:
     space.engine.reply = in_turn("It is 5.", ADD_CALL)
     llm = books.keep(QwenSpace(space=space.url))
 
@@ -386,7 +382,7 @@ async def test_no_call_is_invented_where_the_model_makes_none(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_tool_that_is_chosen_by_name_is_asked_for_once_more(
+async def test_a_missing_call_of_the_chosen_tool_is_retried_once(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
     space.engine.reply = in_turn(ADD_CALL, "No.")
@@ -399,7 +395,7 @@ async def test_a_tool_that_is_chosen_by_name_is_asked_for_once_more(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_broken_call_is_asked_for_once_more(space: Any, llm: QwenSpace, way: str) -> None:
+async def test_a_broken_call_is_retried_once(space: Any, llm: QwenSpace, way: str) -> None:
     space.engine.reply = in_turn(f"I add.\n{BROKEN}", f"Again:\n{ADD_CALL}")
 
     chunks = await call(llm, way)

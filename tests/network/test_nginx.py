@@ -56,7 +56,7 @@ async def test_a_private_authority_is_trusted_by_its_file(
     assert (await QwenSpace(space=url, verify=verify).acomplete("Hi")).text == "Hello there."
 
 
-async def test_without_it_the_error_names_the_remedy(
+async def test_the_error_of_an_unknown_authority_names_the_remedy(
     space: ScriptedSpace, nginx: Start, tls: str
 ) -> None:
     async with SpaceClient(nginx(tls + passing(space), tls=True)) as client:
@@ -64,7 +64,7 @@ async def test_without_it_the_error_names_the_remedy(
             await client.complete("Hi")
 
 
-async def test_its_own_password_is_a_header(
+async def test_the_password_of_nginx_is_sent_as_a_header(
     space: ScriptedSpace, nginx: Start, folder: Path
 ) -> None:
     (folder / "users").write_text("ada:{PLAIN}pw\n")
@@ -90,7 +90,7 @@ async def test_its_own_password_is_a_header(
         ),
     ],
 )
-async def test_it_holds_no_token_back(
+async def test_nginx_holds_no_token_back(
     space: ScriptedSpace, nginx: Start, location: str, http: str
 ) -> None:
     space.engine.gate = gate = threading.Semaphore(1)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.network
 
 
-async def test_every_client_goes_through_it(space: ScriptedSpace, microsocks: Start) -> None:
+async def test_every_client_goes_through_a_socks_proxy(
+    space: ScriptedSpace, microsocks: Start
+) -> None:
     proxy = f"socks5://ada:p%40ss@{microsocks('ada', 'p@ss')}"
 
     async with SpaceClient(space.url, proxy=proxy) as client:

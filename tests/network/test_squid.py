@@ -56,7 +56,7 @@ async def test_every_client_goes_through_the_proxy_of_the_environment(
     assert (await asyncio.to_thread(QwenSpace(space=url).complete, "Hi")).text == "Hello there."
 
 
-async def test_tls_goes_through_it(squid: Start, folder: Path) -> None:
+async def test_tls_goes_through_squid(squid: Start, folder: Path) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(folder / "ca.pem")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

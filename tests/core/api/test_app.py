@@ -423,7 +423,7 @@ async def test_the_space_that_answered_is_named_where_there_are_several() -> Non
     assert body["qwen_space"] == {"space": "c/d", "fallbacks": fallbacks}
 
 
-async def test_options_reach_the_space_and_what_it_has_no_use_for_is_passed_over(
+async def test_options_reach_the_space_and_unknown_fields_are_passed_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     session = scripted("Hello.")

@@ -123,7 +123,7 @@ def test_a_message_without_content_has_no_text() -> None:
         ),
     ],
 )
-def test_what_is_no_text_message_is_a_misuse(message: Any, says: str) -> None:
+def test_a_malformed_message_is_a_misuse(message: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         to_turns([message])
 

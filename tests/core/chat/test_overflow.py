@@ -91,5 +91,5 @@ def test_a_refusal_of_a_chat_that_is_too_long_is_known(text: str) -> None:
         "Your file exceeds the maximum size of 10 MB.",
     ],
 )
-def test_another_failure_is_none(text: str) -> None:
+def test_another_failure_is_no_overflow(text: str) -> None:
     assert not is_overflow(text)

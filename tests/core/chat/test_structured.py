@@ -70,7 +70,7 @@ def test_where_there_is_none_it_is_an_error_and_never_null(reply: str, says: str
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_what_was_found_is_given_as_it_was_written() -> None:
+def test_found_json_keeps_its_spelling() -> None:
     assert find_json('So { "a":1 }.') == Found({"a": 1}, '{ "a":1 }')
 
 

@@ -115,7 +115,7 @@ async def test_an_idle_client_is_not_closed_under_the_call_that_borrows_it(
     await close(idle)
 
 
-def test_what_nobody_will_borrow_again_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closing_pool_keeps_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
     clients: Any = ClientPool()
 
@@ -130,7 +130,7 @@ def test_what_nobody_will_borrow_again_is_not_kept(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
 )
-async def test_a_copy_has_none_of_them(copied: Any) -> None:
+async def test_a_copy_of_a_pool_shares_no_client(copied: Any) -> None:
     clients: Any = ClientPool()
 
     async with clients.acquire(made()) as mine, copied(clients).acquire(made()) as others:

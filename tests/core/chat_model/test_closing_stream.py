@@ -68,7 +68,7 @@ async def test_an_error_closes_them_too() -> None:
     assert log == ["outer", "source"]
 
 
-async def test_so_does_an_error_that_is_thrown_in() -> None:
+async def test_an_error_that_is_thrown_in_closes_them() -> None:
     log: Log = []
     stream = make(log)
     await anext(stream)

@@ -405,7 +405,7 @@ def test_json_of_no_schema_is_streamed_from_its_beginning() -> None:
     assert [event.delta for event in events if isinstance(event, TextDelta)] == list(ADA)
 
 
-def test_what_stays_no_json_is_a_problem() -> None:
+def test_a_second_reply_without_json_is_a_problem() -> None:
     events = read(
         ReplyReader(CHAT, response_format=PERSON), reply_events("Hm."), reply_events("Hm!")
     )
@@ -430,7 +430,7 @@ def test_a_call_may_come_where_json_is_asked_for() -> None:
     assert [call.name for call in last(events).calls] == ["add"]
 
 
-def test_an_object_that_was_streamed_and_does_not_do_is_told_of() -> None:
+def test_a_streamed_value_that_is_replaced_is_a_change() -> None:
     listed = ResponseFormat()
     events = read(ReplyReader(CHAT, response_format=listed), reply_events("[1]"), reply_events(ADA))
 

@@ -289,9 +289,7 @@ def test_ctrl_z_is_no_part_of_a_prompt(space: ScriptedSpace, chat: Terminal) -> 
     assert space.joins[0]["data"][0] == "Hi"
 
 
-def test_a_file_s_end_at_the_prompt_leaves_the_terminal_as_it_was(
-    space: ScriptedSpace, chat: Terminal
-) -> None:
+def test_ctrl_d_leaves_the_terminal_as_it_was(space: ScriptedSpace, chat: Terminal) -> None:
     chat.ask("Hi")
     chat.read_until("Hello there.")
 

@@ -190,7 +190,7 @@ def test_a_folder_with_files_is_overwritten_only_by_force(
         pytest.param(["--takes", "image"], "--takes is for the server", id="contradiction"),
     ],
 )
-def test_what_cannot_be_deployed_is_said(
+def test_a_folder_that_cannot_be_deployed_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
 ) -> None:
     status = deploy(tmp_path / "space", *options)

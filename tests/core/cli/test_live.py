@@ -45,7 +45,7 @@ def test_an_answer_is_shown_as_markdown_block_by_block() -> None:
     )
 
 
-def test_what_is_not_the_answer_does_not_stay_except_notices() -> None:
+def test_only_the_answer_and_notices_stay() -> None:
     view, text = shown(
         [
             Queued(2, 3, 4.2),
@@ -85,7 +85,7 @@ def test_what_is_not_the_answer_does_not_stay_except_notices() -> None:
         pytest.param("", Completed("", 1.0), "", "", id="empty"),
     ],
 )
-def test_what_the_app_changes_is_changed_where_it_can_be(
+def test_a_rewrite_changes_the_text_that_can_still_change(
     before: str, event: Event, view: str, text: str
 ) -> None:
     assert shown([*pieces(before), event]) == (view, text)

@@ -86,7 +86,7 @@ def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> No
         pytest.param(["inspect", "no space"], "space='no space'", id="inspect-no-space"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence_and_a_status(
+def test_an_error_is_one_sentence_and_a_status(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     status = main(arguments)
@@ -275,7 +275,7 @@ def test_a_text_on_stdin_stands_before_the_prompt(
         pytest.param(b"one\r\ntwo\r\n", "utf-8", "one\ntwo", id="line-ends"),
     ],
 )
-def test_stdin_is_utf_8_or_what_the_locale_says(
+def test_stdin_is_utf_8_or_in_the_locale_s_encoding(
     space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch, data: bytes, locale: str, text: str
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), locale))

@@ -142,7 +142,7 @@ def test_a_senseless_value_is_refused(
         (["--base-url", "http://127.0.0.1:9", "--root-path", "chat"], "begins with a slash"),
     ],
 )
-def test_what_is_wrong_is_said_at_the_start(
+def test_a_wrong_option_is_named_at_the_start(
     options: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)

@@ -43,7 +43,9 @@ async def test_a_quiet_connection_serves_again(session: aiohttp.ClientSession) -
         assert await connections(server, session, 3) == 1
 
 
-async def test_one_on_which_something_came_does_not(session: aiohttp.ClientSession) -> None:
+async def test_a_connection_that_got_early_bytes_is_not_reused(
+    session: aiohttp.ClientSession,
+) -> None:
     async def early(exchange: Exchange) -> None:
         await exchange.answer(200, {})
         await exchange.send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
@@ -52,7 +54,7 @@ async def test_one_on_which_something_came_does_not(session: aiohttp.ClientSessi
         assert await connections(server, session, 2) == 2
 
 
-async def test_nor_does_one_from_before_the_machine_slept(
+async def test_a_connection_from_before_the_machine_slept_is_not_reused(
     session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = session.connector
@@ -110,7 +112,7 @@ async def test_the_limit_of_silence_can_be_switched_off(session: aiohttp.ClientS
         assert await response.read() == b"late"
 
 
-async def test_a_body_that_is_no_http_is_told(session: aiohttp.ClientSession) -> None:
+async def test_a_watch_tells_of_a_body_that_is_not_http(session: aiohttp.ClientSession) -> None:
     async def garbage(exchange: Exchange) -> None:
         await exchange.begin_stream()
         await go.wait()
@@ -180,7 +182,7 @@ async def test_a_request_that_is_left_in_its_body_sends_no_more_of_it(
     assert unsent == 0
 
 
-async def test_a_connection_that_is_lost_at_this_moment_is_taken_back(
+async def test_a_response_closes_on_a_transport_that_was_just_lost(
     session: aiohttp.ClientSession,
 ) -> None:
     class Lost(asyncio.Transport):

@@ -75,7 +75,7 @@ def said(got: list[Event]) -> str:
 # A Space without /config
 
 
-async def test_without_config_the_public_space_s_figures_are_sent_to_the_letter() -> None:
+async def test_without_config_the_known_endpoint_of_the_public_space_is_used() -> None:
     async with ScriptedServer() as server:
         got = await ask(server)
 
@@ -109,7 +109,7 @@ async def test_a_named_endpoint_cannot_be_guessed() -> None:
 
 
 @pytest.mark.parametrize("code", [200, 404])
-async def test_what_is_no_gradio_app_is_an_error_that_names_the_address(code: int) -> None:
+async def test_an_address_without_a_gradio_app_is_an_error_that_names_it(code: int) -> None:
     html = status(code, HTML)
 
     async with ScriptedServer(config=html, join=html, data=html) as server:
@@ -167,7 +167,7 @@ def log(line: str, level: str) -> dict[str, Any]:
     return {"msg": "log", "event_id": EVENT_ID, "log": line, "level": level}
 
 
-async def test_what_is_no_text_is_logged_with_its_event(caplog: pytest.LogCaptureFixture) -> None:
+async def test_events_beside_text_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "qwen_space")
     data = streaming(
         estimation(2),
@@ -418,7 +418,7 @@ def test_every_timeout_names_its_limit(theirs: Exception, limit: str) -> None:
 
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), ValueError()])
-def test_what_is_not_aiohttp_s_passes(error: BaseException) -> None:
+def test_errors_that_are_not_aiohttp_s_pass(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, here():
         raise error
 

@@ -267,7 +267,7 @@ async def test_an_error_is_final_and_the_space_rests(error: Script) -> None:
     assert (await spaces.ask()).space == "http://127.0.0.1:2"
 
 
-async def test_what_all_lack_is_misuse_and_a_mixture_is_an_error_of_the_tree() -> None:
+async def test_misuse_of_all_spaces_is_a_value_error_and_a_mixture_is_not() -> None:
     wrong = ValueError("no such input")
 
     with pytest.raises(ValueError, match="no such input"):

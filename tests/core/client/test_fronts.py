@@ -67,7 +67,7 @@ async def test_the_stream_is_asked_for_again_on_the_replica_that_has_the_job(
 
 
 @pytest.mark.parametrize("said", ['"404: Session not found."', '"404: Not Found"'])
-async def test_so_is_that_of_a_call(said: str) -> None:
+async def test_the_stream_of_a_call_is_asked_for_again_too(said: str) -> None:
     unknown = streaming(f"event: error\ndata: {said}\n\n".encode())
     whole = b'event: complete\ndata: [null, [["Hi", "Hello."]]]\n\n'
     others = {**CALL, STREAM: by_turns(unknown, streaming(whole))}
@@ -107,7 +107,7 @@ async def test_a_session_that_is_lost_in_the_middle_is_not_asked_for_again() -> 
     assert len(server.streams) == 1
 
 
-async def test_who_leaves_while_replicas_are_asked_leaves_nothing_open() -> None:
+async def test_a_call_that_is_cancelled_while_replicas_are_asked_leaves_nothing_open() -> None:
     asked = asyncio.Event()
 
     async def unknown(exchange: Exchange) -> None:
@@ -180,7 +180,7 @@ async def test_a_server_that_is_silent_altogether_is_no_proxy_s_fault() -> None:
     assert "raise Timeouts(silence=...)" in str(caught.value)
 
 
-async def test_nor_is_an_app_that_takes_its_time_between_two_tokens() -> None:
+async def test_a_silence_between_two_tokens_is_no_proxy_s_fault() -> None:
     async with (
         ScriptedServer(data=streaming(estimation(), then="hang"), others=LIVES) as server,
         SpaceClient(server.url, timeouts=Timeouts(silence=0.2)) as client,

@@ -415,7 +415,7 @@ async def test_a_host_that_nobody_knows_is_unreachable() -> None:
     assert str(error).startswith("Cannot reach https://owner-name.hf.space/config")
 
 
-async def test_what_is_no_gradio_app_is_said_to_be_none() -> None:
+async def test_a_page_that_is_no_gradio_app_is_an_error() -> None:
     async with HubFront([STREAMLIT], [told("RUNNING")], [STREAMLIT]) as server:
         (error,) = await ask(server)
 
@@ -483,7 +483,7 @@ async def test_a_front_that_refuses_the_token_is_believed(code: int) -> None:
         pytest.param({"config": [BUSY, NOT_FOUND, STREAMLIT, APP]}, id="pages"),
     ],
 )
-async def test_what_goes_wrong_meanwhile_does_not_end_the_waiting(glitch: dict[str, Any]) -> None:
+async def test_failures_in_between_do_not_end_the_waiting(glitch: dict[str, Any]) -> None:
     script = {"config": [BUSY, BUSY, BUSY, BUSY, APP], "hub": [told("BUILDING")], **glitch}
 
     async with HubFront(**script) as server:
@@ -527,9 +527,7 @@ async def test_a_hub_that_never_answers_does_not_hold_up_the_front_s_word() -> N
         ),
     ],
 )
-async def test_what_waiting_does_not_help_with_ends_it(
-    answer: Answer, expected: type[QwenSpaceError]
-) -> None:
+async def test_a_refusal_ends_the_waiting(answer: Answer, expected: type[QwenSpaceError]) -> None:
     async with HubFront(config=[BUSY, answer], hub=[told("BUILDING")]) as server:
         notice, error = await ask(server)
 
@@ -573,7 +571,7 @@ async def test_leaving_while_the_space_wakes_up_sends_no_prompt() -> None:
     assert server.of("/queue/join") == []
 
 
-async def test_whoever_does_not_stream_waits_too() -> None:
+async def test_endpoint_and_complete_wait_too() -> None:
     server = HubFront(config=[BUSY, BUSY, APP], hub=[told("SLEEPING")])
 
     async with server, server.client() as client:
@@ -699,7 +697,7 @@ async def test_where_a_redirect_leads_the_app_is_asked(location: str, base: str)
     assert {each.headers["x-hf-authorization"] for each in server.seen} == {f"Bearer {TOKEN}"}
 
 
-async def test_another_redirect_is_an_error() -> None:
+async def test_a_second_redirect_is_an_error() -> None:
     moved = Answer(301, "", {"Location": "/config/"})
 
     async with HubFront(config=[moved]) as server:
@@ -989,7 +987,7 @@ def a_page(status: int) -> SpaceStatusError:
         (SpaceTimeoutError("silence", 1), False),
     ],
 )
-def test_what_the_front_says_is_told_from_what_the_app_says(
+def test_errors_of_the_front_are_told_from_errors_of_the_app(
     error: QwenSpaceError, is_one: bool
 ) -> None:
     assert hub.is_of_the_front(error) is is_one
@@ -1029,7 +1027,7 @@ def test_a_token_does_not_go_to_hugging_face_in_the_open() -> None:
         ("PAUSED", "paused it.*Only the owner can restart it"),
     ],
 )
-async def test_who_only_looks_is_told_the_stage_and_does_not_wait(stage: str, said: str) -> None:
+async def test_app_config_tells_the_stage_and_does_not_wait(stage: str, said: str) -> None:
     server = HubFront(config=[BUSY], hub=[told(stage)])
     async with server, server.client("owner/name") as client:
         with pytest.raises(SpaceUnavailableError, match=said) as caught:

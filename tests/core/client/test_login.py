@@ -47,7 +47,7 @@ async def test_a_wrong_password_is_told_and_not_shown(locked: str) -> None:
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-async def test_without_one_the_remedy_is_the_login_and_no_token(locked: str) -> None:
+async def test_the_error_without_a_login_asks_for_auth_and_not_for_a_token(locked: str) -> None:
     async with SpaceClient(locked) as client:
         with pytest.raises(AuthenticationError) as caught:
             await client.complete("Hi")

@@ -125,7 +125,7 @@ def test_the_app_s_own_system_prompt_needs_no_step_that_sets_it() -> None:
     assert told.data(setting, {}) == ["S"]
 
 
-def test_a_figure_of_the_caller_s_has_its_step_and_none_without_it() -> None:
+def test_a_sampling_value_runs_the_step_that_sets_it() -> None:
     heat = Input("temperature", "Heat", 1, kind="slider", component=3)
     setting = Endpoint("set", 1, None, (Input(None, "state", kind="state"), heat), None)
     setting = replace(setting, phase="setting")
@@ -192,9 +192,7 @@ def test_pictures_go_one_after_the_other_to_an_upload_of_one_step_only() -> None
         pytest.param([], {3: [], 4: "I am Ann.", 5: "b"}, id="none"),
     ],
 )
-def test_a_change_gives_all_but_the_turns_of_an_earlier_chat_and_the_choice_of_it(
-    chat: Any, kept: Any
-) -> None:
+def test_a_change_event_fills_inputs_but_not_with_an_earlier_chat(chat: Any, kept: Any) -> None:
     parts = [("chatbot", []), ("textbox", ""), ("radio", "a")]
     taken = [
         Input(None, kind, value, kind=kind, component=at)

@@ -68,7 +68,7 @@ async def test_a_client_that_lives_on_looks_the_function_up_anew(misled: list[st
     assert misled == []
 
 
-def test_so_does_a_model_s_space_in_each_new_loop(misled: list[str]) -> None:
+def test_a_blocking_space_looks_the_function_up_anew_in_each_loop(misled: list[str]) -> None:
     chat = [Turn("user", "Hi")]
     with gradio_app.running(deploy("old", misled, answers_first=True)) as url:
         space = Space.from_config(SpaceConfig(space=url))
@@ -82,7 +82,7 @@ def test_so_does_a_model_s_space_in_each_new_loop(misled: list[str]) -> None:
     assert misled == []
 
 
-async def test_an_app_is_asked_for_its_number_only_when_no_connection_to_it_stayed(
+async def test_the_app_id_is_asked_for_only_after_all_connections_closed(
     space: Any,
 ) -> None:
     async with SpaceClient(space.url) as client:
@@ -96,7 +96,7 @@ async def test_an_app_is_asked_for_its_number_only_when_no_connection_to_it_stay
     assert [path for path in space.paths if path.endswith("/app_id")] == ["/gradio_api/app_id"]
 
 
-async def test_an_app_that_does_not_tell_its_number_is_not_asked_for_it_by_every_call(
+async def test_a_failed_request_for_the_app_id_is_not_repeated_by_each_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = time.monotonic()

@@ -219,7 +219,7 @@ def test_windows_and_macos_check_certificates_themselves(
     assert isinstance(tls._system_context(), truststore.SSLContext)
 
 
-def test_so_does_truststore_where_openssl_has_no_certificates(
+def test_truststore_checks_certificates_where_openssl_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nowhere = str(tmp_path / "nowhere")

@@ -90,7 +90,7 @@ def test_a_space_has_an_address(space: str, url: str) -> None:
         "http://[::1",
     ],
 )
-def test_what_is_no_address_is_a_misuse(space: str) -> None:
+def test_a_malformed_address_is_a_misuse(space: str) -> None:
     with pytest.raises(ValueError, match="neither a Space's id"):
         SpaceConfig(space=space)
 
@@ -227,7 +227,7 @@ def test_a_context_of_tls_is_no_part_of_a_pickle() -> None:
 
 
 @pytest.mark.parametrize("verify", [False, "ca.pem", Path("certificates")])
-def test_other_ways_of_verifying_are(verify: Any) -> None:
+def test_other_values_of_verify_are_part_of_a_pickle(verify: Any) -> None:
     assert pickle.loads(pickle.dumps(SpaceConfig(verify=verify))).verify == verify
 
 
@@ -247,7 +247,7 @@ def test_white_space_is_no_part_of_a_token(token: str | None, kept: str | None) 
 
 
 @pytest.mark.parametrize("token", ["hf_\x00x", "hf_é", "hf_a\nb"])
-def test_what_cannot_be_a_token_is_refused_without_showing_it(token: str) -> None:
+def test_a_malformed_token_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(ValueError, match="hf_token has characters") as caught:
         SpaceConfig(hf_token=token)
 

@@ -114,7 +114,7 @@ def test_the_environments_token_is_for_hugging_face(
     assert shared_token(space, "given") == "given"
 
 
-def test_what_is_stored_of_an_entry_is_json_without_secrets() -> None:
+def test_stored_entries_are_json_without_secrets() -> None:
     entry = {
         "space": LOCAL,
         "hf_token": TOKEN,

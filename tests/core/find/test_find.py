@@ -63,7 +63,7 @@ RUNNING = {"sdk": "gradio", "runtime": {"stage": "RUNNING"}}
 NO_CHAT = {**CONFIG, "dependencies": []}
 
 
-async def test_those_that_a_chat_can_use_are_listed_with_what_they_take() -> None:
+async def test_spaces_that_can_chat_are_listed_with_their_inputs() -> None:
     spaces = [
         Listed("a/Qwen2.5-chat", likes=3, models=["Qwen/Qwen2.5-7B-Instruct"], queue=4),
         Listed("b/qwen2.5-all", likes=9, config=settings(), hardware="zero-a10g", queue=None),
@@ -98,7 +98,7 @@ async def test_those_that_a_chat_can_use_are_listed_with_what_they_take() -> Non
         pytest.param(Listed("a/qwen2.5", config={"components": 3}), id="nonsense"),
     ],
 )
-async def test_one_that_is_of_no_use_is_left_out(space: Listed) -> None:
+async def test_a_space_that_cannot_chat_is_left_out(space: Listed) -> None:
     async with HubList([space, Listed("b/qwen2.5")]) as hub:
         found = await afind_spaces(hub=hub.url)
 
@@ -119,7 +119,7 @@ async def test_one_that_is_of_no_use_is_left_out(space: Listed) -> None:
         Listed("a/qwen2.5", hardware=None, likes=9),
     ],
 )
-async def test_one_that_does_not_run_or_is_not_wanted_is_not_even_looked_at(
+async def test_a_space_that_is_not_running_or_filtered_out_is_not_looked_at(
     space: Listed,
 ) -> None:
     other = Listed("b/qwen2.5", hardware="zero-a10g", likes=5)
@@ -149,7 +149,7 @@ async def test_no_more_are_looked_at_than_are_needed() -> None:
     assert len(hub.looked) == 8
 
 
-async def test_one_that_takes_long_does_not_hold_the_others_back() -> None:
+async def test_a_slow_space_does_not_hold_the_others_back() -> None:
     spaces = [Listed("a/qwen2.5", likes=9, seconds=60), Listed("b/qwen2.5")]
     async with HubList(spaces) as hub:
         found = await afind_spaces(hub=hub.url, seconds=1.0)
@@ -241,7 +241,7 @@ async def test_an_answer_that_is_no_list_of_spaces_is_an_error(nonsense: Any) ->
 
 
 @pytest.mark.parametrize("name", [3, None, "http://evil.example", "../../x", "a", "a/b/c", ""])
-async def test_a_name_that_is_none_is_passed_over(name: Any) -> None:
+async def test_a_malformed_id_is_passed_over(name: Any) -> None:
     async with HubList(nonsense=[{**RUNNING, "id": name}]) as hub:
         assert await list_candidates(Query(words="", hub=hub.url)) == []
 

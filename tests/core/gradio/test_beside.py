@@ -18,7 +18,7 @@ def update(**props: Any) -> dict[str, Any]:
     return {"__type__": "update", **props}
 
 
-def test_what_is_the_visitor_s_or_shows_nothing_is_not_beside_the_reply() -> None:
+def test_inputs_chats_and_states_are_not_beside_the_reply() -> None:
     kinds = ["chatbot", "textbox", "state", "button", "chatbot", "plot", "json"]
     chat, box, state, button, other, plot, hidden = [
         AppComponent(number, kind, {"label": kind}) for number, kind in enumerate(kinds)

@@ -97,7 +97,7 @@ def test_a_component_has_a_kind_and_a_label(content: Any, component: ReplyCompon
     assert to_reply_component(content) == component
 
 
-def test_a_component_in_metadata_has_no_long_value() -> None:
+def test_a_component_s_summary_has_no_long_value() -> None:
     assert ReplyComponent("plot", "Sales", {"plot": "{}"}).summary == {
         "kind": "plot",
         "label": "Sales",

@@ -108,7 +108,7 @@ MARKDOWN = st.lists(
 @example(["1. **A**:", "\n   ", "- b", "\n   ", "- b", "\n", "2. "])
 @example(["\n", "  ", "word", "\n    ", "x = 1", "\n", "word"])
 @example(["word", "\t", "word", "\n\n", " ", "\n", "\t", "word"])
-def test_what_cleandoc_does_to_a_growing_text_is_no_rewriting(pieces: list[str]) -> None:
+def test_cleandoc_on_a_growing_text_makes_no_rewriting(pieces: list[str]) -> None:
     reply, sent = TextTracker(TextDelta), ""
     text = ""
     for piece in pieces:
@@ -127,7 +127,7 @@ PIECES = st.lists(st.text("ab \n", max_size=4), max_size=8)
 
 
 @given(PIECES)
-def test_deltas_of_what_only_grows_are_the_text(pieces: list[str]) -> None:
+def test_deltas_of_a_growing_text_are_the_text(pieces: list[str]) -> None:
     appended, became = TextTracker(TextDelta), TextTracker(TextDelta)
     one, other, text = "", "", ""
 
@@ -142,7 +142,7 @@ def test_deltas_of_what_only_grows_are_the_text(pieces: list[str]) -> None:
 
 
 @given(PIECES)
-def test_what_is_shown_has_the_text_s_characters_whatever_it_becomes(texts: list[str]) -> None:
+def test_the_events_lead_to_the_characters_of_any_text(texts: list[str]) -> None:
     reply, shown = TextTracker(TextDelta), ""
 
     for text in texts:

@@ -280,7 +280,7 @@ def test_files_go_to_the_function_of_the_same_chat_that_takes_them(
     assert (endpoint.with_media and endpoint.with_media.fn_index) == found
 
 
-def test_an_app_of_more_functions_than_any_has_is_an_error() -> None:
+def test_an_app_with_too_many_functions_is_an_error() -> None:
     app = config((TEXT, None))
     app["dependencies"] *= 10_001
 

@@ -391,7 +391,7 @@ def test_gradio_3_is_an_error_that_says_so(version: str) -> None:
         ),
     ],
 )
-def test_what_is_no_config_is_a_protocol_error(config: Any) -> None:
+def test_any_other_json_is_no_config(config: Any) -> None:
     with pytest.raises(ProtocolError, match="/config"):
         find_endpoint(config)
 
@@ -450,7 +450,7 @@ def test_a_model_goes_by_many_names(model: str, choice: str) -> None:
 @pytest.mark.parametrize(
     "model", ["8B", "2B", "gpt-4", "Qwen2.5-Coder-7B-Instruct", "Qwen3-7B", "B", "5B"]
 )
-def test_a_model_that_is_not_offered_is_an_error_that_lists_what_is(model: str) -> None:
+def test_a_model_that_is_not_offered_is_an_error_that_lists_the_offered(model: str) -> None:
     with pytest.raises(ModelNotOfferedError, match="it offers: 72B, 32B, 14B, 7B, 3B, 1"):
         QWEN_2_5.choose_model(model)
 
@@ -509,7 +509,7 @@ def test_a_further_input_goes_by_its_label(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["temperature", "Message", "system"])
-def test_an_input_that_is_not_there_is_a_misuse_that_lists_what_is(name: str) -> None:
+def test_an_unknown_input_is_a_misuse_that_lists_the_others(name: str) -> None:
     endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
 
     with pytest.raises(ValueError, match="further inputs are: Max new tokens"):

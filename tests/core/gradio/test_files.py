@@ -179,7 +179,7 @@ def test_a_file_that_is_no_base64_is_an_error() -> None:
         inline_bytes("data:image/png;base64,a", 100)
 
 
-def test_each_component_is_told_once_though_its_value_changes() -> None:
+def test_each_component_makes_one_event_though_its_value_changes() -> None:
     value = ChatValue()
 
     def plot(data: str) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def test_each_component_is_told_once_though_its_value_changes() -> None:
     assert [each.value["plot"] for each in value.components] == ["3", "4"]
 
 
-def test_each_file_is_told_once() -> None:
+def test_each_file_makes_one_event() -> None:
     value = ChatValue(address=ADDRESS)
     first, second = to_reply_file(FILE, ADDRESS), to_reply_file(OTHER, ADDRESS)
 

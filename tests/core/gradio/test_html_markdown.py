@@ -80,7 +80,7 @@ def test_html_becomes_the_markdown_that_it_was_made_of(page: str, expected: str)
         ("<ul><li>a</li></ul>", "- a"),
     ],
 )
-def test_marks_that_close_what_may_go_on_wait(page: str, expected: str) -> None:
+def test_closing_marks_wait_while_the_text_may_go_on(page: str, expected: str) -> None:
     assert read_html(page, is_final=False) == expected
 
 

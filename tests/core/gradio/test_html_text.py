@@ -44,7 +44,7 @@ def test_a_text_is_given_as_the_page_shows_it(escaped: str, expected: str) -> No
 
 
 @given(st.text("a <>&\"';#x27\n", max_size=20), st.integers(1, 5))
-def test_what_was_escaped_comes_back_however_it_was_cut(text: str, size: int) -> None:
+def test_an_escaped_text_comes_back_from_any_cuts(text: str, size: int) -> None:
     escaped = html.escape(text)
 
     pieces = [escaped[at : at + size] for at in range(0, len(escaped), size)]

@@ -277,7 +277,7 @@ def test_a_first_value_that_is_edits_belongs_to_an_older_job_and_is_an_error() -
 
 
 @pytest.mark.parametrize("output", [None, "text", {"__type__": "update"}, 1])
-def test_what_is_no_list_of_edits_is_an_error_where_edits_are_due(output: Any) -> None:
+def test_a_whole_value_where_edits_are_due_is_an_error(output: Any) -> None:
     job = Job(E, 1, "sse_v3")
     receive(job, value(pairs("a")))
 
@@ -318,7 +318,7 @@ def test_another_job_s_messages_are_passed_over(of_another: AnyMessage) -> None:
     assert job.state is JobState.RUNNING
 
 
-def test_messages_without_a_name_are_everybody_s() -> None:
+def test_messages_without_an_event_id_count_for_every_job() -> None:
     job = Job(E, 1, "sse")
 
     events = receive(job, value(pairs("a"), None), completed(pairs("a"), None))
@@ -327,7 +327,7 @@ def test_messages_without_a_name_are_everybody_s() -> None:
     assert job.state is JobState.COMPLETED
 
 
-def test_a_job_without_a_name_takes_every_message() -> None:
+def test_a_job_without_an_event_id_takes_every_message() -> None:
     job = Job(None, 1, "sse_v3")
 
     events = receive(job, value(pairs("a")), append("b"), completed(pairs("ab")))

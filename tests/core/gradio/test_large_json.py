@@ -96,7 +96,7 @@ def test_values_that_only_json_takes_are_taken(data: bytes) -> None:
         pytest.param(b"", id="empty"),
     ],
 )
-def test_what_is_no_json_is_a_protocol_error(data: bytes) -> None:
+def test_malformed_json_is_a_protocol_error(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         decode(data)
 

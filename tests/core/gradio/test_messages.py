@@ -167,7 +167,7 @@ def test_each_kind_becomes_its_value(text: str, expected: AnyMessage | None) -> 
         pytest.param("1" * 5_000, id="too-long-a-number"),
     ],
 )
-def test_what_is_no_message_is_an_error_that_quotes_it(text: str) -> None:
+def test_a_malformed_event_is_an_error_that_quotes_it(text: str) -> None:
     with pytest.raises(ProtocolError, match="message of the stream") as caught:
         parse_message(text)
 
@@ -238,7 +238,7 @@ def test_any_fields_give_a_message_or_a_protocol_error(kind: str, fields: dict[s
 
 
 @given(TEXTS)
-def test_any_text_gives_nothing_worse_than_a_protocol_error(text: str) -> None:
+def test_any_other_text_is_a_protocol_error(text: str) -> None:
     with pytest.raises(ProtocolError):
         parse_message(text)
 

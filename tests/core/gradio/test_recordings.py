@@ -169,7 +169,7 @@ def test_two_jobs_in_one_stream_each_get_their_own_reply(server: str) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_what_the_app_wants_people_to_know_is_a_notice(server: str) -> None:
+def test_a_notice_of_the_app_is_an_event(server: str) -> None:
     notices = replay(_named(server, "logprog.sse")).of(Notice)
 
     assert [each.message for each in notices] == ["an info line", "a warning line"]
@@ -177,7 +177,7 @@ def test_what_the_app_wants_people_to_know_is_a_notice(server: str) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_the_wait_in_the_queue_is_told(server: str) -> None:
+def test_the_wait_in_the_queue_makes_events(server: str) -> None:
     outcome = replay(_named(server, "conc.3.sse"))
 
     assert len(outcome.of(Queued)) >= 2

@@ -196,7 +196,7 @@ def test_thoughts_and_answer_are_told_apart_in_every_shape(value: Any, expected:
 
 
 @pytest.mark.parametrize("value", PLAIN)
-def test_what_the_app_does_not_mark_is_no_thought(value: Any) -> None:
+def test_a_text_without_a_mark_is_no_thought(value: Any) -> None:
     reply = find_reply(value)
 
     assert reply is not None
@@ -394,7 +394,7 @@ def test_a_piece_at_the_end_costs_no_look_at_the_value(
     assert take_edits(value, []) == []
 
 
-def test_an_append_without_a_path_is_no_piece_of_what_is_not_there_yet() -> None:
+def test_an_append_without_a_path_is_an_error() -> None:
     with pytest.raises(ProtocolError):
         take_edits(after([USER]), [["append", None, "x"]])
 
@@ -518,7 +518,7 @@ def edits_between(old: list[Any], new: list[Any]) -> list[Any]:
 
 
 @given(STEPS)
-def test_deltas_of_what_only_grows_are_the_thoughts_and_the_answer(
+def test_deltas_of_growing_texts_are_the_thoughts_and_the_answer(
     steps: list[tuple[str, str]],
 ) -> None:
     whole, edited = after([USER]), after([USER])

@@ -105,7 +105,7 @@ async def test_a_foreign_origin_is_refused_and_never_allowed_by_cors(
         assert allowed is None
 
 
-async def test_what_a_proxy_says_of_its_host_counts_for_the_origin(
+async def test_the_host_that_a_proxy_forwards_counts_for_the_origin(
     http: aiohttp.ClientSession,
 ) -> None:
     headers = {"Origin": "https://front.example", "X-Forwarded-Host": "front.example"}
@@ -133,7 +133,7 @@ async def test_what_a_proxy_says_of_its_host_counts_for_the_origin(
         ("PUT", "/gradio_api/queue/join"),
     ],
 )
-async def test_what_the_app_does_not_need_is_closed(
+async def test_paths_that_the_app_does_not_need_are_closed(
     http: aiohttp.ClientSession, method: str, path: str
 ) -> None:
     async with http.request(method, path, data={"files": "x"}) as answer:

@@ -172,7 +172,7 @@ async def test_the_engine_gets_the_history_as_text(
     assert len(done["output"]["data"][1]) == len(turns) + 2
 
 
-async def test_what_comes_back_can_be_sent_again(
+async def test_a_reply_s_rows_can_be_sent_again(
     http: aiohttp.ClientSession, engine: ScriptedEngine
 ) -> None:
     first = await chat(http, "One", [], "", "72B")
@@ -258,7 +258,7 @@ async def test_no_call_passes_the_queue_by(
     assert engine.requests == []
 
 
-async def test_the_page_names_what_answers_and_asks_nobody_else(
+async def test_the_page_names_the_engine_and_loads_nothing_from_elsewhere(
     http: aiohttp.ClientSession,
 ) -> None:
     async with http.get("/") as answer:

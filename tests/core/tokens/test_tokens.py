@@ -135,7 +135,7 @@ def long(words: int) -> list[Turn]:
     return [Turn("user", WORD * words)]
 
 
-def test_what_is_too_long_is_an_error_that_says_so() -> None:
+def test_a_chat_over_the_limit_is_an_error_with_the_count() -> None:
     with pytest.raises(ContextOverflowError, match="Qwen-Tiny takes 1000 at most") as caught:
         tokens.check_length(long(1001), LIMITS)
 
@@ -151,7 +151,9 @@ def test_what_is_too_long_is_an_error_that_says_so() -> None:
         pytest.param([Turn("user", "Hi")], LIMITS, id="short"),
     ],
 )
-def test_what_fits_or_may_fit_passes(chat: list[Turn], limits: Limits | None) -> None:
+def test_a_chat_within_the_limit_or_without_one_passes(
+    chat: list[Turn], limits: Limits | None
+) -> None:
     tokens.check_length(chat, limits)
 
 
@@ -163,7 +165,7 @@ def test_an_estimate_has_to_be_far_over_the_limit() -> None:
         tokens.check_length(long(1500), LIMITS)
 
 
-def test_what_fits_in_any_case_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_chat_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def count_chat(*args: Any, **options: Any) -> int:
         raise AssertionError
 

@@ -52,7 +52,7 @@ def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | 
         ),
     ],
 )
-def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
+def test_an_unknown_choice_or_a_bad_tool_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         ToolBinding.from_schemas(schemas, choice)
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_bound_is_a_misuse(schemas: Any, choice: Any, says: str) 
         pytest.param("f", ["g", "f"], False, id="name-came"),
     ],
 )
-def test_a_call_that_had_to_come_and_did_not_is_asked_for(
+def test_a_required_call_that_did_not_come_is_missing(
     choice: str, called: list[str], missing: bool
 ) -> None:
     tools = ToolBinding.from_schemas([tool("f"), tool("g")], choice)
@@ -77,7 +77,7 @@ def test_a_call_that_had_to_come_and_did_not_is_asked_for(
     assert tools.missing_required_call([ToolCall(name, {}) for name in called]) is missing
 
 
-def test_asking_once_more_says_what_was_wrong() -> None:
+def test_a_reask_names_the_error() -> None:
     tools = ToolBinding.from_schemas([tool("f")], "f")
 
     assert tools.reask().startswith("Your answer has no function call.")

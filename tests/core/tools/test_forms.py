@@ -62,7 +62,7 @@ def test_anything_else_is_no_call_and_says_why(value: Any, reason: str) -> None:
         ({"a": 3}, {"properties": {"a": {"maximum": 2}}}, False),
     ],
 )
-def test_an_object_fits_that_has_what_a_tool_requires_and_no_more(
+def test_an_object_fits_with_all_required_keys_and_no_others(
     value: Any, schema: Any, expected: bool
 ) -> None:
     assert fits(value, schema) is expected

@@ -220,7 +220,7 @@ def test_a_reply_is_text_and_calls(reply: str, expected: list[Any], tools: ToolB
 
 @pytest.mark.parametrize(("reply", "text", "reason"), INVALID)
 @pytest.mark.parametrize("size", [1, 10_000_000])
-def test_what_is_no_call_is_invalid_and_is_not_mended(
+def test_a_malformed_call_is_invalid_and_is_not_mended(
     reply: str, text: str, reason: str, size: int
 ) -> None:
     pieces, parsed = run(reply[i : i + size] for i in range(0, len(reply), size))
@@ -249,7 +249,7 @@ def test_a_forgotten_quote_spoils_its_own_call_only() -> None:
     assert short(parsed) == [["invalid", broken], F, "So."]
 
 
-def test_a_call_is_told_piece_by_piece() -> None:
+def test_a_call_streams_piece_by_piece() -> None:
     cuts = ["Hm", ".\n<tool_c", 'all>\n{"name": "f"', ', "arguments": {"a":', ' "b', 'c"', "}}\n<"]
     parser = ReplyParser(AUTO, ids())
 
@@ -270,7 +270,7 @@ def test_a_call_is_told_piece_by_piece() -> None:
     ]
 
 
-def test_arguments_that_cannot_be_told_early_are_told_at_once() -> None:
+def test_arguments_before_the_name_come_in_one_delta() -> None:
     pieces, _ = run([tagged('{"arguments": {"a":1}, "name": "f"}')])
 
     text = '{"a": 1}'
@@ -297,7 +297,7 @@ def test_arguments_have_the_types_of_the_schema_in_each_form(reply: str) -> None
     assert [(each.arguments, each.text) for each in parsed.calls] == [(json.loads(text), text)]
 
 
-def test_calls_of_a_list_are_told_together_each_with_its_own_index() -> None:
+def test_calls_of_a_list_come_together_each_with_its_own_index() -> None:
     pieces, _ = run(tagged(f"[{call()}, {G_TEXT}]"))
 
     assert pieces == [
@@ -487,7 +487,7 @@ def cut(text: str, places: list[int]) -> list[str]:
 
 @settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.tuples(TEXTS, CALLS), max_size=3), TEXTS, st.lists(st.integers(0), max_size=12))
-def test_what_was_rendered_is_read_again_whatever_the_cuts(
+def test_a_rendered_reply_is_read_back_from_any_cuts(
     blocks: list[tuple[str, ToolCall]], last: str, places: list[int]
 ) -> None:
     parts = [f"{text}\n{call_text(each)}\n" for text, each in blocks]

@@ -48,7 +48,7 @@ def as_the_template_renders(turns: list[Turn]) -> str:
 
 
 @pytest.mark.parametrize("chat", [pytest.param(chat, id=chat["name"]) for chat in CHATS])
-def test_plain_turns_give_what_the_template_gives_for_native_tools(chat: dict[str, Any]) -> None:
+def test_plain_turns_equal_the_template_s_native_tools(chat: dict[str, Any]) -> None:
     turns = render(list(map(message, chat["messages"])), ToolBinding.from_schemas(chat["tools"]))
 
     assert {turn.role for turn in turns} <= {"system", "user", "assistant"}
@@ -254,7 +254,7 @@ def test_the_last_turn_ends_on_advice(
         pytest.param("f", True, 'a call of the function "f"', id="name"),
     ],
 )
-def test_what_the_template_has_no_words_for_is_said_in_the_last_user_turn(
+def test_the_last_user_turn_has_the_instruction_that_the_template_lacks(
     choice: str, parallel: bool, says: str
 ) -> None:
     tools = ToolBinding.from_schemas([tool("f")], choice, parallel=parallel)

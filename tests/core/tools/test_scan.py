@@ -35,7 +35,7 @@ def marks(scan: Scan, text: str) -> str:
         pytest.param("{<", "{<", 1, id="a-sign-outside-of-strings"),
     ],
 )
-def test_it_stops_for_braces_and_possible_tags(text: str, found: str, depth: int) -> None:
+def test_a_scan_stops_for_braces_and_possible_tags(text: str, found: str, depth: int) -> None:
     whole, by_one = Scan(), Scan()
 
     assert marks(whole, text) == found

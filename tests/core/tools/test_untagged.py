@@ -128,7 +128,7 @@ def test_json_that_began_like_a_call_and_is_cut_off_is_invalid(
 
 
 @pytest.mark.parametrize("before", [call(), fenced(call()), f"[{call()}]", call('{"a": "\n')])
-def test_tags_win_over_what_stands_without_them(before: str) -> None:
+def test_tagged_calls_win_over_untagged_ones(before: str) -> None:
     reply = f"{before}\n{tagged(G_TEXT)}\n{call()}"
 
     assert short(run([reply])[1]) == [before, G, call()]

@@ -60,9 +60,7 @@ SCHEMA = {
         ({"counts": {"a": "3", "b": 4}}, {"counts": {"a": 3, "b": 4}}),
     ],
 )
-def test_a_value_of_a_type_that_a_schema_cannot_take_is_read_as_it_can(
-    value: Any, expected: Any
-) -> None:
+def test_a_value_is_converted_to_the_type_of_its_schema(value: Any, expected: Any) -> None:
     assert with_schema_types(value, SCHEMA) == expected
 
 

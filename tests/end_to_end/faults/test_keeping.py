@@ -94,7 +94,7 @@ async def test_replies_one_after_the_other_take_one_connection(data: Any) -> Non
 
 
 @pytest.mark.usefixtures("patient")
-async def test_so_they_do_over_tls() -> None:
+async def test_replies_over_tls_take_one_connection() -> None:
     trusting = ssl.create_default_context()
     CA.configure_trust(trusting)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -110,7 +110,7 @@ async def test_so_they_do_over_tls() -> None:
 
 
 @pytest.mark.usefixtures("patient")
-async def test_so_they_do_through_a_proxy() -> None:
+async def test_replies_through_a_proxy_take_one_connection() -> None:
     async with (
         app() as server,
         ForwardProxy(server.url) as proxy,
@@ -131,7 +131,7 @@ async def test_a_caller_is_not_kept_waiting_by_a_body_without_end() -> None:
     assert done.text == ALL
 
 
-async def test_of_an_endless_body_little_is_taken() -> None:
+async def test_little_of_an_endless_body_is_read() -> None:
     endless = Endless(b"10000\r\n" + bytes(0x10000) + b"\r\n")
     async with app(sse(*REPLY, endless)) as server, SpaceClient(server.url) as client:
         await client.complete(PROMPT)
@@ -160,7 +160,9 @@ def said(event_id: str) -> Raw:
     ],
 )
 @pytest.mark.parametrize("after", [[], [Pause()]], ids=["at-once", "later"])
-async def test_what_comes_after_a_reply_spoils_none(after: list[Any], rest: list[Any]) -> None:
+async def test_bytes_after_a_reply_do_not_change_the_next(
+    after: list[Any], rest: list[Any]
+) -> None:
     bad = sse(*BEGUN, ONE, TWO, THREE, Pause(), *DONE, *after, *rest)
     good = sse(*REPLY, END)
     async with app(bad, good) as server, SpaceClient(server.url, max_retries=0) as client:
@@ -199,7 +201,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     assert connections(server) == 2
 
 
-def test_an_end_that_a_loop_sees_too_late_is_none(serve: Serve) -> None:
+def test_a_body_end_that_is_seen_too_late_closes_the_connection(serve: Serve) -> None:
     """How long the server has waited since then cannot be known."""
 
     async def ask(server: ScriptedServer) -> None:
@@ -240,7 +242,7 @@ def test_blocking_calls_one_after_the_other_take_one_connection(serve: Serve) ->
         assert len(server.exchanges) == 13  # `/config` is one of them
 
 
-def test_their_connection_is_closed_a_moment_after_the_last(
+def test_the_connection_of_blocking_calls_closes_soon_after_the_last(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.3)

@@ -112,7 +112,7 @@ async def test_a_server_says_how_long_the_pause_is(
     assert pauses == [7.0]
 
 
-async def test_to_come_back_at_once_is_still_a_pause(pauses: list[float]) -> None:
+async def test_a_retry_after_of_zero_is_still_a_pause(pauses: list[float]) -> None:
     await take(Step(busy(0.0)), 1)
 
     assert pauses[0] >= 0.125
@@ -142,7 +142,7 @@ async def test_no_pause_goes_beyond_the_total_limit(
     assert (step.taken, pauses) == (1, [])
 
 
-async def test_what_will_not_change_is_tried_once(pauses: list[float]) -> None:
+async def test_an_error_that_is_not_retryable_is_tried_once(pauses: list[float]) -> None:
     step = Step(SpaceUnreachableError(URL, "its certificate is not valid", retryable=False))
 
     with pytest.raises(SpaceUnreachableError):
@@ -182,7 +182,7 @@ async def test_the_last_error_has_all_tries() -> None:
 
 
 @pytest.mark.usefixtures("pauses")
-async def test_one_try_goes_without_saying() -> None:
+async def test_an_error_after_one_try_names_no_tries() -> None:
     with pytest.raises(SpaceUnavailableError) as caught:
         await take(Step(busy()), 0)
 
@@ -343,7 +343,7 @@ def test_a_stream_that_was_begun_is_not_asked_for_again(
 
 
 @pytest.mark.usefixtures("_quick")
-def test_every_caller_reads_of_the_tries(serve: Serve, in_ways: InWays) -> None:
+def test_the_error_of_every_caller_has_the_tries(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
         config = playing([BUSY], [http(502, HTML)], [http(503, {"detail": "Queue is stopped."})])
         with serve(ScriptedServer(config=config)) as server:

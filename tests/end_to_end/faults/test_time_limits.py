@@ -71,7 +71,7 @@ def app(data: Script, config: Script = (GRADIO,), join: Script = (JOINED,)) -> S
         ),
     ],
 )
-def test_what_does_not_count_towards_the_first_token(
+def test_queue_time_and_later_text_do_not_count_towards_the_first_token(
     data: Script, serve: Serve, in_ways: InWays
 ) -> None:
     def ask(way: str) -> None:
@@ -102,7 +102,7 @@ def test_a_total_limit_counts_from_the_first_request(serve: Serve, in_ways: InWa
         pytest.param(Timeouts(connect=20, total=0.4), "total", id="total"),
     ],
 )
-def test_a_connection_that_is_not_made(
+def test_a_connection_that_is_not_made_ends_in_its_limit(
     limits: Timeouts, limit: str, serve: Serve, in_ways: InWays
 ) -> None:
     """TLS is a part of the connection, and this server never says anything."""
@@ -183,7 +183,7 @@ async def ask_and_be_busy(later: Later, limits: Timeouts) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("last", [END, CUT, HANG])
-async def test_what_came_while_the_caller_was_busy_is_not_lost(last: Any) -> None:
+async def test_events_that_came_while_the_caller_was_busy_are_not_lost(last: Any) -> None:
     """The connection ends, breaks or is silent before the reply is read."""
     limits = Timeouts(first_token=0.3, silence=0.3)
 
@@ -312,7 +312,7 @@ async def test_an_answer_that_comes_byte_by_byte_is_limited(
     assert (caught.value.limit, caught.value.seconds) == (limit, 0.2)
 
 
-async def test_an_error_that_comes_byte_by_byte_is_told_without_its_words(
+async def test_an_error_that_comes_byte_by_byte_has_the_part_that_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("qwen_space.client.body._ERROR_SECONDS", 0.2)

@@ -26,14 +26,18 @@ def blocking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.usefixtures("blocking")
-async def test_in_the_caller_s_loop(watched: WatchedSpace, call: str) -> None:
+async def test_a_blocking_call_in_the_caller_s_loop_is_an_error(
+    watched: WatchedSpace, call: str
+) -> None:
     with pytest.raises(BlockingError):
         await CALLS[call](watched.url)
 
 
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.usefixtures("blocking")
-def test_in_the_bridge_s_loop(watched: WatchedSpace, stream: str) -> None:
+def test_a_blocking_call_in_the_bridge_s_loop_is_an_error(
+    watched: WatchedSpace, stream: str
+) -> None:
     with pytest.raises(BlockingError):
         list(STREAMS[stream](watched.url))
 

@@ -75,7 +75,9 @@ asyncio.run(begin())
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_stream_that_is_open_at_the_end(watched: WatchedSpace, program: str) -> None:
+def test_a_stream_that_is_open_at_the_end_of_a_program_stops_quietly(
+    watched: WatchedSpace, program: str
+) -> None:
     watched.hold(1)
 
     with begin(watched.url, program) as process:

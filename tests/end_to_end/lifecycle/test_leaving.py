@@ -72,7 +72,7 @@ WAYS: list[Callable[[Any], None]] = [
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("leave", WAYS)
 @pytest.mark.usefixtures("no_collector")
-def test_a_blocking_stream(
+def test_leaving_a_blocking_stream_stops_its_job(
     watched: WatchedSpace, stream: str, leave: Callable[[Any], None]
 ) -> None:
     watched.hold(1)
@@ -106,7 +106,9 @@ def test_a_blocking_stream_that_the_collector_finds_in_the_bridge_s_own_thread(
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-async def test_a_blocking_stream_in_a_running_loop(watched: WatchedSpace, stream: str) -> None:
+async def test_leaving_a_blocking_stream_in_a_running_loop_stops_its_job(
+    watched: WatchedSpace, stream: str
+) -> None:
     watched.hold(1)
 
     broken_off(STREAMS[stream](watched.url))
@@ -184,7 +186,7 @@ AWAYS: list[Any] = [
 @pytest.mark.parametrize(("leave", "stream"), AWAYS)
 @pytest.mark.every_loop
 @pytest.mark.usefixtures("no_collector")
-async def test_an_asynchronous_stream(
+async def test_leaving_an_asynchronous_stream_stops_its_job(
     watched: WatchedSpace, leave: Callable[[Any], Any], stream: str
 ) -> None:
     watched.hold(1)
@@ -196,7 +198,7 @@ async def test_an_asynchronous_stream(
 
 
 @pytest.mark.parametrize("stream", ASYNC_STREAMS)
-def test_an_asynchronous_stream_at_the_end_of_its_loop(watched: WatchedSpace, stream: str) -> None:
+def test_the_end_of_a_loop_stops_the_job_of_a_stream(watched: WatchedSpace, stream: str) -> None:
     watched.hold(1)
     kept: list[Any] = []
 

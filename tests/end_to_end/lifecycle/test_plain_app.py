@@ -57,7 +57,7 @@ def url() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_blocking_stream_that_is_dropped(url: str, stream: str) -> None:
+def test_dropping_a_blocking_stream_ends_its_job(url: str, stream: str) -> None:
     for _ in STREAMS[stream](url):
         break
 
@@ -66,7 +66,7 @@ def test_a_blocking_stream_that_is_dropped(url: str, stream: str) -> None:
 
 
 @pytest.mark.parametrize("stream", ASYNC_STREAMS)
-async def test_an_asynchronous_stream_that_is_dropped(url: str, stream: str) -> None:
+async def test_dropping_an_asynchronous_stream_ends_its_job(url: str, stream: str) -> None:
     async for _ in ASYNC_STREAMS[stream](url):
         break
 
@@ -75,7 +75,7 @@ async def test_an_asynchronous_stream_that_is_dropped(url: str, stream: str) -> 
 
 
 @pytest.mark.parametrize("stream", ["space", "langchain", "llama-index"])
-async def test_a_task_that_is_cancelled(url: str, stream: str) -> None:
+async def test_cancelling_a_task_ends_its_job(url: str, stream: str) -> None:
     begun = asyncio.Event()
 
     async def read() -> None:

@@ -80,7 +80,7 @@ print(end_of(child), first.delta + "".join(e.delta for e in stream if isinstance
 
 
 @pytest.mark.parametrize("leave", ["stream.close()", "del stream; gc.collect()", "sys.exit(0)"])
-def test_what_a_child_does_with_a_stream_of_its_parent_does_not_touch_that(
+def test_a_child_s_use_of_its_parent_s_stream_does_not_touch_the_parent(
     watched: WatchedSpace, leave: str
 ) -> None:
     watched.engine.reply = [f"{number} " for number in range(6)]

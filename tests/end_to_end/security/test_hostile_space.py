@@ -106,7 +106,7 @@ GROWING = {
 
 
 @pytest.mark.parametrize("endless", [pytest.param(GROWING[name], id=name) for name in GROWING])
-def test_what_grows_without_end_is_an_error_in_time(serve: Serve, endless: bytes) -> None:
+def test_endless_growth_is_an_error_before_memory_is_full(serve: Serve, endless: bytes) -> None:
     with serve(app(sse(*BEGUN, generating("one "), Endless(endless)))) as server, flat(40 * MB):
         got = WAYS["core-stream"](server.url, max_size=LIMIT)
 
@@ -171,7 +171,7 @@ IDLE = {
 
 
 @pytest.mark.parametrize("endless", [pytest.param(IDLE[name], id=name) for name in IDLE])
-def test_what_says_nothing_without_end_costs_no_memory_and_ends_with_total(
+def test_an_endless_stream_without_text_costs_no_memory_and_ends_with_total(
     serve: Serve, endless: bytes
 ) -> None:
     timeouts = Timeouts(total=0.4)
@@ -227,7 +227,7 @@ def test_items_that_wait_for_a_blocking_caller_are_all_there() -> None:
 
 
 @pytest.mark.parametrize("model", [ChatQwenSpace, QwenSpace, SpaceConfig])
-def test_a_queue_of_nothing_is_a_misuse(model: Any) -> None:
+def test_a_max_queue_of_zero_is_misuse(model: Any) -> None:
     with pytest.raises(ValueError, match=r"max_queue=0: events above 0"):
         model(max_queue=0)
 
@@ -269,7 +269,9 @@ def test_a_compressed_stream_is_limited_by_what_is_in_it(serve: Serve, filling: 
 
 
 @pytest.mark.parametrize("kind", ["br", "zstd"])
-def test_so_are_other_ways_to_compress(serve: Serve, kind: str) -> None:
+def test_brotli_and_zstd_streams_are_limited_by_their_unpacked_size(
+    serve: Serve, kind: str
+) -> None:
     pack = {"br": functools.partial(brotli.compress, quality=5), "zstd": zstd.compress}[kind]
     packed = pack(b"x" * 100_000_000)
 
@@ -310,7 +312,7 @@ BAD = {
     "sent",
     [pytest.param(BAD[name], id=name) for name in BAD],
 )
-def test_what_is_too_deep_or_too_large_is_an_error(serve: Serve, sent: bytes, way: str) -> None:
+def test_values_too_deep_or_too_large_are_an_error(serve: Serve, sent: bytes, way: str) -> None:
     with serve(app(sse(*BEGUN, ONE, sent, TWO, THREE, *DONE, END))) as server:
         got = WAYS[way](server.url)
 
@@ -319,7 +321,7 @@ def test_what_is_too_deep_or_too_large_is_an_error(serve: Serve, sent: bytes, wa
     assert got.error.text == "one "
 
 
-def test_large_ranks_and_times_are_told_as_they_are(serve: Serve) -> None:
+def test_large_ranks_and_times_are_accepted(serve: Serve) -> None:
     far = {**estimation(2**53 - 1), "rank_eta": 1e308}
     with serve(app(sse(far, ONE, TWO, THREE, *DONE, END))) as server:
         assert WAYS["core-stream"](server.url).text == ALL
@@ -337,7 +339,7 @@ NAMED = [
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_what_a_space_names_is_text_and_no_more(serve: Serve, way: str) -> None:
+def test_names_in_a_reply_are_text_and_are_not_fetched(serve: Serve, way: str) -> None:
     server = app([])
     with serve(server):
         port = server.url.rpartition(":")[2]
@@ -361,7 +363,7 @@ def test_what_a_space_names_is_text_and_no_more(serve: Serve, way: str) -> None:
 @pytest.mark.parametrize(
     "event_id", ["../../../api/whoami", "http://127.0.0.1:1/x", "a\r\nX-Evil: 1", "\x00", "?a=b#c"]
 )
-def test_a_jobs_name_leads_nowhere(serve: Serve, event_id: str) -> None:
+def test_an_event_id_is_no_path_and_no_header(serve: Serve, event_id: str) -> None:
     joined = http(200, {"event_id": event_id})
     items = [{**each, "event_id": event_id} for each in (*BEGUN, ONE, TWO, THREE, completed(ALL))]
     with serve(app(sse(*items, END), joined)) as server:
