@@ -100,21 +100,20 @@ class TestOpenAILike(Peer):
 
 
 class Results:
-    """A plugin of pytest that counts, the tests that passed, for each class and each test."""
+    """A pytest plugin that counts the runs and the passes of each test, by class."""
 
     def __init__(self) -> None:
         self.ran: Counter[tuple[str, str]] = Counter()
         self.passed: Counter[tuple[str, str]] = Counter()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count a test when it has run, or could not."""
-        if report.when != "call" and not report.failed:
+        """Count a test that ran, or whose fixtures failed."""
+        if report.when != "call" and not (report.when == "setup" and report.failed):
             return
         _, owner, name = report.nodeid.split("::", 2)
         key = owner.removeprefix("Test"), name.partition("[")[0]
-        if report.when == "call":
-            self.ran[key] += 1
-            self.passed[key] += report.passed
+        self.ran[key] += 1
+        self.passed[key] += report.passed
 
     def table(self) -> str:
         """Return the results as a table, a row for each test."""
@@ -127,6 +126,8 @@ class Results:
 
     def _cell(self, owner: str, test: str) -> str:
         passed, ran = self.passed[owner, test], self.ran[owner, test]
+        if not ran:
+            return "not run"
         return "yes" if passed == ran else f"{passed} of {ran}" if passed else "no"
 
     def _total(self, owner: str) -> str:

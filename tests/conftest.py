@@ -168,7 +168,7 @@ def _whole_heap(_no_blocking_calls: None) -> Iterator[None]:
     yield
     gc.unfreeze()
     gc.collect()
-    gc.freeze()  # pytest collects five times after this
+    gc.freeze()  # pytest collects again after this
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -336,7 +336,7 @@ class QueueFullError(SpaceError):
 
     def _said(self) -> str:
         return (
-            f"{self.detail.rstrip('.')}. Too many requests wait for this Space: try again later."
+            f"{self.detail.rstrip('. ')}. Too many requests wait for this Space: try again later."
             f"{_again(self.retry_after)}"
         )
 
@@ -396,7 +396,7 @@ class AuthenticationError(SpaceError):
 
     def _said(self) -> str:
         remedy = self.remedy or _access_remedy(self.url)
-        return f"{self.url} refused access: {self.detail.rstrip('.')}. {remedy}"
+        return f"{self.url} refused access: {self.detail.rstrip('. ')}. {remedy}"
 
 
 def _access_remedy(url: str) -> str:

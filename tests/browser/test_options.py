@@ -50,7 +50,7 @@ def test_the_programs_have_this_spaces_address(page: Page, space: LocalSpace) ->
     for framework in ("LangChain", "LlamaIndex"):
         page.get_by_role("button", name=re.compile(f"^{framework}")).click()
 
-    for line in ("ChatQwenSpace(space=", "QwenSpace(space="):
+    for line in ("model = ChatQwenSpace(space=", "llm = QwenSpace(space="):
         page.get_by_text(f'{line}"{space.url}")').last.wait_for()
 
 
@@ -92,5 +92,5 @@ def test_a_login_leads_to_the_page(open_page: Callable[..., Page]) -> None:
         page.get_by_role("button", name="Login").click()
         ask(page, "Hi")
         replied(page, "four.")
-        assert f'QwenSpace(space="{closed.url}", auth=("USER", "PASS"))' in programs(page)
+        assert f'llm = QwenSpace(space="{closed.url}", auth=("USER", "PASS"))' in programs(page)
         assert f"qwen-space chat {closed.url} --auth USER" in programs(page)

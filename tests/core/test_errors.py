@@ -102,13 +102,13 @@ def test_an_error_says_what_happened_and_what_to_do(
 
 
 @pytest.mark.parametrize("error", EACH)
-def test_no_error_is_a_runtime_error(error: QwenSpaceError) -> None:
+def test_no_error_is_a_runtime_error_or_a_value_error(error: QwenSpaceError) -> None:
     assert isinstance(error, QwenSpaceError)
     assert not isinstance(error, (RuntimeError, ValueError))
     assert error.text == ("ab" if isinstance(error, StreamInterruptedError) else "")
 
 
-def test_every_error_is_in_these_tables() -> None:
+def test_every_error_has_a_message_that_is_tested() -> None:
     public = {getattr(errors, name) for name in errors.__all__}
     bases = {base for each in public for base in each.__bases__}
     leaves = public - bases
@@ -137,6 +137,9 @@ def test_every_error_can_be_imported_from_the_package() -> None:
         (JobError, {SpaceError}),
         (QueueFullError, {SpaceError}),
         (QuotaError, {SpaceError}),
+        (UploadError, {SpaceError}),
+        (ContextOverflowError, set()),
+        (PromptTooLongError, {JobError, SpaceError, ContextOverflowError}),
         (AuthenticationError, {SpaceError}),
         (SpaceUnavailableError, {SpaceError}),
         (EndpointError, {SpaceError}),

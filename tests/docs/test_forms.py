@@ -9,7 +9,7 @@ import pytest
 
 from qwen_space.tools import ToolBinding, parse
 
-PAGE = Path("docs/tools.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "tools.md").read_text("utf-8")
 CODE = re.compile(r"(`+) ?(.+?) ?\1")
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 OF_F = {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}

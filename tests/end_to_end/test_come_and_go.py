@@ -203,6 +203,7 @@ async def test_no_answer_is_lost_while_one_lives(times: int) -> None:
         await asyncio.gather(*(calls.make(name, ask, times) for name, ask in callers))
         going.cancel()
         await asyncio.wait([going])
+        assert going.cancelled()
     gc.collect()
 
     assert calls.errors == []

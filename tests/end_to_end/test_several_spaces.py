@@ -137,6 +137,7 @@ def test_the_limits_are_the_smallest_that_are_known() -> None:
 def test_a_pickled_space_knows_its_spaces_and_no_failure() -> None:
     space = Space(["a/b", LOCAL])
     space._cooldowns.fail(0, OSError())
+    assert space._cooldowns.left(0) > 0
 
     twin = pickle.loads(pickle.dumps(space))
 

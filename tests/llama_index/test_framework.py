@@ -84,7 +84,9 @@ async def test_a_pipeline_asks_for_each_node_in_a_running_loop(space: Any, llm: 
 
 
 @pytest.mark.processes
-@pytest.mark.skipif(multiprocessing.cpu_count() < 2, reason="LlamaIndex then uses one process")
+@pytest.mark.skipif(
+    multiprocessing.cpu_count() < 2, reason="LlamaIndex then warns and uses one worker"
+)
 def test_a_pipeline_asks_from_several_processes(space: Any) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")
     llm.complete("Hi")  # so that it has been used before it is pickled

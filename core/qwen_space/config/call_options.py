@@ -43,7 +43,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     """Refuse options that a call cannot have.
 
     Raises:
-        ValueError: An option is of another type.
+        ValueError: An option has a wrong type or value.
     """
     stop, model = options.get("stop"), options.get("model")
     if stop is not None and not _are_texts(stop):
@@ -69,7 +69,7 @@ def check_headers(headers: Any) -> None:
     """Refuse headers that cannot be sent. Their values, which may be secret, are not shown.
 
     Raises:
-        ValueError: They are no mapping of texts to texts, or one holds a line break.
+        ValueError: They are no mapping of texts to texts, or one holds a control character.
     """
     if not isinstance(headers, Mapping):
         raise ValueError("headers must be a mapping of texts to texts.")

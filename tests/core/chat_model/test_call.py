@@ -60,7 +60,7 @@ EVENTS = [
     Queued(1, 2, None),
     Started(None),
     ThinkingDelta("hm"),
-    Notice("info", "Warming up."),
+    Notice("Warming up.", "info"),
     TextDelta("Hello."),
     Completed("Hello.", 1.0, thinking="hm"),
 ]

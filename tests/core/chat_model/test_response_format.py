@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -70,7 +69,6 @@ def test_an_unknown_type_is_refused_with_those_that_are_known(given: Any) -> Non
 )
 def test_a_reply_is_read_as_json_loads_takes_it(reply: str, text: str) -> None:
     assert ResponseFormat(SCHEMA).read(reply) == text
-    assert json.loads(text)
 
 
 def test_a_value_is_written_as_the_schema_takes_it() -> None:
@@ -92,7 +90,7 @@ def test_json_that_does_not_fit_is_an_error_unless_the_caller_checks_it() -> Non
     [
         ('Here:\n```json\n{"a": "}\\"{"}\n```\nSo.', '{"a": "}\\"{"}'),
         ('[1, {"a": []}] and {"b": 1}', '[1, {"a": []}]'),
-        ('of {this}, none:\n {"a": "\\\\"}', ' {"a": "\\\\"}'),
+        ('of {this}, none:\n {"a": "\\\\"}', '{"a": "\\\\"}'),
         ('{"a": "cut', '{"a": "cut'),
         ("none", ""),
     ],

@@ -68,7 +68,7 @@ def test_a_value_that_fits_is_the_object(schema: Any, value: Any, expected: Any)
 
     assert made.load(value) == expected
     assert made.fits(value)
-    assert made.type in (type(expected), dict[str, Any])
+    assert made.type == (dict[str, Any] if isinstance(expected, dict) else type(expected))
     made.require_object()
 
 
@@ -77,7 +77,7 @@ def test_a_value_is_read_by_its_type_where_it_does_not_fit(schema: Any) -> None:
     parts = {"type": "object", "properties": {"who": OutputSchema(schema).json_schema}}
     whole = OutputSchema({**parts, "required": ["who"], "additionalProperties": False})
 
-    assert OutputSchema(schema).load({"name": "Ada", "age": "36"}) in (ADA, Person(**ADA))
+    assert OutputSchema(schema).load({"name": "Ada", "age": "36"}) == OutputSchema(schema).load(ADA)
     assert whole.load({"who": json.dumps(ADA)}) == {"who": ADA}
     assert not whole.fits({"who": None})
 

@@ -142,7 +142,7 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
         *edits(1, lambda _: ["append", [0, 1], "&" * (n * MB // 2)]),
     ],
     "fences": lambda n: [generating([["a", "```\n" * (n * MB // 8)]])],
-    "fields": lambda n: [generating({f"a{index}": 1 for index in range(40_000 * n)})],
+    "fields": lambda n: [generating({f"a{index}": 1 for index in range(30_000 * n)})],
     "numbers": lambda n: [generating(b"[" + b"1," * 150_000 * n + b"1]")],
     "parts-within-lists": lambda n: [
         generating(b'{"text":' + b"[" * 400 + b",".join([b'"x"'] * 500 * n) + b"]" * 400 + b"}"),

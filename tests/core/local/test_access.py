@@ -38,10 +38,6 @@ async def http(space: LocalSpace) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-def own(space: LocalSpace, name: str = "127.0.0.1") -> str:
-    return f"{name}:{space.url.rpartition(':')[2]}"
-
-
 @pytest.mark.parametrize(
     ("host", "status"),
     [

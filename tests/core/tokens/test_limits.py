@@ -87,9 +87,6 @@ def test_all_that_the_space_of_qwen_3_offers_is_known() -> None:
         assert get_limits(model) is not None, model
 
 
-def test_a_hostile_name_costs_linear_time() -> None:
-    name = (
-        "qwen2.5-7b" + "-gptq" * 5_000 + " x"
-    )  # exponential, where a part can be read in two ways
-
-    assert get_limits(name) is None
+def test_a_name_of_many_suffixes_is_unknown() -> None:
+    # One regex over all suffixes would take exponential time.
+    assert get_limits("qwen2.5-7b" + "-gptq" * 5_000 + " x") is None

@@ -102,4 +102,6 @@ def _no_kept_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Nothing is left to asyncio to complain about."""
     yield
-    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
+    assert [
+        each.getMessage() for each in caplog.get_records("call") if each.name == "asyncio"
+    ] == []

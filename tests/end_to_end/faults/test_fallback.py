@@ -20,6 +20,7 @@ from qwen_space import (
     QwenSpaceError,
     Space,
     SpaceClient,
+    SpaceStatusError,
     SpaceTimeoutError,
     SpaceUnavailableError,
     SpaceUnreachableError,
@@ -97,7 +98,7 @@ FINAL: dict[str, tuple[dict[str, Any], type[QwenSpaceError], str]] = {
     "join-502": ({"join": status(502, "<html></html>")}, SpaceUnavailableError, ""),
     "join-cut": ({"join": _cut}, StreamInterruptedError, ""),
     "cut-before-text": ({"data": streaming(starts(), then="cut")}, StreamInterruptedError, ""),
-    "stream-404": ({"data": status(500, {"detail": "?"})}, QwenSpaceError, ""),
+    "stream-500": ({"data": status(500, {"detail": "?"})}, SpaceStatusError, ""),
     "silent": ({"data": streaming(starts(), then="hang")}, SpaceTimeoutError, ""),
     "job-fails-in-text": (
         {"data": streaming(starts(), generating("Hel"), append("lo"), failed("no"))},
@@ -336,6 +337,7 @@ async def leave_langchain_by_cancelling(space: list[str]) -> None:
     await started.wait()
     task.cancel()
     await asyncio.wait([task])
+    assert task.cancelled()
 
 
 def leave_llama_index(space: list[str]) -> None:

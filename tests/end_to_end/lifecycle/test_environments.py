@@ -73,6 +73,7 @@ print(space.chat(HI).text)
     assert (done.returncode, done.stdout, done.stderr) == (0, "one two three\n", "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/full")
 def test_a_full_device_as_stdout_is_an_error_without_a_traceback(watched: WatchedSpace) -> None:
     """stdout is a full device: the command that prints the answer says so, and ends with 1."""
     command = [sys.executable, "-m", "qwen_space", "chat", watched.url, "Hi"]

@@ -14,6 +14,9 @@ from tests.end_to_end.lifecycle.programs import begin, run
 
 pytestmark = pytest.mark.processes
 
+UVLOOP = pytest.param(
+    "uvloop", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no uvloop")
+)
 PROGRAMS = [
     pytest.param("stream = pieces(); next(stream)", id="in-a-global"),
     pytest.param("sys.modules['kept'] = stream = pieces(); next(stream)", id="in-a-module"),
@@ -97,7 +100,7 @@ def test_a_call_at_the_end_is_answered(watched: WatchedSpace, first: str) -> Non
     watched.until_left()
 
 
-@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("loop", ["asyncio", UVLOOP])
 @pytest.mark.parametrize(
     "call", ["complete('Hi')", "chat([{'role': 'user', 'content': 'Hi'}])", "endpoint()"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import pickle
 from collections.abc import Callable
@@ -118,15 +119,14 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 def test_a_copy_answers_as_the_original_does(
     watched: WatchedSpace, asked: Asked, copied: str, when: str
 ) -> None:
-    stream: Any = None
     if when != "before":
         asked.complete("a")
-    if when == "while-it-streams":
-        stream = getattr(asked.model, asked._stream)("a")
-        next(stream)
-        stream.close()  # the Space works on one job at a time
-
-    twin = Asked(COPIES[copied](asked.model), asked._whole, asked._stream)
+    with contextlib.ExitStack() as stack:
+        if when == "while-it-streams":
+            stream = getattr(asked.model, asked._stream)("a")
+            stack.callback(stream.close)  # the Space works on one job at a time
+            next(stream)
+        twin = Asked(COPIES[copied](asked.model), asked._whole, asked._stream)
 
     assert twin.complete("b") == asked.complete("b") == expected("b")
     assert asyncio.run(twin.astream("c")) == expected("c")
