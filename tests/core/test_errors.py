@@ -93,7 +93,7 @@ def test_an_error_survives_being_copied_and_pickled(error: QwenSpaceError, copie
 
 
 @pytest.mark.parametrize(("error", "happened", "remedy"), ERRORS)
-def test_an_error_says_what_happened_and_what_to_do(
+def test_an_error_names_the_fault_and_the_remedy(
     error: QwenSpaceError, happened: str, remedy: str
 ) -> None:
     assert happened in str(error)

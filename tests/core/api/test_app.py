@@ -272,7 +272,7 @@ async def test_a_server_on_loopback_answers_its_own_names_and_no_other_website(
         (NoSpaceAnsweredError([("a", QuotaError("x")), ("b", JobError("y"))]), 503, None),
     ],
 )
-def test_each_error_has_the_status_by_which_clients_know_what_to_do(
+def test_each_error_has_the_status_that_clients_act_on(
     error: QwenSpaceError, status_code: int, code: str | None
 ) -> None:
     answer = to_api_error(error)

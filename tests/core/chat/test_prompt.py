@@ -153,7 +153,7 @@ LOOP = chat("user: A", "assistant: B", "user: C")
         ),
     ],
 )
-def test_the_model_sees_what_the_space_is_sent(
+def test_the_model_sees_the_rendered_chat(
     messages: list[Turn], history: str, expected: list[Turn]
 ) -> None:
     default = Turn("system", DEFAULT_SYSTEM_PROMPT)

@@ -100,7 +100,7 @@ class Planned(BaseException):
 
 @pytest.mark.parametrize("error", [ValueError("planned"), TimeoutError("planned"), Planned("x")])
 @pytest.mark.parametrize("items", [[], [1]])
-def test_an_error_passes_after_what_came_before_it(items: list[Any], error: BaseException) -> None:
+def test_an_error_passes_after_the_items_before_it(items: list[Any], error: BaseException) -> None:
     stream = Stream([*items, error])
     got: list[Any] = []
 
@@ -185,7 +185,7 @@ def test_its_own_thread_is_refused_as_it_would_wait_for_itself() -> None:
             run_sync(work)
 
 
-def test_a_bridge_that_is_closed_cancels_what_runs_and_ends_its_thread() -> None:
+def test_a_bridge_that_is_closed_cancels_its_calls_and_ends_its_thread() -> None:
     made = bridge._Bridge()
     ended = threading.Event()
 

@@ -62,7 +62,7 @@ def test_names_of_other_models_mean_ours(name: str, meant: str) -> None:
         ("zzz", "Known are: space, "),
     ],
 )
-def test_a_name_that_means_nothing_here_is_told_what_to_use(name: str, says: str) -> None:
+def test_a_name_that_means_nothing_here_has_its_remedy(name: str, says: str) -> None:
     with pytest.raises(ValueError, match=f"Model has no argument '{name}'.*{says}"):
         resolve_names("Model", {name: 1}, KNOWN)
 

@@ -186,7 +186,7 @@ def test_nothing_is_asked_again_where_that_is_switched_off(tools: ToolBinding, r
     assert not last(events).asked_again
 
 
-def test_the_model_is_told_what_is_wrong_with_its_reply() -> None:
+def test_the_model_is_told_the_fault_of_its_reply() -> None:
     reader = ReplyReader(CHAT, AUTO)
 
     reader.complete(Completed(BROKEN, 1.0), USAGE)

@@ -295,7 +295,7 @@ def test_a_space_that_cannot_be_asked_has_a_state_and_an_error(
         (SpaceStatusError(404, "u"), "unknown"),
     ],
 )
-def test_an_error_says_what_state_the_space_is_in(error: QwenSpaceError, state: str) -> None:
+def test_an_error_tells_the_state_of_the_space(error: QwenSpaceError, state: str) -> None:
     assert _state(error) == state
 
 

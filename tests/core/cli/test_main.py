@@ -410,7 +410,7 @@ def test_a_shell_can_complete_commands_options_and_files(
     assert files in script
 
 
-def test_without_rich_the_table_says_what_to_install_and_json_works(
+def test_without_rich_the_table_names_the_extra_and_json_works(
     space: ScriptedSpace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "rich.console", None)
@@ -434,7 +434,7 @@ def test_without_its_extras_the_search_for_spaces_does_not_begin(
 
 
 @pytest.mark.parametrize("package", ["langchain_core", "llama_index", "llama_index.core", "bm25s"])
-def test_without_a_framework_the_demo_says_what_to_install_before_it_begins(
+def test_without_a_framework_the_demo_names_the_extra_before_it_begins(
     package: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = importlib.util.find_spec

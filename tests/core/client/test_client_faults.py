@@ -436,7 +436,7 @@ def test_errors_that_are_not_aiohttp_s_pass(error: BaseException) -> None:
         pytest.param("error", logging.WARNING, id="error"),
     ],
 )
-async def test_what_the_app_says_is_logged(
+async def test_notices_of_the_app_are_logged(
     caplog: pytest.LogCaptureFixture, level: str, logged: int
 ) -> None:
     said = {"msg": "log", "event_id": EVENT_ID, "log": "GPU is cold", "level": level}

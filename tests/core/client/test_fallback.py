@@ -201,7 +201,7 @@ async def test_those_that_rest_are_asked_where_no_other_answers_the_soonest_firs
     assert spaces.asked == [2, 1]
 
 
-async def test_a_space_that_lacks_what_one_call_wants_is_asked_for_the_next() -> None:
+async def test_a_space_that_cannot_serve_one_call_is_asked_for_the_next() -> None:
     failures = [ModelNotOfferedError("No"), ValueError("no such input"), PromptTooLongError("No")]
     spaces = Spaces([*failures, HELLO], [HELLO])
 

@@ -123,10 +123,12 @@ async def test_a_file_that_the_app_does_not_take_is_refused_first(
     seen: list[Event] = []
 
     async def read() -> None:
-        async with SpaceClient(media_app(kind)) as client:
-            async with client.stream("Look", files=media) as events:
-                async for event in events:
-                    seen.append(event)  # noqa: PERF401 - a comprehension would lose them
+        async with (
+            SpaceClient(media_app(kind)) as client,
+            client.stream("Look", files=media) as events,
+        ):
+            async for event in events:
+                seen.append(event)  # noqa: PERF401 - a comprehension would lose them
 
     with pytest.raises(ValueError, match=f"(?i){says}"):
         await read()

@@ -30,14 +30,20 @@ def edits(count: int, edit: Callable[[int], Any]) -> Iterable[bytes]:
     return (generating([edit(index)]) for index in range(count))
 
 
+def replacing(*values: Any) -> list[bytes]:
+    """Make a stream whose later messages each replace the whole value."""
+    first, *others = values
+    return [generating(first), *(generating([["replace", [], each]]) for each in others)]
+
+
 def failed(error: str) -> bytes:
     message = {"msg": "process_completed", "event_id": "e", "success": False}
     return b"data: %b\n\n" % json.dumps({**message, "output": {"error": error}}).encode()
 
 
-def follow(chunks: Iterable[bytes], protocol: str = "sse_v3") -> tuple[Job, float]:
+def follow(chunks: Iterable[bytes]) -> tuple[Job, float]:
     """Return a job that received all chunks or failed, and the longest time without a turn."""
-    job = Job("e", 0, protocol, reasoning_tags=[("<think>", "</think>")], prompt="a < b")
+    job = Job("e", 0, "sse_v3", reasoning_tags=[("<think>", "</think>")], prompt="a < b")
     longest, last = 0.0, time.process_time()
     try:
         for message in chunks:
@@ -106,14 +112,18 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
         *edits(40, lambda _: ["append", [0, 1], "\n```\n&lt;" * 50 * n]),
     ],
     "many-spans": lambda n: [generating([["a", "`" * (n * MB // 8) + "`a`" * (n * MB // 16)]])],
-    "html": lambda n: [
-        generating([["<p>a", text * (n * MB // 16 // len(text))]])
-        for text in ("<p>a &lt; <b>b</b><ul><li>c", "<", "<a <!-- ")
-    ],
-    "html-of-a-page": lambda n: [
-        generating({"html": text * (n * MB // 4 // len(text))})
-        for text in ("<p class='message'>", "<p data-raw='x'>", "<a class=", "a &lt; b")
-    ],
+    "html": lambda n: replacing(
+        *(
+            [["<p>a", text * (n * MB // 16 // len(text))]]
+            for text in ("<p>a &lt; <b>b</b><ul><li>c", "<", "<a <!-- ")
+        )
+    ),
+    "html-of-a-page": lambda n: replacing(
+        *(
+            {"html": text * (n * MB // 4 // len(text))}
+            for text in ("<p class='message'>", "<p data-raw='x'>", "<a class=", "a &lt; b")
+        )
+    ),
     "small-edits-of-html": lambda n: [
         generating([["<p>a", "<p>a</p>" * 4_000]]),
         *edits(100 * n, lambda _: ["append", [0, 1], "x"]),
@@ -132,10 +142,12 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
     "folded-thoughts-in-elements": lambda n: [
         generating("<details><summary>Thinking</summary>" + "<div>" * (n * MB // 16))
     ],
-    "escapes": lambda n: [
-        generating([["a &lt; b", text * (n * MB // 4 // len(text))]])
-        for text in ("&lt;", "<br>", "<pre><code>", "&")
-    ],
+    "escapes": lambda n: replacing(
+        *(
+            [["a &lt; b", text * (n * MB // 4 // len(text))]]
+            for text in ("&lt;", "<br>", "<pre><code>", "&")
+        )
+    ),
     "signs-in-one-line": lambda n: [generating([["a", ">" * (n * MB // 64)]])],
     "signs-in-a-piece": lambda n: [
         generating([["a &lt; b", "a"]]),
@@ -145,13 +157,12 @@ HOSTILE: dict[str, Callable[[int], list[bytes]]] = {
     "fields": lambda n: [generating({f"a{index}": 1 for index in range(30_000 * n)})],
     "numbers": lambda n: [generating(b"[" + b"1," * 150_000 * n + b"1]")],
     "parts-within-lists": lambda n: [
-        generating(b'{"text":' + b"[" * 400 + b",".join([b'"x"'] * 500 * n) + b"]" * 400 + b"}"),
-        *edits(20, lambda _: ["replace", ["text", 0], []]),
+        generating(b'{"text":' + b"[" * 20 + b",".join([b'"x"'] * 500 * n) + b"]" * 20 + b"}"),
+        *edits(20, lambda _: ["add", ["more"], 0]),
     ],
-    "files": lambda n: [
-        generating([["u", {"files": [{"path": f"/{index}", "url": "/x"}] * 200 * n}]])
-        for index in range(5)
-    ],
+    "files": lambda n: replacing(
+        *([["u", {"files": [{"path": f"/{index}", "url": "/x"}] * 200 * n}]] for index in range(5))
+    ),
     "a-file-with-a-long-path": lambda n: [
         generating({"path": "é" * (n * MB // 8), "url": "../" * (n * MB // 8), "meta": {}})
     ],

@@ -147,5 +147,5 @@ def test_a_models_name_tells_whether_it_sees(name: str, sees: bool) -> None:
     assert bool(_SEES.search(name)) is sees
 
 
-def test_the_operator_can_tell_what_a_server_takes() -> None:
+def test_the_operator_can_name_the_media_that_a_server_takes() -> None:
     assert OpenAIEngine("http://127.0.0.1:9", "m", takes=["audio"]).takes == {"audio"}

@@ -412,7 +412,7 @@ def test_another_file_than_the_pinned_one_is_not_even_fetched(
     assert not [request for request in hub.asked if request.startswith("GET")]
 
 
-def test_a_file_that_is_not_what_the_hub_says_is_refused(
+def test_a_file_that_differs_from_the_hub_s_hash_is_refused(
     fetch: Callable[[HubFile], Path], hub: type[Hub], cache: Cache
 ) -> None:
     hub.etag = "0" * 64

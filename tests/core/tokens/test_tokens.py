@@ -215,7 +215,7 @@ async def test_long_texts_are_counted_in_a_thread(monkeypatch: pytest.MonkeyPatc
     assert [thread is threading.main_thread() for thread in threads] == [True, False]
 
 
-async def test_in_an_event_loop_too_what_is_too_long_is_an_error() -> None:
+async def test_in_an_event_loop_too_a_chat_that_is_too_long_is_an_error() -> None:
     with pytest.raises(ContextOverflowError):
         await tokens.run_off_loop(tokens.check_length, long(1001), LIMITS)
 

@@ -531,13 +531,14 @@ def test_the_cuts_of_a_reply_do_not_matter(
 # The server's final text
 
 
-def test_the_text_that_was_fed_is_not_read_anew() -> None:
-    parser = ReplyParser(AUTO, ids())
+def test_the_text_that_was_fed_is_not_read_again() -> None:
+    new_id = ids()
+    parser = ReplyParser(AUTO, new_id)
     parser.feed(tagged(call()))
     parser.close()
 
-    assert parser.settle(tagged(call())) is not None
-    assert parser.settle(tagged(call())).calls[0].id == "call_0"
+    assert parser.settle(tagged(call())) == parser.parsed
+    assert new_id() == "call_1", "a second reading would have taken it"
 
 
 def test_calls_that_a_rewritten_reply_still_has_keep_their_ids() -> None:

@@ -335,7 +335,7 @@ async def test_a_reply_that_is_left_early_is_not_waited_for(leave: Any, last: An
         await server.until(lambda s: s.streams[0].dropped.is_set())
 
 
-async def test_a_session_of_the_callers_keeps_what_it_kept() -> None:
+async def test_a_session_of_the_caller_s_keeps_its_connections() -> None:
     async with app() as server, aiohttp.ClientSession() as session:
         client = SpaceClient(server.url, session=session)
         await client.complete(PROMPT)

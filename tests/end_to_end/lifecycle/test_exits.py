@@ -161,7 +161,7 @@ def test_ctrl_c_ends_a_stream_and_its_job(watched: WatchedSpace, program: str) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for others")
-async def test_ctrl_c_at_the_command_line_prints_what_was_there(watched: WatchedSpace) -> None:
+async def test_ctrl_c_at_the_command_line_prints_the_answer_so_far(watched: WatchedSpace) -> None:
     watched.hold(2)
     command = [sys.executable, "-W", "error", "-m", "qwen_space", "chat", watched.url, "Hi"]
     process = await asyncio.create_subprocess_exec(

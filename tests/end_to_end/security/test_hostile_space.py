@@ -243,7 +243,7 @@ def bomb(start: bytes, filling: bytes, count: int) -> bytes:
     return b"".join([*parts, packer.flush()])
 
 
-def test_a_compressed_answer_is_limited_by_what_is_in_it(serve: Serve) -> None:
+def test_a_compressed_answer_is_limited_by_its_unpacked_size(serve: Serve) -> None:
     packed = bomb(b'{"event_id": "', b"x" * 100, 1_000)  # 100 MB in 100 KB
     assert len(packed) < LIMIT
     answer = http(200, b"", Content_Length=str(len(packed)), Content_Encoding="gzip")
@@ -257,7 +257,7 @@ def test_a_compressed_answer_is_limited_by_what_is_in_it(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("filling", [b"x" * 100, b"data: " + b"x" * 93 + b"\n"])
-def test_a_compressed_stream_is_limited_by_what_is_in_it(serve: Serve, filling: bytes) -> None:
+def test_a_compressed_stream_is_limited_by_its_unpacked_size(serve: Serve, filling: bytes) -> None:
     packed = bomb(message(generating("one ")), filling, 1_000)
 
     with serve(app(sse(packed, END, Content_Encoding="gzip"))) as server, flat(60 * MB):

@@ -416,7 +416,7 @@ def test_a_missing_package_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
         ("model-bf16.gguf", "model (BF16)"),
     ],
 )
-def test_the_name_of_a_file_says_what_it_is(filename: str, title: str) -> None:
+def test_the_name_of_a_file_tells_its_model(filename: str, title: str) -> None:
     assert LlamaEngine(filename).name == title
 
 
