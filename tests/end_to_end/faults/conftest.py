@@ -100,8 +100,8 @@ def _no_kept_connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is left to asyncio to complain about."""
+    """Nothing is left to asyncio to complain about, but scripts that write on to a client gone."""
     yield
-    assert [
-        each.getMessage() for each in caplog.get_records("call") if each.name == "asyncio"
-    ] == []
+    records = [each for each in caplog.get_records("call") if each.name == "asyncio"]
+    messages = {each.getMessage() for each in records}
+    assert messages <= {"socket.send() raised exception."}
