@@ -134,10 +134,6 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
             print(chunk.text, end="", flush=True)
         ```
 
-        ```text
-        A Space is a Gradio app that Hugging Face runs.
-        ```
-
     Tool calling:
         ```python
         question = "What is the weather in 'Oslo'?"
@@ -157,8 +153,16 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         model.with_structured_output(Person).invoke("Who is 'Ada', 36 years old?")
         ```
 
-        It is asked for in words, and once more where the reply does not fit; see
-        `with_structured_output`.
+        It is asked for in words, and again where it does not fit; see `with_structured_output`.
+
+    JSON mode:
+        ```python
+        as_json = model.bind(response_format={"type": "json_object"})
+        print(as_json.invoke("Give JSON with the key 'city'.").text)
+        ```
+
+    Image, audio, video and file input:
+        Content blocks, where the app takes them; else a `ValueError` names the block.
 
     Token usage:
         ```python
