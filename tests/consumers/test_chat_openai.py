@@ -14,7 +14,7 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from qwen_space import Space
 from tests.api_server import serving
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace

@@ -19,7 +19,7 @@ from langgraph_swarm import create_handoff_tool, create_swarm
 
 from langchain_qwen_space import ChatQwenSpace
 from tests.consumers.script import call, says
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from pathlib import Path

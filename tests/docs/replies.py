@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 
 __all__ = ["REPLIES", "reply"]
 

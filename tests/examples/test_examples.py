@@ -17,7 +17,7 @@ import pytest
 
 from qwen_space import Space
 from qwen_space.local import EngineError
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 from tests.pdf import write_pdf
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 from qwen_space import Space
 from qwen_space.api import ApiOptions
 from tests.api_server import serving
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.langchain.obedient import answer
+from tests.obedient import answer
 
 __all__ = ["build"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tests.langchain.obedient import answer
+from tests.obedient import answer
 
 __all__ = ["build"]
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space.tools import ToolCall, call_text
-from tests.langchain.obedient import answer, obedient
+from tests.obedient import answer, obedient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 
 import langchain_qwen_space
 from langchain_qwen_space import ChatQwenSpace
-from tests.langchain.obedient import obedient
 from tests.media_app import PNG, SILENCE, MediaApp, describe
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace

@@ -19,8 +19,8 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from langchain_qwen_space import ChatQwenSpace
 from tests import gradio_app
 from tests.langchain import media_model_app, rewriting_app
-from tests.langchain.obedient import obedient
 from tests.media_app import PNG
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

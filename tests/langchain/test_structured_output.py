@@ -22,7 +22,7 @@ from typing_extensions import NotRequired, TypedDict
 from langchain_qwen_space import ChatQwenSpace
 from langchain_qwen_space.structured_output import StructuredOutput
 from qwen_space.tools import ToolCall, call_text
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

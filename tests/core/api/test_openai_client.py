@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from qwen_space import Space
 from qwen_space.api import ApiOptions
 from tests.api_server import serving
-from tests.langchain.obedient import obedient
+from tests.obedient import obedient
 from tests.scripted_server import CONFIG, ScriptedServer, status, streaming
 
 if TYPE_CHECKING:
