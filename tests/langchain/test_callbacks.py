@@ -41,11 +41,6 @@ class AsyncCustom(AsyncCallbackHandler):
         self.events.append((name, data))
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 @pytest.mark.parametrize("way", ["invoke", "stream"])
 def test_a_chain_s_callbacks_learn_of_the_queue(model: ChatQwenSpace, way: str) -> None:
     chain = ChatPromptTemplate.from_template("{word}") | model | StrOutputParser()

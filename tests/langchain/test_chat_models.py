@@ -55,11 +55,6 @@ PIECES = [
 ]
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 # Text
 
 

@@ -34,11 +34,6 @@ Messages = Sequence[Mapping[str, str]]
 HI = {"messages": [HumanMessage("Hi")]}
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 def shouted(messages: Messages) -> list[str]:
     """Answer with the last message in capitals, letter by letter."""
     return list(messages[-1]["content"].upper())

@@ -39,11 +39,6 @@ def get_weather(city: str) -> str:
     return f"It is sunny in {city}."
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 def says(*replies: str) -> Any:
     """Return a script that gives one reply after the other."""
     left = list(replies)

@@ -64,11 +64,6 @@ KINDS = [
 ]
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 def written(value: Any, method: str) -> str:
     """Return how a model writes an object for a method."""
     if method == "function_calling":

@@ -68,11 +68,6 @@ SCHEMA = {
 ADD = call_text(ToolCall("add", {"a": 2, "b": 3}))
 
 
-@pytest.fixture
-def model(space: ScriptedSpace) -> ChatQwenSpace:
-    return ChatQwenSpace(space=space.url)
-
-
 def shown_tools(space: ScriptedSpace) -> list[dict[str, Any]]:
     """Return the tools that the model was shown in the first request."""
     system = space.joins[0]["data"][2]
