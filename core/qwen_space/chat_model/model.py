@@ -226,10 +226,13 @@ class SpaceChatModel(BaseModel):
     if not TYPE_CHECKING:  # where the fields are the arguments
 
         def __init__(self, **kwargs: Any) -> None:
+            fault = ""
             try:
                 super().__init__(**kwargs)
-            except ValidationError as exc:  # which holds the arguments, and so the token
-                raise ValueError(format_validation_error(exc)) from None
+            except ValidationError as exc:
+                fault = format_validation_error(exc)
+            if fault:  # raised here, as pydantic's error would be its context, and holds the token
+                raise ValueError(fault)
 
     def model_post_init(self, context: Any, /) -> None:
         """Let the framework's base class do its part, which pydantic's own version leaves out."""

@@ -64,6 +64,14 @@ def test_a_bad_argument_fails_in_the_constructor(arguments: dict[str, Any], said
     assert type(caught.value) is ValueError
 
 
+def test_the_error_of_a_bad_argument_leads_to_no_error_that_holds_the_token() -> None:
+    with pytest.raises(ValueError, match="max_retries") as caught:
+        Model(hf_token=TOKEN, max_retries=-1)
+
+    assert caught.value.__context__ is None  # `raise ... from None` would keep it
+    assert caught.value.__cause__ is None
+
+
 def test_each_option_of_a_space_is_a_field() -> None:
     # The token is each framework's own; the others are made of other fields, or of the environment.
     made = {"hf_token", "sampling", "models", "fallbacks", "hub"}

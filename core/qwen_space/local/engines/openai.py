@@ -213,8 +213,11 @@ class OpenAIEngine:
         except EngineError:
             raise
         except Exception as exc:
-            # Not "from exc": its text, and that of its causes, may hold the key.
-            raise _explain(package, exc, self._redact, self.base_url) from None
+            error = _explain(package, exc, self._redact, self.base_url)
+            try:
+                raise error
+            finally:  # neither cause nor context: they hold the request, and so the key
+                error.__context__ = None
 
     def _redact(self, text: str) -> str:
         """Return a text without the key, the password, and the forms they travel in."""

@@ -330,6 +330,7 @@ async def test_secrets_that_the_server_repeats_reach_neither_visitor_nor_log(
     shown = [repr(engine), engine.base_url, engine.name, str(caught.value), caught.value.detail]
     for secret in SECRETS:
         assert not [text for text in [*shown, trace, caplog.text] if secret in text]
+    assert caught.value.__context__ is None  # the package's error has the request's headers
     assert server.keys == ["Basic dXNlcjpwYXNzQHdvcmQ="]
 
 
