@@ -21,9 +21,12 @@ def entered(manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
     thread = threading.Thread(target=loop.run_forever, name="background")
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(10)
-    finally:
-        asyncio.run_coroutine_threadsafe(manager.__aexit__(None, None, None), loop).result(10)
+        value = asyncio.run_coroutine_threadsafe(manager.__aenter__(), loop).result(10)
+        try:
+            yield value
+        finally:
+            asyncio.run_coroutine_threadsafe(manager.__aexit__(None, None, None), loop).result(10)
+    finally:  # also where it cannot be entered or left, as the thread would hold up the exit
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -65,7 +65,9 @@ def running_model() -> Iterator[Any]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         Handler.url = f"http://user:pass-word@127.0.0.1:{server.server_port}/v1"  # type: ignore[attr-defined]
-        yield Handler
-        Handler.go_on.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield Handler
+        finally:  # also where the test fails: the thread would hold up the exit
+            Handler.go_on.set()
+            server.shutdown()
+            thread.join()

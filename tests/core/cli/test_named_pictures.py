@@ -15,7 +15,7 @@ CASES = [
         "{}/my\\ cat.PNG",
         "my cat.PNG",
         id="backslash",
-        marks=pytest.mark.skipif(os.sep == "\\", reason="it is between folders there"),
+        marks=pytest.mark.skipif(os.sep == "\\", reason="a backslash separates folders on Windows"),
     ),
     pytest.param("Hear {}/b.wav, please", "{}/b.wav", "b.wav", id="sound"),
     pytest.param("Is it ({}/a.png)?", "", "", id="in brackets"),

@@ -8,12 +8,19 @@ from qwen_space.cli import waiting as module
 from qwen_space.cli.waiting import waiting
 
 
+def have_ended(threads: set[threading.Thread]) -> bool:
+    for thread in threads:
+        thread.join(20)
+    return not any(thread.is_alive() for thread in threads)
+
+
 def test_a_wait_is_named_at_once_and_again_until_it_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "_INTERVAL", 0.01)
     said: list[str] = []
     twice = threading.Event()
+    before = set(threading.enumerate())
 
     def say(line: str) -> None:
         said.append(line)
@@ -24,6 +31,7 @@ def test_a_wait_is_named_at_once_and_again_until_it_is_over(
         assert said[0] == "Wait      for Godot"
         assert twice.wait(20)
         end()
+        assert have_ended(set(threading.enumerate()) - before)
 
     assert said[1].endswith("s so far for Godot")
 
@@ -35,7 +43,5 @@ def test_a_wait_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(ValueError, match="late"), waiting("Godot", said.append):
         raise ValueError("late")
-    for thread in set(threading.enumerate()) - before:
-        thread.join(20)
 
-    assert not any(thread.is_alive() for thread in set(threading.enumerate()) - before)
+    assert have_ended(set(threading.enumerate()) - before)

@@ -88,11 +88,13 @@ async def test_a_file_that_is_gone_when_it_is_sent_is_named(
 class SlowPath(type(Path())):  # type: ignore[misc]
     """A path whose file is opened when its gate is open."""
 
+    reached = threading.Event()
     gate = threading.Event()
     opened: ClassVar[list[Any]] = []
 
     def open(self, *args: Any, **named: Any) -> Any:
-        self.gate.wait()
+        self.reached.set()
+        assert self.gate.wait(20)
         self.opened.append(super().open(*args, **named))
         return self.opened[-1]
 
@@ -101,14 +103,28 @@ class SlowPath(type(Path())):  # type: ignore[misc]
 def slow_path(tmp_path: Path) -> SlowPath:
     (tmp_path / "a.bin").write_bytes(b"123")
     SlowPath.opened.clear()
+    SlowPath.reached.clear()
     SlowPath.gate.clear()
     return SlowPath(tmp_path / "a.bin")
 
 
-async def cancelled(work: Coroutine[Any, Any, Any]) -> None:
-    """Cancel work that waits for a thread."""
+class Workers(ThreadPoolExecutor):
+    """A pool that tells when it is given work."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.submitted = threading.Event()
+
+    def submit(self, *args: Any, **named: Any) -> Any:
+        self.submitted.set()
+        return super().submit(*args, **named)
+
+
+async def cancelled(work: Coroutine[Any, Any, Any], begun: threading.Event) -> None:
+    """Cancel work that waits for a thread, once it has begun."""
     task = asyncio.ensure_future(work)
-    await asyncio.sleep(0.05)
+    with ThreadPoolExecutor(1) as pool:
+        assert await asyncio.get_running_loop().run_in_executor(pool, begun.wait, 20)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
@@ -119,7 +135,7 @@ async def test_a_file_that_opens_after_the_upload_was_left_is_closed(slow_path: 
     loop.set_default_executor(ThreadPoolExecutor(1))
     pieces = _pieces(Media("file", path=slow_path), 3)
 
-    await cancelled(anext(pieces))
+    await cancelled(anext(pieces), slow_path.reached)
     slow_path.gate.set()
     await loop.run_in_executor(None, int)  # after the opening
 
@@ -129,14 +145,15 @@ async def test_a_file_that_opens_after_the_upload_was_left_is_closed(slow_path: 
 async def test_a_file_is_closed_by_a_cancelled_task_whose_thread_is_late(
     slow_path: SlowPath,
 ) -> None:
-    loop, late = asyncio.get_running_loop(), threading.Event()
-    loop.set_default_executor(ThreadPoolExecutor(1))
+    loop, late, workers = asyncio.get_running_loop(), threading.Event(), Workers(1)
+    loop.set_default_executor(workers)
     slow_path.gate.set()
     pieces = _pieces(Media("file", path=slow_path), 3)
     await anext(pieces)
 
-    busy = loop.run_in_executor(None, late.wait)
-    await cancelled(pieces.aclose())
+    busy = loop.run_in_executor(None, late.wait, 20)
+    workers.submitted.clear()
+    await cancelled(pieces.aclose(), workers.submitted)
     late.set()
     await busy
     await loop.run_in_executor(None, int)

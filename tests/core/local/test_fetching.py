@@ -24,11 +24,8 @@ def space() -> Iterator[LocalSpace]:
 
 
 @pytest.fixture
-async def elsewhere(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    """Serve files at the address of a public name; yield it, without a slash at the end."""
-
-    async def validate(_host: str) -> str:
-        return "127.0.0.1"
+async def port() -> AsyncIterator[int]:
+    """Serve files on loopback; yield the port."""
 
     async def picture(_request: aiohttp.web.Request) -> aiohttp.web.Response:
         return aiohttp.web.Response(body=PNG, content_type="image/png")
@@ -39,7 +36,6 @@ async def elsewhere(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     async def moved(request: aiohttp.web.Request) -> aiohttp.web.Response:
         raise aiohttp.web.HTTPFound(request.match_info["to"])
 
-    monkeypatch.setattr(safehttpx, "async_validate_url", validate)
     app = aiohttp.web.Application()
     app.router.add_get("/picture", picture)
     app.router.add_get("/large.png", large)
@@ -47,8 +43,19 @@ async def elsewhere(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     runner = aiohttp.web.AppRunner(app)
     await runner.setup()
     await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"http://public.example:{runner.addresses[0][1]}"
+    yield runner.addresses[0][1]
     await runner.cleanup()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, port: int) -> str:
+    """The address of the files under a public name, without a slash at the end."""
+
+    async def validate(_host: str) -> str:
+        return "127.0.0.1"
+
+    monkeypatch.setattr(safehttpx, "async_validate_url", validate)
+    return f"http://public.example:{port}"
 
 
 async def describe(space: LocalSpace, url: str) -> str:
@@ -93,9 +100,9 @@ def test_a_file_whose_address_two_give_at_once_is_read_whole(tmp_path: Path) -> 
     assert [*tmp_path.rglob("*.*")] == [path]
 
 
-async def test_addresses_of_the_own_network_are_not_fetched(space: LocalSpace) -> None:
+async def test_addresses_of_the_own_network_are_not_fetched(space: LocalSpace, port: int) -> None:
     with pytest.raises(JobError, match="cannot be fetched"):
-        await describe(space, "http://127.0.0.1:9/a.png")
+        await describe(space, f"http://127.0.0.1:{port}/picture")
 
 
 async def test_a_space_without_eyes_fetches_nothing(elsewhere: str) -> None:
