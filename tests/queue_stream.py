@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from qwen_space.events import Rewritten, TextDelta
+from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.job import Job, JobEvent
 from qwen_space.gradio.messages import AnyMessage
 
-__all__ = ["apply_edits", "as_bytes", "receive"]
+__all__ = ["apply_edits", "as_bytes", "read_text", "receive", "take_edits"]
 
 
 def as_bytes(*messages: AnyMessage) -> bytes:
@@ -38,3 +40,27 @@ def apply_edits(value: Any, edits: Any) -> Any:
     edited.begin(1_000)
     edited.apply(copy.deepcopy(edits))
     return edited.value
+
+
+def take_edits(value: ChatValue, *edits: Any) -> list[ValueEvent]:
+    """Let a chat take the edits of one message, as a job does; return the events."""
+    if not edits:
+        return []
+    if (piece := plain_piece([*edits], value.plain_path)) is not None:
+        return [*value.append([piece])]
+    if (events := value.extend([*edits])) is not None:
+        return [*events]
+    value.begin_edits(100_000)  # bytes of the message, which limit the work on its edits
+    value.edit(copy.deepcopy([*edits]))
+    return value.end_edits()
+
+
+def read_text(events: Iterable[Any]) -> str:
+    """Return the text that a caller has who follows the events."""
+    text = ""
+    for event in events:
+        if isinstance(event, Rewritten):
+            text = event.text
+        elif isinstance(event, TextDelta):
+            text += event.delta
+    return text

@@ -10,6 +10,7 @@ from typing import Any
 from qwen_space.chat.messages import Turn
 from qwen_space.config import SpaceConfig
 from qwen_space.events import Completed, Event, EventStream, TextDelta
+from tests.pieces import cut
 
 __all__ = ["ScriptedSession", "reply_events"]
 
@@ -60,5 +61,5 @@ class ScriptedSession:
 
 def reply_events(text: str, *, size: int = 1000, **facts: Any) -> list[Event]:
     """Return the events of a reply that comes in pieces of a size."""
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = cut(text, size)
     return [*map(TextDelta, pieces), Completed(text, 1.0, **facts)]

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from qwen_space.chat_model.response_format import JSONCutter, ResponseFormat
+from tests.pieces import cut
 
 
 class Person(BaseModel):
@@ -99,6 +100,6 @@ def test_json_that_does_not_fit_is_an_error_unless_the_caller_checks_it() -> Non
 def test_a_stream_is_cut_to_its_json(reply: str, text: str, size: int) -> None:
     cutter = JSONCutter()
 
-    pieces = [cutter.feed(reply[at : at + size]) for at in range(0, len(reply), size)]
+    pieces = [cutter.feed(piece) for piece in cut(reply, size)]
 
     assert "".join(pieces).strip() == text.strip()

@@ -30,7 +30,6 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.chat.messages import Turn
-from qwen_space.client import wakeup
 from qwen_space.client.cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.config.spaces import make_config
@@ -327,13 +326,7 @@ async def test_a_space_that_sleeps_is_waited_for_in_the_end() -> None:
     assert "raise Timeouts(fallback_wake=...)" in done.failures[1].reason
 
 
-@pytest.fixture
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wakeup, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(wakeup, "_LONGEST_PAUSE", 0.02)
-
-
-@pytest.mark.usefixtures("_hurry")
+@pytest.mark.usefixtures("short_pauses")
 async def test_a_sleeping_space_on_the_hub_is_waited_for_shortly_then_another_answers() -> None:
     async with (
         HubFront([BUSY], [told("SLEEPING")]) as front,
@@ -352,7 +345,7 @@ async def test_a_sleeping_space_on_the_hub_is_waited_for_shortly_then_another_an
     assert "not awake within 0.1 seconds" in done.failures[0].reason
 
 
-@pytest.mark.usefixtures("_hurry")
+@pytest.mark.usefixtures("short_pauses")
 async def test_where_no_other_answers_a_sleeping_space_wakes_up_and_answers() -> None:
     async with (
         HubFront([*[BUSY] * 12, True], [told("SLEEPING")]) as front,

@@ -32,7 +32,6 @@ from qwen_space import (
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client import hub
-from qwen_space.client import wakeup as front
 from qwen_space.client.http import Transport
 from qwen_space.client.http_errors import parse_retry_after
 from qwen_space.gradio.job import Job
@@ -50,12 +49,7 @@ GATEWAY = Answer(502, "<html><body>Bad Gateway</body></html>")
 NOT_FOUND = Answer(404, PAGE_404)
 STREAMLIT = Answer(200, "<!doctype html><title>Streamlit</title>")
 
-
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for the Space, but not long between two looks."""
-    monkeypatch.setattr(front, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(front, "_LONGEST_PAUSE", 0.02)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 async def ask(server: HubFront, space: str | None = None, **options: Any) -> list[Any]:

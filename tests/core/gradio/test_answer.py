@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
-from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
+from qwen_space.gradio.deltas import ChatValue, ValueEvent
+from tests.pieces import cut
+from tests.queue_stream import read_text, take_edits
 
 TAGS = ("<think>", "</think>")
 PATH = [0, 1]
@@ -33,17 +35,6 @@ def replaced(
 def append(value: ChatValue, piece: str) -> list[ValueEvent]:
     """Add a piece to the reply, as a job does."""
     return take_edits(value, ["append", PATH, piece])
-
-
-def take_edits(value: ChatValue, *edits: Any) -> list[ValueEvent]:
-    """Take the edits of a message, as a job does."""
-    if (piece := plain_piece([*edits], value.plain_path)) is not None:
-        return [*value.append([piece])]
-    if (events := value.extend([*edits])) is not None:
-        return [*events]
-    value.begin_edits(100_000)  # bytes, which pay for the edits
-    value.edit([*edits])
-    return value.end_edits()
 
 
 def appended(
@@ -218,7 +209,7 @@ def test_escapes_of_an_app_that_does_not_escape_stay() -> None:
 def test_a_prompt_without_signs_leaves_it_to_the_reply(
     shown: str, expected: str, size: int
 ) -> None:
-    pieces = [shown[at : at + size] for at in range(0, len(shown), size)]
+    pieces = cut(shown, size)
 
     for value, events in (
         appended(*pieces, prompt="Hi", row="Hi"),
@@ -229,7 +220,7 @@ def test_a_prompt_without_signs_leaves_it_to_the_reply(
         ),
     ):
         assert value.text == expected
-        assert as_shown(events) == expected
+        assert read_text(events) == expected
 
 
 def test_an_escape_that_is_cut_is_held_back() -> None:
@@ -249,21 +240,10 @@ def test_a_text_output_is_as_it_stands() -> None:
     assert value.text == "if x &lt; 3"
 
 
-def as_shown(events: list[ValueEvent]) -> str:
-    """Return the answer of a caller that follows the events."""
-    shown = ""
-    for event in events:
-        if isinstance(event, Rewritten):
-            shown = event.text
-        elif isinstance(event, TextDelta):
-            shown += event.delta
-    return shown
-
-
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_an_escaped_tag_of_a_tool_call_shows_that_an_app_escapes(size: int) -> None:
     text = 'Yes.\n&lt;tool_call&gt;\n{"name": "f"}\n&lt;/tool_call&gt;'
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = cut(text, size)
 
     value, events = appended(*pieces)
 
@@ -275,7 +255,7 @@ def test_an_escaped_tag_of_a_tool_call_shows_that_an_app_escapes(size: int) -> N
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_escaped_thoughts_are_thoughts(size: int) -> None:
     text = "&lt;think&gt;a &lt; b&lt;/think&gt;42"
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = cut(text, size)
 
     value, events = appended(*pieces)
 
@@ -290,7 +270,7 @@ def test_escaped_thoughts_are_thoughts(size: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_thoughts_between_tags_are_apart_from_the_answer(size: int) -> None:
     text = "<think>\nhm\n\nso\n</think>\n\nThe answer.\n"
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = cut(text, size)
 
     for value, events in (
         appended(*pieces),
@@ -319,19 +299,13 @@ def test_thoughts_that_never_end_are_no_answer() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_a_closing_tag_alone_ends_thoughts_that_the_template_has_opened(size: int) -> None:
     text = "hm\nso\n</think>\n\n42"
-    pieces = [text[at : at + size] for at in range(0, len(text), size)]
+    pieces = cut(text, size)
 
     value, events = appended(*pieces)
 
     assert (value.thinking, value.text) == ("hm\nso", "42")
     assert len(rewritings(events)) == (size < len(text))
-    shown = ""
-    for event in events:
-        if isinstance(event, Rewritten):
-            shown = event.text
-        elif isinstance(event, TextDelta):
-            shown += event.delta
-    assert shown == "42"
+    assert read_text(events) == "42"
 
 
 def test_thoughts_that_the_app_marks_come_before_those_between_tags() -> None:
@@ -403,8 +377,8 @@ def test_folded_thoughts_are_seen_however_they_are_cut(size: int) -> None:
     value = ChatValue("Is 1 < 2?", [TAGS])
     events = value.replace(rows("", "Is 1 < 2?"))
 
-    for at in range(0, len(text), size):
-        events += append(value, text[at : at + size])
+    for piece in cut(text, size):
+        events += append(value, piece)
     events += value.replace(rows(text, "Is 1 < 2?"), is_final=True)
 
     assert (value.thinking, value.text) == ("hm", "42 < 43")
@@ -419,7 +393,7 @@ def test_an_app_may_have_several_pairs_of_tags(size: int) -> None:
         ("<think>b</think>42", "b", "42"),
         ("<q>42", "", "<q>42"),
     ):
-        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        pieces = cut(text, size)
         value = ChatValue("", [("<r>", "</r>"), TAGS])
         value.replace(rows(pieces[0]))
         for piece in pieces[1:]:
@@ -442,13 +416,7 @@ def test_appended_and_whole_texts_come_to_the_same(pieces: list[str]) -> None:
     whole, _ = replaced("".join(pieces))
 
     assert (grown.text, grown.thinking) == (whole.text, whole.thinking)
-    text = ""
-    for event in shown:
-        if isinstance(event, Rewritten):
-            text = event.text
-        elif isinstance(event, TextDelta):
-            text += event.delta
-    assert "".join(text.split()) == "".join(grown.text.split())
+    assert "".join(read_text(shown).split()) == "".join(grown.text.split())
 
 
 @pytest.mark.parametrize(

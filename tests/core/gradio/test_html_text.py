@@ -12,6 +12,7 @@ from qwen_space.gradio.html_text import (
     has_escaped_prose,
     has_made_code,
 )
+from tests.pieces import cut
 
 
 def shown(*pieces: str) -> str:
@@ -47,7 +48,7 @@ def test_a_text_is_given_as_the_page_shows_it(escaped: str, expected: str) -> No
 def test_an_escaped_text_comes_back_from_any_cuts(text: str, size: int) -> None:
     escaped = html.escape(text)
 
-    pieces = [escaped[at : at + size] for at in range(0, len(escaped), size)]
+    pieces = cut(escaped, size)
 
     assert shown(*pieces) == text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qwen_space.gradio.markdown_text import MarkdownText, escapes_markdown, has_backslashed_prose
+from tests.pieces import cut
 
 SHOWN = [
     pytest.param(r"x \< 3 and y \> 2", "x < 3 and y > 2", id="signs"),
@@ -20,7 +21,7 @@ SHOWN = [
 def test_the_cut_of_the_pieces_does_not_matter(text: str, shown: str, size: int) -> None:
     reader = MarkdownText()
 
-    pieces = [reader.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    pieces = [reader.feed(piece) for piece in cut(text, size)]
 
     assert "".join(pieces) + reader.flush() == shown
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qwen_space.gradio.reasoning import ReasoningSplitter
+from tests.pieces import cut
 
 TAGS = ("<think>", "</think>")
 
@@ -52,7 +53,7 @@ def split(pieces: list[str], tags: Sequence[tuple[str, str]] = (TAGS,)) -> tuple
     ],
 )
 def test_thoughts_are_split_from_the_answer(text: str, thinking: str, answer: str) -> None:
-    for pieces in ([text], list(text), [text[at : at + 3] for at in range(0, len(text), 3)]):
+    for pieces in ([text], list(text), cut(text, 3)):
         got = split(pieces)
         assert (got[0].strip(), got[1].lstrip()) == (thinking, answer)
 
@@ -95,7 +96,7 @@ def test_thoughts_go_on_at_once() -> None:
 def test_a_page_s_own_tags_may_come_again(size: int) -> None:
     text = "<think>a</think>\n1 <think> b </think>2 <thin <think>c"
     splitter = ReasoningSplitter([TAGS], anywhere=True)
-    parts = [splitter.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    parts = [splitter.feed(piece) for piece in cut(text, size)]
     parts.append(splitter.flush())
 
     assert "".join(thought for thought, _ in parts) == "a\n\nb\n\nc"

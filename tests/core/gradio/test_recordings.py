@@ -15,6 +15,8 @@ from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobEvent
 from tests.fuzz.stream import decoded
+from tests.pieces import cut
+from tests.queue_stream import read_text
 
 DATA = Path(__file__).parents[2] / "data"
 SERVERS = ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"]
@@ -85,8 +87,8 @@ def replay(
     events: list[JobEvent] = []
     error = None
     try:
-        for start in range(0, len(body), size):
-            for event in job.receive(body[start : start + size]):
+        for piece in cut(body, size):
+            for event in job.receive(piece):
                 if event is not None:
                     events.append(event)  # noqa: PERF401 - those before an error count
         job.receive_eof()
@@ -110,8 +112,8 @@ def test_no_cut_in_two_changes_an_event(recording: Recording) -> None:
     body = recording.body[:1024]
     whole = decoded([body])
 
-    for cut in range(1, len(body)):
-        assert decoded([body[:cut], body[cut:]]) == whole
+    for place in range(1, len(body)):
+        assert decoded([body[:place], body[place:]]) == whole
 
 
 @pytest.mark.parametrize("recording", RECORDINGS)
@@ -140,12 +142,7 @@ def test_the_deltas_are_the_reply(recording: Recording) -> None:
 
 @pytest.mark.parametrize("recording", RECORDINGS)
 def test_the_text_goes_on_from_the_last_rewriting(recording: Recording) -> None:
-    shown = ""
-    for event in replay(recording).events:
-        if isinstance(event, Rewritten):
-            shown = event.text
-        elif isinstance(event, TextDelta):
-            shown += event.delta
+    shown = read_text(replay(recording).events)
 
     assert shown.split() == recording.text.split()
 

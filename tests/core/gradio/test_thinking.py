@@ -23,7 +23,8 @@ from qwen_space import (
 )
 from qwen_space.gradio import deltas as value_module
 from qwen_space.gradio.chatbot import Reply, asks_for_thoughts, find_reply
-from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
+from qwen_space.gradio.deltas import ChatValue
+from tests.queue_stream import take_edits
 from tests.scripted_server import Exchange, ScriptedServer, append, starts, streaming
 from tests.thinking_app import WAYS, asked
 
@@ -266,8 +267,8 @@ def test_a_thought_that_the_prompt_asks_for_is_an_answer_that_streams() -> None:
 def test_an_answer_that_begins_as_a_step_does_goes_on_by_edits() -> None:
     value = after([USER, bot("**Step 1**")])
 
-    events = take_edits(value, [["append", [1, "content"], ": look"]])
-    events += take_edits(value, [["append", [1, "content"], "."]])
+    events = take_edits(value, ["append", [1, "content"], ": look"])
+    events += take_edits(value, ["append", [1, "content"], "."])
 
     assert events == [TextDelta("**Step 1**: look"), TextDelta(".", ["**Step 1**: look", "."])]
 
@@ -295,19 +296,6 @@ def thinking_value(thought: str | None, answer: str | None, title: str = "T") ->
 THOUGHT, ANSWER = [1, "content"], [2, "content"]
 
 
-def take_edits(value: ChatValue, edits: list[Any]) -> list[ValueEvent]:
-    """Take a message's edits, as a job does."""
-    if not edits:
-        return []
-    if (piece := plain_piece(edits, value.plain_path)) is not None:
-        return [*value.append([piece])]
-    if (events := value.extend(edits)) is not None:
-        return [*events]
-    value.begin_edits(1_000)
-    value.edit(copy.deepcopy(edits))
-    return value.end_edits()
-
-
 def after(*values: Any) -> ChatValue:
     value = ChatValue()
     for each in values:
@@ -320,9 +308,9 @@ def test_thoughts_come_before_the_answer_and_each_as_its_own_event() -> None:
 
     events = [
         *value.replace(thinking_value("hm", None)),
-        *take_edits(value, [["append", THOUGHT, " so"]]),
-        *take_edits(value, [["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]]),
-        *take_edits(value, [["append", ANSWER, "b"]]),
+        *take_edits(value, ["append", THOUGHT, " so"]),
+        *take_edits(value, ["replace", [1, "metadata", "title"], "Done"], ["add", [2], bot("a")]),
+        *take_edits(value, ["append", ANSWER, "b"]),
     ]
 
     assert events == [
@@ -339,13 +327,13 @@ def test_a_pro_chatbot_s_thoughts_come_before_its_answer() -> None:
     options = [1, "content", 0, "options"]
 
     events = [
-        *take_edits(value, [["append", [1, "content", 0, "content"], "hm"]]),
-        *take_edits(value, [["append", [1, "content", 0, "content"], " so"]]),
+        *take_edits(value, ["append", [1, "content", 0, "content"], "hm"]),
+        *take_edits(value, ["append", [1, "content", 0, "content"], " so"]),
         *take_edits(
-            value, [["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]]
+            value, ["replace", [*options, "title"], "Done"], ["add", [*options, "status"], 1]
         ),
-        *take_edits(value, [["add", [1, "content", 1], said("a")]]),
-        *take_edits(value, [["append", [1, "content", 1, "content"], "b"]]),
+        *take_edits(value, ["add", [1, "content", 1], said("a")]),
+        *take_edits(value, ["append", [1, "content", 1, "content"], "b"]),
     ]
 
     assert events == [
@@ -363,8 +351,8 @@ def test_both_in_one_message_are_two_events() -> None:
 def test_a_further_thought_begins_with_a_blank_line() -> None:
     value = after([USER, bot("hm", title="T")])
 
-    events = take_edits(value, [["add", [2], bot("so", title="T")]])
-    events += take_edits(value, [["append", [2, "content"], "!"]])
+    events = take_edits(value, ["add", [2], bot("so", title="T")])
+    events += take_edits(value, ["append", [2, "content"], "!"])
 
     assert [event.delta for event in events if isinstance(event, ThinkingDelta)] == ["\n\nso", "!"]
 
@@ -372,7 +360,7 @@ def test_a_further_thought_begins_with_a_blank_line() -> None:
 def test_a_further_thought_that_is_empty_at_first_begins_with_a_blank_line_too() -> None:
     value = after([USER, bot("hm", title="T"), bot("", title="T")])
 
-    events = take_edits(value, [["append", [2, "content"], "so"]])
+    events = take_edits(value, ["append", [2, "content"], "so"])
 
     assert events == [ThinkingDelta("\n\nso", ["hm\n\nso"])]
 
@@ -390,13 +378,13 @@ def test_a_piece_at_the_end_costs_no_look_at_the_value(
     value = after(thinking_value("hm", "a"))
     monkeypatch.delattr(value_module, "find_reply")
 
-    assert take_edits(value, [edit]) == [event]
-    assert take_edits(value, []) == []
+    assert take_edits(value, edit) == [event]
+    assert take_edits(value) == []
 
 
 def test_an_append_without_a_path_is_an_error() -> None:
     with pytest.raises(ProtocolError):
-        take_edits(after([USER]), [["append", None, "x"]])
+        take_edits(after([USER]), ["append", None, "x"])
 
 
 CHANGES = [
@@ -412,11 +400,11 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
     value = after(thinking_value("hm", "a"))
 
     events = [
-        *take_edits(value, [["append", THOUGHT, "!"]]),
-        *take_edits(value, [["append", ANSWER, "b"]]),
-        *take_edits(value, [change]),
-        *take_edits(value, [["append", ANSWER, "c"]]),
-        *take_edits(value, [change, ["append", ANSWER, "d"]]),
+        *take_edits(value, ["append", THOUGHT, "!"]),
+        *take_edits(value, ["append", ANSWER, "b"]),
+        *take_edits(value, change),
+        *take_edits(value, ["append", ANSWER, "c"]),
+        *take_edits(value, change, ["append", ANSWER, "d"]),
     ]
 
     assert "".join(each.delta for each in events if isinstance(each, TextDelta)) == "bcd"
@@ -427,7 +415,7 @@ def test_a_change_of_a_thought_does_not_break_the_answer(change: Any) -> None:
 def test_a_thought_that_the_app_shows_as_answer_later_is_a_rewriting() -> None:
     value = after(thinking_value("hm", "a"))
 
-    assert take_edits(value, [["replace", [1, "metadata"], None]]) == [Rewritten("hm\n\na")]
+    assert take_edits(value, ["replace", [1, "metadata"], None]) == [Rewritten("hm\n\na")]
     assert (value.thinking, value.text) == ("", "hm\n\na")
 
 
@@ -453,7 +441,7 @@ def test_a_rewritten_thought_is_no_event_and_right_in_the_end(
 def test_thoughts_go_on_after_a_rewriting() -> None:
     value = after(thinking_value("hm", None), thinking_value("so", None))
 
-    assert take_edits(value, [["append", THOUGHT, "!"]]) == [ThinkingDelta("!", ["so", "!"])]
+    assert take_edits(value, ["append", THOUGHT, "!"]) == [ThinkingDelta("!", ["so", "!"])]
 
 
 def test_an_update_without_a_value_leaves_both_as_they_were() -> None:
@@ -468,7 +456,7 @@ def test_after_an_update_without_a_value_there_is_nothing_to_append_to(path: Any
     value = after(thinking_value("hm", "a"), {"__type__": "update"})
 
     with pytest.raises(ProtocolError):
-        take_edits(value, [["append", path, "x"]])
+        take_edits(value, ["append", path, "x"])
 
 
 STEPS = st.lists(
@@ -525,7 +513,7 @@ def test_deltas_of_growing_texts_are_the_thoughts_and_the_answer(
     old: list[Any] = [USER]
 
     for new in grown(steps):
-        events = take_edits(edited, edits_between(old, new))
+        events = take_edits(edited, *edits_between(old, new))
         assert events == whole.replace(copy.deepcopy(new))
         for event in events:
             assert not isinstance(event, Rewritten)

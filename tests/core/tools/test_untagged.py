@@ -23,6 +23,7 @@ from tests.core.tools.parsing import (
     short,
     tagged,
 )
+from tests.pieces import cut
 
 WITHOUT_TAGS = [
     pytest.param(call(), [F], id="bare"),
@@ -83,7 +84,7 @@ def test_json_that_is_all_of_a_reply_and_can_be_nothing_else_is_a_call(
     reply: str, expected: list[Any], tools: ToolBinding
 ) -> None:
     for size in (1, 5, 10_000):
-        _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+        _, parsed = run(cut(reply, size), tools)
 
         assert short(parsed) == expected, size
 
@@ -92,7 +93,7 @@ def test_json_that_is_all_of_a_reply_and_can_be_nothing_else_is_a_call(
 @pytest.mark.parametrize("tools", [AUTO, FORCED], ids=["auto", "any"])
 def test_json_that_may_be_something_else_is_text(reply: str, tools: ToolBinding) -> None:
     for size in (1, 5, 10_000):
-        _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), tools)
+        _, parsed = run(cut(reply, size), tools)
 
         assert short(parsed) == [reply], size
 
@@ -162,7 +163,7 @@ def test_tagged_calls_win_over_untagged_ones(before: str) -> None:
 def test_where_one_tool_has_to_be_called_its_arguments_alone_are_a_call(
     reply: str, expected: list[Any], size: int
 ) -> None:
-    _, parsed = run((reply[i : i + size] for i in range(0, len(reply), size)), ONE)
+    _, parsed = run(cut(reply, size), ONE)
 
     assert short(parsed) == expected
 
@@ -205,7 +206,7 @@ UNUSUAL = ['{"arguments": {}, "name": "f"}', "{" + " " * 300 + call()[1:]]
 @pytest.mark.parametrize("reply", UNUSUAL, ids=["another-order", "much-white-space"])
 @pytest.mark.parametrize("size", [1, 5, 10_000])
 def test_an_unusual_call_counts_where_one_has_to_come(reply: str, size: int) -> None:
-    pieces = [reply[at : at + size] for at in range(0, len(reply), size)]
+    pieces = cut(reply, size)
 
     assert short(run(pieces, AUTO)[1]) == [reply]
     assert short(run(pieces, FORCED)[1]) == [F]

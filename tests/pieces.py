@@ -1,0 +1,14 @@
+"""Texts cut into pieces, as they come over a network."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+__all__ = ["cut"]
+
+T = TypeVar("T", str, bytes)
+
+
+def cut(text: T, size: int) -> list[T]:
+    """Return a text in pieces of a size; the last one may be shorter."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
