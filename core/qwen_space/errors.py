@@ -76,11 +76,11 @@ class QwenSpaceError(Exception):
 
     def __str__(self) -> str:
         if not self.tries:
-            return self._said()
+            return self._message()
         reasons = self.tries if len(set(self.tries)) > 1 else self.tries[:1]
-        return f"{self._said()} It was tried {len(self.tries)} times: {'; '.join(reasons)}."
+        return f"{self._message()} It was tried {len(self.tries)} times: {'; '.join(reasons)}."
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         """Return the fault and the remedy."""
         return super().__str__()
 
@@ -114,7 +114,7 @@ class SpaceStatusError(TransportError):
         """The same as `status`, under the name that other clients use."""
         return self.status
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         said = f": {self.body[:200]!r}" if self.body else ""
         return f"{self.url} answered HTTP {self.status}{said}. {_advice(self.status)}"
 
@@ -158,7 +158,7 @@ class SpaceUnreachableError(TransportError, ConnectionError):
         self.retryable = retryable
         self.remedy = remedy
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         remedy = self.remedy or (
             "Check the address, the network and the proxy, and that the app is running."
         )
@@ -181,7 +181,7 @@ class SpaceTimeoutError(TransportError, TimeoutError):
         self.seconds = seconds
         self.remedy = remedy
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         happened = {
             "connect": "No connection was made",
             "first_token": "The Space sent no text, not counting the wait in its queue,",
@@ -206,7 +206,7 @@ class StreamInterruptedError(TransportError, ConnectionError):
         self.text = text
         self.reason = reason
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         when = f"after {len(self.text)} characters" if self.text else "before any text came"
         return (
             f"The connection broke {when}: {self.reason.rstrip('. ')}. "
@@ -242,7 +242,7 @@ class ContextOverflowError(QwenSpaceError):
         self.model = model
         self.exact = exact
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         about = "" if self.exact else "about "
         return (
             f"The input has {about}{self.tokens} tokens, but {self.model} takes {self.limit} at "
@@ -267,7 +267,7 @@ class NoSpaceAnsweredError(QwenSpaceError):
         given = [getattr(error, "retry_after", None) for _, error in self.errors]
         return min((each for each in given if each is not None), default=None)
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         reasons = " ".join(
             f"({number}) {space}: {str(error).rstrip('. ')}."
             for number, (space, error) in enumerate(self.errors, 1)
@@ -296,7 +296,7 @@ class JobError(SpaceError):
         self.reason = reason
         self.title = title
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         if self.reason is None:
             return (
                 "The app failed and does not say why (Gradio hides errors unless the app sets "
@@ -314,9 +314,9 @@ class PromptTooLongError(JobError, ContextOverflowError):
         self.reason = reason
         self.title = title
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         return (
-            f"{super()._said().rstrip('. ')}. Leave out or summarize earlier messages, or "
+            f"{super()._message().rstrip('. ')}. Leave out or summarize earlier messages, or "
             "choose a model that takes more."
         )
 
@@ -334,7 +334,7 @@ class QueueFullError(SpaceError):
         self.detail = detail
         self.retry_after = retry_after
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         return (
             f"{self.detail.rstrip('. ')}. Too many requests wait for this Space: try again later."
             f"{_again(self.retry_after)}"
@@ -354,11 +354,11 @@ class QuotaError(SpaceError):
         import html  # its table of entities is for this alone
 
         self.detail = html.unescape(re.sub(_TAG, "", detail[:_LONGEST_DETAIL]))
-        said = _seconds_said(self.detail)
+        said = _seconds_in(self.detail)
         self.retry_after = said if retry_after is None else retry_after
 
-    def _said(self) -> str:
-        again = "" if _seconds_said(self.detail) is not None else _again(self.retry_after)
+    def _message(self) -> str:
+        again = "" if _seconds_in(self.detail) is not None else _again(self.retry_after)
         return (
             f"{self.detail.rstrip('. ')}.{again} This is a rate limit (HTTP 429, or GPU quota): "
             "wait, or give an hf_token with a quota of its own."
@@ -369,7 +369,7 @@ def _again(seconds: float | None) -> str:
     return "" if seconds is None else f" It may be tried again in {seconds:.0f} seconds."
 
 
-def _seconds_said(text: str) -> float | None:
+def _seconds_in(text: str) -> float | None:
     """Return the seconds of "Try again in 0:09:48", as ZeroGPU says it."""
     if not (said := re.search(_TRY_AGAIN, text)):
         return None
@@ -394,7 +394,7 @@ class AuthenticationError(SpaceError):
         self.detail = detail
         self.remedy = remedy
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         remedy = self.remedy or _access_remedy(self.url)
         return f"{self.url} refused access: {self.detail.rstrip('. ')}. {remedy}"
 
@@ -434,7 +434,7 @@ class SpaceUnavailableError(SpaceError):
         self.stage = stage
         self.retry_after = retry_after
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         remedy = self.remedy or (
             "Open its page to wake it or to see why; `qwen-space find` lists others, and "
             "a duplicate of the Space, or `qwen-space serve`, can stand in for it."
@@ -458,7 +458,7 @@ class UploadError(SpaceError):
         self.reason = reason
         self.remedy = remedy
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         remedy = self.remedy or "Give another file, or leave it out of the message."
         return f"{self.name!r} was not uploaded: {self.reason.rstrip('. ')}. {remedy}"
 

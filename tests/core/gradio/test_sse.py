@@ -13,8 +13,8 @@ from qwen_space.gradio.sse import SSEDecoder
 Event = tuple[str, bytes]
 
 
-def SSE(data: str, event: str = "message") -> Event:  # noqa: N802 - reads as a type
-    return event, data.encode()
+def event(data: str, name: str = "message") -> Event:
+    return name, data.encode()
 
 
 def feed(decoder: SSEDecoder, chunk: bytes) -> Iterator[Event]:
@@ -35,47 +35,51 @@ def decode(body: bytes, size: int | None = None, limit: int = 2**20) -> list[Eve
 
 CASES = [
     pytest.param(b"", [], id="nothing"),
-    pytest.param(b"data: a\n\n", [SSE("a")], id="lf"),
-    pytest.param(b"data: a\r\n\r\n", [SSE("a")], id="crlf"),
-    pytest.param(b"data: a\r\r", [SSE("a")], id="cr"),
+    pytest.param(b"data: a\n\n", [event("a")], id="lf"),
+    pytest.param(b"data: a\r\n\r\n", [event("a")], id="crlf"),
+    pytest.param(b"data: a\r\r", [event("a")], id="cr"),
     pytest.param(
-        b"data: a\r\n\r\ndata: b\r\rdata: c\n\n", [SSE("a"), SSE("b"), SSE("c")], id="mixed-events"
+        b"data: a\r\n\r\ndata: b\r\rdata: c\n\n",
+        [event("a"), event("b"), event("c")],
+        id="mixed-events",
     ),
-    pytest.param(b"data: a\rdata: b\ndata: c\r\n\n", [SSE("a\nb\nc")], id="mixed-lines"),
-    pytest.param(b"data: a\n\r", [SSE("a")], id="lf-cr-is-two-ends"),
-    pytest.param(b"\xef\xbb\xbfdata: a\n\n", [SSE("a")], id="bom"),
-    pytest.param(b"\xef\xbb\xbf\r\n\r\ndata: a\n\n", [SSE("a")], id="bom-alone-on-its-line"),
-    pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [SSE("a")], id="bom-later-is-no-bom"),
-    pytest.param(b": hello\ndata: a\n:\n\n", [SSE("a")], id="comments"),
+    pytest.param(b"data: a\rdata: b\ndata: c\r\n\n", [event("a\nb\nc")], id="mixed-lines"),
+    pytest.param(b"data: a\n\r", [event("a")], id="lf-cr-is-two-ends"),
+    pytest.param(b"\xef\xbb\xbfdata: a\n\n", [event("a")], id="bom"),
+    pytest.param(b"\xef\xbb\xbf\r\n\r\ndata: a\n\n", [event("a")], id="bom-alone-on-its-line"),
+    pytest.param(b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [event("a")], id="bom-later-is-no-bom"),
+    pytest.param(b": hello\ndata: a\n:\n\n", [event("a")], id="comments"),
     pytest.param(b":\n\n: only\n\n", [], id="only-comments"),
-    pytest.param(b"data: a\ndata: b\n\n", [SSE("a\nb")], id="two-data-lines"),
-    pytest.param(b"data:\ndata:\n\n", [SSE("\n")], id="two-empty-data-lines"),
-    pytest.param(b"data: a\ndata\ndata: b\n\n", [SSE("a\n\nb")], id="data-without-colon"),
-    pytest.param(b"data:\n\n", [SSE("")], id="empty-data"),
-    pytest.param(b"data:a\n\n", [SSE("a")], id="no-space"),
-    pytest.param(b"data:  a \n\n", [SSE(" a ")], id="one-space-is-taken"),
-    pytest.param(b"data:\ta\n\n", [SSE("\ta")], id="a-tab-is-none"),
-    pytest.param(b"data: a:b: c\n\n", [SSE("a:b: c")], id="colons-in-data"),
-    pytest.param(b"event: complete\ndata: a\n\n", [SSE("a", "complete")], id="event"),
-    pytest.param(b"data: a\nevent: x\nevent: y\n\n", [SSE("a", "y")], id="the-last-event-counts"),
-    pytest.param(b"event: x\n\ndata: a\n\n", [SSE("a")], id="event-without-data"),
-    pytest.param(b"event: x\ndata: a\n\ndata: b\n\n", [SSE("a", "x"), SSE("b")], id="event-once"),
-    pytest.param(b"event:\ndata: a\n\n", [SSE("a")], id="empty-event"),
-    pytest.param(b"id: 1\nretry: 5\ndata: a\n\n", [SSE("a")], id="id-and-retry"),
-    pytest.param(b"nonsense\ndata: a\n\n", [SSE("a")], id="unknown-field"),
-    pytest.param(b" data: x\ndata: a\n\n", [SSE("a")], id="space-before-the-field"),
-    pytest.param(b"DATA: x\ndata: a\n\n", [SSE("a")], id="case-counts"),
-    pytest.param(b"\n\n\ndata: a\n\n\n\n", [SSE("a")], id="empty-lines"),
+    pytest.param(b"data: a\ndata: b\n\n", [event("a\nb")], id="two-data-lines"),
+    pytest.param(b"data:\ndata:\n\n", [event("\n")], id="two-empty-data-lines"),
+    pytest.param(b"data: a\ndata\ndata: b\n\n", [event("a\n\nb")], id="data-without-colon"),
+    pytest.param(b"data:\n\n", [event("")], id="empty-data"),
+    pytest.param(b"data:a\n\n", [event("a")], id="no-space"),
+    pytest.param(b"data:  a \n\n", [event(" a ")], id="one-space-is-taken"),
+    pytest.param(b"data:\ta\n\n", [event("\ta")], id="a-tab-is-none"),
+    pytest.param(b"data: a:b: c\n\n", [event("a:b: c")], id="colons-in-data"),
+    pytest.param(b"event: complete\ndata: a\n\n", [event("a", "complete")], id="event"),
+    pytest.param(b"data: a\nevent: x\nevent: y\n\n", [event("a", "y")], id="the-last-event-counts"),
+    pytest.param(b"event: x\n\ndata: a\n\n", [event("a")], id="event-without-data"),
+    pytest.param(
+        b"event: x\ndata: a\n\ndata: b\n\n", [event("a", "x"), event("b")], id="event-once"
+    ),
+    pytest.param(b"event:\ndata: a\n\n", [event("a")], id="empty-event"),
+    pytest.param(b"id: 1\nretry: 5\ndata: a\n\n", [event("a")], id="id-and-retry"),
+    pytest.param(b"nonsense\ndata: a\n\n", [event("a")], id="unknown-field"),
+    pytest.param(b" data: x\ndata: a\n\n", [event("a")], id="space-before-the-field"),
+    pytest.param(b"DATA: x\ndata: a\n\n", [event("a")], id="case-counts"),
+    pytest.param(b"\n\n\ndata: a\n\n\n\n", [event("a")], id="empty-lines"),
     pytest.param(b"data: a\n", [], id="unfinished"),
-    pytest.param(b"data: a\n\ndata: b", [SSE("a")], id="unfinished-line"),
+    pytest.param(b"data: a\n\ndata: b", [event("a")], id="unfinished-line"),
     pytest.param(b"<html>\n<p>no stream</p>\n\n</html>\n\n", [], id="html"),
     pytest.param(
         "data: a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f\n\n".encode(),
-        [SSE("a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f")],
+        [event("a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x7f")],
         id="no-line-end-but-these-three",
     ),
-    pytest.param("data: 你好🙂\n\n".encode(), [SSE("你好🙂")], id="utf-8"),
-    pytest.param(b"data: a\x00b\n\n", [SSE("a\x00b")], id="nul"),
+    pytest.param("data: 你好🙂\n\n".encode(), [event("你好🙂")], id="utf-8"),
+    pytest.param(b"data: a\x00b\n\n", [event("a\x00b")], id="nul"),
 ]
 
 
@@ -93,14 +97,14 @@ def test_an_event_is_there_with_its_last_byte() -> None:
     decoder = SSEDecoder()
 
     assert list(feed(decoder, b"data: a\n")) == []
-    assert list(feed(decoder, b"\n")) == [SSE("a")]
+    assert list(feed(decoder, b"\n")) == [event("a")]
 
 
 def test_an_event_is_there_with_its_last_cr_whatever_comes_next() -> None:
     decoder = SSEDecoder()
 
-    assert list(feed(decoder, b"data: a\r\n\r")) == [SSE("a")]
-    assert list(feed(decoder, b"\ndata: b\n\n")) == [SSE("b")]
+    assert list(feed(decoder, b"data: a\r\n\r")) == [event("a")]
+    assert list(feed(decoder, b"\ndata: b\n\n")) == [event("b")]
 
 
 def test_a_chunk_of_nothing_between_cr_and_lf_changes_nothing() -> None:
@@ -112,7 +116,7 @@ def test_a_chunk_of_nothing_between_cr_and_lf_changes_nothing() -> None:
         for event in feed(decoder, chunk)
     ]
 
-    assert events == [SSE("a\nb")]
+    assert events == [event("a\nb")]
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
@@ -136,7 +140,7 @@ def test_the_limit_is_for_one_event(size: int) -> None:
 
     events = decode(body, size, limit=48)
 
-    assert events == [SSE("0123456789")] * 50
+    assert events == [event("0123456789")] * 50
 
 
 def test_events_before_an_error_in_the_same_bytes_are_there() -> None:
@@ -146,7 +150,7 @@ def test_events_before_an_error_in_the_same_bytes_are_there() -> None:
     with pytest.raises(ProtocolError):
         events.extend(feed(decoder, b"data: a\n\ndata: " + b"x" * 99))
 
-    assert events == [SSE("a")]
+    assert events == [event("a")]
 
 
 LINES = st.lists(

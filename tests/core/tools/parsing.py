@@ -23,11 +23,11 @@ __all__ = [
     "AUTO",
     "FORCED",
     "G_TEXT",
-    "HOT",
     "NAMES",
     "ONE",
     "PARAMETERS",
     "SCHEMAS",
+    "TAG_IN_TEXT",
     "F",
     "G",
     "call",
@@ -114,7 +114,7 @@ def short(parsed: ParsedReply) -> list[Any]:
 F = ("f", {})
 G = ("get_weather", {"a": 1})
 G_TEXT = call('{"a": 1}', "get_weather")
-HOT = '{"a": "</tool_call>"}'
+TAG_IN_TEXT = '{"a": "</tool_call>"}'
 
 
 def fenced(body: str, word: str = "json") -> str:

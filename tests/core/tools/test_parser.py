@@ -27,10 +27,10 @@ from tests.core.tools.parsing import (
     AUTO,
     FORCED,
     G_TEXT,
-    HOT,
     NAMES,
     ONE,
     SCHEMAS,
+    TAG_IN_TEXT,
     F,
     call,
     ids,
@@ -53,7 +53,7 @@ REPLIES = [
     pytest.param(
         f"A\n\n{tagged(call())}\n\nB", ["A\n", F, "\nB"], id="one-line-break-is-the-tag-s"
     ),
-    pytest.param(tagged(call(HOT)), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
+    pytest.param(tagged(call(TAG_IN_TEXT)), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
     pytest.param(
         tagged(call('{"a": "\\"</tool_call>\\\\"}')),
         [("f", {"a": '"</tool_call>\\'})],
@@ -76,7 +76,9 @@ REPLIES = [
     pytest.param(tagged(call(name="x")), [("x", {})], id="a-name-that-is-not-bound"),
     pytest.param(tagged(call(name="\\u0066")), [F], id="name-with-an-escape"),
     pytest.param(tagged(f"[{call()}]"), [F], id="list-of-one"),
-    pytest.param(tagged(f"[{call()},\n {call(HOT)}]"), [F, ("f", json.loads(HOT))], id="list"),
+    pytest.param(
+        tagged(f"[{call()},\n {call(TAG_IN_TEXT)}]"), [F, ("f", json.loads(TAG_IN_TEXT))], id="list"
+    ),
     pytest.param(
         f"A\n{tagged(f'[{call()}, {call()}]')}\nB\n{tagged(call())}", ["A", F, F, "B", F], id="both"
     ),
@@ -467,7 +469,13 @@ SHREDS = st.sampled_from(
     [
         *("<tool_call>", "</tool_call>", "\n</tool_", "\n", "<", " ", "text "),
         *("{", "}", "[", "]", ",", '"', "\\", "```json\n", "```", "json", '{"name"'),
-        *('{"name": "f", "arguments": {', call(), call(HOT), G_TEXT, f"<tool_call>[{call()},"),
+        *(
+            '{"name": "f", "arguments": {',
+            call(),
+            call(TAG_IN_TEXT),
+            G_TEXT,
+            f"<tool_call>[{call()},",
+        ),
         *("f", "(", ")", 'f({"a": 1})', '{"a": 1}', "<function=f>", "</function>", "<parameter=a>"),
         *(
             "</parameter>",
