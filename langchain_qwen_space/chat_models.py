@@ -38,7 +38,7 @@ from qwen_space import __version__, tokens
 from qwen_space.chat_model.arguments import SAMPLING, build_config
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.model import SpaceChatModel
-from qwen_space.config.spaces import dump_spaces, first_space, identify
+from qwen_space.config import dump_spaces, first_space, identify
 from qwen_space.tools import ToolBinding, render
 
 __all__ = ["ChatQwenSpace"]

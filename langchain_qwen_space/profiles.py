@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.language_models import ModelProfile
 
-from qwen_space.config.spaces import SpaceLike
+from qwen_space.config import SpaceLike
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
 __all__ = ["find_limits", "make_profile"]

@@ -31,7 +31,7 @@ MODELS = [ChatQwenSpace, QwenSpace]
 
 
 def configured(model: Any) -> tuple[SpaceConfig, ...]:
-    return build_config(model).each
+    return build_config(model).all_configs
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -141,5 +141,5 @@ def test_a_pickled_space_knows_its_spaces_and_no_failure() -> None:
 
     twin = pickle.loads(pickle.dumps(space))
 
-    assert [each.space for each in twin.config.each] == ["a/b", LOCAL]
+    assert [each.space for each in twin.config.all_configs] == ["a/b", LOCAL]
     assert twin._cooldowns.left(0) == 0

@@ -20,7 +20,7 @@ from qwen_space import (
     TextDelta,
     Timeouts,
 )
-from qwen_space.config.spaces import SpaceEntry
+from qwen_space.config import SpaceEntry
 from qwen_space.find import afind_spaces
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from aiohttp import web
 
 from qwen_space.api.errors import ApiError
-from qwen_space.config.hosts import hostname, is_loopback, without_default_port
+from qwen_space.config import hostname, is_loopback, without_default_port
 
 __all__ = ["Access"]
 

@@ -139,7 +139,7 @@ class _Server:
     def __init__(self, space: Space, options: ApiOptions) -> None:
         config = space.config
         self._space = space
-        self._default = get_full_name(config.model, [each.space for each in config.each])
+        self._default = get_full_name(config.model, [each.space for each in config.all_configs])
         self._names = {DEFAULT_MODEL, config.model, self._default, *options.aliases}
         self._listed = list(dict.fromkeys([self._default, *options.aliases]))
         self._created = int(time.time())
@@ -202,7 +202,7 @@ class _Server:
         )
 
     def _limits(self, model: str | None) -> Limits | None:
-        spaces = self._space.config.each
+        spaces = self._space.config.all_configs
         if model is None:
             return get_limits("", [{"space": each.space, "model": each.model} for each in spaces])
         return get_limits(model, [each.space for each in spaces])

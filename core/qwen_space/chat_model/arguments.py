@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from qwen_space.config import (
     SpaceConfig,
     default_hub,
+    drop_entry_secrets,
     has_password,
     is_tls_context,
+    make_config,
+    shared_token,
 )
-from qwen_space.config.spaces import drop_entry_secrets, make_config, shared_token
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

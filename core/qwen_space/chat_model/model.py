@@ -53,8 +53,10 @@ from qwen_space.config import (
     Timeouts,
     check_auth,
     default_space,
+    dump_spaces,
+    hide_entry_secrets,
+    list_tls_contexts,
 )
-from qwen_space.config.spaces import dump_spaces, hide_entry_secrets, list_tls_contexts
 from qwen_space.errors import ModelNotOfferedError
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message

@@ -16,8 +16,14 @@ from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.chat_model.client_pool import ClientPool
 from qwen_space.client.cooldown import Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
-from qwen_space.config import DEFAULT_SPACE, CallOptions, SpaceConfig, check_options
-from qwen_space.config.spaces import SpaceLike, make_config
+from qwen_space.config import (
+    DEFAULT_SPACE,
+    CallOptions,
+    SpaceConfig,
+    SpaceLike,
+    check_options,
+    make_config,
+)
 from qwen_space.errors import (
     ProtocolError,
     QwenSpaceError,
@@ -71,7 +77,7 @@ class Space:
 
     def _configure(self, config: SpaceConfig) -> None:
         self.config = config
-        self._known: tuple[SpaceConfig, Endpoint | None] = config.alone, None
+        self._known: tuple[SpaceConfig, Endpoint | None] = config.without_fallbacks, None
         self._pool = ClientPool()
         self._login: Login | None = None
         self._others = tuple(map(Space.from_config, config.fallbacks))
@@ -246,7 +252,7 @@ class Space:
     def member(self) -> Member:
         """This Space alone, as one of several."""
         return Member(
-            self.config.alone,
+            self.config.without_fallbacks,
             lambda *asked: EventStream(lambda stack: self._begin(stack, *asked)),
             self.aqueue_size,
         )
@@ -356,7 +362,7 @@ class Space:
     ) -> bool:
         """Look again after a failure: the app may have been redeployed, or moved."""
         if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
-            self._known = self.config.alone, None
+            self._known = self.config.without_fallbacks, None
             self._renew_pool()
         return False
 

@@ -89,7 +89,7 @@ def _api(options: argparse.Namespace) -> None:
 
     from qwen_space.api import ApiOptions, create_app
     from qwen_space.chat_model.space import Space
-    from qwen_space.config.hosts import is_loopback
+    from qwen_space.config import is_loopback
 
     config = _config(options)
     token = options.token or os.environ.get("QWEN_SPACE_TOKEN")
@@ -104,7 +104,7 @@ def _api(options: argparse.Namespace) -> None:
     )
     with _listen(options.host, options.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-        names = ", ".join(each.space for each in config.each)
+        names = ", ".join(each.space for each in config.all_configs)
         url = f"http://{_netloc(options.host, listener.getsockname()[1])}/v1"
         print(f"OpenAI's interface over {names} is at {url} (Ctrl-C stops it)", flush=True)
         if not is_loopback(options.host):

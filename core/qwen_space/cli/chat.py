@@ -22,8 +22,15 @@ from qwen_space.cli.space_options import (
     build_config,
     count,
 )
-from qwen_space.config import DEFAULT_MODEL, History, default_space, space_url, split_spaces
-from qwen_space.config.spaces import SpaceLike, list_spaces
+from qwen_space.config import (
+    DEFAULT_MODEL,
+    History,
+    SpaceLike,
+    default_space,
+    list_spaces,
+    space_url,
+    split_spaces,
+)
 
 if TYPE_CHECKING:
     from qwen_space.chat_model.space import Space

@@ -26,8 +26,7 @@ from qwen_space.cli.space_options import (
     add_network_options,
     build_config,
 )
-from qwen_space.config import default_space, split_spaces
-from qwen_space.config.spaces import list_spaces
+from qwen_space.config import default_space, list_spaces, split_spaces
 from qwen_space.errors import QwenSpaceError
 
 if TYPE_CHECKING:

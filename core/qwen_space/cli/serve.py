@@ -237,7 +237,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _warn_if_open(options: argparse.Namespace, url: str) -> None:
-    from qwen_space.config.hosts import is_loopback
+    from qwen_space.config import is_loopback
 
     if is_loopback(options.host) or "SPACE_ID" in os.environ:  # the hub has a door of its own
         return

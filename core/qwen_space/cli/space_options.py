@@ -10,8 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qwen_space.config import DEFAULT_SPACE, SpaceConfig, Timeouts, default_hub
-from qwen_space.config.spaces import SpaceLike, make_config, shared_token
+from qwen_space.config import (
+    DEFAULT_SPACE,
+    SpaceConfig,
+    SpaceLike,
+    Timeouts,
+    default_hub,
+    make_config,
+    shared_token,
+)
 
 __all__ = [
     "SPACE_HELP",

@@ -34,11 +34,12 @@ from qwen_space.config import (
     History,
     InputRole,
     SpaceConfig,
+    SpaceLike,
     Strategy,
     Timeouts,
     check_options,
+    make_config,
 )
-from qwen_space.config.spaces import SpaceLike, make_config
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.files import inline_bytes
@@ -163,13 +164,13 @@ class SpaceClient:
     ) -> None:
         self._users = 0
         self._is_entered = False
-        self._transport = Transport(config.alone, session, login)
+        self._transport = Transport(config.without_fallbacks, session, login)
         self._resolver = EndpointResolver(self._transport, endpoint)
         self._others = tuple(
             SpaceClient.from_config(each, session=session) for each in config.fallbacks
         )
         self._cooldowns = Cooldowns()
-        self._given = config.alone
+        self._given = config.without_fallbacks
 
     @classmethod
     def from_config(

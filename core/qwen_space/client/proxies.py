@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
-from qwen_space.config import Secret, SpaceConfig, is_proxy_address
-from qwen_space.config.hosts import is_loopback
+from qwen_space.config import Secret, SpaceConfig, is_loopback, is_proxy_address
 
 __all__ = ["Proxy", "choose_proxy", "environment_proxies", "is_this_machine"]
 

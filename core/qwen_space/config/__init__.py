@@ -8,14 +8,12 @@ from qwen_space.config.addresses import (
     has_password,
     is_hugging_face,
     is_proxy_address,
-    is_web_address,
     space_id,
     space_url,
 )
 from qwen_space.config.call_options import (
     CallOptions,
     History,
-    check_headers,
     check_options,
 )
 from qwen_space.config.environment import (
@@ -24,6 +22,7 @@ from qwen_space.config.environment import (
     split_spaces,
     token_for,
 )
+from qwen_space.config.hosts import hostname, is_loopback, without_default_port
 from qwen_space.config.space_config import (
     DEFAULT_MAX_FILE_SIZE,
     DEFAULT_MAX_FILES,
@@ -40,6 +39,20 @@ from qwen_space.config.space_config import (
     check_auth,
     is_tls_context,
 )
+from qwen_space.config.spaces import (
+    SpaceEntry,
+    SpaceLike,
+    drop_entry_secrets,
+    dump_spaces,
+    first_space,
+    hide_entry_secrets,
+    identify,
+    list_entries,
+    list_spaces,
+    list_tls_contexts,
+    make_config,
+    shared_token,
+)
 
 __all__ = [
     "DEFAULT_MAX_FILES",
@@ -55,21 +68,34 @@ __all__ = [
     "InputRole",
     "Secret",
     "SpaceConfig",
+    "SpaceEntry",
+    "SpaceLike",
     "SpaceOptions",
     "Strategy",
     "Timeouts",
     "check_auth",
-    "check_headers",
     "check_options",
     "default_hub",
     "default_space",
+    "drop_entry_secrets",
+    "dump_spaces",
+    "first_space",
     "has_password",
+    "hide_entry_secrets",
+    "hostname",
+    "identify",
     "is_hugging_face",
+    "is_loopback",
     "is_proxy_address",
     "is_tls_context",
-    "is_web_address",
+    "list_entries",
+    "list_spaces",
+    "list_tls_contexts",
+    "make_config",
+    "shared_token",
     "space_id",
     "space_url",
     "split_spaces",
     "token_for",
+    "without_default_port",
 ]

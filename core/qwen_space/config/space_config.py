@@ -290,14 +290,14 @@ class SpaceConfig:
         return space_url(self.space)
 
     @property
-    def alone(self) -> SpaceConfig:
+    def without_fallbacks(self) -> SpaceConfig:
         """The configuration of this Space, without those that may answer in its place."""
         return replace(self, fallbacks=()) if self.fallbacks else self
 
     @property
-    def each(self) -> tuple[SpaceConfig, ...]:
+    def all_configs(self) -> tuple[SpaceConfig, ...]:
         """The configurations of all Spaces, this one first."""
-        return (self.alone, *self.fallbacks)
+        return (self.without_fallbacks, *self.fallbacks)
 
 
 def _check_roles(roles: Mapping[Any, str | None]) -> None:

@@ -7,25 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from qwen_space.config import (
-    DEFAULT_SPACE,
-    Secret,
-    SpaceConfig,
-    Timeouts,
-    check_auth,
-    has_password,
-    is_hugging_face,
-    is_tls_context,
-    space_url,
-    token_for,
-)
+from qwen_space.config.addresses import DEFAULT_SPACE, has_password, is_hugging_face, space_url
+from qwen_space.config.environment import token_for
+from qwen_space.config.space_config import Secret, SpaceConfig, Timeouts, check_auth, is_tls_context
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from typing_extensions import Required
 
-    from qwen_space.config import InputRole
+    from qwen_space.config.space_config import InputRole
 
 __all__ = [
     "SpaceEntry",
@@ -121,7 +112,7 @@ def identify(config: SpaceConfig) -> str | list[dict[str, Any]]:
     names = ("url", "model", "models", "endpoint", "roles", "inputs", "sampling")
     if not config.fallbacks:
         return config.url
-    return [{name: getattr(each, name) for name in names} for each in config.each]
+    return [{name: getattr(each, name) for name in names} for each in config.all_configs]
 
 
 def hide_entry_secrets(space: Any) -> Any:

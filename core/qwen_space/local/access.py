@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from qwen_space.config.hosts import hostname, is_loopback, without_default_port
+from qwen_space.config import hostname, is_loopback, without_default_port
 from qwen_space.local.limits import Limits
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from qwen_space.config.hosts import is_loopback
+from qwen_space.config import is_loopback
 from qwen_space.local.cancellation import SessionStreams
 from qwen_space.local.errors import StartError, require
 from qwen_space.local.limits import Limits

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from qwen_space.config import DEFAULT_SPACE, space_url
-from qwen_space.config.spaces import SpaceLike, list_entries
+from qwen_space.config import DEFAULT_SPACE, SpaceLike, list_entries, space_url
 
 __all__ = ["Limits", "get_full_name", "get_limits"]
 

@@ -32,7 +32,7 @@ from qwen_space import (
 from qwen_space.chat.messages import Turn
 from qwen_space.client.cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
-from qwen_space.config.spaces import make_config
+from qwen_space.config import make_config
 from qwen_space.events import EventStream, last
 from tests.hub_front import Answer, HubFront, told
 from tests.scripted_server import (
@@ -441,6 +441,6 @@ async def test_a_call_that_passes_a_space_over_leaves_the_others_calls_alone() -
 def test_the_configuration_of_several_has_the_first_and_the_others() -> None:
     config = make_config(["a/b", {"space": "http://127.0.0.1:1", "model": "x"}], max_retries=7)
 
-    assert [each.space for each in config.each] == ["a/b", "http://127.0.0.1:1"]
-    assert [each.model for each in config.each] == ["qwen-2.5", "x"]
-    assert {each.max_retries for each in config.each} == {7}
+    assert [each.space for each in config.all_configs] == ["a/b", "http://127.0.0.1:1"]
+    assert [each.model for each in config.all_configs] == ["qwen-2.5", "x"]
+    assert {each.max_retries for each in config.all_configs} == {7}

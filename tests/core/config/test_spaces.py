@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from qwen_space import Timeouts
-from qwen_space.config import default_space
-from qwen_space.config.spaces import (
+from qwen_space.config import (
+    default_space,
     drop_entry_secrets,
     dump_spaces,
     first_space,
@@ -80,7 +80,7 @@ def test_a_shared_token_goes_to_hugging_face_and_an_entrys_own_to_it_alone() -> 
         hf_token=TOKEN,
     )
 
-    assert [each.hf_token for each in config.each] == [TOKEN, None, "own", None]
+    assert [each.hf_token for each in config.all_configs] == [TOKEN, None, "own", None]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_secret_that_would_go_to_all_of_them_is_refused(
         make_config([LOCAL, OTHER], **shared)
 
     assert TOKEN not in str(caught.value)
-    assert make_config([LOCAL], **shared).each == make_config(LOCAL, **shared).each
+    assert make_config([LOCAL], **shared).all_configs == make_config(LOCAL, **shared).all_configs
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_stored_entries_are_json_without_secrets() -> None:
     assert TOKEN not in str(stored)
     assert stored[1]["verify"] == "ca.pem"
     assert stored[2] == {"space": OTHER}
-    assert make_config(stored).each[1].timeouts == Timeouts(total=5)
+    assert make_config(stored).all_configs[1].timeouts == Timeouts(total=5)
     assert drop_entry_secrets([entry])[0]["timeouts"] == Timeouts(total=5)
     assert TOKEN not in repr(hide_entry_secrets(["a/b", entry]))
 

@@ -27,7 +27,7 @@ from qwen_space import (
 )
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
-from qwen_space.config.spaces import SpaceLike, make_config
+from qwen_space.config import SpaceLike, make_config
 
 __all__ = ["DIFFERING", "PROMPT", "WAYS", "Got", "InWays", "asked_in"]
 
