@@ -18,10 +18,23 @@ import aiohttp
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from qwen_space import SpaceClient, SpaceConfig
+from qwen_space import Notice, QwenSpaceError, SpaceClient, SpaceConfig
 from tests.scripted_server import CONFIG, EVENT_ID, completed, estimation, generating, starts
 
-__all__ = ["PAGE_404", "Answer", "HubFront", "Seen", "told"]
+__all__ = [
+    "BUSY",
+    "GATEWAY",
+    "IN_ERROR",
+    "NOT_FOUND",
+    "PAGE_404",
+    "STREAMLIT",
+    "Answer",
+    "HubFront",
+    "Seen",
+    "ask",
+    "notices",
+    "told",
+]
 
 DOMAIN = "hub.test"
 
@@ -38,6 +51,13 @@ class Answer:
     status: int
     body: Any = ""
     headers: dict[str, str] = field(default_factory=dict)
+
+
+IN_ERROR = Answer(503, "Your space is in error, check its status on hf.co")
+BUSY = Answer(503, "<!DOCTYPE html><html><head><title>x</title></head><body>Loading</body></html>")
+GATEWAY = Answer(502, "<html><body>Bad Gateway</body></html>")
+NOT_FOUND = Answer(404, PAGE_404)
+STREAMLIT = Answer(200, "<!doctype html><title>Streamlit</title>")
 
 
 @dataclass(frozen=True)
@@ -197,3 +217,21 @@ async def _reply(request: web.BaseRequest) -> web.StreamResponse:
     for message in (estimation(), starts(), generating("Hello"), completed("Hello there.")):
         await response.write(b"data: %s\n\n" % json.dumps(message).encode())
     return response
+
+
+async def ask(server: HubFront, space: str | None = None, **options: Any) -> list[Any]:
+    """Ask, and return the events, with an error that was raised as the last of them."""
+    got: list[Any] = []
+    async with server.client(space, **options) as client:
+        try:
+            async with client.stream("Hi") as events:
+                async for event in events:
+                    got.append(event)  # noqa: PERF401 - a comprehension would lose them
+        except QwenSpaceError as exc:
+            got.append(exc)
+    return got
+
+
+def notices(got: list[Any]) -> list[str]:
+    """Return the notices among events."""
+    return [event.message for event in got if isinstance(event, Notice)]

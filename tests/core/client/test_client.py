@@ -27,7 +27,6 @@ from qwen_space import (
 )
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
-from qwen_space.config import check_options
 
 MEGABYTES = "0123456789abcdef" * (3 * 2**16)
 
@@ -565,11 +564,6 @@ def test_an_option_that_cannot_be_right_is_named_before_anything_is_sent(
     ):
         with pytest.raises(ValueError, match=re.escape(said)):
             ask("Hi", **options)
-
-
-def test_options_may_be_given_as_none() -> None:
-    check_options({"stop": None, "model": None, "inputs": None, "sampling": None})
-    check_options({"stop": ("a",), "sampling": {"max_tokens": 5}})
 
 
 # Failures of the app

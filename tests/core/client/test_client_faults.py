@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import inspect
 import json
 import logging
-import ssl
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.client_reqrep import ConnectionKey
-from yarl import URL
 
 from qwen_space import (
     AuthenticationError,
@@ -26,14 +20,12 @@ from qwen_space import (
     Rewritten,
     SpaceClient,
     SpaceStatusError,
-    SpaceTimeoutError,
     SpaceUnreachableError,
     Started,
     StreamInterruptedError,
     TextDelta,
     Timeouts,
 )
-from qwen_space.client.http_errors import map_aiohttp_errors
 from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import (
     CONFIG,
@@ -315,114 +307,6 @@ async def test_a_proxy_that_is_not_there_is_an_error(unused_tcp_port: int) -> No
 
     assert isinstance(error, SpaceUnreachableError)
     assert server.exchanges == []
-
-
-# Every error of aiohttp's
-
-KEY = ConnectionKey("a.example", 80, False, True, None, None, None)
-REQUEST = aiohttp.RequestInfo(URL("http://a.example"), "GET", {}, URL("http://a.example"))  # type: ignore[arg-type]
-REFUSED = ConnectionRefusedError(111, "refused")
-RESPONSE = (REQUEST, ())
-
-# By name, as not every version of aiohttp has them all.
-MAPPED: dict[type[QwenSpaceError], dict[str, tuple[Any, ...]]] = {
-    SpaceUnreachableError: {
-        "ClientConnectorError": (KEY, REFUSED),
-        "ClientConnectorDNSError": (KEY, REFUSED),
-        "ClientProxyConnectionError": (KEY, REFUSED),
-        "ClientHttpProxyError": RESPONSE,
-        "ClientSSLError": (KEY, REFUSED),
-        "ClientConnectorSSLError": (KEY, ssl.SSLError(1, "bad")),
-        "ClientConnectorCertificateError": (KEY, ssl.CertificateError("bad")),
-        "InvalidURL": ("http://",),
-        "InvalidUrlClientError": ("http://",),
-        "InvalidUrlRedirectClientError": ("http://",),
-    },
-    StreamInterruptedError: {
-        "ClientConnectionError": (),
-        "ClientConnectionResetError": (104, "reset"),
-        "ClientOSError": (104, "reset"),
-        "ClientPayloadError": ("cut",),
-        "ServerConnectionError": (),
-        "ServerDisconnectedError": (),
-        "ServerFingerprintMismatch": (b"a", b"b", "a.example", 443),
-    },
-    SpaceTimeoutError: {
-        "ConnectionTimeoutError": (),
-        "ServerTimeoutError": (),
-        "SocketTimeoutError": (),
-    },
-    ProtocolError: {
-        "ClientError": (),
-        "ClientResponseError": RESPONSE,
-        "ContentTypeError": RESPONSE,
-        "NonHttpUrlClientError": ("ftp://",),
-        "NonHttpUrlRedirectClientError": ("ftp://",),
-        "RedirectClientError": (),
-        "TooManyRedirects": RESPONSE,
-        "UploadAbortedError": (),
-        "WSServerHandshakeError": RESPONSE,
-    },
-}
-
-
-def here() -> contextlib.AbstractContextManager[None]:
-    return map_aiohttp_errors("http://a.example", Timeouts())
-
-
-def test_every_error_of_aiohttp_s_is_in_the_table() -> None:
-    theirs = {
-        name
-        for name, each in vars(aiohttp).items()
-        if inspect.isclass(each) and issubclass(each, aiohttp.ClientError)
-    }
-
-    assert theirs <= {name for errors in MAPPED.values() for name in errors}
-
-
-@pytest.mark.parametrize(
-    ("expected", "theirs", "args"),
-    [
-        pytest.param(ours, getattr(aiohttp, name), args, id=name)
-        for ours, errors in MAPPED.items()
-        for name, args in errors.items()
-        if hasattr(aiohttp, name)
-    ],
-)
-def test_every_error_of_aiohttp_s_becomes_the_right_one_of_ours(
-    expected: type[QwenSpaceError], theirs: type[Exception], args: tuple[Any, ...]
-) -> None:
-    error = theirs(*args)
-
-    with pytest.raises(QwenSpaceError) as caught, here():
-        raise error
-
-    assert type(caught.value) is expected
-    assert caught.value.__cause__ is error
-
-
-@pytest.mark.parametrize(
-    ("theirs", "limit"),
-    [
-        (aiohttp.ConnectionTimeoutError(), "connect"),
-        (aiohttp.SocketTimeoutError(), "silence"),
-        (aiohttp.ServerTimeoutError(), "silence"),
-        (asyncio.TimeoutError(), "total"),
-    ],
-)
-def test_every_timeout_names_its_limit(theirs: Exception, limit: str) -> None:
-    with pytest.raises(SpaceTimeoutError) as caught, here():
-        raise theirs
-
-    assert caught.value.limit == limit
-
-
-@pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), ValueError()])
-def test_errors_that_are_not_aiohttp_s_pass(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, here():
-        raise error
-
-    assert caught.value is error
 
 
 # Messages of the app beside its reply

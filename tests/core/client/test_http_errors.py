@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
+import inspect
 import json
+import ssl
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from yarl import URL
 
 from qwen_space import (
     AuthenticationError,
@@ -15,8 +22,13 @@ from qwen_space import (
     QwenSpaceError,
     SpaceClient,
     SpaceStatusError,
+    SpaceTimeoutError,
     SpaceUnavailableError,
+    SpaceUnreachableError,
+    StreamInterruptedError,
+    Timeouts,
 )
+from qwen_space.client.http_errors import map_aiohttp_errors, parse_retry_after
 from tests.scripted_server import CONFIG, EVENT_ID, Answer, Exchange, ScriptedServer, status
 
 CONFIG_BYTES = json.dumps(CONFIG).encode()
@@ -213,3 +225,136 @@ async def test_a_rate_limit_says_when_it_ends(
 
     assert isinstance(error, QuotaError)
     assert error.retry_after == seconds
+
+
+# The header Retry-After
+
+NOW = 1445412480.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0.0),
+        (" 120 ", 120.0),
+        ("Wed, 21 Oct 2015 07:28:30 GMT", 30.0),
+        ("Wed, 21 Oct 2015 07:27:30 GMT", 0.0),
+        ("-1", None),
+        ("1.5", 1.5),
+        ("1.5.2", None),
+        ("", None),
+        ("99999999999999999999", None),
+        ("Wed, 21 Oct 99999 07:28:30 GMT", None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(value, NOW) == seconds
+
+
+# Every error of aiohttp's
+
+KEY = ConnectionKey("a.example", 80, False, True, None, None, None)
+REQUEST = aiohttp.RequestInfo(URL("http://a.example"), "GET", {}, URL("http://a.example"))  # type: ignore[arg-type]
+REFUSED = ConnectionRefusedError(111, "refused")
+RESPONSE = (REQUEST, ())
+
+# By name, as not every version of aiohttp has them all.
+MAPPED: dict[type[QwenSpaceError], dict[str, tuple[Any, ...]]] = {
+    SpaceUnreachableError: {
+        "ClientConnectorError": (KEY, REFUSED),
+        "ClientConnectorDNSError": (KEY, REFUSED),
+        "ClientProxyConnectionError": (KEY, REFUSED),
+        "ClientHttpProxyError": RESPONSE,
+        "ClientSSLError": (KEY, REFUSED),
+        "ClientConnectorSSLError": (KEY, ssl.SSLError(1, "bad")),
+        "ClientConnectorCertificateError": (KEY, ssl.CertificateError("bad")),
+        "InvalidURL": ("http://",),
+        "InvalidUrlClientError": ("http://",),
+        "InvalidUrlRedirectClientError": ("http://",),
+    },
+    StreamInterruptedError: {
+        "ClientConnectionError": (),
+        "ClientConnectionResetError": (104, "reset"),
+        "ClientOSError": (104, "reset"),
+        "ClientPayloadError": ("cut",),
+        "ServerConnectionError": (),
+        "ServerDisconnectedError": (),
+        "ServerFingerprintMismatch": (b"a", b"b", "a.example", 443),
+    },
+    SpaceTimeoutError: {
+        "ConnectionTimeoutError": (),
+        "ServerTimeoutError": (),
+        "SocketTimeoutError": (),
+    },
+    ProtocolError: {
+        "ClientError": (),
+        "ClientResponseError": RESPONSE,
+        "ContentTypeError": RESPONSE,
+        "NonHttpUrlClientError": ("ftp://",),
+        "NonHttpUrlRedirectClientError": ("ftp://",),
+        "RedirectClientError": (),
+        "TooManyRedirects": RESPONSE,
+        "UploadAbortedError": (),
+        "WSServerHandshakeError": RESPONSE,
+    },
+}
+
+
+def here() -> contextlib.AbstractContextManager[None]:
+    return map_aiohttp_errors("http://a.example", Timeouts())
+
+
+def test_every_error_of_aiohttp_s_is_in_the_table() -> None:
+    theirs = {
+        name
+        for name, each in vars(aiohttp).items()
+        if inspect.isclass(each) and issubclass(each, aiohttp.ClientError)
+    }
+
+    assert theirs <= {name for errors in MAPPED.values() for name in errors}
+
+
+@pytest.mark.parametrize(
+    ("expected", "theirs", "args"),
+    [
+        pytest.param(ours, getattr(aiohttp, name), args, id=name)
+        for ours, errors in MAPPED.items()
+        for name, args in errors.items()
+        if hasattr(aiohttp, name)
+    ],
+)
+def test_every_error_of_aiohttp_s_becomes_the_right_one_of_ours(
+    expected: type[QwenSpaceError], theirs: type[Exception], args: tuple[Any, ...]
+) -> None:
+    error = theirs(*args)
+
+    with pytest.raises(QwenSpaceError) as caught, here():
+        raise error
+
+    assert type(caught.value) is expected
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    ("theirs", "limit"),
+    [
+        (aiohttp.ConnectionTimeoutError(), "connect"),
+        (aiohttp.SocketTimeoutError(), "silence"),
+        (aiohttp.ServerTimeoutError(), "silence"),
+        (asyncio.TimeoutError(), "total"),
+    ],
+)
+def test_every_timeout_names_its_limit(theirs: Exception, limit: str) -> None:
+    with pytest.raises(SpaceTimeoutError) as caught, here():
+        raise theirs
+
+    assert caught.value.limit == limit
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), KeyboardInterrupt(), ValueError()])
+def test_errors_that_are_not_aiohttp_s_pass(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, here():
+        raise error
+
+    assert caught.value is error

@@ -15,14 +15,6 @@ from qwen_space.client.http import Transport
 from qwen_space.client.submit import run_prerequisite
 from qwen_space.errors import ProtocolError
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.messages import (
-    Heartbeat,
-    Output,
-    ProcessCompleted,
-    ProcessGenerating,
-    Values,
-    decode_event,
-)
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 from qwen_space.local import LocalSpace, ScriptedEngine
@@ -139,46 +131,6 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
     await asyncio.to_thread(
         closed.engine.wait_until, lambda engine: len(engine.requests) == asked + 1
     )
-
-
-@pytest.mark.parametrize(
-    ("event", "data", "message"),
-    [
-        pytest.param(
-            "generating", '["a"]', ProcessGenerating(output=Values(["a"])), id="generating"
-        ),
-        pytest.param(
-            "complete", '["a"]', ProcessCompleted(success=True, output=Output(["a"])), id="complete"
-        ),
-        pytest.param(
-            "error", "null", ProcessCompleted(success=False, output=Output()), id="error-unsaid"
-        ),
-        pytest.param(
-            "error",
-            '{"error": "broke", "title": "Oh"}',
-            ProcessCompleted(success=False, output=Output(None, "broke", "Oh")),
-            id="error",
-        ),
-        pytest.param(
-            "error",
-            '"404: Not Found"',
-            ProcessCompleted(success=False, output=Output(None, "404: Not Found")),
-            id="error-text",
-        ),
-        pytest.param("heartbeat", "null", Heartbeat(), id="heartbeat"),
-        pytest.param("unheard-of", "1", None, id="unknown"),
-    ],
-)
-def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> None:
-    assert decode_event(data.encode(), event) == message
-
-
-@pytest.mark.parametrize(
-    ("event", "data"), [("generating", "{}"), ("complete", "null"), ("generating", "no JSON")]
-)
-def test_a_malformed_event_of_call_is_an_error(event: str, data: str) -> None:
-    with pytest.raises(ProtocolError):
-        decode_event(data.encode(), event)
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,46 @@ def test_any_other_text_is_a_protocol_error(text: str) -> None:
 def test_a_call_that_fails_with_nonsense_is_a_protocol_error() -> None:
     with pytest.raises(ProtocolError, match=r"malformed .* at `\$\.output\.data`"):
         decode_event(b'{"data": "x"}', "error")
+
+
+# Events of /call, which have a name
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "message"),
+    [
+        pytest.param(
+            "generating", '["a"]', ProcessGenerating(output=Values(["a"])), id="generating"
+        ),
+        pytest.param(
+            "complete", '["a"]', ProcessCompleted(success=True, output=Output(["a"])), id="complete"
+        ),
+        pytest.param(
+            "error", "null", ProcessCompleted(success=False, output=Output()), id="error-unsaid"
+        ),
+        pytest.param(
+            "error",
+            '{"error": "broke", "title": "Oh"}',
+            ProcessCompleted(success=False, output=Output(None, "broke", "Oh")),
+            id="error",
+        ),
+        pytest.param(
+            "error",
+            '"404: Not Found"',
+            ProcessCompleted(success=False, output=Output(None, "404: Not Found")),
+            id="error-text",
+        ),
+        pytest.param("heartbeat", "null", Heartbeat(), id="heartbeat"),
+        pytest.param("unheard-of", "1", None, id="unknown"),
+    ],
+)
+def test_an_event_of_call_is_a_message(event: str, data: str, message: Any) -> None:
+    assert decode_event(data.encode(), event) == message
+
+
+@pytest.mark.parametrize(
+    ("event", "data"), [("generating", "{}"), ("complete", "null"), ("generating", "no JSON")]
+)
+def test_a_malformed_event_of_call_is_an_error(event: str, data: str) -> None:
+    with pytest.raises(ProtocolError):
+        decode_event(data.encode(), event)

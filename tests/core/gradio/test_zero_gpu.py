@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_space.errors import QuotaError
+from qwen_space.errors import JobError, QuotaError
+from qwen_space.gradio.job import Job
+from qwen_space.gradio.messages import Output, ProcessCompleted
 from qwen_space.gradio.zero_gpu import is_quota
+from tests.queue_stream import receive
 
 LINK = '<a style="white-space: nowrap" href="https://huggingface.co/join">Create a free account</a>'
 SIGN_UP = '<a target="_blank" href="https://huggingface.co/join">Sign-up on Hugging Face</a>'
@@ -141,6 +144,7 @@ FAILURES = [
     pytest.param("ZeroGPU client error", "Expired ZeroGPU proxy token", id="0.32.0-expired"),
     pytest.param("ZeroGPU worker error", "GPU task aborted", id="0.32.0-aborted"),
     pytest.param("ZeroGPU worker error", "OutOfMemoryError", id="0.32.0-worker"),
+    pytest.param("ZeroGPU worker error", None, id="0.32.0-untold"),
     pytest.param("Error", "CUDA out of memory on GPU 0", id="none-of-its-own"),
 ]
 
@@ -154,5 +158,39 @@ def test_a_quota_is_known_in_the_words_of_every_release(
 
 
 @pytest.mark.parametrize(("title", "text"), FAILURES)
-def test_any_other_failure_is_the_job_s(title: str | None, text: str) -> None:
+def test_any_other_failure_is_the_job_s(title: str | None, text: str | None) -> None:
     assert not is_quota(title, text)
+    with pytest.raises(JobError):
+        receive(Job("e", 1), ProcessCompleted(success=False, output=Output(None, text, title)))
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "says"),
+    [
+        pytest.param(
+            None,
+            f"You have exceeded your GPU quota {LEFT}. {LINK} to get more &amp; more",
+            "Create a free account to get more &",
+            id="link",
+        ),
+        pytest.param(
+            "ZeroGPU illegal duration",
+            "The requested GPU duration (300s) is larger than the maximum allowed",
+            "(300s) is larger than the maximum allowed.",
+            id="no-full-stop",
+        ),
+        pytest.param("ZeroGPU quota exceeded", None, "ZeroGPU quota exceeded.", id="title-only"),
+        pytest.param(
+            None, "Requests rate limit exceeded, please try again later.", "exceeded", id="rate"
+        ),
+    ],
+)
+def test_a_job_that_a_quota_ends_says_so_in_plain_text(
+    title: str | None, text: str | None, says: str
+) -> None:
+    with pytest.raises(QuotaError) as caught:
+        receive(Job("e", 1), ProcessCompleted(success=False, output=Output(None, text, title)))
+
+    assert says in str(caught.value)
+    assert "<" not in str(caught.value)
+    assert "rate limit (HTTP 429" in str(caught.value)
