@@ -156,10 +156,7 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         It is asked for in words, and again where it does not fit; see `with_structured_output`.
 
     JSON mode:
-        ```python
-        as_json = model.bind(response_format={"type": "json_object"})
-        print(as_json.invoke("Give JSON with the key 'city'.").text)
-        ```
+        `model.bind(response_format={"type": "json_object"})` gives text that is JSON.
 
     Image, audio, video and file input:
         Content blocks, where the app takes them; else a `ValueError` names the block.
