@@ -99,14 +99,14 @@ def scripted(*replies: str, **facts: Any) -> ScriptedSession:
     return ScriptedSession([reply_events(reply, size=4, **facts) for reply in replies])
 
 
-def space_of(server: ScriptedServer) -> Space:
+def make_space(server: ScriptedServer) -> Space:
     return Space(server.url, max_retries=0)
 
 
 # Requests that are refused
 
 
-async def answer_of(request: dict[str, Any]) -> Any:
+async def answer_request(request: dict[str, Any]) -> Any:
     async with Served(scripted("Hello.")) as client:
         status_code, body = await client.ask(json={**CHAT, **request})
     assert status_code == 400
@@ -140,7 +140,7 @@ async def answer_of(request: dict[str, Any]) -> Any:
 async def test_a_request_that_cannot_be_right_is_400_and_names_the_field(
     request_: dict[str, Any], param: str | None, said: str
 ) -> None:
-    error = await answer_of(request_)
+    error = await answer_request(request_)
 
     assert error["param"] == param
     assert said in error["message"]
@@ -293,7 +293,7 @@ def test_a_client_is_told_when_to_ask_again_and_when_not() -> None:
 async def test_an_unknown_model_is_404_as_openai_has_it() -> None:
     async with (
         ScriptedServer(config=status(200, CONFIG)) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
     ):
         status_code, body = await client.ask(json={**CHAT, "model": "gpt-4o"})
 
@@ -304,7 +304,7 @@ async def test_an_error_before_the_first_text_has_a_status_in_a_stream_too() -> 
     full = status(429, {"detail": "Slow down"}, {"Retry-After": "7"})
     async with (
         ScriptedServer(config=status(200, CONFIG), join=full) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
         client.session.post(client.url + PATH, json={**CHAT, "stream": True}) as response,
     ):
         assert response.status == 429
@@ -316,7 +316,7 @@ async def test_an_error_after_text_is_the_last_event_of_the_stream() -> None:
     data = streaming(starts(), generating("Hel"), failed("CUDA out of memory"))
     async with (
         ScriptedServer(config=status(200, CONFIG), data=data) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
     ):
         *chunks, error = await client.chunks()
 
@@ -520,7 +520,7 @@ async def _hang(exchange: Exchange) -> None:
 async def test_a_client_that_leaves_stops_the_job(stream: bool) -> None:
     async with (
         ScriptedServer(config=status(200, CONFIG), data=_hang) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
     ):
         body = {**CHAT, "stream": stream}
         asking = asyncio.create_task(client.ask(json=body))
@@ -536,7 +536,7 @@ async def test_a_client_that_leaves_in_the_middle_of_a_stream_stops_the_job() ->
     data = streaming(starts(), generating("Hel"), then="hang")
     async with (
         ScriptedServer(config=status(200, CONFIG), data=data) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
     ):
         body = {**CHAT, "stream": True}
         async with client.session.post(client.url + PATH, json=body) as response:
@@ -558,7 +558,7 @@ async def test_a_stream_that_waits_long_begins_and_sends_signs_of_life(
 
     async with (
         ScriptedServer(config=status(200, CONFIG), data=data) as server,
-        Served(space_of(server)) as client,
+        Served(make_space(server)) as client,
         client.session.post(client.url + PATH, json={**CHAT, "stream": True}) as response,
     ):
         assert response.status == 200
@@ -568,7 +568,7 @@ async def test_a_stream_that_waits_long_begins_and_sends_signs_of_life(
 
 async def test_connections_to_the_space_are_kept_from_call_to_call() -> None:
     async with ScriptedServer(config=status(200, CONFIG)) as server:
-        async with Served(space_of(server)) as client:
+        async with Served(make_space(server)) as client:
             for _ in range(3):
                 assert (await client.ask(json=CHAT))[0] == 200
             ports = {each.writer.get_extra_info("peername")[1] for each in server.joins}

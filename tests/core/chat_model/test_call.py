@@ -31,7 +31,7 @@ def make_call(session: Any, **arguments: Any) -> ChatCall:
     )
 
 
-async def events_of(call: ChatCall, way: str, **kwargs: Any) -> list[Any]:
+async def collect_events(call: ChatCall, way: str, **kwargs: Any) -> list[Any]:
     match way:
         case "complete":
             return [await asyncio.to_thread(call.complete)]
@@ -47,7 +47,7 @@ async def events_of(call: ChatCall, way: str, **kwargs: Any) -> list[Any]:
 async def test_each_way_ends_on_the_same_reply(way: str) -> None:
     session = ScriptedSession([reply_events("Hello.", size=2, model="72B")])
 
-    reply = (await events_of(make_call(session), way))[-1]
+    reply = (await collect_events(make_call(session), way))[-1]
 
     assert isinstance(reply, ChatReply)
     assert (reply.text, reply.finish_reason, reply.asked_again) == ("Hello.", "stop", False)
@@ -70,8 +70,8 @@ EVENTS = [
 async def test_without_deltas_there_are_the_queue_s_events_only(way: str) -> None:
     call = make_call(ScriptedSession([EVENTS]))
 
-    assert [*map(type, await events_of(call, way))] == [*map(type, EVENTS[:-1]), ChatReply]
-    assert [*map(type, await events_of(call, way, deltas=False))] == [
+    assert [*map(type, await collect_events(call, way))] == [*map(type, EVENTS[:-1]), ChatReply]
+    assert [*map(type, await collect_events(call, way, deltas=False))] == [
         Queued,
         Started,
         Notice,
@@ -87,7 +87,7 @@ async def test_a_broken_call_is_asked_for_once_more_after_a_slot_of_the_limiter(
     async def take_slot() -> None:
         slots.append(session.open)
 
-    reply = (await events_of(make_call(session, tools=TOOLS, before_reask=take_slot), way))[-1]
+    reply = (await collect_events(make_call(session, tools=TOOLS, before_reask=take_slot), way))[-1]
 
     assert [call.name for call in reply.calls] == ["add"]
     assert reply.asked_again
@@ -101,7 +101,7 @@ async def test_a_reply_that_stays_broken_is_warned_of(
 ) -> None:
     call = make_call(ScriptedSession([reply_events(BROKEN)]), tools=TOOLS)
 
-    reply = (await events_of(call, way))[-1]
+    reply = (await collect_events(call, way))[-1]
 
     assert caplog.messages == [reply.problem]
     assert "not valid" in reply.problem
@@ -133,7 +133,7 @@ async def test_no_messages_are_not_sent_whatever_is_asked_for(
     session = ScriptedSession([])
 
     with pytest.raises(ValueError, match="There are no messages: give at least one"):
-        await events_of(make_call(session, messages=[], **asked), way)
+        await collect_events(make_call(session, messages=[], **asked), way)
     assert session.chats == []
 
 
@@ -143,7 +143,7 @@ async def test_a_chat_that_is_too_long_is_not_sent(way: str) -> None:
     call = make_call(session, limits=Limits("tiny", 10, 10, 5))
 
     with pytest.raises(ContextOverflowError, match="takes 10 at most"):
-        await events_of(call, way)
+        await collect_events(call, way)
 
     assert session.chats == []
 

@@ -9,7 +9,7 @@ from qwen_space.tools import ArgumentsDelta, CallStarted, TextPart, ToolCall
 CALL = ToolCall("add", {"a": 1}, "id", 0, '{"a": 1}')
 
 
-def reply_of(*parts: Part) -> ChatReply:
+def make_reply(*parts: Part) -> ChatReply:
     text = "".join(part for part in parts if isinstance(part, str))
     thinking = "".join(part.text for part in parts if isinstance(part, Thought))
     return ChatReply(text, thinking, parts, "stop", 1.0, Usage(1, 1, "estimate"))
@@ -22,8 +22,8 @@ def test_a_reply_that_was_given_as_it_is_has_no_change() -> None:
     out.give(TextPart("Hello"))
     out.give(CALL)
 
-    assert out.changed(reply_of(Thought("hm"), "Hello", CALL)) == frozenset()
-    assert out.changed(reply_of("Hello!")) == {"text", "thinking", "calls"}
+    assert out.changed(make_reply(Thought("hm"), "Hello", CALL)) == frozenset()
+    assert out.changed(make_reply("Hello!")) == {"text", "thinking", "calls"}
 
 
 def test_text_that_the_app_took_back_stays_given() -> None:
@@ -32,7 +32,7 @@ def test_text_that_the_app_took_back_stays_given() -> None:
 
     assert out.keep_common("Hello there") == [Rewritten("Hello ")]
     assert out.text == "Hello "
-    assert out.changed(reply_of("Hello ")) == {"text"}
+    assert out.changed(make_reply("Hello ")) == {"text"}
 
 
 def test_a_call_that_was_begun_and_not_ended_is_a_change() -> None:
@@ -40,7 +40,7 @@ def test_a_call_that_was_begun_and_not_ended_is_a_change() -> None:
 
     out.give(CallStarted(0, "id", "add"))
 
-    assert out.changed(reply_of()) == {"calls"}
+    assert out.changed(make_reply()) == {"calls"}
 
 
 def test_arguments_that_were_given_otherwise_than_they_are_read_are_a_change() -> None:
@@ -49,7 +49,7 @@ def test_arguments_that_were_given_otherwise_than_they_are_read_are_a_change() -
     for part in (CallStarted(0, "id", "add"), ArgumentsDelta(0, '{"a": "1"}'), CALL):
         out.give(part)
 
-    assert out.changed(reply_of(CALL)) == {"calls"}
+    assert out.changed(make_reply(CALL)) == {"calls"}
 
 
 def test_calls_and_thoughts_of_a_further_reply_come_after_those_before() -> None:

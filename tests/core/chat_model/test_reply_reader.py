@@ -64,7 +64,7 @@ def read(reader: ReplyReader, *replies: Sequence[Event]) -> list[CallEvent]:
     return out
 
 
-def text_of(events: Sequence[CallEvent]) -> str:
+def join_text(events: Sequence[CallEvent]) -> str:
     return "".join(event.delta for event in events if isinstance(event, TextDelta))
 
 
@@ -160,7 +160,7 @@ def test_a_call_has_one_outcome_however_its_replies_are_cut(
     assert (reply.asked_again, reply.problem) == (again, problem)
     assert "".join(part for part in reply.parts if isinstance(part, str)) == text
     assert (reply.duration, reply.usage.total_tokens) == (len(replies), 5 * len(replies))
-    assert text_of(events) == text
+    assert join_text(events) == text
     given = [event for event in events if isinstance(event, (ToolCall, InvalidCall))]
     assert given == [part for part in reply.parts if isinstance(part, (ToolCall, InvalidCall))]
     assert reply.changed == frozenset()
@@ -225,13 +225,13 @@ def test_nothing_but_thoughts_is_handed_out_before_a_call_that_has_to_come() -> 
     assert list(reader.receive(ThinkingDelta("hm"))) == [ThinkingDelta("hm")]
     assert list(reader.receive(TextDelta("It is 5. "))) == []
     assert list(reader.receive(TextDelta(ADD))) == [TextDelta("It is 5. "), CALL]
-    assert text_of(list(reader.receive(TextDelta("\nSo.")))) == "So."
+    assert join_text(list(reader.receive(TextDelta("\nSo.")))) == "So."
 
 
 def test_a_broken_call_and_all_after_it_wait_for_a_valid_one() -> None:
     reader = ReplyReader(CHAT, AUTO)
 
-    assert text_of(list(reader.receive(TextDelta("One. ")))) == "One. "
+    assert join_text(list(reader.receive(TextDelta("One. ")))) == "One. "
     assert list(reader.receive(TextDelta(f"{BROKEN}Two. "))) == []
     given = reader.receive(TextDelta(ADD))
 
@@ -314,7 +314,7 @@ def test_the_call_after_a_torn_one_has_a_place_of_its_own() -> None:
 def test_a_reply_that_only_its_end_shows_is_handed_out_then() -> None:
     events = read(ReplyReader(CHAT, AUTO), [TextDelta("I "), Completed(f"I add. {ADD}.", 1.0)])
 
-    assert text_of(events) == "I add. ."
+    assert join_text(events) == "I add. ."
     assert [type(event) for event in events] == [
         TextDelta,
         TextDelta,
@@ -333,7 +333,7 @@ def test_text_that_keeps_its_beginning_is_not_handed_out_twice() -> None:
     )
 
     assert events[1] == Rewritten("I ask")
-    assert text_of(events) == "I ask you, . Now."
+    assert join_text(events) == "I ask you, . Now."
     assert last(events).changed == {"text"}
 
 
@@ -390,7 +390,7 @@ def test_the_text_is_json_where_that_is_asked_for(
     events = read(reader, *(reply_events(each, size=size) for each in replies))
 
     assert (last(events).text, last(events).asked_again) == (text, again)
-    assert text_of(events) == text
+    assert join_text(events) == text
     assert last(events).problem == ""
     assert last(events).changed == frozenset()
 

@@ -35,7 +35,7 @@ def deltas(events: list[Event]) -> list[str]:
     return [event.delta for event in events if isinstance(event, TextDelta)]
 
 
-async def events_of(client: SpaceClient, prompt: str = "Hi", **options: Any) -> list[Event]:
+async def collect_events(client: SpaceClient, prompt: str = "Hi", **options: Any) -> list[Event]:
     async with client.stream(prompt, **options) as events:
         return [event async for event in events]
 
@@ -72,7 +72,7 @@ async def test_each_piece_is_one_delta_to_the_letter(
     space.engine.reply = pieces
 
     async with SpaceClient(space.url) as client:
-        events = await events_of(client)
+        events = await collect_events(client)
 
     assert deltas(events) == (pieces if expected is None else expected)
     assert not any(isinstance(event, Rewritten) for event in events)
@@ -110,7 +110,7 @@ async def test_only_white_space_may_change_that_gradio_cleans(space: Any, text: 
     space.engine.reply = re.findall(r"\S+|\s", text)
 
     async with SpaceClient(space.url) as client:
-        events = await events_of(client)
+        events = await collect_events(client)
 
     assert not any(isinstance(event, Rewritten) for event in events)
     assert "".join("".join(deltas(events)).split()) == "".join(text.split())
@@ -120,7 +120,7 @@ async def test_only_white_space_may_change_that_gradio_cleans(space: Any, text: 
 
 async def test_events_come_in_their_order(space: Any) -> None:
     async with SpaceClient(space.url) as client:
-        events = await events_of(client)
+        events = await collect_events(client)
 
     kinds = [type(event) for event in events]
     assert kinds == [Queued, Started, TextDelta, TextDelta, TextDelta, TextDelta, Completed]
@@ -138,7 +138,7 @@ async def test_a_long_reply_is_to_the_letter(space: Any) -> None:
     ]
 
     async with SpaceClient(space.url) as client:
-        events = await events_of(client)
+        events = await collect_events(client)
 
     assert deltas(events) == pieces
 
@@ -428,7 +428,7 @@ async def test_cancelling_the_task_stops_the_job_on_the_server(space: Any) -> No
 
 async def test_reading_to_the_end_cancels_nothing(space: Any) -> None:
     async with SpaceClient(space.url) as client:
-        await events_of(client)
+        await collect_events(client)
 
     await asyncio.to_thread(space.engine.wait_until, lambda engine: engine.finished == 1)
     assert space.engine.cancelled == 0
@@ -463,7 +463,7 @@ async def test_a_reply_ends_before_a_stop_sequence(
     space.engine.reply = pieces
 
     async with SpaceClient(space.url) as client:
-        events = await events_of(client, stop=stop)
+        events = await collect_events(client, stop=stop)
 
     done = events[-1]
     assert deltas(events) == expected
@@ -501,7 +501,7 @@ async def test_a_reply_ends_after_so_many_tokens(
     space.engine.reply = pieces
 
     async with SpaceClient(space.url) as client:
-        events = await events_of(client, stop=["STOP"], sampling={"max_tokens": most})
+        events = await collect_events(client, stop=["STOP"], sampling={"max_tokens": most})
 
     done = events[-1]
     assert deltas(events) == expected

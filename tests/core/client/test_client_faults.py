@@ -20,7 +20,6 @@ from qwen_space import (
     Rewritten,
     SpaceClient,
     SpaceStatusError,
-    SpaceUnreachableError,
     Started,
     StreamInterruptedError,
     TextDelta,
@@ -301,14 +300,6 @@ async def test_a_proxy_is_used_for_every_request() -> None:
     assert len(proxy.lines) == 3
 
 
-async def test_a_proxy_that_is_not_there_is_an_error(unused_tcp_port: int) -> None:
-    async with ScriptedServer() as server:
-        (error,) = await ask(server, proxy=f"http://127.0.0.1:{unused_tcp_port}")
-
-    assert isinstance(error, SpaceUnreachableError)
-    assert server.exchanges == []
-
-
 # Messages of the app beside its reply
 
 
@@ -398,12 +389,3 @@ async def test_no_error_holds_the_token_or_the_proxys_password(
 
     assert "secret" not in everything(caught.value)
     assert "secret" not in caplog.text
-
-
-async def test_a_proxy_that_wants_a_login_says_so() -> None:
-    async with (
-        ScriptedServer(config=status(407)) as proxy,
-        SpaceClient("http://a.example", proxy=proxy.url, max_retries=0) as client,
-    ):
-        with pytest.raises(SpaceUnreachableError, match="wants a user and a password"):
-            await client.complete("Hi")

@@ -172,13 +172,13 @@ def streams(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def chunks_of(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
+def draw_chunks(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
     body = draw(bodies)
     cuts = sorted(draw(st.lists(st.integers(0, len(body)), max_size=12)))
     return [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
 
 
-@given(chunks_of(streams()))
+@given(draw_chunks(streams()))
 def test_any_split_of_any_stream_gives_the_same_events(chunks: list[bytes]) -> None:
     decoder = SSEDecoder()
 
@@ -195,7 +195,7 @@ def test_the_end_of_the_lines_does_not_matter(body: bytes) -> None:
     assert decode(lf.replace(b"\n", b"\r\n")) == decode(lf)
 
 
-@given(chunks_of(st.binary(max_size=200)))
+@given(draw_chunks(st.binary(max_size=200)))
 def test_random_bytes_give_nothing_worse_than_a_protocol_error(chunks: list[bytes]) -> None:
     decoder = SSEDecoder(max_event_size=100)
 

@@ -444,16 +444,6 @@ def test_a_file_that_the_hub_does_not_have_is_a_sentence(
         fetch(HubFile("owner/made-up", "other.gguf"))
 
 
-def test_a_hub_that_is_away_is_a_sentence(cache: Cache, said: list[str]) -> None:
-    with pytest.raises(Unavailable, match="Connect"):
-        from_hub(
-            HubFile("owner/made-up", FILE),
-            cache,
-            said.append,
-            endpoint="http://127.0.0.1:9",
-        )
-
-
 # The order
 
 
