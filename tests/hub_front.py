@@ -22,12 +22,14 @@ from qwen_space import Notice, QwenSpaceError, SpaceClient, SpaceConfig
 from tests.scripted_server import CONFIG, EVENT_ID, completed, estimation, generating, starts
 
 __all__ = [
+    "APP",
     "BUSY",
     "GATEWAY",
     "IN_ERROR",
     "NOT_FOUND",
     "PAGE_404",
     "STREAMLIT",
+    "TOKEN",
     "Answer",
     "HubFront",
     "Seen",
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 DOMAIN = "hub.test"
+TOKEN = "hf_very_secret"
+APP = True  # the app's own answer
 
 PAGE_404 = (
     "<!doctype html>\n<html><head><title>Hugging Face</title></head><body><h1>404</h1>"

@@ -26,19 +26,18 @@ from qwen_space.chat_model.space import Space
 from qwen_space.client import hub
 from qwen_space.client.http import Transport
 from tests.hub_front import (
+    APP,
     BUSY,
     IN_ERROR,
     NOT_FOUND,
     PAGE_404,
+    TOKEN,
     Answer,
     HubFront,
     ask,
     told,
 )
 from tests.scripted_server import CONFIG, ScriptedServer, status
-
-TOKEN = "hf_very_secret"
-APP = True  # the app's own answer
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 

@@ -6,19 +6,8 @@ import time
 
 import pytest
 
-from qwen_space import (
-    Completed,
-    QuotaError,
-)
-from tests.hub_front import (
-    PAGE_404,
-    Answer,
-    HubFront,
-    ask,
-)
-
-TOKEN = "hf_very_secret"
-APP = True  # the app's own answer
+from qwen_space import Completed, QuotaError
+from tests.hub_front import APP, PAGE_404, Answer, HubFront, ask
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 

@@ -7,23 +7,9 @@ from typing import Any
 
 import pytest
 
-from qwen_space import (
-    Completed,
-    SpaceStatusError,
-    SpaceUnavailableError,
-)
+from qwen_space import Completed, SpaceStatusError, SpaceUnavailableError
 from qwen_space.client import hub
-from tests.hub_front import (
-    BUSY,
-    Answer,
-    HubFront,
-    Seen,
-    ask,
-    told,
-)
-
-TOKEN = "hf_very_secret"
-APP = True  # the app's own answer
+from tests.hub_front import APP, BUSY, TOKEN, Answer, HubFront, Seen, ask, told
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 

@@ -31,21 +31,20 @@ from qwen_space import (
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from tests.hub_front import (
+    APP,
     BUSY,
     GATEWAY,
     IN_ERROR,
     NOT_FOUND,
     PAGE_404,
     STREAMLIT,
+    TOKEN,
     Answer,
     HubFront,
     ask,
     notices,
     told,
 )
-
-TOKEN = "hf_very_secret"
-APP = True  # the app's own answer
 
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
