@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tests.pieces import cut
+
 __all__ = ["CUTS", "answer", "obedient"]
 
 Messages = Sequence[Mapping[str, str]]
@@ -82,10 +84,6 @@ def _example(schema: Mapping[str, Any], prompt: str) -> Any:
 # How a reply is cut into pieces
 
 
-def _by_three(text: str) -> list[str]:
-    return [text[at : at + 3] for at in range(0, len(text), 3)]
-
-
 def _at_random(text: str) -> list[str]:
     chance = random.Random(text)
     pieces = []
@@ -97,7 +95,7 @@ def _at_random(text: str) -> list[str]:
 
 
 CUTS: dict[str, Callable[[str], list[str]]] = {
-    "three": _by_three,
+    "three": lambda text: cut(text, 3),
     "one": list,
     "whole": lambda text: [text],
     "random": _at_random,

@@ -9,6 +9,9 @@ __all__ = ["cut"]
 T = TypeVar("T", str, bytes)
 
 
-def cut(text: T, size: int) -> list[T]:
-    """Return a text in pieces of a size; the last one may be shorter."""
+def cut(text: T, size: int = 7) -> list[T]:
+    """Return a text in pieces of a size; the last one may be shorter.
+
+    Pieces of seven cut words, and the tags of tool calls, within.
+    """
     return [text[at : at + size] for at in range(0, len(text), size)]

@@ -15,7 +15,7 @@ from llama_index.protocols.ag_ui.agent import AGUIChatWorkflow
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from tests.consumers.script import call, says
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -53,7 +53,7 @@ def judge(events: list[Any]) -> None:
 
 
 async def test_a_langchain_agent_s_events(space: ScriptedSpace) -> None:
-    space.engine.reply = says(call("add", a=2, b=2), "It is 4.")
+    space.engine.reply = in_turn(tool_call("add", a=2, b=2), "It is 4.")
     model = ChatQwenSpace(space=space.url)
     graph: Any = create_agent(model, tools=[tool(add)], checkpointer=InMemorySaver())
     agent = LangGraphAgent(name="adder", graph=graph)
@@ -64,7 +64,7 @@ async def test_a_langchain_agent_s_events(space: ScriptedSpace) -> None:
 
 
 async def test_a_llama_index_agent_s_events(space: ScriptedSpace) -> None:
-    space.engine.reply = says(call("add", a=2, b=2), "It is 4.")
+    space.engine.reply = in_turn(tool_call("add", a=2, b=2), "It is 4.")
     llm = QwenSpace(space=space.url)
     workflow = AGUIChatWorkflow(llm=llm, backend_tools=[FunctionTool.from_defaults(add)])
 

@@ -18,8 +18,8 @@ from langgraph_supervisor import create_supervisor
 from langgraph_swarm import create_handoff_tool, create_swarm
 
 from langchain_qwen_space import ChatQwenSpace
-from tests.consumers.script import call, says
 from tests.obedient import obedient
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +44,9 @@ def add(a: int, b: int) -> int:
 async def test_a_deep_agent_writes_a_file_reads_it_and_answers(
     space: ScriptedSpace, way: str
 ) -> None:
-    space.engine.reply = says(
-        call("write_file", file_path="/sum.txt", content="2 + 2 = 4"),
-        call("read_file", file_path="/sum.txt"),
+    space.engine.reply = in_turn(
+        tool_call("write_file", file_path="/sum.txt", content="2 + 2 = 4"),
+        tool_call("read_file", file_path="/sum.txt"),
         "It is 4.",
     )
     agent: Any = create_deep_agent(model=ChatQwenSpace(space=space.url), tools=[add])
@@ -62,9 +62,9 @@ async def test_a_deep_agent_writes_a_file_reads_it_and_answers(
 
 
 async def test_a_deep_agent_s_sub_agent_answers_for_it(space: ScriptedSpace) -> None:
-    space.engine.reply = says(
-        call("task", description="Add 2 and 2", subagent_type="adder"),
-        call("add", a=2, b=2),
+    space.engine.reply = in_turn(
+        tool_call("task", description="Add 2 and 2", subagent_type="adder"),
+        tool_call("add", a=2, b=2),
         "The sum is 4.",
         "The adder says 4.",
     )
@@ -87,9 +87,9 @@ async def test_a_deep_agent_s_sub_agent_answers_for_it(space: ScriptedSpace) -> 
 
 
 def test_a_supervisor_hands_over_and_gets_the_answer(space: ScriptedSpace) -> None:
-    space.engine.reply = says(
-        call("transfer_to_adder"),
-        call("add", a=2, b=2),
+    space.engine.reply = in_turn(
+        tool_call("transfer_to_adder"),
+        tool_call("add", a=2, b=2),
         "The sum is 4.",
         "The answer is 4.",
     )
@@ -104,7 +104,7 @@ def test_a_supervisor_hands_over_and_gets_the_answer(space: ScriptedSpace) -> No
 
 
 async def test_a_swarm_hands_over_and_stays_there(space: ScriptedSpace, tmp_path: Path) -> None:
-    space.engine.reply = says(call("transfer_to_bob"), "Bob here.", "Still Bob.")
+    space.engine.reply = in_turn(tool_call("transfer_to_bob"), "Bob here.", "Still Bob.")
     model = ChatQwenSpace(space=space.url)
     hand_over = [create_handoff_tool(agent_name="bob")]
     alice: Any = create_agent(model, tools=hand_over, name="alice")

@@ -15,7 +15,7 @@ from llama_index.core.selectors import LLMMultiSelector, LLMSingleSelector, Pyda
 from llama_index.core.tools import FunctionTool
 
 from llama_index_qwen_space import QwenSpace
-from tests.consumers.script import call, says
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -29,9 +29,9 @@ def add(a: int, b: int) -> int:
 
 
 async def test_a_workflow_of_agents_hands_over(space: ScriptedSpace) -> None:
-    space.engine.reply = says(
-        call("handoff", to_agent="adder", reason="It is a sum."),
-        call("add", a=2, b=2),
+    space.engine.reply = in_turn(
+        tool_call("handoff", to_agent="adder", reason="It is a sum."),
+        tool_call("add", a=2, b=2),
         "It is 4.",
     )
     llm = QwenSpace(space=space.url)
@@ -52,7 +52,7 @@ CHOICE = [{"choice": 2, "reason": "It is about sums."}]
 
 @pytest.mark.parametrize("kind", [LLMSingleSelector, LLMMultiSelector])
 def test_a_selector_chooses(space: ScriptedSpace, kind: type[LLMSingleSelector]) -> None:
-    space.engine.reply = says(f"```json\n{json.dumps(CHOICE)}\n```")
+    space.engine.reply = in_turn(f"```json\n{json.dumps(CHOICE)}\n```")
     selector = kind.from_defaults(llm=QwenSpace(space=space.url))
 
     chosen = selector.select(["words", "sums"], "What is 2 + 2?")
@@ -61,7 +61,7 @@ def test_a_selector_chooses(space: ScriptedSpace, kind: type[LLMSingleSelector])
 
 
 async def test_a_selector_by_function_call_chooses(space: ScriptedSpace) -> None:
-    space.engine.reply = says(call("SingleSelection", index=2, reason="Sums."))
+    space.engine.reply = in_turn(tool_call("SingleSelection", index=2, reason="Sums."))
     selector = PydanticSingleSelector.from_defaults(llm=QwenSpace(space=space.url))
 
     chosen = selector.select(["words", "sums"], "What is 2 + 2?")
@@ -70,7 +70,7 @@ async def test_a_selector_by_function_call_chooses(space: ScriptedSpace) -> None
 
 
 def test_a_property_graph_is_made_of_a_text(space: ScriptedSpace) -> None:
-    space.engine.reply = says("(Ada, wrote, programs)\n(Ada, knew, Babbage)")
+    space.engine.reply = in_turn("(Ada, wrote, programs)\n(Ada, knew, Babbage)")
     llm = QwenSpace(space=space.url)
 
     index = PropertyGraphIndex.from_documents(
@@ -88,7 +88,7 @@ def test_a_property_graph_is_made_of_a_text(space: ScriptedSpace) -> None:
 
 
 async def test_an_evaluator_judges(space: ScriptedSpace) -> None:
-    space.engine.reply = says("YES")
+    space.engine.reply = in_turn("YES")
     evaluator = FaithfulnessEvaluator(llm=QwenSpace(space=space.url))
 
     result = await evaluator.aevaluate(response="Ada wrote.", contexts=["Ada wrote programs."])

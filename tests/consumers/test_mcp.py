@@ -14,7 +14,7 @@ from llama_index.tools.mcp import BasicMCPClient, McpToolSpec
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from tests.consumers.script import call, says
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -28,7 +28,7 @@ ANSWER = "Paris has 5 degrees, Oslo has 4."
 
 @pytest.fixture
 def space(space: ScriptedSpace) -> ScriptedSpace:
-    space.engine.reply = says(call("temperatures", cities=["Paris", "Oslo"]), ANSWER)
+    space.engine.reply = in_turn(tool_call("temperatures", cities=["Paris", "Oslo"]), ANSWER)
     return space
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from qwen_space import Space
 from tests.api_server import serving
-from tests.consumers.script import call, says
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -76,7 +76,7 @@ async def test_a_chat_is_answered_in_each_of_the_four_ways(llm: OpenAILike) -> N
 
 
 async def test_an_agent_calls_a_tool_and_answers(llm: OpenAILike, space: ScriptedSpace) -> None:
-    space.engine.reply = says(call("add", a=2, b=3), "It is 5.")
+    space.engine.reply = in_turn(tool_call("add", a=2, b=3), "It is 5.")
     agent = FunctionAgent(tools=[add], llm=llm)
 
     answer = await agent.run("What is 2 + 3?")

@@ -27,7 +27,7 @@ from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from tests.consumers.script import call
+from tests.replies import tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -287,7 +287,7 @@ async def test_each_way_is_one_generation_of_langfuse(
 
 
 def test_a_span_has_the_tools_and_the_calls(space: ScriptedSpace, spans: Spans) -> None:
-    space.engine.reply = [call("Person", age=36)]
+    space.engine.reply = [tool_call("Person", age=36)]
 
     ChatQwenSpace(space=space.url, model="72B").bind_tools([Person]).invoke("Who?")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import pytest
@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space.tools import ToolCall, call_text
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -76,27 +76,13 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     return found
 
 
-def in_turn(*replies: str) -> Callable[[Any], Iterator[str]]:
-    left = list(replies)
-
-    def reply(messages: Any) -> Iterator[str]:
-        text = left.pop(0)
-        yield from (text[at : at + 7] for at in range(0, len(text), 7))
-
-    return reply
-
-
-def call(name: str, **arguments: Any) -> str:
-    return call_text(ToolCall(name, arguments))
-
-
 def find_town(code: str) -> str:
     """Find the town of a postal code."""
     return {"90210": "Beverly Hills"}.get(code, f"{code!r} is unknown")
 
 
 async def test_a_call_that_a_stop_sequence_ends_is_made(space: ScriptedSpace, ask: Ask) -> None:
-    space.engine.reply = in_turn(call("find_town", code="90210"), "It is there.")
+    space.engine.reply = in_turn(tool_call("find_town", code="90210"), "It is there.")
 
     found = await ask(space.url, find_town, "Where is 90210?", stop=["</tool_call>"])
 
@@ -106,13 +92,10 @@ async def test_a_call_that_a_stop_sequence_ends_is_made(space: ScriptedSpace, as
 async def test_a_result_that_the_model_makes_up_is_dropped_and_its_job_stopped(
     space: ScriptedSpace, ask: Ask
 ) -> None:
-    replies = iter(
-        [
-            [call("find_town", code="90210"), "\n<tool_", "response>", *["made up "] * 1000],
-            ["It is there."],
-        ]
+    space.engine.reply = in_turn(
+        [tool_call("find_town", code="90210"), "\n<tool_", "response>", *["made up "] * 1000],
+        ["It is there."],
     )
-    space.engine.reply = lambda messages: next(replies)
     space.engine.gate = threading.Semaphore(10)
 
     found = await ask(space.url, find_town, "Where is 90210?")
@@ -141,7 +124,7 @@ async def test_objects_that_a_list_has_as_strings_are_objects(
     space: ScriptedSpace, ask: Ask
 ) -> None:
     players = ['{"name": "Ada", "age": "36"}', {"name": "Bob", "age": "null"}]
-    space.engine.reply = in_turn(call("count_players", players=players), "Two.")
+    space.engine.reply = in_turn(tool_call("count_players", players=players), "Two.")
 
     found = await ask(space.url, count_players, "How many?")
 
@@ -162,7 +145,7 @@ async def test_a_picture_in_a_tool_s_result_ends_no_thread(space: ScriptedSpace)
         (through_llama_index, draw_for_llama_index),
     ):
         space.reset()
-        space.engine.reply = in_turn(call(draw.__name__), "Drawn.", "Yes.")
+        space.engine.reply = in_turn(tool_call(draw.__name__), "Drawn.", "Yes.")
 
         _, answer = await ask(space.url, draw, "Draw a cat.", "Is it drawn?")
 

@@ -14,16 +14,16 @@ from openai import AsyncOpenAI
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space.tools import ToolCall, call_text
 from tests.api_server import aserving
 from tests.core.chat_model.scripted_session import ScriptedSession, reply_events
+from tests.replies import tool_call
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "description": "A tool.", "parameters": {}}}
     for name in ("add", "sub")
 ]
-ADD = call_text(ToolCall("add", {"a": 1}))
-SUB = call_text(ToolCall("sub", {"a": 2}))
+ADD = tool_call("add", a=1)
+SUB = tool_call("sub", a=2)
 BROKEN = "<tool_call>\nadd(1)\n</tool_call>"
 CUT_OFF = '<tool_call>\n{"name": "add", "arguments": {"a": '
 

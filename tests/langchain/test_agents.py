@@ -18,8 +18,8 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space.tools import ToolCall, call_text
 from tests.obedient import answer, obedient
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,8 +75,7 @@ def test_the_result_of_an_invalid_call_goes_back_in_the_order_of_the_calls(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
     invalid = "<tool_call>\nadd(2, 2\n</tool_call>"
-    replies = iter([f"{call_text(ToolCall('add', {'a': 2, 'b': 2}))}\n{invalid}", "It is 4."])
-    space.engine.reply = lambda messages: [next(replies)]
+    space.engine.reply = in_turn(f"{tool_call('add', a=2, b=2)}\n{invalid}", "It is 4.")
 
     state = create_agent(model, tools=[add]).invoke(QUESTION)
 
@@ -134,8 +133,7 @@ def test_an_agent_gives_an_object(model: ChatQwenSpace, response_format: Any) ->
 def test_an_agent_with_tools_gives_the_object_that_the_model_writes_without_a_call(
     space: ScriptedSpace, model: ChatQwenSpace, last: str
 ) -> None:
-    replies = iter([[call_text(ToolCall("add", {"a": 2, "b": 2}))], [last]])
-    space.engine.reply = lambda messages: next(replies)
+    space.engine.reply = in_turn(tool_call("add", a=2, b=2), last)
     agent: Any = create_agent(model, tools=[add], response_format=ToolStrategy(Sum))
 
     assert agent.invoke(QUESTION)["structured_response"] == Sum(total=4)
@@ -144,8 +142,7 @@ def test_an_agent_with_tools_gives_the_object_that_the_model_writes_without_a_ca
 def test_an_agent_that_relies_on_the_provider_gives_an_object_where_the_model_writes_only_that(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    replies = iter([["It is four."], ["Here:\n```json\n", '{"total":', " 4}\n```"]])
-    space.engine.reply = lambda messages: next(replies)
+    space.engine.reply = in_turn("It is four.", 'Here:\n```json\n{"total": 4}\n```')
     agent: Any = create_agent(model, response_format=ProviderStrategy(Sum))
 
     state = agent.invoke({"messages": [("human", "What is 4?")]})

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import JobError
 from qwen_space.local import LocalSpace, ScriptedEngine
-from qwen_space.tools import ToolCall, call_text
+from tests.replies import tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -176,7 +176,7 @@ class TextCache(BaseCache):
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 def test_a_cache_of_texts_gives_the_whole_answer(space: ScriptedSpace) -> None:
-    space.engine.reply = [f"I add.\n{call_text(ToolCall('add', {'a': 1}))}"]
+    space.engine.reply = [f"I add.\n{tool_call('add', a=1)}"]
     tool = {"name": "add", "description": "Add.", "parameters": {}}
     model = ChatQwenSpace(space=space.url, cache=TextCache()).bind_tools([tool])
 

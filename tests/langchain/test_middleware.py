@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +22,13 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space.tools import ToolCall, call_text
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
 QUESTION = {"messages": [("human", "How is the weather?")]}
-OSLO, ROME = (call_text(ToolCall("get_weather", {"city": city})) for city in ("Oslo", "Rome"))
+OSLO, ROME = (tool_call("get_weather", city=city) for city in ("Oslo", "Rome"))
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 
 
@@ -37,16 +36,6 @@ THREAD: Any = {"configurable": {"thread_id": "1"}}
 def get_weather(city: str) -> str:
     """Tell the weather in a city."""
     return f"It is sunny in {city}."
-
-
-def says(*replies: str) -> Any:
-    """Return a script that gives one reply after the other."""
-    left = list(replies)
-
-    def reply(messages: Sequence[Mapping[str, str]]) -> Iterator[str]:
-        yield left.pop(0)
-
-    return reply
 
 
 def last_text(state: Any) -> str:
@@ -71,7 +60,7 @@ def last_text(state: Any) -> str:
 def test_a_person_decides_on_each_of_several_calls(
     space: ScriptedSpace, model: ChatQwenSpace, decision: Any, told: str
 ) -> None:
-    space.engine.reply = says(OSLO + ROME, "Sunny.")
+    space.engine.reply = in_turn(OSLO + ROME, "Sunny.")
     asks = HumanInTheLoopMiddleware(interrupt_on={"get_weather": True})
     agent: Any = create_agent(model, [get_weather], middleware=[asks], checkpointer=InMemorySaver())
 
@@ -88,7 +77,7 @@ def test_a_person_decides_on_each_of_several_calls(
 async def test_old_results_are_cleared_by_the_model_s_own_count(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    space.engine.reply = says(OSLO, ROME, OSLO, "Sunny.")
+    space.engine.reply = in_turn(OSLO, ROME, OSLO, "Sunny.")
     edit = ClearToolUsesEdit(trigger=200, keep=1)
     editing = ContextEditingMiddleware(edits=[edit], token_count_method="model")
     agent: Any = create_agent(model, [get_weather], middleware=[editing])
@@ -105,7 +94,7 @@ def test_a_model_selects_the_tools(space: ScriptedSpace, model: ChatQwenSpace) -
         """Tell the time in a city."""
         return "It is noon."
 
-    space.engine.reply = says('```json\n{"tools": ["get_weather"]}\n```', "I cannot tell.")
+    space.engine.reply = in_turn('```json\n{"tools": ["get_weather"]}\n```', "I cannot tell.")
     agent: Any = create_agent(
         model, [get_weather, get_time], middleware=[LLMToolSelectorMiddleware()]
     )
@@ -118,7 +107,7 @@ def test_a_model_selects_the_tools(space: ScriptedSpace, model: ChatQwenSpace) -
 def test_calls_are_limited(
     space: ScriptedSpace, model: ChatQwenSpace, behaviour: Any, ending: str
 ) -> None:
-    space.engine.reply = says(OSLO, ROME, "Sunny.")
+    space.engine.reply = in_turn(OSLO, ROME, "Sunny.")
     limit = ToolCallLimitMiddleware(run_limit=1, exit_behavior=behaviour)
     agent: Any = create_agent(model, [get_weather], middleware=[limit])
 
@@ -134,14 +123,14 @@ def test_another_model_answers_where_the_first_fails(model: ChatQwenSpace) -> No
 
 def test_a_list_of_things_to_do_is_kept(space: ScriptedSpace, model: ChatQwenSpace) -> None:
     todos = [{"content": "Ask for the weather", "status": "pending"}]
-    space.engine.reply = says(call_text(ToolCall("write_todos", {"todos": todos})), "Noted.")
+    space.engine.reply = in_turn(tool_call("write_todos", todos=todos), "Noted.")
     agent: Any = create_agent(model, [get_weather], middleware=[TodoListMiddleware()])
 
     assert agent.invoke(QUESTION)["todos"] == todos
 
 
 def test_a_model_stands_in_for_a_tool(space: ScriptedSpace, model: ChatQwenSpace) -> None:
-    space.engine.reply = says(OSLO, "It rains in Oslo.", "Take an umbrella.")
+    space.engine.reply = in_turn(OSLO, "It rains in Oslo.", "Take an umbrella.")
     agent: Any = create_agent(model, [get_weather], middleware=[LLMToolEmulator(model=model)])
 
     assert last_text(agent.invoke(QUESTION)) == "Take an umbrella."

@@ -21,12 +21,11 @@ from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
 from langchain_qwen_space.structured_output import StructuredOutput
-from qwen_space.tools import ToolCall, call_text
 from tests.obedient import obedient
+from tests.pieces import cut
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from conftest import ScriptedSpace
 
 METHODS = ["json_schema", "function_calling", "json_mode"]
@@ -67,19 +66,8 @@ KINDS = [
 def written(value: Any, method: str) -> str:
     """Return how a model writes an object for a method."""
     if method == "function_calling":
-        return call_text(ToolCall("Person", value))
+        return tool_call("Person", **value)
     return f"Here:\n```json\n{json.dumps(value)}\n```"
-
-
-def pieces(reply: str) -> list[str]:
-    """Cut a reply within its words and tags. Letter by letter, each would be a message."""
-    return [reply[at : at + 7] for at in range(0, len(reply), 7)]
-
-
-def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
-    """Return a script that gives one reply after the other, in pieces."""
-    left = iter(replies)
-    return lambda messages: pieces(next(left))
 
 
 async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
@@ -147,7 +135,7 @@ WRONG = [
 async def test_a_wrong_reply_is_asked_for_once_more_with_its_fault(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
 ) -> None:
-    space.engine.reply = by_turns(*[reply, written(ADA, method)] * 4)
+    space.engine.reply = in_turn(*[reply, written(ADA, method)] * 4)
 
     found = await every_way(model.with_structured_output(Person, method=method))
 
@@ -191,7 +179,7 @@ def test_no_object_is_blank_where_all_has_a_default(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     replies = ({"title": "Help!"}, {"song": "Help!"})
-    space.engine.reply = by_turns(
+    space.engine.reply = in_turn(
         *(written(each, method).replace("Person", "Wish") for each in replies)
     )
 
@@ -218,7 +206,7 @@ def test_a_call_with_wrong_arguments_is_asked_for_again(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
     wrong = written({"name": "Ada", "age": "old"}, "function_calling")
-    space.engine.reply = by_turns(wrong, written(ADA, "function_calling"))
+    space.engine.reply = in_turn(wrong, written(ADA, "function_calling"))
 
     found = model.with_structured_output(Person, method="function_calling").invoke("Who?")
 
@@ -255,7 +243,7 @@ def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
 async def test_the_message_can_be_had_with_the_object(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = pieces(written(ADA, method))
+    space.engine.reply = cut(written(ADA, method))
 
     found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
 
@@ -337,7 +325,7 @@ async def test_leaving_a_stream_stops_the_job(
 async def test_where_streaming_is_disabled_the_object_comes_as_a_whole(
     space: ScriptedSpace, method: Any
 ) -> None:
-    space.engine.reply = pieces(written(ADA, method))
+    space.engine.reply = cut(written(ADA, method))
     model = ChatQwenSpace(space=space.url, disable_streaming=True)
     structured = model.with_structured_output(JSON_SCHEMA, method=method)
 
@@ -574,7 +562,7 @@ def get_weather(city: str) -> str:
 async def test_a_call_of_another_tool_is_a_call(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = pieces(call_text(ToolCall("get_weather", {"city": "Oslo"})))
+    space.engine.reply = cut(tool_call("get_weather", city="Oslo"))
     structured = model.with_structured_output(
         Person, method=method, include_raw=True, tools=[get_weather]
     )
@@ -593,7 +581,7 @@ async def test_a_call_of_another_tool_is_a_call(
 async def test_an_object_comes_beside_tools_as_without(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
-    space.engine.reply = pieces(written(ADA, method))
+    space.engine.reply = cut(written(ADA, method))
     structured = model.with_structured_output(
         Person, method=method, include_raw=True, tools=[get_weather]
     )

@@ -20,12 +20,11 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
-from qwen_space.tools import ToolCall, call_text
 from tests.langchain.ways import every_way, fold
+from tests.pieces import cut
+from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from conftest import ScriptedSpace
 
 
@@ -65,7 +64,7 @@ SCHEMA = {
         "parameters": {"type": "object", "properties": {}},
     },
 }
-ADD = call_text(ToolCall("add", {"a": 2, "b": 3}))
+ADD = tool_call("add", a=2, b=3)
 
 
 def shown_tools(space: ScriptedSpace) -> list[dict[str, Any]]:
@@ -299,7 +298,7 @@ async def test_each_call_has_a_name_an_id_and_a_place_of_its_own(
 def test_arguments_are_streamed_where_that_is_asked_for(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    space.engine.reply = [ADD[at : at + 4] for at in range(0, len(ADD), 4)]
+    space.engine.reply = cut(ADD, 4)
     bound = model.bind_tools([add], stream_arguments=True)
 
     chunks: list[Any] = list(bound.stream("Hi"))
@@ -349,16 +348,10 @@ def test_an_invalid_call_is_never_a_tool_call(
 # Forcing
 
 
-def by_turns(*replies: str) -> Callable[[Any], Iterable[str]]:
-    """Return a script that gives one reply after the other."""
-    left = iter(replies)
-    return lambda messages: [next(left)]
-
-
 async def test_a_call_that_does_not_come_is_asked_for_once_more(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
-    space.engine.reply = by_turns(*["It is 5.", f"Sorry.\n{ADD}"] * 4)
+    space.engine.reply = in_turn(*["It is 5.", f"Sorry.\n{ADD}"] * 4)
     forced = model.bind_tools([add], tool_choice="add")
 
     answers = await every_way(forced, "What is 2 + 3?")
@@ -492,7 +485,7 @@ def test_a_result_that_the_model_makes_up_stops_the_job(
     space: ScriptedSpace, streams: bool
 ) -> None:
     space.engine.reply = [
-        call_text(ToolCall("get_weather", {"city": "Oslo"})),
+        tool_call("get_weather", city="Oslo"),
         "\n<tool_",
         "response>",
         *["made up "] * 1000,

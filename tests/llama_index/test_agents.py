@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,8 @@ from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
+from tests.pieces import cut
+from tests.replies import in_turn, tool_call
 
 pytestmark = [
     # A workflow looks for its steps with `inspect.getmembers`, at all that Pydantic deprecated.
@@ -34,14 +35,10 @@ INVENTED = "\nObservation: 77\nThought: I can answer.\nAnswer: 77"
 ANSWER = "Thought: I can answer without using any more tools.\nAnswer: It is 5."
 
 
-def pieces(text: str) -> list[str]:
-    return [text[at : at + 7] for at in range(0, len(text), 7)]
-
-
 def calls_then_answers(messages: Any) -> list[str]:
     """Call the tool, with an invented result, until there is a real one; then answer."""
     seen = "Observation: 5" in messages[-1]["content"]
-    return pieces(ANSWER if seen else CALL + INVENTED * 300)  # too long to end before it is left
+    return cut(ANSWER if seen else CALL + INVENTED * 300)  # too long to end before it is left
 
 
 def adding() -> tuple[FunctionTool, list[tuple[int, int]]]:
@@ -61,7 +58,7 @@ def memory() -> ChatMemoryBuffer:
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_react_agent_uses_a_tool(space: Any, streaming: bool) -> None:
-    called = len(pieces(CALL + "\nObservation:"))
+    called = len(cut(CALL + "\nObservation:"))
     gate = space.engine.gate = threading.Semaphore(called)  # invented text never comes
 
     def reply(messages: Any) -> list[str]:
@@ -114,7 +111,7 @@ def test_the_thoughts_of_a_react_agent_stream(space: Any, llm: QwenSpace) -> Non
 
 
 async def test_a_workflow_makes_a_react_agent_of_an_llm_without_tool_calls(space: Any) -> None:
-    space.engine.reply = pieces(ANSWER)
+    space.engine.reply = cut(ANSWER)
     llm = QwenSpace(space=space.url, is_function_calling_model=False)
     tool, _ = adding()
     workflow = AgentWorkflow.from_tools_or_functions([tool], llm=llm)
@@ -141,18 +138,13 @@ async def test_cancelling_a_run_stops_the_job(
 # By function calling
 
 
-def calling(name: str, **arguments: Any) -> str:
-    body = {"name": name, "arguments": arguments}
-    return f"<tool_call>\n{json.dumps(body)}\n</tool_call>"
-
-
-ADD_CALL = calling("add", a=2, b=3)
+ADD_CALL = tool_call("add", a=2, b=3)
 
 
 def calls_by_function(messages: Any) -> list[str]:
     """Say something and call the tool until there is a result; then answer."""
     seen = "<tool_response>" in messages[-1]["content"]
-    return pieces("It is 5." if seen else f"I add.\n{ADD_CALL}")
+    return cut("It is 5." if seen else f"I add.\n{ADD_CALL}")
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -212,8 +204,8 @@ async def test_a_function_agent_goes_on_with_its_memory(
 async def test_parallel_calls_are_all_made_and_told_in_their_order(
     space: Any, llm: QwenSpace
 ) -> None:
-    both = f"{ADD_CALL}\n{calling('add', a=10, b=20)}"
-    space.engine.reply = lambda messages: pieces(
+    both = f"{ADD_CALL}\n{tool_call('add', a=10, b=20)}"
+    space.engine.reply = lambda messages: cut(
         "5 and 30." if "<tool_response>" in messages[-1]["content"] else both
     )
     tool, calls = adding()
@@ -245,8 +237,8 @@ async def test_the_first_call_can_be_demanded(space: Any, llm: QwenSpace, stream
 async def test_a_failing_or_unknown_tool_is_told_to_the_model(
     space: Any, llm: QwenSpace, streaming: bool
 ) -> None:
-    wrong = [calling("add", a="two", b=3), calling("divide", a=2, b=3)]
-    space.engine.reply = lambda messages: pieces(wrong.pop(0) if wrong else "I cannot.")
+    wrong = tool_call("add", a="two", b=3), tool_call("divide", a=2, b=3)
+    space.engine.reply = in_turn(*wrong, "I cannot.")
     tool, _ = adding()
 
     output = await FunctionAgent(tools=[tool], llm=llm, streaming=streaming).run(
@@ -261,8 +253,8 @@ async def test_a_failing_or_unknown_tool_is_told_to_the_model(
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_agents_hand_over_to_each_other(space: Any, llm: QwenSpace, streaming: bool) -> None:
-    hand_over = calling("handoff", to_agent="writer", reason="It writes.")
-    space.engine.reply = lambda messages: pieces(
+    hand_over = tool_call("handoff", to_agent="writer", reason="It writes.")
+    space.engine.reply = lambda messages: cut(
         "A poem." if "You write." in messages[0]["content"] else hand_over
     )
     planner = FunctionAgent(
@@ -325,7 +317,7 @@ async def test_an_agent_answers_with_an_object(space: Any, llm: QwenSpace) -> No
 
 @pytest.mark.parametrize("streaming", [False, True])
 async def test_a_code_act_agent_runs_code(space: Any, llm: QwenSpace, streaming: bool) -> None:
-    space.engine.reply = lambda messages: pieces(
+    space.engine.reply = lambda messages: cut(
         "It is 5." if "ran it" in str(messages[1:]) else "<execute>\nprint(2 + 3)\n</execute>"
     )
     ran: list[str] = []
@@ -349,7 +341,7 @@ async def test_a_code_act_agent_runs_code(space: Any, llm: QwenSpace, streaming:
 async def test_predict_and_call_calls(
     space: Any, llm: QwenSpace, asynchronous: bool, parallel: bool
 ) -> None:
-    space.engine.reply = pieces(f"{ADD_CALL}\n{calling('add', a=10, b=20)}")
+    space.engine.reply = cut(f"{ADD_CALL}\n{tool_call('add', a=10, b=20)}")
     tool, calls = adding()
     given: dict[str, Any] = {"user_msg": "What is 2+3?", "allow_parallel_tool_calls": parallel}
 
@@ -374,7 +366,7 @@ async def test_predict_and_call_without_a_call_is_an_error_or_the_text(llm: Qwen
 
 
 def test_predict_and_call_calls_by_written_thoughts_too(space: Any) -> None:
-    space.engine.reply = pieces(CALL)
+    space.engine.reply = cut(CALL)
     llm = QwenSpace(space=space.url, is_function_calling_model=False)
     tool, calls = adding()
 
@@ -386,7 +378,7 @@ def test_predict_and_call_calls_by_written_thoughts_too(space: Any) -> None:
 
 
 async def test_apredict_and_call_calls_by_written_thoughts_too(space: Any) -> None:
-    space.engine.reply = pieces(CALL)
+    space.engine.reply = cut(CALL)
     llm = QwenSpace(space=space.url, is_function_calling_model=False)
     tool, calls = adding()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +17,8 @@ from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace, StructuredOutputError
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from tests.pieces import cut
+from tests.replies import in_turn, tool_call
 
 WAYS = ["", "a", "stream_", "astream_"]
 STREAMS = ["stream_", "astream_"]
@@ -43,16 +45,6 @@ async def predict(llm: QwenSpace, way: str, **kwargs: Any) -> list[Any]:
     if hasattr(result, "__aiter__"):
         return [each async for each in result]
     return list(result) if inspect.isgenerator(result) else [result]
-
-
-def cut(text: str, size: int = 6) -> list[str]:
-    return [text[at : at + size] for at in range(0, len(text), size)]
-
-
-def in_turn(*texts: str) -> Callable[[Any], Iterable[str]]:
-    """Answer each request with the next text."""
-    left = list(texts)
-    return lambda _: cut(left.pop(0))
 
 
 REPLIES = [
@@ -326,8 +318,7 @@ async def test_a_query_engine_gives_no_blank_object(
 
 
 def test_function_mode_has_the_model_call_a_function(space: Any) -> None:
-    call = f'<tool_call>\n{{"name": "Song", "arguments": {JSON}}}\n</tool_call>'
-    space.engine.reply = [call]
+    space.engine.reply = [tool_call("Song", name="Help!", year=1965)]
     llm = QwenSpace(space=space.url, pydantic_program_mode=PydanticProgramMode.FUNCTION)
 
     assert llm.structured_predict(Song, PromptTemplate("Name one.")) == HELP

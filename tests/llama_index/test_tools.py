@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,12 +26,14 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.chat_model import reply_reader
 from qwen_space.tools import ToolCall
 from tests.llama_index.conformance import ADD, MULTIPLY, add
+from tests.pieces import cut
+from tests.replies import in_turn, tool_call
 
 WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
 STREAMS = ["stream_chat", "astream_chat"]
 
-ADD_CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_call>'
-MUL_CALL = '<tool_call>\n{"name": "multiply", "arguments": {"a": 4, "b": 5}}\n</tool_call>'
+ADD_CALL = tool_call("add", a=2, b=3)
+MUL_CALL = tool_call("multiply", a=4, b=5)
 BROKEN = '<tool_call>\n{"name": "add", "arguments": {"a": 2,\n</tool_call>'
 
 SCHEMAS = [to_schema(ADD), to_schema(MULTIPLY)]
@@ -45,16 +47,6 @@ async def call(llm: QwenSpace, way: str, **kwargs: Any) -> list[ChatResponse]:
     if way.startswith("astream"):
         return [chunk async for chunk in result]
     return list(result) if way.startswith("stream") else [result]
-
-
-def cut(text: str, size: int) -> list[str]:
-    return [text[at : at + size] for at in range(0, len(text), size)]
-
-
-def in_turn(*texts: str) -> Callable[[Any], Iterable[str]]:
-    """Answer each request with the next text."""
-    left = list(texts)
-    return lambda _: cut(left.pop(0), 9)
 
 
 def called(llm: QwenSpace, response: ChatResponse) -> list[tuple[str, dict[str, Any]]]:
@@ -303,7 +295,7 @@ async def test_only_the_first_call_counts_where_one_is_allowed(
 async def test_cancelling_within_a_tool_call_stops_the_job(
     space: Any, llm: QwenSpace, held: Callable[[int], Any]
 ) -> None:
-    space.engine.reply = ["I add.", *cut(ADD_CALL, 8)]
+    space.engine.reply = ["I add.", *cut(ADD_CALL)]
     held(4)
     stream = await llm.astream_chat_with_tools([ADD], "What is 2+3?")
     assert (await anext(stream)).delta == "I add."
@@ -448,9 +440,6 @@ class Song(BaseModel):
     year: int
 
 
-SONG = '<tool_call>\n{"name": "Song", "arguments": {"name": "Help!", "year": 1965}}\n</tool_call>'
-
-
 def program(llm: QwenSpace) -> FunctionCallingProgram[Song]:
     return FunctionCallingProgram.from_defaults(Song, "Name a song of {whom}.", llm=llm)
 
@@ -459,7 +448,7 @@ def program(llm: QwenSpace) -> FunctionCallingProgram[Song]:
 async def test_a_function_calling_program_makes_an_object(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
-    space.engine.reply = cut(SONG, 7)
+    space.engine.reply = cut(tool_call("Song", name="Help!", year=1965))
 
     assert (await run(program(llm), way))[-1] == Song(name="Help!", year=1965)
     assert "Name a song of Queen." in space.joins[0]["data"][0]
