@@ -7,6 +7,7 @@ import itertools
 import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.stop import StopScanner
@@ -20,7 +21,13 @@ from qwen_space.client.submit import Given, run_prerequisite, submit_job
 from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
 from qwen_space.config import CallOptions
-from qwen_space.errors import JobError, ProtocolError, QwenSpaceError, SpaceStatusError
+from qwen_space.errors import (
+    JobError,
+    ProtocolError,
+    QwenSpaceError,
+    SpaceStatusError,
+    SpaceTimeoutError,
+)
 from qwen_space.events import Event
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.remarks import Remarks
@@ -146,10 +153,16 @@ class Call:
     async def _run_steps(self, transport: Transport, question: Question) -> JobRequest:
         """Run the functions before the endpoint, and return the endpoint's own request."""
         session_hash = uuid.uuid4().hex
+
+        async def open_page(endpoint: Endpoint) -> None:
+            for step in endpoint.opening:
+                request = _request(transport, step, step.data(""), session_hash)
+                await _open(transport, step, request, self._deadline, question.remarks)
+
+        await self._resolver.open_page(open_page)
         for step, files in question.calls:
-            queue = f"{transport.config.url}{step.prefix}/queue"
             data = question.data(step, files)
-            request = JobRequest(queue, step.fn_index, step.trigger_id, data, session_hash)
+            request = _request(transport, step, data, session_hash)
             if step is not question.endpoint:
                 remarks = question.remarks
                 given = await _run_step(transport, step, request, self._deadline, remarks)
@@ -179,6 +192,27 @@ class Call:
                 raise
             explained.may_have_run = exc.may_have_run
             raise explained from exc
+
+
+def _request(
+    transport: Transport, step: Endpoint, data: Sequence[Any], session_hash: str
+) -> JobRequest:
+    queue = f"{transport.config.url}{step.prefix}/queue"
+    return JobRequest(queue, step.fn_index, step.trigger_id, [*data], session_hash)
+
+
+async def _open(
+    transport: Transport,
+    step: Endpoint,
+    request: JobRequest,
+    deadline: Deadline,
+    remarks: Remarks,
+) -> None:
+    """Run a function that may start the app's backend; a call goes on if that takes too long."""
+    try:
+        await _run_step(transport, step, request, deadline, remarks)
+    except SpaceTimeoutError as exc:
+        logger.warning("%s, which the page runs as it loads, takes too long: %s", step.title, exc)
 
 
 def _sending(

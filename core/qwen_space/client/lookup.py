@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -57,6 +57,8 @@ class EndpointResolver:
         self._endpoint = endpoint
         self._failure: QwenSpaceError | None = None  # the reason why `/config` did not help
         self._verified = -_TRUST  # when the app was last seen to be the same, by the clock
+        self._opened: Endpoint | None = None  # whose page was opened
+        self._opening = asyncio.Lock()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -132,6 +134,26 @@ class EndpointResolver:
             endpoint = await self._discover(waker.app_config, deadline)
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
             self._verified = time.monotonic()
+
+    async def open_page(self, open_: Callable[[Endpoint], Awaitable[None]]) -> None:
+        """Run what starts the app's backend as its page is opened: once, before the first call.
+
+        An app may keep something for each page, which it then drops as that is left. Its page is
+        opened for each call, as each has a session of its own.
+
+        Args:
+            open_: Runs the functions of the endpoint's `opening`.
+        """
+        endpoint = self.endpoint
+        if not endpoint.opening:
+            return
+        if endpoint.opens_sessions:
+            await open_(endpoint)
+            return
+        async with self._opening:
+            if self._opened is None or self._opened.app_id != endpoint.app_id:
+                await open_(endpoint)
+                self._opened = endpoint
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""

@@ -201,6 +201,7 @@ class AppFunction(msgspec.Struct, frozen=True):
         after: The number of the function after which the page runs it; None if it is the first.
         public: Whether it is part of the app's documented API (`show_api` until Gradio 5).
         streams: Whether it gives its results piece by piece.
+        repeats: Whether the page runs it again and again (`every=` of Gradio 4).
         queued: Whether it goes by the queue.
         runs: Whether it runs on the server, and not in the page alone.
         renders: The number by which it makes components and functions while the page is open
@@ -218,6 +219,7 @@ class AppFunction(msgspec.Struct, frozen=True):
     streams: bool
     queued: bool
     runs: bool
+    repeats: bool = False
     renders: Any = None
     rendered_in: Any = None
 
@@ -298,6 +300,7 @@ class AppConfig:
         after, made, made_by = map(function.get, ("trigger_after", "render_id", "rendered_in"))
         hash((function.get("id"), after, made, made_by))  # a list is a number of no function
         visible = function.get("api_visibility", "public") == "public"
+        types = function.get("types") or {}
         inputs = tuple(map(self.component, function.get("inputs") or []))
         if _reads_query(function.get("js"), inputs):
             inputs = (replace(inputs[0], value={}),)
@@ -309,9 +312,10 @@ class AppConfig:
             tuple(_target(each) for each in function.get("targets") or []),
             after,
             visible and function.get("show_api") is not False,
-            bool((function.get("types") or {}).get("generator")),
+            bool(types.get("generator")),
             function.get("queue") is not False,
             function.get("backend_fn") is not False,
+            bool(types.get("continuous")),
             made,
             made_by,
         )

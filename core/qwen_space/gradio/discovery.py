@@ -36,6 +36,7 @@ from qwen_space.gradio.beside import find_beside
 from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
+from qwen_space.gradio.opening import find_opening
 from qwen_space.gradio.remarks import find_places
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
 from qwen_space.gradio.steps import LOADING, PAGES, Page
@@ -296,6 +297,7 @@ class App:
         before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last], candidate), *before]
         before = [*self._rendering(candidate.steps), *before]
+        opening = find_opening(self._page.on_load, {each.fn_index for each in before})
         shown = None if output is None else candidate.last.outputs[output]
         return replace(
             last,
@@ -322,6 +324,8 @@ class App:
                 for part, (role, _) in candidate.roles.items()
                 if role in MEDIA_ROLES and not self._page.gives(candidate.start, part)
             ),
+            opening=tuple(self._step(each, {}, None, phase="load") for each in opening),
+            opens_sessions=self._page.opens_sessions,
         )
 
     def _loading(self, steps: Sequence[Endpoint], candidate: Candidate) -> list[Endpoint]:

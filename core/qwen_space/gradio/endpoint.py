@@ -121,6 +121,8 @@ class Endpoint:
         locked: The placeholder of the prompt's box where the page locks it at first, as until a
             file is uploaded; "" elsewhere.
         kept: The keys of the inputs beside the prompt whose file stays there after a message.
+        opening: The functions that may start the app's backend as its page is opened.
+        opens_sessions: Whether they may keep something for each session, and not for all.
     """
 
     api_name: str | None
@@ -148,6 +150,8 @@ class Endpoint:
     beside: tuple[Beside, ...] = field(default=(), compare=False)
     locked: str = field(default="", compare=False)
     kept: frozenset[Any] = field(default=frozenset(), compare=False)
+    opening: tuple[Endpoint, ...] = field(default=(), compare=False)
+    opens_sessions: bool = field(default=False, compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""

@@ -107,6 +107,8 @@ class Page:
         starts: The functions that the page runs first: on an event, or for the API alone.
         submitting: The components whose submit event starts a function.
         elsewhere: The components whose value has an event of its own that hands it to the server.
+        on_load: The functions that the page runs as it loads.
+        opens_sessions: Whether it runs one as it is left, too, so that it may keep things for each.
     """
 
     def __init__(self, functions: Sequence[AppFunction], hidden: Collection[Any] = ()) -> None:
@@ -145,8 +147,9 @@ class Page:
                 self._given.setdefault(target, set()).update(given)
         # A timer's function runs later, one for "unload" as the page is left.
         unasked = [each for each in self.starts if not each.events & ASKING]
-        loading = [each for each in unasked if "load" in each.events]
-        self._loading = [each for start in loading for each in self._tree(start)]
+        loading = [each for each in unasked if "load" in each.events and not each.repeats]
+        self.on_load = [each for start in loading for each in self._tree(start)]
+        self.opens_sessions = any("unload" in each.events for each in self.starts)
         # By a component, the trees that a change starts, each with the place of a giver in it.
         self._changing: dict[Any, list[tuple[list[AppFunction], int]]] = {}
         for start in unasked if loading else ():
@@ -269,7 +272,7 @@ class Page:
 
     def loading(self, needed: Collection[Any]) -> list[AppFunction]:
         """Return the functions that the page runs as it loads, to fill these components."""
-        steps = _needed(self._loading, set(), set(needed))
+        steps = _needed(self.on_load, set(), set(needed))
         return steps[-_MOST_STEPS:]
 
     def changing(
@@ -311,7 +314,7 @@ class Page:
                 more = taken.union(tree[0].changing) - wanted
                 wanted |= more
                 waiting += more
-        given = [part.id for each in self._loading if each.runs for part in each.outputs]
+        given = [part.id for each in self.on_load if each.runs for part in each.outputs]
         chosen: dict[Any, tuple[AppFunction, list[AppFunction]]] = {}
         for component in given:  # which grows
             for tree in starting.get(component, {}).values():

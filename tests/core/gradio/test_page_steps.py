@@ -580,3 +580,9 @@ def test_a_reply_may_come_of_a_change_that_the_message_makes(
     steps: list[Any], expected: list[int]
 ) -> None:
     assert run(find_endpoint(app(*steps))) == expected
+
+
+def test_a_function_that_the_page_repeats_is_no_step_of_a_chat() -> None:
+    repeated = step("", "chat", **LOAD, types={"generator": True, "continuous": True})
+
+    assert run(find_endpoint(app(step("box chat", "chat"), repeated))) == [0]
