@@ -1,4 +1,4 @@
-"""Count the tests of `tests/llama_index/conformance.py` that LlamaIndex LLMs pass, side by side.
+"""Count the tests of `tests/llama_index/conformance` that LlamaIndex LLMs pass, side by side.
 
 Each LLM stands in front of the same scripted model: QwenSpace before a real Gradio app, the others
 before `benchmarks/peers.py`, which speaks their dialects. Prints a table in Markdown.

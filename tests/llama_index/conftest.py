@@ -14,7 +14,7 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 from llama_index_qwen_space import QwenSpace
-from tests.llama_index.conformance import Limiter
+from tests.llama_index.conformance.base import Limiter
 
 Ask = Callable[..., Awaitable[list[Any]]]
 

@@ -25,7 +25,7 @@ from llama_index_qwen_space.responses import Piece, chat_response
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.chat_model import reply_reader
 from qwen_space.tools import ToolCall
-from tests.llama_index.conformance import ADD, MULTIPLY, add
+from tests.llama_index.conformance.tools import ADD, MULTIPLY, add
 from tests.pieces import cut
 from tests.replies import in_turn, tool_call
 
