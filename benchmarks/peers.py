@@ -38,6 +38,7 @@ from benchmarks.dialects import (
     openai_chunk,
     openai_delta,
 )
+from qwen_space.local import EngineError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -141,7 +142,7 @@ class PeerServer:
             return await self._ollama_stream(request, body)
         try:
             text, calls, _ = await self._whole(body)
-        except ValueError as exc:
+        except EngineError as exc:
             return web.json_response({"error": str(exc)}, status=500)
         return web.json_response(ollama_line(text, calls, done=True))
 
@@ -159,7 +160,7 @@ class PeerServer:
                 text, calls = (piece, []) if isinstance(piece, str) else ("", [piece])
                 await send(ollama_line(text, calls))
             await send(ollama_line("", done=True))
-        except ValueError as exc:  # as Ollama says that a model failed while it wrote
+        except EngineError as exc:  # as Ollama says that a model failed while it wrote
             await send({"error": str(exc)})
         return response
 
@@ -171,7 +172,7 @@ class PeerServer:
             return await self._openai_stream(request, body)
         try:
             text, calls, count = await self._whole(body)
-        except ValueError as exc:
+        except EngineError as exc:
             return web.json_response(_openai_error(exc), status=500)
         message: dict[str, Any] = {"role": "assistant", "content": text or None}
         if calls:
@@ -204,7 +205,7 @@ class PeerServer:
             if (body.get("stream_options") or {}).get("include_usage"):
                 await response.write(event({**openai_chunk([]), "usage": _usage(count)}))
             await response.write(OPENAI_END)
-        except ValueError as exc:  # as llama.cpp, vLLM and OpenAI say it
+        except EngineError as exc:  # as llama.cpp, vLLM and OpenAI say it
             await response.write(event(_openai_error(exc)))
         return response
 
@@ -232,7 +233,7 @@ def _forced(text: str, tools: list[dict[str, Any]]) -> str | Call:
     return {"name": tools[0]["function"]["name"], "arguments": arguments}
 
 
-def _openai_error(exc: ValueError) -> dict[str, Any]:
+def _openai_error(exc: EngineError) -> dict[str, Any]:
     return {"error": {"message": str(exc), "type": "server_error", "code": 500}}
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 
+import aiohttp
 import pytest
 
 from benchmarks import frames
+from benchmarks.peers import PeerServer
 from benchmarks.targets import points
 from qwen_space.events import TextDelta
 from qwen_space.gradio.job import Job
+from qwen_space.local import ScriptedEngine
 
 TOKENS = frames.tokens(50)
 
@@ -57,6 +60,18 @@ def test_openai_sends_the_same_tokens() -> None:
     pieces = [json.loads(each)["choices"][0]["delta"].get("content") for each in events]
 
     assert (pieces, done) == (["", *TOKENS, None], "[DONE]")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
+async def test_a_peer_says_that_its_engine_failed(path: str, stream: bool) -> None:
+    chat = {"messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+
+    with PeerServer(ScriptedEngine(["Hel", ValueError("no luck")])) as server:
+        async with aiohttp.request("POST", server.url + path, json=chat) as response:
+            body = await response.text()
+
+    assert "no luck" in body
 
 
 @pytest.mark.parametrize(("connections", "is_reached"), [(1, True), (3, False)])
