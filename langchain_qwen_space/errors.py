@@ -114,26 +114,9 @@ class UploadError(core.UploadError, langchain.ModelInvalidRequestError):
     """A picture or a file could not be given to the app; the prompt was not sent."""
 
 
-_TYPED: dict[type[core.QwenSpaceError], type[core.QwenSpaceError]] = {
-    kind.__mro__[1]: kind
-    for kind in (
-        AuthenticationError,
-        ContextOverflowError,
-        EndpointError,
-        JobError,
-        ModelNotOfferedError,
-        NoSpaceAnsweredError,
-        PromptTooLongError,
-        ProtocolError,
-        QueueFullError,
-        QuotaError,
-        SpaceStatusError,
-        SpaceTimeoutError,
-        SpaceUnavailableError,
-        SpaceUnreachableError,
-        StreamInterruptedError,
-        UploadError,
-    )
+# A class has the name of the core's that it is of.
+_TYPED: dict[type[Exception], type[core.QwenSpaceError]] = {
+    getattr(core, name): globals()[name] for name in core.__all__ if name in __all__
 }
 
 
@@ -143,17 +126,27 @@ def typed() -> Iterator[None]:
     try:
         yield
     except core.QwenSpaceError as exc:
-        kind = _of_status(exc) if isinstance(exc, core.SpaceStatusError) else _TYPED.get(type(exc))
+        kind = _kind(exc)
         if kind is None:
             raise
         error = kind(*exc.args)
         vars(error).update(vars(exc))  # attributes that are no arguments, such as the text so far
+        vars(error)["is_retryable"] = _may_pass(exc)
         raise error.with_traceback(exc.__traceback__) from exc.__cause__
 
 
-def _of_status(error: core.SpaceStatusError) -> type[SpaceStatusError]:
+def _kind(error: Exception) -> type[core.QwenSpaceError] | None:
+    if not isinstance(error, core.SpaceStatusError):
+        return _TYPED.get(type(error))
     if error.status in {404, 410}:
         return SpaceNotFoundError
     if error.status >= 500:
         return SpaceServerError
     return SpaceRequestError if error.status >= 400 else SpaceStatusError
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, core.NoSpaceAnsweredError):
+        return any(_may_pass(each) for _, each in error.errors)
+    is_lasting = not getattr(error, "retryable", True)  # such as a certificate that is not valid
+    return not is_lasting and getattr(_kind(error), "is_retryable", False)

@@ -29,6 +29,17 @@ KINDS = [
     ),
     pytest.param(core.EndpointError("none fits"), langchain.ModelNotFoundError, False),
     pytest.param(core.JobError("broke"), langchain.ModelAPIError, True),
+    pytest.param(core.ModelNotOfferedError("99B"), langchain.ModelNotFoundError, False),
+    pytest.param(
+        core.NoSpaceAnsweredError([("u", core.EndpointError("none")), ("v", core.JobError("no"))]),
+        langchain.ModelAPIError,
+        True,
+    ),
+    pytest.param(
+        core.NoSpaceAnsweredError([("u", core.EndpointError("none fits"))]),
+        langchain.ModelAPIError,
+        False,
+    ),
     pytest.param(core.PromptTooLongError("too long"), langchain.ContextOverflowError, False),
     pytest.param(core.ProtocolError("no JSON"), langchain.ModelError, False),
     pytest.param(core.QueueFullError("full"), langchain.ModelRateLimitError, True),
@@ -40,7 +51,13 @@ KINDS = [
     pytest.param(core.SpaceTimeoutError("silence", 3), langchain.ModelTimeoutError, True),
     pytest.param(core.SpaceUnavailableError("u", "asleep"), langchain.ModelAPIError, True),
     pytest.param(core.SpaceUnreachableError("u", "refused"), langchain.ModelConnectionError, True),
+    pytest.param(
+        core.SpaceUnreachableError("u", "its certificate is not valid", retryable=False),
+        langchain.ModelConnectionError,
+        False,
+    ),
     pytest.param(core.StreamInterruptedError("text", "cut"), langchain.ModelConnectionError, True),
+    pytest.param(core.UploadError("a.png", "too large"), langchain.ModelInvalidRequestError, False),
 ]
 
 
@@ -56,7 +73,18 @@ def test_an_error_is_both_ours_and_langchains(
     assert isinstance(caught.value, type(error))
     assert caught.value.is_retryable is retryable
     assert (str(caught.value), caught.value.text) == (str(error), "text so far")
-    assert str(pickle.loads(pickle.dumps(caught.value))) == str(error)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.is_retryable) == (str(error), retryable)
+
+
+def test_each_error_of_the_module_is_among_these() -> None:
+    raised = set()
+    for case in KINDS:
+        with pytest.raises(core.QwenSpaceError) as caught, errors.typed():
+            raise case.values[0]
+        raised.add(caught.type)
+
+    assert raised == {getattr(errors, name) for name in errors.__all__ if name != "typed"}
 
 
 def test_each_error_that_the_core_raises_has_a_kind() -> None:
