@@ -1,4 +1,4 @@
-"""The queue as LangChain is told of it: by custom events, and in the metadata afterwards."""
+"""Callbacks and traces: a reply's tokens, the place in the queue, the end of a call."""
 
 from __future__ import annotations
 
@@ -23,6 +23,63 @@ from tests.langchain.events import model_of
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
+
+
+# Tokens
+
+
+class Tokens(BaseCallbackHandler):
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        self.tokens.append(token)
+
+
+class AsyncTokens(AsyncCallbackHandler):
+    def __init__(self) -> None:
+        self.tokens: list[str] = []
+
+    async def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+        self.tokens.append(token)
+
+
+def test_a_callback_sees_each_token_once_and_before_the_caller(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    space.engine.reply = ["one ", "two"]
+    space.engine.delay = 0.02
+    handler = Tokens()
+
+    seen = [len(handler.tokens) for _ in model.stream("Hi", config={"callbacks": [handler]})]
+
+    assert "".join(handler.tokens) == "one two"
+    assert seen == [1, 2, 3]
+
+
+async def test_an_async_callback_sees_each_token_once(model: ChatQwenSpace) -> None:
+    handler = AsyncTokens()
+
+    async for _ in model.astream("Hi", config={"callbacks": [handler]}):
+        pass
+
+    assert "".join(handler.tokens) == "Hello there."
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_streaming_makes_invoke_tell_the_callbacks(
+    space: ScriptedSpace, streaming: bool
+) -> None:
+    handler = Tokens()
+    model = ChatQwenSpace(space=space.url, streaming=streaming, callbacks=[handler])
+
+    answer = await model.ainvoke("Hi")
+
+    assert answer.text == "Hello there."
+    assert "".join(handler.tokens) == ("Hello there." if streaming else "")
+
+
+# The queue
 
 
 class Custom(BaseCallbackHandler):
@@ -124,6 +181,9 @@ def test_a_graph_s_custom_stream_has_the_queue(model: ChatQwenSpace, streaming: 
     ]
 
 
+# Traces
+
+
 class Traced(BaseCallbackHandler):
     """Keeps the result that a tracer is given at the end of a call."""
 
@@ -174,3 +234,13 @@ def test_a_trace_names_the_versions_of_langchain_too(model: ChatQwenSpace) -> No
     model.invoke("Hi", {"callbacks": [tracer]})
 
     assert {"langchain-core", "qwen-space"} <= tracer.versions.keys()
+
+
+def test_langsmith_learns_provider_model_and_stop(model: ChatQwenSpace) -> None:
+    params = model._get_ls_params(stop=["x"], model="7B", temperature=0.5)
+
+    assert params["ls_provider"] == "qwen-space"
+    assert params["ls_model_name"] == "Qwen2.5-7B-Instruct"
+    assert params["ls_temperature"] == 0.5
+    assert params["ls_stop"] == ["x"]
+    assert model._llm_type == "chat-qwen-space"

@@ -8,11 +8,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.messages import (
     AIMessage,
     ChatMessage,
@@ -28,19 +26,14 @@ from langchain_core.runnables import ConfigurableField
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import (
     Completed,
-    EndpointError,
-    JobError,
     ModelNotOfferedError,
     Rewritten,
-    SpaceUnreachableError,
     TextDelta,
 )
 from tests.langchain.events import model_of
 from tests.langchain.ways import every_way, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from conftest import ScriptedSpace
 
 PIECES = [
@@ -210,126 +203,6 @@ def test_the_data_that_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
-    [
-        pytest.param(
-            [{"type": "image", "url": "http://x/y.png"}], "'image'.*takes text only", id="image"
-        ),
-        pytest.param(
-            [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "u"}}],
-            "'image_url' has 'u' where its bytes or its address",
-            id="image-url",
-        ),
-        pytest.param(
-            [{"type": "file", "base64": "", "mime_type": "a/b"}], "'file' has ''", id="file"
-        ),
-        pytest.param([{"type": "poll"}], "'poll' cannot be sent", id="another"),
-    ],
-)
-def test_unsupported_content_is_refused_by_its_name(
-    space: ScriptedSpace, model: ChatQwenSpace, content: list[Any], named: str
-) -> None:
-    with pytest.raises(ValueError, match=named):
-        model.invoke([HumanMessage(content)])
-
-    assert space.joins == []
-
-
-@pytest.mark.parametrize(
-    ("block", "text"),
-    [
-        ({"type": "refusal", "refusal": "I cannot."}, "I cannot."),
-        ({"type": "text-plain", "text": "plain"}, "plain"),
-        ({"type": "function_call", "name": "f", "arguments": "{}"}, ""),
-        ({"type": "server_tool_call", "name": "search", "args": {}, "id": "1"}, ""),
-        ({"type": "web_search_call", "id": "ws_1", "status": "completed"}, ""),
-        ({"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []}, ""),
-        ({"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}}, ""),
-        ({"type": "web_search_tool_result", "tool_use_id": "1", "content": []}, ""),
-        ({"type": "executable_code", "language": "PYTHON", "executable_code": "1"}, ""),
-        ({"type": "code_execution_result", "outcome": 1, "code_execution_result": "1"}, ""),
-        ({"type": "non_standard", "value": {"type": "citations"}}, ""),
-        ({"type": "function_call_signature", "signature": "s"}, ""),
-        ({"type": "compaction", "encrypted_content": "s"}, ""),
-        ({"type": "reasoning_content", "reasoning_content": {"text": "Hm."}}, ""),
-        ({"cachePoint": {"type": "default"}}, ""),
-    ],
-    ids=lambda value: value.get("type", "no-type") if isinstance(value, dict) else "",
-)
-def test_messages_of_other_providers_can_be_answered(
-    space: ScriptedSpace, model: ChatQwenSpace, block: Any, text: str
-) -> None:
-    model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
-
-    assert space.transcript(0) == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
-
-
-@pytest.mark.parametrize(
-    "beside",
-    [{"refusal": "I cannot."}, {"audio": {"id": "1", "transcript": "I cannot."}}],
-    ids=["refusal", "audio"],
-)
-def test_words_beside_the_content_are_the_answer_s(
-    space: ScriptedSpace, model: ChatQwenSpace, beside: Any
-) -> None:
-    answer = AIMessage("", additional_kwargs=beside)
-
-    model.invoke([HumanMessage("Hi"), answer, HumanMessage("And?")])
-
-    assert space.transcript(0) == "User: Hi\nAssistant: I cannot.\nUser: And?\nAssistant:"
-
-
-def test_a_mark_for_another_provider_s_cache_says_nothing(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    mark: Any = {"cachePoint": {"type": "default"}}
-
-    model.invoke([SystemMessage(["Be brief.", mark]), HumanMessage(["Hi", mark])])
-
-    assert space.joins[0]["data"][0::2] == ["Hi", "Be brief."]
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
-        {"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []},
-        {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
-        {"type": "web_search_tool_result", "tool_use_id": "1", "content": []},
-        {"type": "server_tool_result", "tool_call_id": "1", "status": "success"},
-        {"type": "executable_code", "language": "PYTHON", "executable_code": "1"},
-        {"type": "invalid_tool_call", "name": "f", "args": "{", "id": "1", "error": None},
-    ],
-    ids=lambda block: block["type"],
-)
-def test_a_person_s_message_may_be_made_of_another_provider_s_answer(
-    space: ScriptedSpace, model: ChatQwenSpace, block: Any
-) -> None:
-    found = HumanMessage([block, {"type": "text", "text": "Found."}], name="researcher")
-
-    model.invoke([HumanMessage("Hi"), AIMessage("Hello."), found])
-
-    assert space.transcript(0).endswith("researcher: Found.\nAssistant:")
-
-
-@pytest.mark.parametrize(
-    "block",
-    [
-        {"type": "tool_result", "tool_use_id": "1", "content": "2"},
-        {"type": "image_generation_call", "id": "1", "result": "aGk="},
-    ],
-    ids=lambda block: block["type"],
-)
-def test_a_person_s_message_is_never_sent_without_a_part(
-    space: ScriptedSpace, model: ChatQwenSpace, block: Any
-) -> None:
-    with pytest.raises(ValueError, match=rf"'{block['type']}'.*takes text"):
-        model.invoke([HumanMessage([block, {"type": "text", "text": "And?"}])])
-
-    assert space.joins == []
-
-
-@pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"stop": 5}, "stop=5"),
@@ -345,16 +218,6 @@ def test_an_option_of_a_call_that_cannot_be_right_is_named(
         model.invoke("Hi", **options)
 
     assert space.joins == []
-
-
-def test_the_arguments_of_a_call_may_be_of_any_type(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    call = {"name": "book", "args": {"day": date(2026, 11, 22)}, "id": "1"}
-
-    model.invoke([HumanMessage("Hi"), AIMessage("", tool_calls=[call]), HumanMessage("And?")])
-
-    assert '"day": "2026-11-22"' in space.transcript(0)
 
 
 @pytest.mark.parametrize(
@@ -498,70 +361,6 @@ def test_a_stop_sequence_may_be_a_string(space: ScriptedSpace, way: str) -> None
     assert answer.text == "HELLO THE END of it "
 
 
-# Callbacks and traces
-
-
-class Tokens(BaseCallbackHandler):
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-
-    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
-        self.tokens.append(token)
-
-
-class AsyncTokens(AsyncCallbackHandler):
-    def __init__(self) -> None:
-        self.tokens: list[str] = []
-
-    async def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
-        self.tokens.append(token)
-
-
-def test_a_callback_sees_each_token_once_and_before_the_caller(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    space.engine.reply = ["one ", "two"]
-    space.engine.delay = 0.02
-    handler = Tokens()
-
-    seen = [len(handler.tokens) for _ in model.stream("Hi", config={"callbacks": [handler]})]
-
-    assert "".join(handler.tokens) == "one two"
-    assert seen == [1, 2, 3]
-
-
-async def test_an_async_callback_sees_each_token_once(model: ChatQwenSpace) -> None:
-    handler = AsyncTokens()
-
-    async for _ in model.astream("Hi", config={"callbacks": [handler]}):
-        pass
-
-    assert "".join(handler.tokens) == "Hello there."
-
-
-@pytest.mark.parametrize("streaming", [True, False])
-async def test_streaming_makes_invoke_tell_the_callbacks(
-    space: ScriptedSpace, streaming: bool
-) -> None:
-    handler = Tokens()
-    model = ChatQwenSpace(space=space.url, streaming=streaming, callbacks=[handler])
-
-    answer = await model.ainvoke("Hi")
-
-    assert answer.text == "Hello there."
-    assert "".join(handler.tokens) == ("Hello there." if streaming else "")
-
-
-def test_langsmith_learns_provider_model_and_stop(model: ChatQwenSpace) -> None:
-    params = model._get_ls_params(stop=["x"], model="7B", temperature=0.5)
-
-    assert params["ls_provider"] == "qwen-space"
-    assert params["ls_model_name"] == "Qwen2.5-7B-Instruct"
-    assert params["ls_temperature"] == 0.5
-    assert params["ls_stop"] == ["x"]
-    assert model._llm_type == "chat-qwen-space"
-
-
 # In chains
 
 
@@ -577,44 +376,6 @@ async def test_a_chain_streams_through_to_its_end(
     assert space.joins[0]["data"][:3] == ["Hi", [], "Be brief."]
 
 
-# Faults
-
-
-async def test_an_app_that_fails_half_way_is_an_error_with_the_text_so_far(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    space.engine.reply = ["one ", "two ", ValueError("the app broke")]
-    calls: list[Callable[[], Any]] = [
-        lambda: asyncio.to_thread(model.invoke, "Hi"),
-        lambda: model.ainvoke("Hi"),
-        lambda: asyncio.to_thread(lambda: list(model.stream("Hi"))),
-    ]
-
-    for call in calls:
-        with pytest.raises(JobError, match="the app broke") as caught:
-            await call()
-        assert caught.value.text == "one two "
-    with pytest.raises(JobError, match="the app broke"):
-        _ = [chunk async for chunk in model.astream("Hi")]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        pytest.param({"space": "http://127.0.0.1:9", "max_retries": 0}, SpaceUnreachableError),
-        pytest.param({"endpoint": "nope"}, EndpointError),
-    ],
-    ids=["unreachable", "endpoint"],
-)
-def test_a_space_that_cannot_answer_is_a_typed_error(
-    space: ScriptedSpace, arguments: dict[str, Any], error: type[Exception]
-) -> None:
-    model = ChatQwenSpace(**{"space": space.url, **arguments})
-
-    with pytest.raises(error):
-        model.invoke("Hi")
-
-
 # Leaving early
 
 
@@ -625,7 +386,7 @@ def endless(space: ScriptedSpace) -> ScriptedSpace:
     return space
 
 
-def stopped(space: ScriptedSpace) -> None:
+def wait_until_stopped(space: ScriptedSpace) -> None:
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
 
@@ -635,7 +396,7 @@ def test_closing_a_sync_stream_stops_the_job(endless: ScriptedSpace, model: Chat
 
     stream.close()
 
-    stopped(endless)
+    wait_until_stopped(endless)
 
 
 async def test_closing_an_async_stream_stops_the_job(
@@ -646,7 +407,7 @@ async def test_closing_an_async_stream_stops_the_job(
 
     await stream.aclose()
 
-    await asyncio.to_thread(stopped, endless)
+    await asyncio.to_thread(wait_until_stopped, endless)
 
 
 async def test_breaking_out_of_an_async_stream_stops_the_job(
@@ -655,7 +416,7 @@ async def test_breaking_out_of_an_async_stream_stops_the_job(
     async for _ in model.astream("Hi"):
         break
 
-    await asyncio.to_thread(stopped, endless)
+    await asyncio.to_thread(wait_until_stopped, endless)
 
 
 async def test_cancelling_a_task_stops_the_job(
@@ -673,7 +434,7 @@ async def test_cancelling_a_task_stops_the_job(
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.to_thread(stopped, endless)
+    await asyncio.to_thread(wait_until_stopped, endless)
 
 
 # Loops, threads, imports

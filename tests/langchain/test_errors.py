@@ -117,6 +117,7 @@ async def test_each_way_of_calling_raises_langchains_kind(space: ScriptedSpace, 
     with pytest.raises(langchain.ModelAPIError, match="the app broke") as caught:
         await call()
 
+    assert isinstance(caught.value, core.JobError)
     assert caught.value.text == "one "
 
 

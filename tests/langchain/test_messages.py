@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import (
@@ -18,6 +20,11 @@ from langchain_qwen_space.messages import to_core_messages
 from qwen_space import Media
 from qwen_space.chat.media import PLACEHOLDER
 from qwen_space.tools import ToolCall
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+    from langchain_qwen_space import ChatQwenSpace
 
 LINES = [{"type": "text", "text": "Paris: 21"}, {"type": "text", "text": "Oslo: 3"}]
 FILE = base64.b64encode("a ü".encode()).decode()
@@ -93,3 +100,162 @@ def test_the_name_of_the_speaker_goes_with_the_message() -> None:
     messages = to_core_messages([HumanMessage("Hi", name="Ada"), AIMessage("Yes?", name="Bo")])
 
     assert [message.name for message in messages] == ["Ada", "Bo"]
+
+
+# On their way to the Space
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        pytest.param(
+            [{"type": "image", "url": "http://x/y.png"}], "'image'.*takes text only", id="image"
+        ),
+        pytest.param(
+            [{"type": "text", "text": "What?"}, {"type": "image_url", "image_url": {"url": "u"}}],
+            "'image_url' has 'u' where its bytes or its address",
+            id="image-url",
+        ),
+        pytest.param(
+            [{"type": "file", "base64": "", "mime_type": "a/b"}], "'file' has ''", id="file"
+        ),
+        pytest.param([{"type": "poll"}], "'poll' cannot be sent", id="another"),
+    ],
+)
+def test_unsupported_content_is_refused_by_its_name(
+    space: ScriptedSpace, model: ChatQwenSpace, content: list[Any], named: str
+) -> None:
+    with pytest.raises(ValueError, match=named):
+        model.invoke([HumanMessage(content)])
+
+    assert space.joins == []
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ({"type": "refusal", "refusal": "I cannot."}, "I cannot."),
+        ({"type": "text-plain", "text": "plain"}, "plain"),
+        ({"type": "function_call", "name": "f", "arguments": "{}"}, ""),
+        ({"type": "server_tool_call", "name": "search", "args": {}, "id": "1"}, ""),
+        ({"type": "web_search_call", "id": "ws_1", "status": "completed"}, ""),
+        ({"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []}, ""),
+        ({"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}}, ""),
+        ({"type": "web_search_tool_result", "tool_use_id": "1", "content": []}, ""),
+        ({"type": "executable_code", "language": "PYTHON", "executable_code": "1"}, ""),
+        ({"type": "code_execution_result", "outcome": 1, "code_execution_result": "1"}, ""),
+        ({"type": "non_standard", "value": {"type": "citations"}}, ""),
+        ({"type": "function_call_signature", "signature": "s"}, ""),
+        ({"type": "compaction", "encrypted_content": "s"}, ""),
+        ({"type": "reasoning_content", "reasoning_content": {"text": "Hm."}}, ""),
+        ({"cachePoint": {"type": "default"}}, ""),
+    ],
+    ids=lambda value: value.get("type", "no-type") if isinstance(value, dict) else "",
+)
+def test_messages_of_other_providers_can_be_answered(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any, text: str
+) -> None:
+    model.invoke([HumanMessage("Hi"), AIMessage([block]), HumanMessage("And?")])
+
+    assert space.transcript(0) == f"User: Hi\nAssistant: {text}\nUser: And?\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"refusal": "I cannot."}, {"audio": {"id": "1", "transcript": "I cannot."}}],
+    ids=["refusal", "audio"],
+)
+def test_words_beside_the_content_are_the_answer_s(
+    space: ScriptedSpace, model: ChatQwenSpace, beside: Any
+) -> None:
+    answer = AIMessage("", additional_kwargs=beside)
+
+    model.invoke([HumanMessage("Hi"), answer, HumanMessage("And?")])
+
+    assert space.transcript(0) == "User: Hi\nAssistant: I cannot.\nUser: And?\nAssistant:"
+
+
+def test_a_mark_for_another_provider_s_cache_says_nothing(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    mark: Any = {"cachePoint": {"type": "default"}}
+
+    model.invoke([SystemMessage(["Be brief.", mark]), HumanMessage(["Hi", mark])])
+
+    assert space.joins[0]["data"][0::2] == ["Hi", "Be brief."]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {"type": "mcp_list_tools", "id": "1", "server_label": "a", "tools": []},
+        {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {}},
+        {"type": "web_search_tool_result", "tool_use_id": "1", "content": []},
+        {"type": "server_tool_result", "tool_call_id": "1", "status": "success"},
+        {"type": "executable_code", "language": "PYTHON", "executable_code": "1"},
+        {"type": "invalid_tool_call", "name": "f", "args": "{", "id": "1", "error": None},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_a_person_s_message_may_be_made_of_another_provider_s_answer(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any
+) -> None:
+    found = HumanMessage([block, {"type": "text", "text": "Found."}], name="researcher")
+
+    model.invoke([HumanMessage("Hi"), AIMessage("Hello."), found])
+
+    assert space.transcript(0).endswith("researcher: Found.\nAssistant:")
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "tool_result", "tool_use_id": "1", "content": "2"},
+        {"type": "image_generation_call", "id": "1", "result": "aGk="},
+    ],
+    ids=lambda block: block["type"],
+)
+def test_a_person_s_message_is_never_sent_without_a_part(
+    space: ScriptedSpace, model: ChatQwenSpace, block: Any
+) -> None:
+    with pytest.raises(ValueError, match=rf"'{block['type']}'.*takes text"):
+        model.invoke([HumanMessage([block, {"type": "text", "text": "And?"}])])
+
+    assert space.joins == []
+
+
+def test_the_arguments_of_a_call_may_be_of_any_type(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    call = {"name": "book", "args": {"day": date(2026, 11, 22)}, "id": "1"}
+
+    model.invoke([HumanMessage("Hi"), AIMessage("", tool_calls=[call]), HumanMessage("And?")])
+
+    assert '"day": "2026-11-22"' in space.transcript(0)
+
+
+def test_an_invalid_call_of_another_provider_goes_back_as_qwen_would_write_it(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    invalid = {"name": "add", "args": '{"a": 2', "id": "1", "error": None}
+    answer = AIMessage("", invalid_tool_calls=[invalid])  # type: ignore[list-item]
+
+    model.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])
+
+    written = '<tool_call>\n{"name": "add", "arguments": {"a": 2}\n</tool_call>'
+    assert f"Assistant: {written}\nUser: That is no call." in space.transcript(0)
+
+
+def test_a_function_s_call_and_its_result_of_old_are_understood(
+    space: ScriptedSpace, model: ChatQwenSpace
+) -> None:
+    function_call = {"name": "add", "arguments": '{"a": 2, "b": 3}'}
+    call = AIMessage("", additional_kwargs={"function_call": function_call})
+
+    model.invoke([HumanMessage("Hi"), call, FunctionMessage("5", name="add")])
+
+    assert space.transcript(0) == (
+        'User: Hi\nAssistant: <tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n'
+        "</tool_call>\nUser: <tool_response>\n5\n</tool_response>\nAssistant:"
+    )

@@ -9,12 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langchain_core.messages import (
-    AIMessage,
-    FunctionMessage,
-    HumanMessage,
-    ToolMessage,
-)
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -337,8 +332,8 @@ def test_an_invalid_call_is_never_a_tool_call(
 
     assert (answer.text, answer.tool_calls) == ("Well: ", [])
     (invalid,) = answer.invalid_tool_calls
-    assert invalid["name"] in {name, None}
-    assert str(invalid["args"]).startswith("<tool_call>")
+    assert invalid["name"] == name
+    assert str(invalid["args"]).startswith(written)
     assert answer.response_metadata["finish_reason"] == "error"
     (said,) = answer.response_metadata["tool_call_errors"]
     assert error in said
@@ -452,32 +447,6 @@ def test_an_invalid_call_goes_back_as_it_was_written(
     bound.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])
 
     assert f"Assistant: Well: \n{written}\nUser: That is no call." in space.joins[1]["data"][0]
-
-
-def test_an_invalid_call_of_another_provider_goes_back_as_qwen_would_write_it(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    invalid = {"name": "add", "args": '{"a": 2', "id": "1", "error": None}
-    answer = AIMessage("", invalid_tool_calls=[invalid])  # type: ignore[list-item]
-
-    model.invoke([HumanMessage("Hi"), answer, HumanMessage("That is no call.")])
-
-    written = '<tool_call>\n{"name": "add", "arguments": {"a": 2}\n</tool_call>'
-    assert f"Assistant: {written}\nUser: That is no call." in space.transcript(0)
-
-
-def test_a_function_s_call_and_its_result_of_old_are_understood(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    function_call = {"name": "add", "arguments": '{"a": 2, "b": 3}'}
-    call = AIMessage("", additional_kwargs={"function_call": function_call})
-
-    model.invoke([HumanMessage("Hi"), call, FunctionMessage("5", name="add")])
-
-    assert space.transcript(0) == (
-        'User: Hi\nAssistant: <tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n'
-        "</tool_call>\nUser: <tool_response>\n5\n</tool_response>\nAssistant:"
-    )
 
 
 @pytest.mark.parametrize("streams", [False, True], ids=["invoke", "stream"])
