@@ -19,6 +19,7 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client.body import Body
 from qwen_space.client.http import Transport
+from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -33,7 +34,6 @@ from tests.end_to_end.faults.script import (
     playing,
     sse,
 )
-from tests.end_to_end.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
 from tests.end_to_end.faults.ways import PROMPT
 from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import ScriptedServer

@@ -25,6 +25,7 @@ from qwen_space import (
 )
 from qwen_space.client import retry as retrying
 from qwen_space.client.deadline import Deadline
+from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -37,7 +38,6 @@ from tests.end_to_end.faults.script import (
     playing,
     sse,
 )
-from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import CONFIG, ScriptedServer
 

@@ -19,6 +19,18 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.events import Event
+from tests.end_to_end.faults.acts import (
+    ALL,
+    BEAT,
+    BEGUN,
+    DONE,
+    GRADIO,
+    JOINED,
+    ONE,
+    REPLY,
+    THREE,
+    TWO,
+)
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -31,18 +43,6 @@ from tests.end_to_end.faults.script import (
     message,
     playing,
     sse,
-)
-from tests.end_to_end.faults.table import (
-    ALL,
-    BEAT,
-    BEGUN,
-    DONE,
-    GRADIO,
-    JOINED,
-    ONE,
-    REPLY,
-    THREE,
-    TWO,
 )
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import Answer, Exchange, ScriptedServer, estimation, starts

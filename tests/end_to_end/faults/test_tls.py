@@ -13,9 +13,9 @@ import pytest
 import trustme
 
 from qwen_space import SpaceClient, SpaceUnreachableError, StreamInterruptedError
+from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY, TWO
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import CUT, END, HANG, RESET, playing, sse
-from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY, TWO
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import ScriptedServer
 

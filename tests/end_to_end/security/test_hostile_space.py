@@ -28,9 +28,9 @@ from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.sse import SSEDecoder
+from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, THREE, TWO
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import END, Endless, Script, http, message, playing, sse
-from tests.end_to_end.faults.table import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, THREE, TWO
 from tests.end_to_end.faults.ways import WAYS, InWays
 from tests.queue_stream import receive
 from tests.scripted_server import (

@@ -29,9 +29,9 @@ from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient, SpaceConfig, Timeouts
 from qwen_space.chat_model.space import Space
+from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import CUT, END, HANG, http, playing, sse
-from tests.end_to_end.faults.table import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY
 from tests.end_to_end.faults.ways import WAYS, Got, asked_in
 from tests.scripted_server import ScriptedServer, status
 

@@ -12,6 +12,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from tests.llama_index.conformance.base import Conformance, Server, said_to
 from tests.llama_index.conformance.tools import ADD, CALL
+from tests.replies import tool_call
 
 quiet = pytest.mark.filterwarnings(
     # A workflow looks for its steps with `inspect.getmembers`, at all that Pydantic deprecated.
@@ -46,10 +47,7 @@ class Agents(Conformance):
     async def test_agents_hand_over_to_each_other(
         self, llm: LLM, server: Server, streaming: bool
     ) -> None:
-        hand_over = (
-            '<tool_call>\n{"name": "handoff", "arguments": '
-            '{"to_agent": "writer", "reason": "It writes."}}\n</tool_call>'
-        )
+        hand_over = tool_call("handoff", to_agent="writer", reason="It writes.")
         server.reply = lambda messages: (
             ["A poem."] if "You write." in str(messages) else [hand_over]
         )

@@ -10,9 +10,10 @@ from llama_index.core.tools import FunctionTool
 
 from tests.llama_index.conformance.base import Conformance, Server
 from tests.llama_index.conformance.calls import CHATS, answers, text_of
+from tests.replies import tool_call
 
-CALL = '<tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n</tool_call>'
-CALL_MUL = '<tool_call>\n{"name": "multiply", "arguments": {"a": 4, "b": 5}}\n</tool_call>'
+CALL = tool_call("add", a=2, b=3)
+CALL_MUL = tool_call("multiply", a=4, b=5)
 
 
 def add(a: int, b: int) -> int:

@@ -1,0 +1,46 @@
+"""Answers and messages of which a faulty server's script is made."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.end_to_end.faults.script import http, message
+from tests.scripted_server import (
+    CONFIG,
+    EVENT_ID,
+    append,
+    completed,
+    estimation,
+    generating,
+    starts,
+)
+
+HTML = "<!DOCTYPE html><html><title>Sorry</title></html>"
+NO_CONFIG = http(404, {"detail": "Not Found"})  # then the public Space's figures are taken
+GRADIO = http(200, CONFIG)
+JOINED = http(200, {"event_id": EVENT_ID})
+CLOSE = {"msg": "close_stream", "event_id": None}
+BEAT = {"msg": "heartbeat", "event_id": None}
+
+ONE, TWO, THREE = generating("one "), append("two "), append("three")
+ALL = "one two three"
+BEGUN = estimation(), starts()
+DONE = completed(ALL), CLOSE
+REPLY = *BEGUN, ONE, TWO, THREE, *DONE
+
+WHOLE = b"".join(map(message, REPLY))
+HALF = b"".join(map(message, (*BEGUN, ONE, TWO)))
+
+CLOSED = [http(404, {"detail": "Not Found"})]  # then `/call` is tried
+CALLED = [http(200, {"event_id": "c"})]
+
+
+def editing(edits: Any) -> dict[str, Any]:
+    """Return a message with edits of the chat."""
+    return append("") | {"output": {"data": [[], edits, []]}}
+
+
+def call_event(kind: str, value: Any) -> bytes:
+    """Return an event of the stream of `/call`."""
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), json.dumps(value).encode())
