@@ -7,8 +7,8 @@ from typing import Any
 
 from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppFunction
 from qwen_space.gradio.candidate import distinct_inputs
+from qwen_space.gradio.outputs import find_output
 from qwen_space.gradio.roles import Roles
-from qwen_space.gradio.steps import find_output
 
 __all__ = [
     "MOST_TOLD",

@@ -11,8 +11,9 @@ import msgspec
 from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
+from qwen_space.gradio.outputs import PAGES, find_output, strangeness
 from qwen_space.gradio.roles import Roles
-from qwen_space.gradio.steps import ASKING, PAGES, find_output, strangeness
+from qwen_space.gradio.steps import ASKING
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 

@@ -37,9 +37,10 @@ from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
 from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
 from qwen_space.gradio.opening import find_opening
+from qwen_space.gradio.outputs import PAGES
 from qwen_space.gradio.remarks import find_places
 from qwen_space.gradio.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
-from qwen_space.gradio.steps import LOADING, PAGES, Page
+from qwen_space.gradio.steps import LOADING, Page
 
 __all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]
 

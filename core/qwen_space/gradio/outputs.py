@@ -1,0 +1,73 @@
+"""Tells which output of a function shows the reply."""
+
+from __future__ import annotations
+
+import re
+
+from qwen_space.gradio.app import CHATS, TEXTS, AppComponent, AppFunction
+
+__all__ = ["PAGES", "find_output", "strangeness"]
+
+_REPLIES = frozenset(
+    {
+        *TEXTS,
+        "code",
+        "markdown",
+        "json",
+        "modelscopemarkdown",
+        "modelscopelegacymarkdown",
+        "antdxbubble",
+    }
+)
+
+_REPLY = re.compile(
+    r"answer|respon[sd]|reply|output|result|completion|generat|assistant|\bfinal\b"
+    r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
+    r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد",
+    re.IGNORECASE,
+)
+_NO_REPLY = re.compile(
+    r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
+    r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost"
+    r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
+    r"|statut|journal|quellen|fuentes|fontes|出典|상태|출처",
+    re.IGNORECASE,
+)
+
+PAGES = frozenset({"html", "headless"})
+"""Components that may show a whole chat, as HTML."""
+
+
+def find_output(function: AppFunction) -> int | None:
+    """Return the position of the output that shows the reply; None if there is none.
+
+    A text that the function takes, too, is most likely the prompt's, which it clears. A JSON that
+    the page does not show keeps the turns of the HTML that it does, unless its label is a reply's:
+    that of `/chat` of a gr.ChatInterface is "Response". Of several texts, the label tells an
+    answer, and tells a status or the sources from it.
+    """
+    others = {each.id for each in function.inputs if each.kind in TEXTS}
+    unseen = (each for each in function.outputs if each.props.get("visible") is False)
+    others |= {each.id for each in unseen if each.kind == "json" and strangeness(each)}
+    for wanted, passed in ((CHATS, ()), (_REPLIES, others), (PAGES, ()), (_REPLIES, ())):
+        found = [
+            (strangeness(each), position)
+            for position, each in enumerate(function.outputs)
+            if each.kind in wanted and each.id not in passed
+        ]
+        if found:
+            return min(found)[1]
+    return None
+
+
+def strangeness(component: AppComponent) -> int:
+    """Return how little the label of a text looks like a reply's: 0, 1 or 2.
+
+    2 is for a status, the sources and the like.
+    """
+    label = (component.label or "")[:200]
+    if component.kind in CHATS:
+        return 0
+    if _NO_REPLY.search(label):
+        return 2
+    return 0 if _REPLY.search(label) else 1
