@@ -27,15 +27,15 @@ from qwen_space.gradio.advice import (
 from qwen_space.gradio.app import (
     CHATS,
     TEXTS,
-    TEXTS_WITH_FILES,
     AppComponent,
     AppConfig,
     AppFunction,
 )
 from qwen_space.gradio.beside import find_beside
 from qwen_space.gradio.candidate import Candidate, distinct_inputs, with_chats
-from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Input, Phase, Role, Shape
-from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES, find_slot
+from qwen_space.gradio.endpoint import SAMPLING, Endpoint, Phase, Role
+from qwen_space.gradio.function_endpoint import to_endpoint
+from qwen_space.gradio.media_inputs import MEDIA_KINDS, MEDIA_ROLES
 from qwen_space.gradio.opening import find_opening
 from qwen_space.gradio.outputs import PAGES
 from qwen_space.gradio.remarks import find_places
@@ -161,6 +161,8 @@ class App:
         least = min(ranks)
         best = [each for each, rank in zip(self._candidates, ranks, strict=True) if rank == least]
         if len({each.likeness for each in best}) > 1:
+            best = self._submitted(best)
+        if len({each.likeness for each in best}) > 1:
             shown = [describe(each.steps, each.roles) for each in best]
             raise EndpointError(
                 f"Several endpoints of the app fit a chat: {'; '.join(shown[:MOST_TOLD])}. "
@@ -173,6 +175,19 @@ class App:
             with_sampling=None if sampling is None else self._chosen(sampling),
             with_media=None if media is None else self._chosen(media),
         )
+
+    def _submitted(self, rivals: list[Candidate]) -> list[Candidate]:
+        """Return the functions that the submit event of the rivals' box starts; these without one.
+
+        Buttons may do other things with the text in the box, or with the answer.
+        """
+        boxes = {part.id for each in rivals for part in each.prompts}
+        submitted = [
+            each
+            for each in self._candidates
+            if any(event == "submit" and part in boxes for part, event in each.start.targets)
+        ]
+        return submitted if len(boxes) == 1 and submitted else rivals
 
     def _with_media(self, chosen: Candidate) -> Candidate | None:
         """Return the function with the same turns and system prompt that takes files."""
@@ -294,6 +309,7 @@ class App:
         *before, last = (
             self._step(each, roles, trigger, parameters=parameters) for each in candidate.steps
         )
+        before = [*self._typing(candidate, roles), *before]
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
         before = [*self._loading([*before, last], candidate), *before]
@@ -380,6 +396,14 @@ class App:
             if told[0] in _SETTINGS - taken
         ]
 
+    def _typing(self, candidate: Candidate, roles: Roles) -> list[Endpoint]:
+        """Return the functions that fill further inputs as the prompt is written into its box."""
+        boxes = {each.id for each in candidate.prompts}
+        taken = {each.id for each in distinct_inputs(candidate.steps)}
+        needed = {each for each in taken if roles.get(each, (None,))[0] is None}
+        functions = self._page.typing(boxes, needed)
+        return [self._step(each, roles, each.trigger, phase="chat") for each in functions]
+
     def _uploading(self, candidate: Candidate, roles: Roles) -> list[Endpoint]:
         """Return the functions that the page runs when a file is chosen, to put it in the chat."""
         needed = {each.id for each in distinct_inputs(candidate.steps)}
@@ -412,66 +436,9 @@ class App:
         phase: Phase = "chat",
         parameters: Mapping[Any, Sequence[str]] | None = None,
     ) -> Endpoint:
-        parameters = parameters or {}
-        return Endpoint(
-            api_name=function.api_name,
-            fn_index=function.id,
-            trigger_id=trigger,
-            inputs=tuple(
-                self._input(each, *roles.get(each.id, (None, "")), parameters.get(each.id, ()))
-                for each in function.inputs
-            ),
-            output=None,
-            protocol=self.config.protocol,
-            prefix=self.config.prefix,
-            outputs=tuple(None if each.kind == "state" else each.id for each in function.outputs),
-            queued=function.queued,
-            phase=phase,
-            is_deaf=self.config.is_deaf,
-            app_id=self.config.app_id,
-            context_window=self.config.context_window,
+        return to_endpoint(
+            self.config, function, roles, trigger, phase=phase, parameters=parameters or {}
         )
-
-    def _input(
-        self, component: AppComponent, role: Role | None, why: str, parameters: Sequence[str]
-    ) -> Input:
-        choices = component.choices
-        return Input(
-            role,
-            component.label or component.kind,
-            component.value,
-            None if choices is None else tuple(choices),
-            self._shape(component),
-            parameter=parameters[-1] if parameters else None,
-            kind=component.kind,
-            component=component.id,
-            why=why,
-            limits=self._limits(component),
-            slot=find_slot(component, self.config.release),
-        )
-
-    def _limits(self, component: AppComponent) -> tuple[float | None, float | None]:
-        """Return the least and greatest value of a slider, where the server refuses others."""
-        if component.kind != "slider" or self.config.version.startswith("4."):
-            return None, None
-        low, high = (component.props.get(name) for name in ("minimum", "maximum"))
-        return (
-            low if isinstance(low, (int, float)) else None,
-            high if isinstance(high, (int, float)) else None,
-        )
-
-    def _shape(self, component: AppComponent) -> Shape:
-        if component.kind in TEXTS_WITH_FILES:
-            return "multimodal"
-        if component.kind == "modelscopeprochatbot":
-            return "blocks"
-        if component.kind in {"agentchatbot", "antdxbubblelist"}:
-            return "messages"
-        if component.kind != "chatbot":
-            return "pairs"
-        if self.config.version.split(".")[0] in {"4", "5"}:
-            return "messages" if component.props.get("type") == "messages" else "pairs"
-        return "parts"
 
 
 def _place(

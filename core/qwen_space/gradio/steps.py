@@ -23,6 +23,7 @@ LOADING = frozenset({"load", "unload", "tick"})
 
 _CHANGING = frozenset({"blur", "change", "input"})
 
+_TYPING = frozenset({"change", "input"})
 _UPLOADING = frozenset({"upload", "change"})
 _PRESSING = frozenset({"click"})
 
@@ -259,6 +260,20 @@ class Page:
                     chosen[tree[0].id] = tree[0], steps
                     given += (part.id for each in steps for part in each.outputs)
         return [*chosen.values()]
+
+    def typing(self, boxes: Collection[Any], needed: Collection[Any]) -> list[AppFunction]:
+        """Return the functions that the page runs as somebody writes into a box.
+
+        Args:
+            boxes: The boxes.
+            needed: The components to fill.
+        """
+        found: list[AppFunction] = []
+        for start in self.starts:
+            typed = {part for part, event in start.targets if event in _TYPING}
+            if typed <= {*boxes} and typed and not start.events & ASKING:
+                found += _needed([*self._tree(start)], set(), {*needed})
+        return found[:_MOST_STEPS]
 
     def uploading(self, needed: Collection[Any]) -> Iterator[tuple[list[AppFunction], Any]]:
         """Yield the steps that start as a file is chosen, and give these components.
