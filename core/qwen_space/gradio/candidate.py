@@ -12,7 +12,7 @@ from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.outputs import PAGES, find_output, strangeness
-from qwen_space.gradio.roles import Roles
+from qwen_space.gradio.roles import Roles, is_setting
 from qwen_space.gradio.steps import ASKING
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
@@ -128,6 +128,12 @@ class Candidate(msgspec.Struct, frozen=True):
         )
 
     @property
+    def asks_setting(self) -> bool:
+        """Whether its prompt is a path, a name or the like, by its label."""
+        labels = [(each.label or "")[:200] for each in self.prompts]
+        return any(is_setting(each) for each in labels)
+
+    @property
     def sampling(self) -> frozenset[Role | None]:
         """The sampling parameters that it takes."""
         return SAMPLING.intersection(role for role, _ in self.roles.values())
@@ -176,6 +182,7 @@ class Candidate(msgspec.Struct, frozen=True):
             self.asks_later,
             self.shows_chat and self.is_closed,
             strange == 2,
+            self.asks_setting,
             not last.streams,
             known,
             self.is_closed,

@@ -17,7 +17,14 @@ from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.endpoint import Role, bare_name
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MediaRole
 
-__all__ = ["Clues", "Roles", "assign_roles", "choose_roles", "looks_like_system"]
+__all__ = [
+    "Clues",
+    "Roles",
+    "assign_roles",
+    "choose_roles",
+    "is_setting",
+    "looks_like_system",
+]
 
 Roles = Mapping[Any, tuple[Role | None, str]]  # by a component's number: its role, and the reason
 
@@ -203,6 +210,11 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
     """Return the texts that a page shows for a component; its parameters in words without any."""
     named = clues.parameters.get(component.id, ())
     return _words(component) or [("parameter", name[:500].replace("_", " ")) for name in named]
+
+
+def is_setting(label: str) -> bool:
+    """Whether the label of a text names a setting, and no message."""
+    return _OTHERS.search(label) is not None and _PROMPT_WORDS.search(label) is None
 
 
 def looks_like_system(component: AppComponent, clues: Clues) -> str | None:

@@ -156,3 +156,26 @@ def test_of_two_functions_for_one_text_the_one_that_gives_an_answer_is_asked() -
     ]
 
     assert find_endpoint(config).fn_index == 1
+
+
+def test_a_path_that_a_tool_of_the_page_asks_for_is_no_prompt() -> None:
+    # Pages for training: one tab tries the model, others take paths and names.
+    config = app(*(step(name, "other", **CLICK) for name in ("path", "try", "repo")))
+    labels = {"path": "GGUF Output Path", "try": "Test Input", "repo": "Repository Name"}
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in labels.items()
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
+    # A page suggests two answers, and a button puts one of them into the chat.
+    apply = [step(f"box {name} chat", "box one two chat", **CLICK) for name in ("one", "two")]
+    config = app(*apply, step("chat box", "one two"))
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": name, "interactive": False}}
+        for name in ("one", "two")
+    ]
+
+    assert find_endpoint(config).fn_index == 2
