@@ -1,4 +1,4 @@
-"""Structured output: three methods, every kind of schema, and never a silent None."""
+"""Structured output: three methods, alone and with messages, streams, chains, tools and copies."""
 
 from __future__ import annotations
 
@@ -6,95 +6,28 @@ import asyncio
 import json
 import pickle
 import threading
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import pydantic.v1
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.exceptions import OutputParserException
 from langchain_core.load import dumpd, dumps, load
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableBinding
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, Field
-from typing_extensions import NotRequired, TypedDict
 
 from langchain_qwen_space import ChatQwenSpace
 from langchain_qwen_space.structured_output import StructuredOutput
+from tests.langchain.person import ADA, JSON_SCHEMA, METHODS, Person, PersonDict, written
+from tests.langchain.ways import every_object
 from tests.obedient import obedient
 from tests.pieces import cut
-from tests.replies import in_turn, tool_call
+from tests.replies import tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
-METHODS = ["json_schema", "function_calling", "json_mode"]
-
-
-class Person(BaseModel):
-    """A person."""
-
-    name: str = Field(description="What they are called.")
-    age: int = Field(ge=0)
-
-
-class OldPerson(pydantic.v1.BaseModel):
-    """A person."""
-
-    name: str
-    age: int
-
-
-class PersonDict(TypedDict):
-    """A person."""
-
-    name: str
-    age: int
-
-
-ADA = {"name": "Ada", "age": 36}
-JSON_SCHEMA = Person.model_json_schema()
-KINDS = [
-    pytest.param(Person, Person(**ADA), id="pydantic"),  # type: ignore[arg-type]
-    pytest.param(OldPerson, OldPerson(**ADA), id="pydantic-1"),
-    pytest.param(PersonDict, ADA, id="typed-dict"),
-    pytest.param(JSON_SCHEMA, ADA, id="json-schema"),
-    pytest.param(convert_to_openai_tool(Person), ADA, id="tool-schema"),
-]
-
-
-def written(value: Any, method: str) -> str:
-    """Return how a model writes an object for a method."""
-    if method == "function_calling":
-        return tool_call("Person", **value)
-    return f"Here:\n```json\n{json.dumps(value)}\n```"
-
-
-async def every_way(structured: Any, given: Any = "Who?") -> list[Any]:
-    """Return the result of each way of calling."""
-    return [
-        await asyncio.to_thread(structured.invoke, given),
-        await structured.ainvoke(given),
-        (await asyncio.to_thread(lambda: list(structured.stream(given))))[-1],
-        [each async for each in structured.astream(given)][-1],
-    ]
-
 
 # Objects
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(("schema", "expected"), KINDS)
-async def test_each_kind_of_schema_gives_its_objects(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any, expected: Any
-) -> None:
-    name = getattr(schema, "__name__", "Person")
-    space.engine.reply = [written(ADA, method).replace('"Person"', f'"{name}"')]
-
-    found = await every_way(model.with_structured_output(schema, method=method))
-
-    assert found == [expected] * 4
-    assert {type(each) for each in found} == {type(expected)}
 
 
 @pytest.mark.parametrize(
@@ -121,111 +54,6 @@ def test_an_unknown_method_is_refused(model: ChatQwenSpace) -> None:
         model.with_structured_output(Person, method="grammar")  # type: ignore[arg-type]
 
 
-# Wrong replies
-
-
-WRONG = [
-    pytest.param("", "empty", id="nothing"),
-    pytest.param('{"name": "Ada", "age": -1}', "greater than or equal to 0", id="not-valid"),
-]
-
-
-@pytest.mark.parametrize(("reply", "said"), WRONG)
-@pytest.mark.parametrize("method", METHODS)
-async def test_a_wrong_reply_is_asked_for_once_more_with_its_fault(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
-) -> None:
-    space.engine.reply = in_turn(*[reply, written(ADA, method)] * 4)
-
-    found = await every_way(model.with_structured_output(Person, method=method))
-
-    assert found == [Person(**ADA)] * 4  # type: ignore[arg-type]
-    assert len(space.joins) == 8
-    second = space.transcript(1)
-    assert f"Assistant: {reply}\nUser: Your answer does not fit" in second
-    assert said in second
-
-
-@pytest.mark.parametrize(("reply", "said"), WRONG)
-@pytest.mark.parametrize("method", METHODS)
-async def test_a_reply_that_stays_wrong_is_an_error_with_the_reply(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, reply: str, said: str
-) -> None:
-    space.engine.reply = [reply]
-    structured = model.with_structured_output(Person, method=method)
-
-    for call in (
-        lambda: structured.invoke("Who?"),
-        lambda: list(structured.stream("Who?")),
-    ):
-        with pytest.raises(OutputParserException, match=said) as caught:
-            await asyncio.to_thread(call)
-        assert caught.value.llm_output == reply
-    with pytest.raises(OutputParserException):
-        await structured.ainvoke("Who?")
-    with pytest.raises(OutputParserException):
-        _ = [each async for each in structured.astream("Who?")]
-    assert len(space.joins) == 8
-
-
-class Wish(BaseModel):
-    """A wish."""
-
-    song: str | None = None
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_no_object_is_blank_where_all_has_a_default(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    replies = ({"title": "Help!"}, {"song": "Help!"})
-    space.engine.reply = in_turn(
-        *(written(each, method).replace("Person", "Wish") for each in replies)
-    )
-
-    found = model.with_structured_output(Wish, method=method).invoke("Which?")
-
-    assert found == Wish(song="Help!")
-    assert caplog.records == []  # the second reply is right
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_asking_again_can_be_switched_off(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any
-) -> None:
-    space.engine.reply = ["I do not know."]
-    structured = model.with_structured_output(Person, method=method, reask=False)
-
-    with pytest.raises(OutputParserException):
-        structured.invoke("Who?")
-
-    assert len(space.joins) == 1
-
-
-def test_a_call_with_wrong_arguments_is_asked_for_again(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    wrong = written({"name": "Ada", "age": "old"}, "function_calling")
-    space.engine.reply = in_turn(wrong, written(ADA, "function_calling"))
-
-    found = model.with_structured_output(Person, method="function_calling").invoke("Who?")
-
-    assert found == Person(**ADA)  # type: ignore[arg-type]
-    assert f"Assistant: {wrong}\nUser: Your answer does not fit" in space.joins[1]["data"][0]
-
-
-@pytest.mark.parametrize("streamed", [False, True])
-def test_half_a_call_is_no_object(
-    space: ScriptedSpace, model: ChatQwenSpace, streamed: bool
-) -> None:
-    half = written(ADA, "function_calling").partition("6}")[0]
-    space.engine.reply = list(half)
-    structured = model.with_structured_output(Person, method="function_calling", reask=False)
-
-    with pytest.raises(OutputParserException, match="not closed"):
-        list(structured.stream("Who?")) if streamed else structured.invoke("Who?")
-
-
 def test_after_an_answer_the_object_is_asked_for_in_a_turn_of_its_own(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:
@@ -244,8 +72,9 @@ async def test_the_message_can_be_had_with_the_object(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
     space.engine.reply = cut(written(ADA, method))
+    structured = model.with_structured_output(Person, method=method, include_raw=True)
 
-    found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
+    found = await every_object(structured)
 
     for each in found:
         assert set(each) == {"raw", "parsed", "parsing_error"}
@@ -260,8 +89,9 @@ async def test_an_error_can_be_had_with_the_message(
     space: ScriptedSpace, model: ChatQwenSpace, method: Any
 ) -> None:
     space.engine.reply = ["I do not know."]
+    structured = model.with_structured_output(Person, method=method, include_raw=True)
 
-    found = await every_way(model.with_structured_output(Person, method=method, include_raw=True))
+    found = await every_object(structured)
 
     for each in found:
         assert each["parsed"] is None
@@ -411,145 +241,6 @@ def test_a_response_format_is_asked_for_in_words(
     assert said in space.joins[0]["data"][0]
 
 
-@pytest.mark.parametrize(
-    ("schema", "include_raw", "expected"),
-    [
-        pytest.param(Person, False, Person.model_json_schema()["properties"], id="class"),
-        pytest.param(Person, True, None, id="raw"),
-        pytest.param(PersonDict, False, None, id="dict"),
-    ],
-)
-def test_a_chain_knows_its_output_schema(
-    model: ChatQwenSpace, schema: Any, include_raw: bool, expected: Any
-) -> None:
-    structured = model.with_structured_output(schema, include_raw=include_raw)
-    chain = ChatPromptTemplate.from_template("Who is {name}?") | structured
-
-    given = chain.get_output_jsonschema()
-
-    assert given["type"] == "object"
-    assert given.get("properties") == expected
-
-
-class Trip(TypedDict):
-    """A trip."""
-
-    to: str
-    stops: NotRequired[list[PersonDict]]
-
-
-class Wishes(TypedDict, total=False):
-    """A wish."""
-
-    seat: Annotated[str, ..., "Where to sit."]
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    ("schema", "value"),
-    [
-        pytest.param(Trip, {"to": "Oslo"}, id="not-required"),
-        pytest.param(Trip, {"to": "Oslo", "stops": [ADA]}, id="not-required-but-there"),
-        pytest.param(Wishes, {}, id="not-total"),
-        pytest.param({"properties": {"a": {}}, "required": ["a"]}, {"a": 1}, id="without-a-title"),
-    ],
-)
-async def test_schemas_that_langchain_core_does_not_take_are_asked_for_as_well(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any, schema: Any, value: Any
-) -> None:
-    name = getattr(schema, "__name__", "answer")
-    space.engine.reply = [written(value, method).replace('"Person"', f'"{name}"')]
-
-    found = await every_way(model.with_structured_output(schema, method=method))
-
-    assert found == [value] * 4
-    assert len(space.joins) == 4
-
-
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_optional_keys_are_shown_as_optional(
-    space: ScriptedSpace, model: ChatQwenSpace, method: Any
-) -> None:
-    space.engine.reply = [""]
-
-    model.with_structured_output(Wishes, method=method, include_raw=True).invoke("Where?")
-
-    shown = str(space.joins[0])
-    assert "Where to sit." in shown
-    assert "required" not in shown
-
-
-@pytest.mark.parametrize("schema", [None, {}])
-def test_json_mode_goes_without_a_schema(
-    space: ScriptedSpace, model: ChatQwenSpace, schema: Any
-) -> None:
-    space.engine.reply = [json.dumps(ADA)]
-
-    assert model.with_structured_output(schema, method="json_mode").invoke("Who?") == ADA
-
-
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_the_other_methods_want_a_schema(model: ChatQwenSpace, method: Any) -> None:
-    with pytest.raises(ValueError, match=f"method='{method}' wants a schema"):
-        model.with_structured_output(method=method)
-
-
-class Address(TypedDict):
-    street: str
-
-
-class Resident(TypedDict):
-    """A resident."""
-
-    name: str
-    nick: str | None
-    address: Address
-
-
-RESIDENT = {"name": "Ada", "nick": None, "address": {"street": "Dean Street"}}
-
-
-def schema_shown(space: ScriptedSpace) -> Any:
-    prompt = space.joins[0]["data"][0]
-    return json.loads(prompt.partition("not the schema.\n")[2].partition("\n")[0])
-
-
-def test_a_nested_typed_dict_shows_the_model_a_clean_schema(
-    space: ScriptedSpace, model: ChatQwenSpace
-) -> None:
-    space.engine.reply = [json.dumps(RESIDENT)]
-
-    found = model.with_structured_output(Resident).invoke("Who?")
-
-    assert found == RESIDENT
-    assert schema_shown(space) == {
-        "title": "Resident",
-        "description": "A resident.",
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "nick": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-            "address": {
-                "title": "Address",
-                "type": "object",
-                "properties": {"street": {"type": "string"}},
-                "required": ["street"],
-            },
-        },
-        "required": ["name", "nick", "address"],
-    }
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [list[int], Person | Address, {"title": "Names", "type": "array"}],
-    ids=["list", "union", "json-schema"],
-)
-def test_lists_and_unions_are_refused_with_the_remedy(model: ChatQwenSpace, schema: Any) -> None:
-    with pytest.raises(ValueError, match="give an object that has it as a property"):
-        model.with_structured_output(schema)
-
-
 # With tools beside it
 
 
@@ -567,7 +258,7 @@ async def test_a_call_of_another_tool_is_a_call(
         Person, method=method, include_raw=True, tools=[get_weather]
     )
 
-    found = await every_way(structured)
+    found = await every_object(structured)
 
     for each in found:
         assert (each["parsed"], each["parsing_error"]) == (None, None)
@@ -586,7 +277,7 @@ async def test_an_object_comes_beside_tools_as_without(
         Person, method=method, include_raw=True, tools=[get_weather]
     )
 
-    found = await every_way(structured)
+    found = await every_object(structured)
 
     assert [each["parsed"] for each in found] == [Person(**ADA)] * 4  # type: ignore[arg-type]
 

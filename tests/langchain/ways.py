@@ -1,14 +1,14 @@
-"""The ways to call a model, each with one message as its result."""
+"""The ways to call a model, each with one result."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk
 
-__all__ = ["every_way", "fold"]
+__all__ = ["every_object", "every_way", "fold"]
 
 
 def fold(chunks: Sequence[AIMessageChunk]) -> AIMessageChunk:
@@ -19,11 +19,16 @@ def fold(chunks: Sequence[AIMessageChunk]) -> AIMessageChunk:
     return whole
 
 
-async def every_way(model: Any, prompt: Any) -> list[AIMessage]:
-    """Return the message of `invoke`, of `ainvoke`, and of the folded streams."""
+async def every_way(model: Any, prompt: Any, join: Callable[[Any], Any] = fold) -> list[Any]:
+    """Return the results of `invoke`, of `ainvoke`, and of the streams, whose chunks are joined."""
     return [
         await asyncio.to_thread(model.invoke, prompt),
         await model.ainvoke(prompt),
-        fold(await asyncio.to_thread(lambda: list(model.stream(prompt)))),
-        fold([chunk async for chunk in model.astream(prompt)]),
+        join(await asyncio.to_thread(lambda: list(model.stream(prompt)))),
+        join([chunk async for chunk in model.astream(prompt)]),
     ]
+
+
+async def every_object(structured: Any, prompt: Any = "Who?") -> list[Any]:
+    """Return the object of each way: the last one of a stream, where it is whole."""
+    return await every_way(structured, prompt, join=lambda objects: objects[-1])
