@@ -268,9 +268,9 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         call, builder = self._prepare(messages, stop, kwargs)
         with typed(), contextlib.closing(call.stream()) as events:
             for event in events:
-                if isinstance(event, STATUS):
+                if not (chunks := builder.chunks(event)) and isinstance(event, STATUS):
                     dispatch_status(event)
-                for chunk in builder.chunks(event):
+                for chunk in chunks:
                     if run_manager is not None:
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
@@ -286,9 +286,9 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         with typed():
             async with call.astream() as events:
                 async for event in events:
-                    if isinstance(event, STATUS):
+                    if not (chunks := builder.chunks(event)) and isinstance(event, STATUS):
                         await adispatch_status(event)
-                    for chunk in builder.chunks(event):
+                    for chunk in chunks:
                         if run_manager is not None:
                             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                         yield chunk

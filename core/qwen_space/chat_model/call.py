@@ -166,10 +166,12 @@ class _Events(AsyncIterator[CallEvent]):
             event = await self._replies.__anext__()
             if isinstance(event, Completed):
                 self._ready = iter(await self._complete(event))
-            else:  # also where nobody wants the deltas: the order of the parts is theirs
-                events = self._reader.receive(event)
-                if self._deltas or isinstance(event, (Queued, Started, Notice)):
-                    self._ready = iter(events)
+                continue
+            events = self._reader.receive(event)  # also without deltas: it keeps their order
+            if self._deltas or isinstance(event, (Queued, Started, Notice)):
+                if len(events) == 1:  # nearly always
+                    return events[0]
+                self._ready = iter(events)
         return ready
 
     async def _ask(self) -> AsyncIterator[Event]:

@@ -57,14 +57,18 @@ class ClosingStream(AsyncGenerator[T, None]):
     def _inner(self) -> Any:
         return self._generator
 
-    async def asend(self, value: None) -> T:
-        """Return the next item."""
-        self._loop = asyncio.get_running_loop()
+    async def __anext__(self) -> T:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         try:
-            return await self._generator.asend(value)
+            return await self._generator.__anext__()
         except BaseException:
             await self._close_opened()
             raise
+
+    async def asend(self, value: None) -> T:
+        """Return the next item."""
+        return await self.__anext__()
 
     async def athrow(self, typ: Any, val: Any = None, tb: Any = None) -> T:
         """Raise an error where the generator waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, Generic, TypeVar
 
@@ -24,34 +25,29 @@ class FastCopy(Generic[Model]):
         model: An instance of a subclass of `pydantic.BaseModel`. Fields that are an empty list or
             dictionary in it are new ones in each copy, and private attributes are copied; all
             else is shared. Fields that are given to a copy have to be set in it already.
+
+    Attributes:
+        copy: Returns a copy with other fields, which are given by their names.
     """
 
     def __init__(self, model: Model) -> None:
         self._model: Any = model  # no base class is known here
-        self._class = model.__class__
-        self._make = self._class.__new__
-        self._fields = vars(model).copy()
-        self._bare = tuple(
-            (name, type(value)) for name, value in self._fields.items() if value in ([], {})
-        )
-        self._copy = self._compared
+        bare = ((name, type(value)) for name, value in vars(model).items() if value in ([], {}))
+        self._bare = tuple(bare)
+        self.copy: Callable[..., Model] = self._compared
 
-    def copy(self, **fields: Any) -> Model:
-        """Return a copy with other fields."""
-        return self._copy(fields)
-
-    def _compared(self, fields: dict[str, Any]) -> Model:
+    def _compared(self, **fields: Any) -> Model:
         """Make the first copy in both ways, and choose the way of the others."""
-        documented = self._documented(fields)
+        documented = self._documented(**fields)
         try:
-            self._read_slots()
-            is_equal = _state(self._by_slots(fields)) == _state(documented)
+            by_slots = self._make_by_slots()
+            is_equal = _state(by_slots(**fields)) == _state(documented)
         except (AttributeError, StopIteration, TypeError):
             is_equal = False
-        self._copy = self._by_slots if is_equal else self._documented
+        self.copy = by_slots if is_equal else self._documented
         return documented
 
-    def _documented(self, fields: dict[str, Any]) -> Model:
+    def _documented(self, **fields: Any) -> Model:
         copy: Model = self._model.model_copy(update=fields)
         bare = {name: container() for name, container in self._bare if name not in fields}
         vars(copy).update(bare)
@@ -60,33 +56,38 @@ class FastCopy(Generic[Model]):
             object.__setattr__(copy, "__pydantic_private__", private)
         return copy
 
-    def _read_slots(self) -> None:
-        slots = next(
-            vars(base) for base in self._class.__mro__ if "__pydantic_fields_set__" in vars(base)
-        )
-        # By its slots, as pydantic would check again where an attribute is set.
-        self._put_fields = slots["__dict__"].__set__
-        self._put_set = slots["__pydantic_fields_set__"].__set__
-        self._put_extra = slots["__pydantic_extra__"].__set__
-        self._put_private = slots["__pydantic_private__"].__set__
-        shared = self._make(self._class)
-        for name, value in self._fields.items():
-            object.__setattr__(shared, name, value)
-        self._fields = vars(shared)  # a dictionary that shares its keys
-        self._set: set[str] = self._model.__pydantic_fields_set__
-        self._extra: dict[str, Any] | None = self._model.__pydantic_extra__
-        self._private: dict[str, Any] | None = self._model.__pydantic_private__
+    def _make_by_slots(self) -> Callable[..., Model]:
+        """Return a function that makes copies through the slots of `BaseModel`.
 
-    def _by_slots(self, fields: dict[str, Any]) -> Model:
-        copy = self._make(self._class)
-        every = self._fields.copy()
-        for name, container in self._bare:
-            every[name] = container()
-        every.update(fields)
-        self._put_fields(copy, every)
-        self._put_set(copy, self._set.copy())
-        self._put_extra(copy, None if self._extra is None else self._extra.copy())
-        self._put_private(copy, None if self._private is None else deepcopy(self._private))
+        A function of its own variables, as reading an attribute for each slot would take longer.
+        """
+        model, kind, bare = self._model, self._model.__class__, self._bare
+        slots = next(vars(base) for base in kind.__mro__ if "__pydantic_fields_set__" in vars(base))
+        # By its slots, as pydantic would check again where an attribute is set.
+        put_fields = slots["__dict__"].__set__
+        put_set = slots["__pydantic_fields_set__"].__set__
+        put_extra = slots["__pydantic_extra__"].__set__
+        put_private = slots["__pydantic_private__"].__set__
+        make = kind.__new__
+        shared = make(kind)
+        for name, value in vars(model).items():
+            object.__setattr__(shared, name, value)
+        values = vars(shared)  # a dictionary that shares its keys
+        names, extra = model.__pydantic_fields_set__, model.__pydantic_extra__
+        private = model.__pydantic_private__
+
+        def copy(**fields: Any) -> Model:
+            made: Model = make(kind)
+            every = values.copy()
+            for name, container in bare:
+                every[name] = container()
+            every.update(fields)
+            put_fields(made, every)
+            put_set(made, names.copy())
+            put_extra(made, None if extra is None else extra.copy())
+            put_private(made, None if private is None else deepcopy(private))
+            return made
+
         return copy
 
 

@@ -51,7 +51,8 @@ class EditedValue:
     def __init__(self, value: Any) -> None:
         self.value = value
         self._work = _FIRST_WORK
-        self._cut: set[tuple[Any, ...]] = set()  # the lists that a delete has cut, by their path
+        # The lists that a delete has cut, by their path; an empty dictionary is smaller than a set.
+        self._cut: dict[tuple[Any, ...], None] = {}
 
     def begin(self, size: int) -> None:
         """Begin with the edits of the next message, which has so many bytes.
@@ -125,7 +126,7 @@ class EditedValue:
         _child(parent, key, path)
         if isinstance(parent, list):
             del parent[key:]
-            self._cut.add(where)
+            self._cut[where] = None
         else:
             del parent[key]
 

@@ -61,6 +61,7 @@ _SLICE = 1_000  # edits
 _LONGEST_REASON = 10_000  # characters of a failure's reason, which is read for quotes and quotas
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
+_NO_STATES: frozenset[int] = frozenset()  # one for all jobs
 
 
 class JobState(enum.Enum):
@@ -138,7 +139,7 @@ class Job:
         self.data: list[Any] = []
         self.yielded: list[Any] = []
         self.rendered: Any = None
-        self.changed_states: frozenset[int] = frozenset()
+        self.changed_states = _NO_STATES
         self.has_reply = False
         self.state = JobState.JOINED
         self.event_id = event_id

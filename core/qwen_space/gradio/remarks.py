@@ -66,7 +66,7 @@ class Remarks:
     ) -> None:
         self._places = places or {}
         self._outputs = outputs
-        self._sent = {_in_one_line(each) for each in sent if each}
+        self._sent = [_in_one_line(each) for each in sent if each]
         self._heard: dict[str, None] = {}
         self._seen: dict[Any, str] = {}
         self.advice = ""
