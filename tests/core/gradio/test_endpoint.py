@@ -1,429 +1,16 @@
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from qwen_space.client.client import SpaceClient
-from qwen_space.errors import EndpointError, ModelNotOfferedError, ProtocolError, QwenSpaceError
+from qwen_space.errors import ModelNotOfferedError
 from qwen_space.gradio.discovery import find_endpoint
 from qwen_space.gradio.endpoint import Endpoint, Input
 from qwen_space.gradio.known_spaces import QWEN_2_5
-from tests import gradio_app
-
-DATA = Path(__file__).parents[2] / "data"
-SIZES = ("72B", "32B", "14B", "7B", "3B", "1.5B", "0.5B")
-SYSTEM = "You are a helpful assistant."
-
-
-def recorded(server: str) -> Any:
-    return json.loads((DATA / server / "config.json").read_text())
-
-
-def app(*functions: dict[str, Any], version: str = "5.0.0", **components: Any) -> dict[str, Any]:
-    """Make a `/config`: components are `name=(type, props)`, and their names their ids."""
-    return {
-        "version": version,
-        "protocol": "sse_v3",
-        "api_prefix": "/gradio_api",
-        "components": [
-            {"id": name, "type": kind, "props": props} for name, (kind, props) in components.items()
-        ],
-        "dependencies": [{"id": index, **each} for index, each in enumerate(functions)],
-    }
-
-
-def function(inputs: list[str], outputs: list[str], name: str = "chat", **more: Any) -> Any:
-    return {
-        "api_name": name,
-        "inputs": inputs,
-        "outputs": outputs,
-        "targets": [["button", "click"]],
-        "types": {"generator": True, "cancel": False},
-        **more,
-    }
-
-
-PARTS: dict[str, Any] = {
-    "box": ("textbox", {"label": "Message"}),
-    "system": ("textbox", {"label": "System prompt", "value": "Be kind."}),
-    "chat": ("chatbot", {"value": [], "type": "messages"}),
-    "state": ("state", {"value": 0}),
-    "out": ("textbox", {"label": "Reply"}),
-    "slider": ("slider", {"label": "Max new tokens", "value": 512}),
-    "size": ("radio", {"label": "Size", "choices": [["7B", "7B"], ["3B", "3B"]], "value": "7B"}),
-    "image": ("image", {}),
-}
-
-
-def roles(endpoint: Endpoint) -> list[str | None]:
-    return [each.role for each in endpoint.inputs]
-
-
-@pytest.mark.parametrize(
-    ("server", "expected"),
-    [
-        (
-            "4.44.1-ms",
-            Endpoint(
-                "model_chat_1",
-                3,
-                25,
-                (
-                    Input("prompt", "Input", ""),
-                    Input("history", "Qwen", [], kind="modelscopechatbot"),
-                    Input("system", "textbox", SYSTEM),
-                    Input("model", "Qwen2.5", "72B", SIZES, kind="radio"),
-                ),
-                1,
-                "sse_v3",
-                "",
-            ),
-        ),
-        (
-            "5.50.0-msg",
-            Endpoint(
-                "model_chat_1",
-                1,
-                13,
-                (
-                    Input("prompt", "Input", ""),
-                    Input("history", "Qwen", [], shape="messages", kind="chatbot"),
-                    Input("system", "textbox", SYSTEM),
-                ),
-                1,
-                "sse_v3",
-                "/gradio_api",
-            ),
-        ),
-        (
-            "6.31.0-msg",
-            Endpoint(
-                "model_chat_1",
-                1,
-                13,
-                (
-                    Input("prompt", "Input", ""),
-                    Input("history", "Qwen", [], shape="parts", kind="chatbot"),
-                    Input("system", "textbox", SYSTEM),
-                ),
-                1,
-                "sse_v3",
-                "/gradio_api",
-            ),
-        ),
-    ],
-)
-def test_the_chat_is_found_in_a_recorded_app(server: str, expected: Endpoint) -> None:
-    assert find_endpoint(recorded(server)) == expected
-
-
-@pytest.mark.parametrize("server", ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"])
-@pytest.mark.parametrize("name", ["model_chat", "/model_chat", "model_chat_async", "plain"])
-def test_a_named_endpoint_is_taken(server: str, name: str) -> None:
-    assert find_endpoint(recorded(server), name).api_name == name.strip("/")
-
-
-@pytest.mark.parametrize("server", ["4.44.1-ms", "5.50.0-msg", "6.31.0-msg"])
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("nope", "no endpoint /nope"),
-        ("clear_session", "/clear_session takes no text"),
-    ],
-)
-def test_an_endpoint_that_cannot_be_is_an_error_that_lists_the_others(
-    server: str, name: str, says: str
-) -> None:
-    with pytest.raises(EndpointError, match=says) as caught:
-        find_endpoint(recorded(server), name)
-
-    assert "/model_chat, /model_chat_1, /clear_session" in str(caught.value)
-
-
-FOUND = [
-    pytest.param([function(["box"], ["out"])], 0, ["prompt"], 0, id="text-to-text"),
-    pytest.param([function(["box", "chat"], ["chat"])], 0, ["prompt", "history"], 0, id="chat"),
-    pytest.param(
-        [function(["box", "chat"], ["box", "state", "chat"])],
-        0,
-        ["prompt", "history"],
-        2,
-        id="the-chat-among-the-outputs",
-    ),
-    pytest.param(
-        [function(["system", "size", "slider", "chat", "state", "box"], ["chat"])],
-        0,
-        ["system", "model", "max_tokens", "history", None, "prompt"],
-        0,
-        id="any-order",
-    ),
-    pytest.param(
-        [function(["box"], ["out"], "a"), function(["box", "chat"], ["chat"], "b")],
-        1,
-        ["prompt", "history"],
-        0,
-        id="a-chat-rather-than-a-text",
-    ),
-    pytest.param(
-        [
-            function(["box", "chat"], ["chat"], "a", types={"generator": False}),
-            function(["box", "chat"], ["chat"], "b"),
-        ],
-        1,
-        ["prompt", "history"],
-        0,
-        id="one-that-streams",
-    ),
-    pytest.param(
-        [function(["box"], ["chat"], "other"), function(["box", "chat"], ["chat"], "respond")],
-        1,
-        ["prompt", "history"],
-        0,
-        id="one-with-a-known-name",
-    ),
-    pytest.param(
-        [
-            function(["box", "chat"], ["chat"], "_submit", api_visibility="undocumented"),
-            function(["box", "state"], ["out", "state"], "fn", api_visibility="public"),
-        ],
-        1,
-        ["prompt", None],
-        0,
-        id="one-of-the-api-6",
-    ),
-    pytest.param(
-        [
-            function(["box", "chat"], ["chat"], "_submit", show_api=False),
-            function(["box", "state"], ["out", "state"], "fn", show_api=True),
-        ],
-        1,
-        ["prompt", None],
-        0,
-        id="one-of-the-api-5",
-    ),
-    pytest.param(
-        [function(["box", "chat"], ["chat"], "_submit", show_api=False)],
-        0,
-        ["prompt", "history"],
-        0,
-        id="hidden-rather-than-none",
-    ),
-    pytest.param(
-        [function(["box"], ["chat"], "a"), function(["box"], ["chat"], "b")],
-        0,
-        ["prompt"],
-        0,
-        id="two-that-are-the-same",
-    ),
-    pytest.param(
-        [function(["image"], ["chat"]), function([], ["chat"]), function(["box"], ["out"])],
-        2,
-        ["prompt"],
-        0,
-        id="the-only-one-with-text",
-    ),
-]
-
-
-@pytest.mark.parametrize(("functions", "index", "expected", "output"), FOUND)
-def test_the_best_function_is_chosen(
-    functions: list[Any], index: int, expected: list[str | None], output: int
-) -> None:
-    endpoint = find_endpoint(app(*functions, **PARTS))
-
-    assert (endpoint.fn_index, roles(endpoint), endpoint.output) == (index, expected, output)
-
-
-def test_several_that_fit_are_an_error_that_names_them() -> None:
-    config = app(
-        function(["box", "size"], ["chat"], "one"),
-        function(["box", "system"], ["chat"], "two"),
-        **PARTS,
-    )
-
-    with pytest.raises(EndpointError) as caught:
-        find_endpoint(config)
-
-    assert str(caught.value) == (
-        "Several endpoints of the app fit a chat: /one (#0 Message as prompt, Size as model); "
-        "/two (#1 Message as prompt, System prompt as system). "
-        'Name one, as with endpoint="one".'
-    )
-
-
-def test_a_chat_interface_whose_api_cannot_answer_is_asked_by_the_steps_of_its_page() -> None:
-    # gr.ChatInterface(multimodal=True) of Gradio 4.22 to 4.37: `/chat` puts its text into the
-    # MultimodalTextbox, which takes none, and so fails.
-    parts = {**PARTS, "box": ("multimodaltextbox", {}), "saved": ("state", {})}
-    hidden = {"show_api": False, "queue": False, "types": {"generator": False}}
-    config = app(
-        function(["box"], ["box", "saved"], "_clear_and_save_textbox", **hidden),
-        function(["saved", "state"], ["chat", "state"], "_display", trigger_after=0, **hidden),
-        function(
-            ["saved", "state", "system"],
-            ["chat", "state"],
-            "_stream_fn",
-            trigger_after=1,
-            show_api=False,
-        ),
-        function(["box", "state", "system"], ["box", "state"]),
-        version="4.26.0",
-        **parts,
-    )
-
-    endpoint = find_endpoint(config)
-
-    assert [each.api_name for each in (*endpoint.before, endpoint)] == [
-        "_clear_and_save_textbox",
-        "_display",
-        "_stream_fn",
-    ]
-    assert endpoint.output == 0
-    assert endpoint.takes("system")
-
-
-def test_a_text_that_may_come_with_files_can_be_the_reply() -> None:
-    parts = {**PARTS, "box": ("multimodaltextbox", {})}
-
-    endpoint = find_endpoint(app(function(["box"], ["box"]), **parts))
-
-    assert endpoint.output == 0
-
-
-@pytest.mark.parametrize(
-    "functions",
-    [
-        pytest.param([], id="none"),
-        pytest.param([function(["image"], ["chat"])], id="no-text-in"),
-        pytest.param([function(["box"], ["image"])], id="no-text-out"),
-        pytest.param([function(["gone"], ["gone"])], id="unknown-components"),
-        pytest.param([function(["system"], ["chat"])], id="a-system-prompt-and-no-prompt"),
-    ],
-)
-def test_an_app_without_a_chat_is_an_error(functions: list[Any]) -> None:
-    with pytest.raises(EndpointError, match="no endpoint that fits a chat"):
-        find_endpoint(app(*functions, **PARTS))
-
-
-@pytest.mark.parametrize(
-    ("function_", "expected"),
-    [
-        pytest.param({}, (0, "button"), id="as-it-says"),
-        pytest.param({"id": 17}, (17, "button"), id="its-own-number"),
-        pytest.param({"targets": [[None, "then"]]}, (0, None), id="chained"),
-        pytest.param({"targets": []}, (0, None), id="no-targets"),
-        pytest.param({"targets": [["box", "submit"], ["button", "click"]]}, (0, "box"), id="two"),
-    ],
-)
-def test_numbers_are_the_app_s(function_: dict[str, Any], expected: tuple[int, Any]) -> None:
-    endpoint = find_endpoint(app(function(["box"], ["out"], **function_), **PARTS))
-
-    assert (endpoint.fn_index, endpoint.trigger_id) == expected
-
-
-def test_a_function_without_a_number_has_that_of_its_place() -> None:
-    config = app(function([], []), function(["box"], ["out"]), **PARTS)
-    for each in config["dependencies"]:
-        del each["id"]
-
-    assert find_endpoint(config).fn_index == 1
-
-
-@pytest.mark.parametrize("name", [False, None])
-def test_a_function_without_a_name_is_found_too(name: Any) -> None:
-    endpoint = find_endpoint(app(function(["box"], ["out"], name), **PARTS))
-
-    assert endpoint.api_name is None
-
-
-@pytest.mark.parametrize(
-    ("version", "kind", "props", "shape"),
-    [
-        ("4.0.0", "chatbot", {}, "pairs"),
-        ("4.44.1", "chatbot", {"type": "tuples"}, "pairs"),
-        ("4.44.1", "chatbot", {"type": "messages"}, "messages"),
-        ("5.50.0", "chatbot", {"type": "messages"}, "messages"),
-        ("6.31.0", "chatbot", {}, "parts"),
-        ("7.0.0", "chatbot", {}, "parts"),
-        ("4.44.1", "modelscopechatbot", {}, "pairs"),
-        ("5.50.0", "modelscopelegacychatbot", {}, "pairs"),
-    ],
-)
-def test_a_history_has_the_shape_of_its_component(
-    version: str, kind: str, props: Any, shape: str
-) -> None:
-    parts = {**PARTS, "chat": (kind, props)}
-
-    endpoint = find_endpoint(app(function(["box", "chat"], ["chat"]), version=version, **parts))
-
-    assert [each.shape for each in endpoint.inputs if each.role == "history"] == [shape]
-
-
-@pytest.mark.parametrize("version", ["3.50.2", "3.0"])
-def test_gradio_3_is_an_error_that_says_so(version: str) -> None:
-    with pytest.raises(ProtocolError, match=f"Gradio {version}.*needs Gradio 4"):
-        find_endpoint(app(function(["box"], ["out"]), version=version, **PARTS))
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        pytest.param(None, id="null"),
-        pytest.param([], id="list"),
-        pytest.param("config", id="text"),
-        pytest.param({}, id="empty"),
-        pytest.param({"detail": "Not Found"}, id="another-api"),
-        pytest.param({"dependencies": {}}, id="dependencies-no-list"),
-        pytest.param({"dependencies": [1]}, id="dependency-no-dict"),
-        pytest.param({"dependencies": [], "components": [1]}, id="component-no-dict"),
-        pytest.param({"dependencies": [{"inputs": 1, "outputs": [1]}]}, id="inputs-no-list"),
-        pytest.param(
-            app(function(["box"], ["out"], targets=[[]]), **PARTS), id="target-without-component"
-        ),
-    ],
-)
-def test_any_other_json_is_no_config(config: Any) -> None:
-    with pytest.raises(ProtocolError, match="/config"):
-        find_endpoint(config)
-
-
-JSON = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["", "x", [], [1], {}, [[]]])
-
-
-@given(st.data())
-def test_a_config_with_anything_in_it_gives_nothing_worse_than_our_errors(
-    data: st.DataObject,
-) -> None:
-    config = app(
-        function(["box", "chat", "system", "size", "slider"], ["chat", "out"]),
-        **copy.deepcopy(PARTS),
-    )
-    spots: list[tuple[Any, Any]] = []
-    todo: list[Any] = [config]
-    while todo:
-        node = todo.pop()
-        keys = list(node) if isinstance(node, dict) else range(len(node))
-        spots += [(node, key) for key in keys]
-        todo += [node[key] for key in keys if isinstance(node[key], (dict, list))]
-    node, key = data.draw(st.sampled_from(spots))
-    node[key] = data.draw(JSON)
-
-    try:
-        endpoint = find_endpoint(config)
-    except QwenSpaceError:
-        return
-
-    assert endpoint.takes("prompt")
-
+from tests.core.gradio.app_config import PARTS, make_config, make_function, recorded
+from tests.page_config import CLICK, app, step
 
 MODELS = [
     ("qwen-2.5", "72B"),
@@ -475,7 +62,7 @@ def test_an_app_with_one_model_has_no_choice() -> None:
 )
 def test_the_default_model_is_the_app_s(props: Any, choice: Any) -> None:
     parts = {**PARTS, "size": ("dropdown", props)}
-    endpoint = find_endpoint(app(function(["box", "size"], ["out"]), **parts))
+    endpoint = find_endpoint(make_config(make_function(["box", "size"], ["out"]), **parts))
 
     assert endpoint.choose_model("qwen-2.5") == choice
 
@@ -485,7 +72,7 @@ def test_choices_that_are_no_models_keep_their_default() -> None:
         **PARTS,
         "size": ("radio", {"label": "Language", "choices": ["de", "en"], "value": "en"}),
     }
-    endpoint = find_endpoint(app(function(["box", "size"], ["out"]), **parts))
+    endpoint = find_endpoint(make_config(make_function(["box", "size"], ["out"]), **parts))
 
     assert endpoint.choose_model("qwen-2.5") is None
     assert endpoint.data("Hi", "S") == ["Hi", "en"]
@@ -502,7 +89,7 @@ def test_the_public_space_is_asked_in_its_own_order() -> None:
 
 @pytest.mark.parametrize("name", ["Max new tokens", "max_new_tokens", " max new TOKENS: "])
 def test_a_further_input_goes_by_its_label(name: str) -> None:
-    endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
+    endpoint = find_endpoint(make_config(make_function(["box", "slider"], ["out"]), **PARTS))
 
     assert endpoint.data("Hi", "S") == ["Hi", 512]
     assert endpoint.data("Hi", "S", values=endpoint.place_inputs({name: 9})) == ["Hi", 9]
@@ -510,7 +97,7 @@ def test_a_further_input_goes_by_its_label(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["temperature", "Message", "system"])
 def test_an_unknown_input_is_a_misuse_that_lists_the_others(name: str) -> None:
-    endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **PARTS))
+    endpoint = find_endpoint(make_config(make_function(["box", "slider"], ["out"]), **PARTS))
 
     with pytest.raises(ValueError, match="further inputs are: Max new tokens"):
         endpoint.place_inputs({name: 1})
@@ -531,7 +118,7 @@ def test_sampling_goes_to_the_inputs_that_mean_it(
     label: str, sampling: dict[str, float], expected: list[Any]
 ) -> None:
     parts = {**PARTS, "slider": ("slider", {"label": label, "value": 1})}
-    endpoint = find_endpoint(app(function(["box", "slider"], ["out"]), **parts))
+    endpoint = find_endpoint(make_config(make_function(["box", "slider"], ["out"]), **parts))
 
     placed = endpoint.place_sampling(sampling)
 
@@ -541,46 +128,9 @@ def test_sampling_goes_to_the_inputs_that_mean_it(
 
 def test_a_prompt_for_a_box_with_files_comes_without_files() -> None:
     parts = {**PARTS, "box": ("multimodaltextbox", {"value": {"text": "", "files": []}})}
-    endpoint = find_endpoint(app(function(["box", "state"], ["out"]), **parts))
+    endpoint = find_endpoint(make_config(make_function(["box", "state"], ["out"]), **parts))
 
     assert endpoint.data("Hi", "S") == [{"text": "Hi", "files": []}, 0]
-
-
-def tell(message: Any, history: Any, system: str = "", temperature: float = 0.0) -> Iterator[str]:
-    said = message if isinstance(message, str) else message["text"]
-    for piece in ("1", "2"):
-        yield f"{said}|{system}|{temperature}|{piece}"[: None if piece == "2" else 2]
-
-
-def additional() -> list[Any]:
-    return [
-        gr.Textbox("You are kind.", label="System prompt"),
-        gr.Slider(0, 2, value=0.7, label="Heat"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("options", "system", "reply"),
-    [
-        pytest.param(dict, None, "Hi||0.0|2", id="plain"),
-        pytest.param(lambda: {"multimodal": True}, None, "Hi||0.0|2", id="multimodal"),
-        pytest.param(
-            lambda: {"additional_inputs": additional()},
-            "Be brief.",
-            "Hi|Be brief.|0.7|2",
-            id="with-system-prompt",
-        ),
-    ],
-)
-async def test_a_real_chat_interface_answers(options: Any, system: str | None, reply: str) -> None:
-    def build() -> gr.ChatInterface:
-        return gr.ChatInterface(tell, analytics_enabled=False, **options())
-
-    with gradio_app.running(build) as url:
-        async with SpaceClient(url) as client:
-            done = await client.complete("Hi", system=system)
-
-    assert done.text == reply
 
 
 def test_a_value_for_a_model_that_the_page_s_load_has_set_is_the_caller_s() -> None:
@@ -599,3 +149,45 @@ def test_a_value_for_a_model_that_the_page_s_load_has_set_is_the_caller_s() -> N
 
     assert endpoint.data("Hi", model="a", values=values, loaded={5: "c"}) == ["Hi", "b"]
     assert endpoint.data("Hi", model="a", loaded={5: "c"}) == ["Hi", "c"]
+
+
+@pytest.mark.parametrize(
+    ("other", "takes"),
+    [
+        pytest.param(step("box chat other heat", "chat", **CLICK), True, id="the-same-chat"),
+        pytest.param(step("other chat box heat", "chat", **CLICK), True, id="in-another-order"),
+        pytest.param(step("box other heat", "chat", **CLICK), False, id="no-history"),
+        pytest.param(step("box chat heat", "chat", **CLICK), False, id="no-system-prompt"),
+        pytest.param(step("box chat other", "chat", **CLICK), False, id="no-more"),
+        pytest.param(
+            step("box chat other heat", "chat", **CLICK, api_visibility="private"),
+            False,
+            id="private",
+        ),
+    ],
+)
+def test_sampling_goes_to_the_function_of_the_same_chat_that_takes_it(
+    other: dict[str, Any], takes: bool
+) -> None:
+    endpoint = find_endpoint(app(step("box chat other", "chat"), other))
+
+    chosen = endpoint.choose_function({"temperature": 0.5}, {}, "qwen-2.5")
+
+    assert endpoint.fn_index == 0
+    assert chosen.fn_index == int(takes)
+    assert endpoint.choose_function({"max_tokens": 9}, {}, "qwen-2.5") is endpoint
+
+
+def test_a_model_and_inputs_that_only_the_first_function_takes_keep_it() -> None:
+    config = app(
+        step("box chat other size_of", "chat"), step("box chat other heat", "chat", **CLICK)
+    )
+    config["components"].append(
+        {"id": "size_of", "type": "radio", "props": {"label": "Model", "choices": ["7B", "72B"]}}
+    )
+    endpoint = find_endpoint(config)
+    sampling = {"temperature": 0.5}
+
+    assert endpoint.choose_function(sampling, {}, "qwen-2.5").fn_index == 1
+    assert endpoint.choose_function(sampling, {}, "7B").fn_index == 0
+    assert endpoint.choose_function(sampling, {"Nothing": 1}, "qwen-2.5").fn_index == 0

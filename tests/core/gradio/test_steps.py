@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from qwen_space.errors import EndpointError, QwenSpaceError
+from qwen_space.errors import EndpointError
 from qwen_space.gradio.discovery import find_endpoint
 from qwen_space.gradio.endpoint import Endpoint
 from tests.page_config import CLICK, LOAD, STREAMS, app, step
@@ -210,85 +208,6 @@ def test_a_step_s_value_stands_before_the_caller_s_and_a_load_s_behind_it() -> N
     assert data == [[], "", "S", 0.5]
 
 
-# Each search is linear, and has a limit
-
-
-def branches(count: int) -> Any:
-    """A chain in which each step is followed by two of the same, and both of them go on."""
-    more = [step("chat", "chat", trigger_after=at // 2) for at in range(count)]
-    return app(step("box chat", "chat"), *more)
-
-
-def idle(count: int) -> Any:
-    return app(
-        step("box chat", "chat"), *(step("heat", "heat", trigger_after=at) for at in range(count))
-    )
-
-
-def starts(count: int) -> Any:
-    return app(*(step("box chat turns", "chat turns") for _ in range(count)))
-
-
-def setters(count: int) -> Any:
-    return app(
-        *(step("box chat turns", "chat") for _ in range(count)),
-        *(step("other", "turns", targets=[["button", "click"]]) for _ in range(count)),
-    )
-
-
-def loads(count: int) -> Any:
-    return app(step("box chat heat", "chat"), *(step("", "heat", **LOAD) for _ in range(count)))
-
-
-def changes(count: int) -> Any:
-    parts = [f"part{at}" for at in range(count)]
-    all_parts = " ".join(parts)
-    config = app(
-        step(f"box chat {all_parts}", "chat"),
-        step("", all_parts, **LOAD),
-        *(step(all_parts, all_parts, targets=[[part, "change"]]) for part in parts[:20]),
-    )
-    config["components"] += [{"id": part, "type": "html", "props": {}} for part in parts]
-    return config
-
-
-def choices(count: int) -> Any:
-    config = app(step("box chat radio", "chat"))
-    radio = {"id": "radio", "type": "radio", "props": {"choices": ["1" * 100 * count]}}
-    config["components"].append(radio)
-    return config
-
-
-def labels(count: int) -> Any:
-    config = app(step("box chat long", "chat"))
-    props = {"label": "max " * 50 * count, "minimum": 0, "maximum": 999}
-    config["components"].append({"id": "long", "type": "slider", "props": props})
-    return config
-
-
-def seconds(config: Any) -> float:
-    best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        try:
-            endpoint = find_endpoint(config)
-        except QwenSpaceError:
-            pass
-        else:
-            assert len(endpoint.before) <= 40
-        best = min(best, time.process_time() - start)
-    return best
-
-
-@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, changes, choices, labels])
-def test_a_page_four_times_as_long_takes_no_more_than_about_four_times(
-    make: Callable[[int], Any],
-) -> None:
-    small, large = seconds(make(250)), seconds(make(1000))
-
-    assert large < 8 * small + 0.05
-
-
 def test_a_circle_of_steps_has_no_start() -> None:
     config = app(step("box", "chat", trigger_after=1), step("box", "chat", trigger_after=0))
 
@@ -301,64 +220,6 @@ def test_a_page_that_a_visitor_has_made_is_named_as_the_reason() -> None:
 
     with pytest.raises(EndpointError, match=r"a visitor has done something there \(gr\.render\)"):
         find_endpoint(config)
-
-
-def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared() -> None:
-    endpoint = find_endpoint(app(step("box", "box page")))
-
-    assert (endpoint.output, endpoint.shows_page) == (1, True)
-
-
-def test_a_text_is_a_surer_reply_than_a_page() -> None:
-    endpoint = find_endpoint(app(step("box", "page"), step("box chat", "saved other")))
-
-    assert (endpoint.fn_index, endpoint.shows_page) == (1, False)
-
-
-def test_code_is_a_reply() -> None:
-    parts = app(step("box", "page code"))
-    parts["components"].append({"id": "code", "type": "code", "props": {}})
-
-    assert find_endpoint(parts).output == 1
-
-
-@pytest.mark.parametrize("beside", ["code", "markdown", "html", "textbox"])
-def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_it(
-    beside: str,
-) -> None:
-    parts = app(step("box saved", "response saved beside"))
-    response = {"label": "Response", "visible": False}
-    parts["components"] += [
-        {"id": "response", "type": "json", "props": response},
-        {"id": "beside", "type": beside, "props": {}},
-    ]
-
-    assert find_endpoint(parts).output == 0
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        pytest.param(["Status", "Model Response"], 1, id="status-first"),
-        pytest.param(["Retrieved context", None, "Sources"], 1, id="the-one-without-a-label"),
-        pytest.param([None, "Final answer"], 1, id="an-answer-by-its-label"),
-        pytest.param(["Draft", "Final translation"], 1, id="the-final-one"),
-        pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
-        pytest.param(["参考资料", "回答"], 1, id="chinese"),
-        pytest.param(["Journal", "Réponse"], 1, id="french"),
-        pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
-    ],
-)
-def test_of_several_texts_the_label_tells_the_reply(
-    labels: list[str | None], expected: int
-) -> None:
-    parts = app(step("box", " ".join(map(str, range(len(labels))))))
-    parts["components"] += [
-        {"id": str(at), "type": "textbox", "props": {"label": label}}
-        for at, label in enumerate(labels)
-    ]
-
-    assert find_endpoint(parts).output == expected
 
 
 def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() -> None:
@@ -389,48 +250,6 @@ def test_a_figure_that_its_own_event_puts_into_a_state_is_set_so(
 
     assert endpoint.place_sampling({"temperature": 0.5}) == ({"heat": 0.5} if takes else {})
     assert [each.fn_index for each in endpoint.before] == ([1] if takes else [])
-
-
-@pytest.mark.parametrize(
-    ("other", "takes"),
-    [
-        pytest.param(step("box chat other heat", "chat", **CLICK), True, id="the-same-chat"),
-        pytest.param(step("other chat box heat", "chat", **CLICK), True, id="in-another-order"),
-        pytest.param(step("box other heat", "chat", **CLICK), False, id="no-history"),
-        pytest.param(step("box chat heat", "chat", **CLICK), False, id="no-system-prompt"),
-        pytest.param(step("box chat other", "chat", **CLICK), False, id="no-more"),
-        pytest.param(
-            step("box chat other heat", "chat", **CLICK, api_visibility="private"),
-            False,
-            id="private",
-        ),
-    ],
-)
-def test_sampling_goes_to_the_function_of_the_same_chat_that_takes_it(
-    other: dict[str, Any], takes: bool
-) -> None:
-    endpoint = find_endpoint(app(step("box chat other", "chat"), other))
-
-    chosen = endpoint.choose_function({"temperature": 0.5}, {}, "qwen-2.5")
-
-    assert endpoint.fn_index == 0
-    assert chosen.fn_index == int(takes)
-    assert endpoint.choose_function({"max_tokens": 9}, {}, "qwen-2.5") is endpoint
-
-
-def test_a_model_and_inputs_that_only_the_first_function_takes_keep_it() -> None:
-    config = app(
-        step("box chat other size_of", "chat"), step("box chat other heat", "chat", **CLICK)
-    )
-    config["components"].append(
-        {"id": "size_of", "type": "radio", "props": {"label": "Model", "choices": ["7B", "72B"]}}
-    )
-    endpoint = find_endpoint(config)
-    sampling = {"temperature": 0.5}
-
-    assert endpoint.choose_function(sampling, {}, "qwen-2.5").fn_index == 1
-    assert endpoint.choose_function(sampling, {}, "7B").fn_index == 0
-    assert endpoint.choose_function(sampling, {"Nothing": 1}, "qwen-2.5").fn_index == 0
 
 
 CHANGE = {"targets": [["other", "change"]]}

@@ -1,0 +1,66 @@
+"""The output that holds the reply, among several."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwen_space.gradio.discovery import find_endpoint
+from tests.page_config import app, step
+
+
+def test_a_page_that_shows_the_chat_is_the_reply_and_not_the_box_that_is_cleared() -> None:
+    endpoint = find_endpoint(app(step("box", "box page")))
+
+    assert (endpoint.output, endpoint.shows_page) == (1, True)
+
+
+def test_a_text_is_a_surer_reply_than_a_page() -> None:
+    endpoint = find_endpoint(app(step("box", "page"), step("box chat", "saved other")))
+
+    assert (endpoint.fn_index, endpoint.shows_page) == (1, False)
+
+
+def test_code_is_a_reply() -> None:
+    parts = app(step("box", "page code"))
+    parts["components"].append({"id": "code", "type": "code", "props": {}})
+
+    assert find_endpoint(parts).output == 1
+
+
+@pytest.mark.parametrize("beside", ["code", "markdown", "html", "textbox"])
+def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_it(
+    beside: str,
+) -> None:
+    parts = app(step("box saved", "response saved beside"))
+    response = {"label": "Response", "visible": False}
+    parts["components"] += [
+        {"id": "response", "type": "json", "props": response},
+        {"id": "beside", "type": beside, "props": {}},
+    ]
+
+    assert find_endpoint(parts).output == 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        pytest.param(["Status", "Model Response"], 1, id="status-first"),
+        pytest.param(["Retrieved context", None, "Sources"], 1, id="the-one-without-a-label"),
+        pytest.param([None, "Final answer"], 1, id="an-answer-by-its-label"),
+        pytest.param(["Draft", "Final translation"], 1, id="the-final-one"),
+        pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
+        pytest.param(["参考资料", "回答"], 1, id="chinese"),
+        pytest.param(["Journal", "Réponse"], 1, id="french"),
+        pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
+    ],
+)
+def test_of_several_texts_the_label_tells_the_reply(
+    labels: list[str | None], expected: int
+) -> None:
+    parts = app(step("box", " ".join(map(str, range(len(labels))))))
+    parts["components"] += [
+        {"id": str(at), "type": "textbox", "props": {"label": label}}
+        for at, label in enumerate(labels)
+    ]
+
+    assert find_endpoint(parts).output == expected

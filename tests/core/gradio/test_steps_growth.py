@@ -1,0 +1,89 @@
+"""Each search in a page is linear, and has a limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import QwenSpaceError
+from qwen_space.gradio.discovery import find_endpoint
+from tests.page_config import LOAD, app, step
+
+
+def branches(count: int) -> Any:
+    """A chain in which each step is followed by two of the same, and both of them go on."""
+    more = [step("chat", "chat", trigger_after=at // 2) for at in range(count)]
+    return app(step("box chat", "chat"), *more)
+
+
+def idle(count: int) -> Any:
+    return app(
+        step("box chat", "chat"), *(step("heat", "heat", trigger_after=at) for at in range(count))
+    )
+
+
+def starts(count: int) -> Any:
+    return app(*(step("box chat turns", "chat turns") for _ in range(count)))
+
+
+def setters(count: int) -> Any:
+    return app(
+        *(step("box chat turns", "chat") for _ in range(count)),
+        *(step("other", "turns", targets=[["button", "click"]]) for _ in range(count)),
+    )
+
+
+def loads(count: int) -> Any:
+    return app(step("box chat heat", "chat"), *(step("", "heat", **LOAD) for _ in range(count)))
+
+
+def changes(count: int) -> Any:
+    parts = [f"part{at}" for at in range(count)]
+    all_parts = " ".join(parts)
+    config = app(
+        step(f"box chat {all_parts}", "chat"),
+        step("", all_parts, **LOAD),
+        *(step(all_parts, all_parts, targets=[[part, "change"]]) for part in parts[:20]),
+    )
+    config["components"] += [{"id": part, "type": "html", "props": {}} for part in parts]
+    return config
+
+
+def choices(count: int) -> Any:
+    config = app(step("box chat radio", "chat"))
+    radio = {"id": "radio", "type": "radio", "props": {"choices": ["1" * 100 * count]}}
+    config["components"].append(radio)
+    return config
+
+
+def labels(count: int) -> Any:
+    config = app(step("box chat long", "chat"))
+    props = {"label": "max " * 50 * count, "minimum": 0, "maximum": 999}
+    config["components"].append({"id": "long", "type": "slider", "props": props})
+    return config
+
+
+def seconds(config: Any) -> float:
+    best = float("inf")
+    for _ in range(3):
+        start = time.process_time()
+        try:
+            endpoint = find_endpoint(config)
+        except QwenSpaceError:
+            pass
+        else:
+            assert len(endpoint.before) <= 40
+        best = min(best, time.process_time() - start)
+    return best
+
+
+@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, changes, choices, labels])
+def test_a_page_four_times_as_long_takes_no_more_than_about_four_times(
+    make: Callable[[int], Any],
+) -> None:
+    small, large = seconds(make(250)), seconds(make(1000))
+
+    assert large < 8 * small + 0.05
