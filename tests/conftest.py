@@ -33,7 +33,9 @@ settings.load_profile("repeatable")
 light_gradio.write_no_stubs()
 
 # Their assertions show values too; pytest sees to that by itself in a file of tests only.
-pytest.register_assert_rewrite("tests.fuzz.stream", "tests.llama_index.conformance")
+pytest.register_assert_rewrite(
+    "tests.core.api.served", "tests.fuzz.stream", "tests.llama_index.conformance"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

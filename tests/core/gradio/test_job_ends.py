@@ -27,16 +27,7 @@ from qwen_space.gradio.messages import (
     QueueFull,
     UnexpectedError,
 )
-from tests.core.gradio.job_messages import (
-    E,
-    append,
-    completed,
-    deltas,
-    edits,
-    failed,
-    pairs,
-    value,
-)
+from tests.core.gradio.job_messages import E, append, completed, deltas, edits, failed, pairs, value
 from tests.queue_stream import receive
 
 
