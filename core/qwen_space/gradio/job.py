@@ -367,6 +367,7 @@ class Job:
 
     def _generating(self, message: ProcessGenerating, size: int) -> Iterator[ValueEvent | None]:
         if self._output is None:
+            self.changed_states |= to_states(message.output.changed_state_ids)
             return
         item = self._item(message.output.data, self._output)
         if not (self._value.known and self._is_update(item)):
@@ -424,7 +425,7 @@ class Job:
         if data is None:
             raise JobError("The job was cancelled on the server.")
         self.data, self.rendered = data, message.output.render_config
-        self.changed_states = to_states(message.output.changed_state_ids)
+        self.changed_states |= to_states(message.output.changed_state_ids)
         value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.

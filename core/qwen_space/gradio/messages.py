@@ -67,9 +67,10 @@ class ProcessStarts(Message, frozen=True, tag="process_starts", gc=False):
 
 
 class Values(msgspec.Struct, frozen=True, gc=False):
-    """An item for each output of the function: a value, or edits."""
+    """An item for each output of the function: a value, or edits; and the changed states' numbers."""
 
     data: list[Any]
+    changed_state_ids: Any = None
 
 
 class ProcessGenerating(Message, frozen=True, kw_only=True, tag="process_generating", gc=False):

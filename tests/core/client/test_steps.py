@@ -389,11 +389,20 @@ async def test_a_value_that_the_load_sets_starts_the_events_of_its_change(
             assert (await client.complete("Hi", inputs=inputs)).text == text
 
 
-@pytest.mark.parametrize("queue", [True, False], ids=["queue", "no-queue"])
-async def test_a_state_that_the_load_sets_starts_the_events_of_its_change(queue: bool) -> None:
+@pytest.mark.parametrize("way", ["queue", "no-queue", "by-yield"])
+async def test_a_state_that_the_load_sets_starts_the_events_of_its_change(way: str) -> None:
+    queue = way != "no-queue"
+
     def bot(message: str, name: str, unset: str) -> Iterator[list[Any]]:
         for text in told(message, name, unset):
             yield [{"role": "user", "content": message}, {"role": "assistant", "content": text}]
+
+    def load() -> tuple[dict[str, str], str]:
+        return {"name": "Ann"}, "same"
+
+    def load_by_yield() -> Iterator[tuple[Any, str]]:
+        yield load()
+        yield gr.skip(), "same"
 
     def build() -> gr.Blocks:
         with gr.Blocks(analytics_enabled=False) as app:
@@ -403,7 +412,8 @@ async def test_a_state_that_the_load_sets_starts_the_events_of_its_change(queue:
             user.change(lambda known: known["name"], user, name, queue=queue)
             other.change(lambda: "changed", None, unset)
             box.submit(bot, [box, name, unset], chat)
-            app.load(lambda: ({"name": "Ann"}, "same"), None, [user, other], queue=queue)
+            start = load_by_yield if way == "by-yield" else load
+            app.load(start, None, [user, other], queue=queue)
         return app
 
     with gradio_app.running(build) as url:
