@@ -26,6 +26,8 @@ the model's own text is streamed, they have a foot in place of that heading: `**
     {"type": "tool", "content": "hm", "options": {"title": ...}}         modelscope_studio's pro
     {"type": "thought", "content": "hm", ...}                            Chatbot, today and once
     {..., "content": "hm", "thought_metadata": {"tool_name": ...}}       gradio_agentchatbot's
+
+A crew's page gives all messages titles, the last as "Final Article" or "Error": that is the answer.
 """
 
 from __future__ import annotations
@@ -88,6 +90,15 @@ _FINAL = re.compile(
     r"\s?(?:[*:\uff1a]{1,4}\s*|$)",
     re.IGNORECASE,
 )
+
+# Titles of the message that is the answer, where all others have one, too.
+_ANSWER_TITLE = re.compile(
+    r"\bfinal\b|answer|response|result|output|error|[❌⚠❗💥]|最终|答案|结果|錯誤|错误|ошибк|ответ|итог"
+    r"|erreur|r[ée]ponse|resposta|respuesta|antwort|fehler|エラー|回答|오류|답변",
+    re.IGNORECASE,
+)
+
+_LONGEST_TITLE = 200  # characters
 
 _MAX_PARTS = 10_000  # of a reply, empty ones and files among them
 _MAX_FILES = 1_000  # and as many components
@@ -154,6 +165,8 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
     marked = [*_mark_steps(parts)]
     if not is_final or any(part.text for part in marked if not part.thought):
         parts = marked
+    elif parts and _ANSWER_TITLE.search(parts[-1].title):
+        parts[-1] = replace(parts[-1], thought=False)
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     files = tuple(part for part in found if isinstance(part, dict))
@@ -236,6 +249,7 @@ class _Part(msgspec.Struct, frozen=True):
     path: list[Any] | None
     text: str
     thought: bool
+    title: str = ""
 
 
 # A text, the `FileData` of a file, a component that is neither, or a place without any.
@@ -373,10 +387,20 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
         if _role(row) == "assistant":
             thought = isinstance(row, dict) and _is_thought(row) and not named
             if isinstance(row, dict) and "content" in row:
-                yield from _content(row["content"], [*path, index, "content"], thought=thought)
+                found = _content(row["content"], [*path, index, "content"], thought=thought)
             else:
-                yield from _content(row, [*path, index], thought=thought)
+                found = _content(row, [*path, index], thought=thought)
+            yield from _titled(found, row) if thought else found
             yield from _options(row)
+
+
+def _titled(found: Iterator[_Found], row: dict[str, Any]) -> Iterator[_Found]:
+    """Yield the parts of a thought with the title of its message."""
+    metadata = row.get("metadata")
+    title = metadata.get("title") if isinstance(metadata, dict) else None
+    title = title[:_LONGEST_TITLE] if isinstance(title, str) else ""
+    for part in found:
+        yield replace(part, title=title) if isinstance(part, _Part) else part
 
 
 def _options(row: Any) -> Iterator[ReplyComponent]:

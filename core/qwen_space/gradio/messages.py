@@ -67,7 +67,7 @@ class ProcessStarts(Message, frozen=True, tag="process_starts", gc=False):
 
 
 class Values(msgspec.Struct, frozen=True, gc=False):
-    """An item for each output of the function: a value, or edits; and the changed states' numbers."""
+    """An item for each output, a value or edits; and the numbers of the changed states."""
 
     data: list[Any]
     changed_state_ids: Any = None
