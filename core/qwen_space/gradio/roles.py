@@ -439,7 +439,9 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
 
 def _find_media(role: MediaRole) -> Callable[[Sequence[AppComponent], Clues], _Found]:
     def find(components: Sequence[AppComponent], clues: Clues) -> _Found:
-        found = next((each for each in components if each.kind in MEDIA_KINDS[role]), None)
+        # One that only shows a file is no visitor's to fill.
+        fitting = (each for each in components if each.kind in MEDIA_KINDS[role])
+        found = next((each for each in fitting if not each.is_locked), None)
         return None if found is None else (found, f"it is of type {found.kind}")
 
     return find

@@ -25,3 +25,12 @@ def test_a_figure_stays_where_the_server_takes_it(kind: str, version: str, sent:
     config["components"].append({"id": "heated", "type": kind, "props": props})
 
     assert find_endpoint(config).place_sampling({"temperature": 3}) == {"heated": sent}
+
+
+def test_a_picture_that_the_page_only_shows_takes_none_of_the_caller_s() -> None:
+    config = app(step("box shown picture", "chat"))
+    config["components"].append({"id": "shown", "type": "image", "props": {"interactive": False}})
+
+    roles = {each.component: each.role for each in find_endpoint(config).inputs}
+
+    assert (roles["shown"], roles["picture"]) == (None, "image")
