@@ -14,21 +14,17 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ImageBlock, TextBlock
-from llama_index.core.memory import ChatMemoryBuffer
 from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
+from tests.llama_index.conformance.agents import memory, quiet
 from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
 
-pytestmark = [
-    # LlamaIndex's own.
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"),
-    pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
-]
+pytestmark = quiet
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
 BLOCKS = [
@@ -58,11 +54,11 @@ async def through_llama_index(
     url: str, function: Any, *questions: str, **options: Any
 ) -> tuple[list[str], str]:
     agent = FunctionAgent(tools=[function], llm=QwenSpace(space=url, **options))
-    memory = ChatMemoryBuffer.from_defaults(token_limit=3000, tokenizer_fn=str.split)
+    remembered = memory()
     results: list[str] = []
     answer = ""
     for question in questions:
-        running = agent.run(question, memory=memory)
+        running = agent.run(question, memory=remembered)
         events = [event async for event in running.stream_events()]
         called = [event for event in events if isinstance(event, ToolCallResult)]
         results += [event.tool_output.content for event in called]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 from llama_index_qwen_space import QwenSpace
-from tests.llama_index.conformance.base import Limiter
-
-Ask = Callable[..., Awaitable[list[Any]]]
+from tests.llama_index.conformance.base import Limiter, Listener
 
 
 @pytest.fixture(autouse=True)
@@ -41,30 +37,6 @@ def held(space: Any) -> Callable[[int], threading.Semaphore]:
     return hold
 
 
-@pytest.fixture
-def ask() -> Ask:
-    """Call an endpoint by its name and return all that it gives: one response, or the chunks."""
-    return _ask
-
-
-async def _ask(llm: QwenSpace, endpoint: str, given: Any = "Hi", **kwargs: Any) -> list[Any]:
-    if "chat" in endpoint and isinstance(given, str):
-        given = [ChatMessage(given)]
-    result = getattr(llm, endpoint)(given, **kwargs)
-    if endpoint.startswith("a"):
-        result = await result
-    if endpoint.startswith("astream"):
-        return [chunk async for chunk in result]
-    return list(result) if endpoint.startswith("stream") else [result]
-
-
-class _Listener(BaseEventHandler):
-    seen: list[Any]
-
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        self.seen.append(event)
-
-
 @dataclass
 class Books:
     """LlamaIndex's record of the calls."""
@@ -86,7 +58,7 @@ class Books:
 
 @pytest.fixture
 def books() -> Iterator[Books]:
-    listener = _Listener(seen=[])
+    listener = Listener(seen=[])
     dispatcher = get_dispatcher()
     dispatcher.add_event_handler(listener)
     yield Books(listener.seen)

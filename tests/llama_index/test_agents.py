@@ -15,20 +15,15 @@ from llama_index.core.agent.workflow import (
     ToolCallResult,
 )
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
+from tests.llama_index.conformance.agents import memory, quiet
 from tests.pieces import cut
 from tests.replies import in_turn, tool_call
 
-pytestmark = [
-    # A workflow looks for its steps with `inspect.getmembers`, at all that Pydantic deprecated.
-    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning:inspect"),
-    # LlamaIndex's agents ask its own workflows in a way that those no longer want.
-    pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning"),
-]
+pytestmark = quiet
 
 CALL = 'Thought: I need a tool.\nAction: add\nAction Input: {"a": 2, "b": 3}'
 INVENTED = "\nObservation: 77\nThought: I can answer.\nAnswer: 77"
@@ -50,10 +45,6 @@ def adding() -> tuple[FunctionTool, list[tuple[int, int]]]:
         return a + b
 
     return FunctionTool.from_defaults(add), calls
-
-
-def memory() -> ChatMemoryBuffer:
-    return ChatMemoryBuffer.from_defaults(token_limit=3000, tokenizer_fn=str.split)
 
 
 @pytest.mark.parametrize("streaming", [False, True])

@@ -9,7 +9,6 @@ from llama_index.core.chat_engine import (
     ContextChatEngine,
     SimpleChatEngine,
 )
-from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import TextNode
@@ -18,6 +17,7 @@ from llama_index.retrievers.bm25 import BM25Retriever
 from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from tests.llama_index.conformance.agents import memory
 
 FACT = "The tower of Pisa leans by four degrees."
 WAYS = ["sync", "async", "stream", "astream"]
@@ -26,10 +26,6 @@ WAYS = ["sync", "async", "stream", "astream"]
 @pytest.fixture
 def retriever() -> BaseRetriever:
     return BM25Retriever.from_defaults(nodes=[TextNode(text=FACT)], similarity_top_k=1)
-
-
-def memory() -> ChatMemoryBuffer:
-    return ChatMemoryBuffer.from_defaults(token_limit=3000, tokenizer_fn=str.split)
 
 
 async def chat(engine: Any, way: str, message: str) -> str:

@@ -17,6 +17,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ContextOverflowError, Timeouts
 from qwen_space.config import token_for
+from tests.llama_index.conformance.calls import ask
 
 TOKEN = "hf_verysecret"
 SECRETS: dict[str, Any] = {
@@ -127,9 +128,7 @@ def test_tool_calling_can_be_switched_off() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_chat", "astream_complete"])
-async def test_a_prompt_longer_than_the_context_is_not_sent(
-    ask: Any, space: Any, endpoint: str
-) -> None:
+async def test_a_prompt_longer_than_the_context_is_not_sent(space: Any, endpoint: str) -> None:
     llm = QwenSpace(space=space.url, context_window=500)
 
     with pytest.raises(ContextOverflowError, match="takes 500 at most"):
@@ -141,7 +140,7 @@ async def test_a_prompt_longer_than_the_context_is_not_sent(
 @pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_chat", "astream_complete"])
 @pytest.mark.parametrize("option", [{"stop": 5}, {"model": 5}, {"inputs": 5}, {"top_p": "high"}])
 async def test_an_option_of_a_call_that_cannot_be_right_is_named(
-    ask: Any, space: Any, endpoint: str, option: dict[str, Any]
+    space: Any, endpoint: str, option: dict[str, Any]
 ) -> None:
     [(name, value)] = option.items()
 
@@ -216,7 +215,7 @@ def test_events_have_the_model_by_its_full_name() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "acomplete", "stream_complete", "astream_chat"])
-async def test_no_secret_is_in_an_event(ask: Any, space: Any, books: Any, endpoint: str) -> None:
+async def test_no_secret_is_in_an_event(space: Any, books: Any, endpoint: str) -> None:
     debug = LlamaDebugHandler(print_trace_on_end=False)
     llm = books.keep(QwenSpace(space=space.url, hf_token=TOKEN, headers={"x-key": "verysecret"}))
     llm.callback_manager = CallbackManager([debug])

@@ -10,16 +10,9 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBloc
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from tests.llama_index.conformance.calls import CHATS, ENDPOINTS, STREAMS, ask, question
 
-ENDPOINTS = [
-    f"{prefix}{stream}{kind}"
-    for prefix in ("", "a")
-    for stream in ("", "stream_")
-    for kind in ("chat", "complete")
-]
-STREAMS = [name for name in ENDPOINTS if "stream" in name]
 WHOLE = [name for name in ENDPOINTS if "stream" not in name]
-CHATS = [name for name in ENDPOINTS if "chat" in name]
 COMPLETIONS = [name for name in ENDPOINTS if "complete" in name]
 
 
@@ -28,9 +21,7 @@ def text_of(response: Any) -> str:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_last_response_has_the_whole_text(
-    ask: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_the_last_response_has_the_whole_text(llm: QwenSpace, endpoint: str) -> None:
     responses = await ask(llm, endpoint)
 
     assert text_of(responses[-1]) == "Hello there."
@@ -38,7 +29,7 @@ async def test_the_last_response_has_the_whole_text(
 
 @pytest.mark.parametrize("endpoint", STREAMS)
 async def test_every_chunk_has_the_text_so_far_and_its_own_delta(
-    ask: Any, llm: QwenSpace, endpoint: str
+    llm: QwenSpace, endpoint: str
 ) -> None:
     chunks = await ask(llm, endpoint)
 
@@ -50,9 +41,7 @@ async def test_every_chunk_has_the_text_so_far_and_its_own_delta(
 
 
 @pytest.mark.parametrize("endpoint", CHATS)
-async def test_a_message_of_the_assistant_is_one_text_block(
-    ask: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_a_message_of_the_assistant_is_one_text_block(llm: QwenSpace, endpoint: str) -> None:
     responses = await ask(llm, endpoint)
 
     for response in responses:
@@ -62,7 +51,7 @@ async def test_a_message_of_the_assistant_is_one_text_block(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_raw_is_there_with_the_last_response(ask: Any, llm: QwenSpace, endpoint: str) -> None:
+async def test_raw_is_there_with_the_last_response(llm: QwenSpace, endpoint: str) -> None:
     *earlier, last = await ask(llm, endpoint)
 
     assert all(response.raw is None for response in earlier)
@@ -75,7 +64,7 @@ async def test_raw_is_there_with_the_last_response(ask: Any, llm: QwenSpace, end
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_call_is_one_event_one_slot_and_one_count_of_tokens(
-    ask: Any, llm: QwenSpace, books: Any, endpoint: str
+    llm: QwenSpace, books: Any, endpoint: str
 ) -> None:
     responses = await ask(books.keep(llm), endpoint)
 
@@ -88,7 +77,7 @@ async def test_a_call_is_one_event_one_slot_and_one_count_of_tokens(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_call_is_one_request_to_the_space(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str
+    space: Any, llm: QwenSpace, endpoint: str
 ) -> None:
     await ask(llm, endpoint)
 
@@ -96,9 +85,7 @@ async def test_a_call_is_one_request_to_the_space(
 
 
 @pytest.mark.parametrize("endpoint", STREAMS)
-async def test_an_empty_reply_is_one_empty_chunk(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_an_empty_reply_is_one_empty_chunk(space: Any, llm: QwenSpace, endpoint: str) -> None:
     space.engine.reply = []
 
     chunks = await ask(llm, endpoint)
@@ -107,9 +94,7 @@ async def test_an_empty_reply_is_one_empty_chunk(
 
 
 @pytest.mark.parametrize("endpoint", WHOLE)
-async def test_an_empty_reply_is_an_empty_text(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_an_empty_reply_is_an_empty_text(space: Any, llm: QwenSpace, endpoint: str) -> None:
     space.engine.reply = []
 
     [response] = await ask(llm, endpoint)
@@ -130,7 +115,7 @@ async def test_an_empty_reply_is_an_empty_text(
     ],
 )
 async def test_a_reply_ends_before_a_stop_sequence(
-    ask: Any, space: Any, endpoint: str, own: Any, given: Any, expected: str
+    space: Any, endpoint: str, own: Any, given: Any, expected: str
 ) -> None:
     space.engine.reply = ["Think. ", "O", "bs", ": 5"]
     llm = QwenSpace(space=space.url, stop=own)
@@ -145,9 +130,7 @@ async def test_a_reply_ends_before_a_stop_sequence(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_model_of_a_call_wins(
-    ask: Any, space: Any, llm: QwenSpace, endpoint: str
-) -> None:
+async def test_the_model_of_a_call_wins(space: Any, llm: QwenSpace, endpoint: str) -> None:
     responses = await ask(llm, endpoint, model="7B")
 
     assert space.joins[0]["data"][3] == "7B"
@@ -156,7 +139,7 @@ async def test_the_model_of_a_call_wins(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_foreign_keyword_argument_is_ignored_and_named(
-    ask: Any, llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
+    llm: QwenSpace, endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
 
@@ -167,9 +150,7 @@ async def test_a_foreign_keyword_argument_is_ignored_and_named(
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_system_prompt_is_that_of_calls_without_one(
-    ask: Any, space: Any, endpoint: str
-) -> None:
+async def test_the_system_prompt_is_that_of_calls_without_one(space: Any, endpoint: str) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")
 
     await ask(llm, endpoint)
@@ -180,7 +161,7 @@ async def test_the_system_prompt_is_that_of_calls_without_one(
 @pytest.mark.parametrize("endpoint", CHATS)
 @pytest.mark.parametrize("role", ["system", "developer"])
 async def test_a_system_message_stands_in_place_of_the_system_prompt(
-    ask: Any, space: Any, endpoint: str, role: str
+    space: Any, endpoint: str, role: str
 ) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")
 
@@ -192,7 +173,7 @@ async def test_a_system_message_stands_in_place_of_the_system_prompt(
 @pytest.mark.parametrize("endpoint", COMPLETIONS)
 @pytest.mark.parametrize(("formatted", "expected"), [(False, "Q: Hi"), (True, "Hi")])
 async def test_a_prompt_is_formatted_unless_it_is_already(
-    ask: Any, space: Any, endpoint: str, formatted: bool, expected: str
+    space: Any, endpoint: str, formatted: bool, expected: str
 ) -> None:
     llm = QwenSpace(space=space.url, completion_to_prompt=lambda prompt: f"Q: {prompt}")
 
@@ -214,7 +195,7 @@ def test_a_prompt_may_be_given_by_name_but_not_twice_nor_not_at_all(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_an_error_passes_unchanged(
-    ask: Any, space: Any, llm: QwenSpace, books: Any, endpoint: str
+    space: Any, llm: QwenSpace, books: Any, endpoint: str
 ) -> None:
     from qwen_space import JobError
 
@@ -229,7 +210,7 @@ async def test_an_error_passes_unchanged(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_a_sampling_parameter_the_app_cannot_take_is_warned_of(
-    ask: Any, space: Any, endpoint: str
+    space: Any, endpoint: str
 ) -> None:
     llm = QwenSpace(space=space.url, endpoint="model_chat_1")
     with warnings.catch_warnings(record=True) as caught:
@@ -250,8 +231,7 @@ def test_a_chat_keeps_its_signature_for_spans(endpoint: str) -> None:
 async def test_a_stream_has_the_attributes_of_an_async_generator(
     llm: QwenSpace, endpoint: str
 ) -> None:
-    given: Any = [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
-    stream = await getattr(llm, endpoint)(given)
+    stream = await getattr(llm, endpoint)(question(endpoint))
 
     assert stream.ag_frame is not None
     assert stream.ag_code is not None

@@ -25,6 +25,7 @@ from qwen_space import Media
 from qwen_space.chat.media import PLACEHOLDER
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.tools import Message, ToolCall
+from tests.llama_index.conformance.calls import ask
 
 CALL = ToolCallBlock(tool_call_id="1", tool_name="add", tool_kwargs={"a": 1, "b": "zwei ü"})
 
@@ -151,7 +152,7 @@ def test_every_role_keeps_its_name(role: MessageRole) -> None:
     ],
 )
 async def test_media_for_an_app_of_text_are_refused_unsent(
-    ask: Any, space: Any, llm: QwenSpace, block: Any, kind: str
+    space: Any, llm: QwenSpace, block: Any, kind: str
 ) -> None:
     for endpoint in ("chat", "achat", "stream_chat", "astream_chat"):
         with pytest.raises(ValueError, match=f"'{kind}' cannot be sent: the app takes text"):
@@ -230,7 +231,7 @@ def test_native_history_fills_the_apps_own(space: Any) -> None:
     [pytest.param([], id="no-message"), pytest.param([ChatMessage(" ")], id="an-empty-one")],
 )
 async def test_nothing_to_answer_is_a_value_error(
-    ask: Any, space: Any, llm: QwenSpace, messages: list[ChatMessage]
+    space: Any, llm: QwenSpace, messages: list[ChatMessage]
 ) -> None:
     for endpoint in ("chat", "achat", "stream_chat", "astream_chat"):
         with pytest.raises(ValueError, match=r"at least one|is empty"):

@@ -16,13 +16,7 @@ from qwen_space import JobError
 from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.space import Space
 from qwen_space.events import Event, EventStream
-
-SYNC = ["stream_chat", "stream_complete"]
-ASYNC = ["astream_chat", "astream_complete"]
-
-
-def given(endpoint: str) -> Any:
-    return [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
+from tests.llama_index.conformance.calls import ASYNC_STREAMS, SYNC_STREAMS, question
 
 
 def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
@@ -34,12 +28,12 @@ def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
 # Each piece at once
 
 
-@pytest.mark.parametrize("endpoint", SYNC)
+@pytest.mark.parametrize("endpoint", SYNC_STREAMS)
 def test_each_piece_is_there_before_the_next_is_made(
     llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     gate = held(0)
-    stream = getattr(llm, endpoint)(given(endpoint))
+    stream = getattr(llm, endpoint)(question(endpoint))
 
     deltas = []
     for _ in range(4):
@@ -49,12 +43,12 @@ def test_each_piece_is_there_before_the_next_is_made(
     assert [chunk.delta for chunk in stream] == [""]
 
 
-@pytest.mark.parametrize("endpoint", ASYNC)
+@pytest.mark.parametrize("endpoint", ASYNC_STREAMS)
 async def test_each_piece_is_there_before_the_next_is_made_async(
     llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     gate = held(0)
-    stream = await getattr(llm, endpoint)(given(endpoint))
+    stream = await getattr(llm, endpoint)(question(endpoint))
 
     deltas = []
     for _ in range(4):
@@ -95,13 +89,13 @@ async def test_an_asynchronous_call_leaves_the_loop_free(llm: QwenSpace, held: A
 # Leaving a stream
 
 
-@pytest.mark.parametrize("endpoint", SYNC)
+@pytest.mark.parametrize("endpoint", SYNC_STREAMS)
 def test_closing_a_stream_stops_the_job_though_a_handler_keeps_the_exception(
     space: Any, llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     handler = keeping_exceptions(llm)
     held(1)
-    stream = getattr(llm, endpoint)(given(endpoint))
+    stream = getattr(llm, endpoint)(question(endpoint))
     next(stream)
 
     gc.disable()  # so that it is not the garbage collector that closes
@@ -120,13 +114,13 @@ def dropped(stream: Any) -> None:
         break
 
 
-@pytest.mark.parametrize("endpoint", SYNC)
+@pytest.mark.parametrize("endpoint", SYNC_STREAMS)
 def test_dropping_a_stream_stops_the_job(
     space: Any, llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
     held(1)
 
-    dropped(getattr(llm, endpoint)(given(endpoint)))
+    dropped(getattr(llm, endpoint)(question(endpoint)))
 
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
@@ -157,13 +151,13 @@ def watched(llm: QwenSpace) -> type[Watched]:
     return Watched
 
 
-@pytest.mark.parametrize("endpoint", ASYNC)
+@pytest.mark.parametrize("endpoint", ASYNC_STREAMS)
 async def test_aclose_returns_when_the_connection_is_closed(
     space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
 ) -> None:
     keeping_exceptions(llm)
     held(1)
-    stream = await getattr(llm, endpoint)(given(endpoint))
+    stream = await getattr(llm, endpoint)(question(endpoint))
     async for _ in stream:
         break
     assert watched.open == 1
@@ -174,7 +168,7 @@ async def test_aclose_returns_when_the_connection_is_closed(
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
 
-@pytest.mark.parametrize("endpoint", [*ASYNC, "achat", "acomplete"])
+@pytest.mark.parametrize("endpoint", [*ASYNC_STREAMS, "achat", "acomplete"])
 async def test_cancelling_the_task_stops_the_job(
     space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
 ) -> None:
@@ -182,7 +176,7 @@ async def test_cancelling_the_task_stops_the_job(
     held(1)
 
     async def read() -> None:
-        result = await getattr(llm, endpoint)(given(endpoint))
+        result = await getattr(llm, endpoint)(question(endpoint))
         if "stream" in endpoint:
             async for _ in result:
                 pass
@@ -217,12 +211,12 @@ async def test_a_handler_that_raises_does_not_keep_the_stream_open(
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
 
-@pytest.mark.parametrize("endpoint", ASYNC)
+@pytest.mark.parametrize("endpoint", ASYNC_STREAMS)
 async def test_an_error_in_the_middle_comes_after_the_pieces(
     space: Any, llm: QwenSpace, books: Any, endpoint: str
 ) -> None:
     space.engine.reply = ["Hel", ValueError("no luck")]
-    stream = await getattr(books.keep(llm), endpoint)(given(endpoint))
+    stream = await getattr(books.keep(llm), endpoint)(question(endpoint))
 
     assert (await anext(stream)).delta == "Hel"
     with pytest.raises(JobError, match="no luck"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,20 +16,12 @@ from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace, StructuredOutputError
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
+from tests.llama_index.conformance.calls import CHATS, answers, ask
+from tests.llama_index.conformance.structured_output import STRUCTURED, Song
 from tests.pieces import cut
 from tests.replies import in_turn, tool_call
 
-WAYS = ["", "a", "stream_", "astream_"]
-STREAMS = ["stream_", "astream_"]
-
 JSON = '{"name": "Help!", "year": 1965}'
-
-
-class Song(BaseModel):
-    """A song."""
-
-    name: str
-    year: int
 
 
 HELP = Song(name="Help!", year=1965)
@@ -39,12 +30,7 @@ PROMPT = "Name a song of {whom}."
 
 async def predict(llm: QwenSpace, way: str, **kwargs: Any) -> list[Any]:
     given = {"output_cls": Song, "prompt": PromptTemplate(PROMPT), "whom": "the Beatles", **kwargs}
-    result = getattr(llm, f"{way}structured_predict")(**given)
-    if inspect.isawaitable(result):
-        result = await result
-    if hasattr(result, "__aiter__"):
-        return [each async for each in result]
-    return list(result) if inspect.isgenerator(result) else [result]
+    return await answers(getattr(llm, f"{way}structured_predict")(**given))
 
 
 REPLIES = [
@@ -54,7 +40,7 @@ REPLIES = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 @pytest.mark.parametrize("reply", REPLIES)
 async def test_an_object_is_found_whatever_stands_around_it(
     space: Any, llm: QwenSpace, way: str, reply: str
@@ -67,7 +53,7 @@ async def test_an_object_is_found_whatever_stands_around_it(
     assert len(space.joins) == 1
 
 
-@pytest.mark.parametrize("way", STREAMS)
+@pytest.mark.parametrize("way", ["stream_", "astream_"])
 @pytest.mark.parametrize("reply", REPLIES[:2])
 async def test_an_object_grows_while_it_is_written(
     space: Any, llm: QwenSpace, way: str, reply: str
@@ -90,7 +76,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 @pytest.mark.parametrize(("reply", "reason"), WRONG)
 async def test_a_wrong_reply_is_retried_once_with_the_reason(
     space: Any, llm: QwenSpace, books: Any, way: str, reply: str, reason: str
@@ -110,7 +96,7 @@ async def test_a_wrong_reply_is_retried_once_with_the_reason(
     assert books.limiter.count == len(books.tokens.llm_token_counts) == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 @pytest.mark.parametrize(("reply", "reason"), WRONG)
 async def test_a_reply_that_stays_wrong_is_an_error_and_no_blank_object(
     space: Any, llm: QwenSpace, way: str, reply: str, reason: str
@@ -150,7 +136,7 @@ class Wish(BaseModel):
     loud: bool = False
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 @pytest.mark.parametrize("reply", NO_FIELD)
 async def test_an_object_without_any_field_of_the_class_is_not_that_object(
     space: Any, llm: QwenSpace, way: str, reply: str
@@ -164,7 +150,7 @@ async def test_an_object_without_any_field_of_the_class_is_not_that_object(
     assert "It has none of the fields: song, loud" in space.joins[1]["data"][0]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_an_empty_object_is_one_where_nothing_has_to_be_given(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
@@ -176,7 +162,7 @@ async def test_an_empty_object_is_one_where_nothing_has_to_be_given(
 # Requests to the Space
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_the_schema_follows_on_the_question_with_single_braces(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
@@ -191,7 +177,7 @@ async def test_the_schema_follows_on_the_question_with_single_braces(
     assert system == DEFAULT_SYSTEM_PROMPT
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_the_system_prompt_stays(space: Any, way: str) -> None:
     space.engine.reply = [JSON]
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")
@@ -201,7 +187,7 @@ async def test_the_system_prompt_stays(space: Any, way: str) -> None:
     assert space.joins[0]["data"][2] == "Be brief."
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_the_caller_s_prompt_stays_as_it_is(space: Any, llm: QwenSpace, way: str) -> None:
     space.engine.reply = [JSON]
     messages = [ChatMessage("Rhyme.", role="system"), ChatMessage(PROMPT)]
@@ -217,7 +203,7 @@ async def test_the_caller_s_prompt_stays_as_it_is(space: Any, llm: QwenSpace, wa
     assert "JSON" not in space.joins[-1]["data"][0]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: str) -> None:
     space.engine.reply = [JSON, "\nObservation: 5"]
 
@@ -227,7 +213,7 @@ async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: s
     assert space.joins[0]["data"][3] == "7B"
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_arguments_for_tool_calls_are_left_out(space: Any, llm: QwenSpace, way: str) -> None:
     space.engine.reply = [JSON]
     given = {"tool_choice": "required", "tool_required": True, "allow_parallel_tool_calls": False}
@@ -251,7 +237,7 @@ def test_a_conversation_without_a_user_is_asked_as_a_user(space: Any, llm: QwenS
 # Within LlamaIndex
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", STRUCTURED)
 async def test_events_tell_of_the_object(space: Any, llm: QwenSpace, books: Any, way: str) -> None:
     space.engine.reply = cut(JSON)
 
@@ -261,15 +247,15 @@ async def test_events_tell_of_the_object(space: Any, llm: QwenSpace, books: Any,
     [end] = books.named("StructuredPredictEndEvent")
     assert end.output == HELP
     progress = [event.output for event in books.named("StructuredPredictInProgressEvent")]
-    assert progress == (objects[:-1] if way in STREAMS else [])
+    assert progress == (objects[:-1] if "stream" in way else [])
     assert len(books.named("LLMChatStartEvent")) == len(books.named("LLMChatEndEvent")) == 1
 
 
-@pytest.mark.parametrize("way", ["chat", "achat", "stream_chat", "astream_chat"])
+@pytest.mark.parametrize("way", CHATS)
 # LlamaIndex's structured LLM writes a partial object in a way that Pydantic gave up.
 @pytest.mark.filterwarnings("ignore:The `json` method is deprecated")
 async def test_a_structured_llm_answers_with_the_object(
-    space: Any, llm: QwenSpace, ask: Any, way: str
+    space: Any, llm: QwenSpace, way: str
 ) -> None:
     space.engine.reply = cut(f"```json\n{JSON}\n```")
     question = 'What is {"this"}, and {{that}}?'

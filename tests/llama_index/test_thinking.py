@@ -8,10 +8,11 @@ import pytest
 from llama_index.core.agent.workflow import AgentStream, ReActAgent
 from llama_index.core.base.llms.types import ChatMessage, TextBlock, ThinkingBlock
 from llama_index.core.chat_engine import SimpleChatEngine
-from llama_index.core.memory import ChatMemoryBuffer
 
 from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.responses import Piece, chat_response, completion_response
+from tests.llama_index.conformance.agents import memory, quiet
+from tests.llama_index.conformance.calls import ask
 from tests.thinking_app import WAYS, asked
 
 PROMPT = asked(
@@ -33,7 +34,7 @@ def deltas(chunks: list[Any]) -> list[tuple[str | None, str | None]]:
 
 @pytest.mark.parametrize("endpoint", ["chat", "achat", "stream_chat", "astream_chat"])
 async def test_a_chat_s_message_has_the_thoughts_before_the_text(
-    thinker: QwenSpace, ask: Any, endpoint: str
+    thinker: QwenSpace, endpoint: str
 ) -> None:
     *chunks, last = await ask(thinker, endpoint, PROMPT)
 
@@ -47,7 +48,7 @@ async def test_a_chat_s_message_has_the_thoughts_before_the_text(
     "endpoint", ["complete", "acomplete", "stream_complete", "astream_complete"]
 )
 async def test_a_completion_has_the_thoughts_beside_its_text(
-    thinker: QwenSpace, ask: Any, endpoint: str
+    thinker: QwenSpace, endpoint: str
 ) -> None:
     *chunks, last = await ask(thinker, endpoint, PROMPT)
 
@@ -58,9 +59,7 @@ async def test_a_completion_has_the_thoughts_beside_its_text(
 
 
 @pytest.mark.parametrize("endpoint", ["chat", "stream_chat", "complete", "stream_complete"])
-async def test_without_thoughts_nothing_is_said_of_them(
-    thinker: QwenSpace, ask: Any, endpoint: str
-) -> None:
+async def test_without_thoughts_nothing_is_said_of_them(thinker: QwenSpace, endpoint: str) -> None:
     for response in await ask(thinker, endpoint, PLAIN):
         assert response.additional_kwargs == {}
         if "chat" in endpoint:
@@ -74,15 +73,7 @@ def test_a_thought_alone_has_an_empty_text() -> None:
     assert completion_response(piece).text == ""
 
 
-def memory() -> ChatMemoryBuffer:
-    return ChatMemoryBuffer.from_defaults(token_limit=3000, tokenizer_fn=str.split)
-
-
-@pytest.mark.filterwarnings(
-    # As in the agents' own tests.
-    "ignore::pydantic.warnings.PydanticDeprecationWarning:inspect",
-    "ignore:is_running called from within a step:DeprecationWarning",
-)
+@quiet
 async def test_an_agent_s_stream_has_the_thinking_deltas(thinking_space: str) -> None:
     llm = QwenSpace(space=thinking_space, endpoint="titles")
     prompt = asked(("think", "hm"), ("say", "Thought: done\nAnswer: 4"))

@@ -17,7 +17,6 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.program import FunctionCallingProgram
 from llama_index.core.tools import FunctionTool, ToolMetadata
-from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
 from llama_index_qwen_space.messages import to_schema
@@ -25,28 +24,22 @@ from llama_index_qwen_space.responses import Piece, chat_response
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.chat_model import reply_reader
 from qwen_space.tools import ToolCall
-from tests.llama_index.conformance.tools import ADD, MULTIPLY, add
+from tests.llama_index.conformance.calls import CHATS, answers, ask
+from tests.llama_index.conformance.structured_output import Song
+from tests.llama_index.conformance.tools import (
+    ADD,
+    CALL,
+    CALL_MUL,
+    MULTIPLY,
+    add,
+    ask_with_tools,
+)
 from tests.pieces import cut
 from tests.replies import in_turn, tool_call
 
-WAYS = ["chat", "achat", "stream_chat", "astream_chat"]
-STREAMS = ["stream_chat", "astream_chat"]
-
-ADD_CALL = tool_call("add", a=2, b=3)
-MUL_CALL = tool_call("multiply", a=4, b=5)
 BROKEN = '<tool_call>\n{"name": "add", "arguments": {"a": 2,\n</tool_call>'
 
 SCHEMAS = [to_schema(ADD), to_schema(MULTIPLY)]
-
-
-async def call(llm: QwenSpace, way: str, **kwargs: Any) -> list[ChatResponse]:
-    given = {"tools": [ADD, MULTIPLY], "user_msg": "What is 2+3?", **kwargs}
-    result = getattr(llm, f"{way}_with_tools")(**given)
-    if way.startswith("a"):
-        result = await result
-    if way.startswith("astream"):
-        return [chunk async for chunk in result]
-    return list(result) if way.startswith("stream") else [result]
 
 
 def called(llm: QwenSpace, response: ChatResponse) -> list[tuple[str, dict[str, Any]]]:
@@ -57,11 +50,11 @@ def called(llm: QwenSpace, response: ChatResponse) -> list[tuple[str, dict[str, 
 # Requests to the Space
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_tools_stand_in_the_system_slot_and_the_question_in_the_prompt(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
-    await call(llm, way, allow_parallel_tool_calls=True)
+    await ask_with_tools(llm, way, allow_parallel_tool_calls=True)
 
     prompt, history, system, _ = space.joins[0]["data"]
     assert (prompt, history) == ("What is 2+3?", [])
@@ -78,14 +71,14 @@ def test_the_advice_on_calls_can_be_left_out(space: Any, history: Any, advice: b
     assert ("reply in words" in space.joins[0]["data"][2]) == advice
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 @pytest.mark.parametrize("history", [None, [ChatMessage("Rhyme.", role="system")]])
 async def test_the_system_prompt_stands_before_the_tools(
     space: Any, way: str, history: Any
 ) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief.")
 
-    await call(llm, way, chat_history=history)
+    await ask_with_tools(llm, way, chat_history=history)
 
     system = space.joins[0]["data"][2]
     assert system.startswith(("Rhyme." if history else "Be brief.") + "\n\n# Tools\n")
@@ -110,7 +103,7 @@ def test_calls_and_results_of_the_history_are_in_qwens_own_format(
 
     assert space.joins[0]["data"][0] == (
         "User: What is 2+3, and 4*5?\n"
-        f"Assistant: I count.\n{ADD_CALL}\n{MUL_CALL}\n"
+        f"Assistant: I count.\n{CALL}\n{CALL_MUL}\n"
         "User: <tool_response>\n5\n</tool_response>\n<tool_response>\n20\n</tool_response>\n\n"
         "Reply in words if this answers the question.\nAssistant:"
     )
@@ -118,7 +111,7 @@ def test_calls_and_results_of_the_history_are_in_qwens_own_format(
 
 def test_a_tool_keeps_its_name_and_its_long_description(space: Any, llm: QwenSpace) -> None:
     tool = FunctionTool.from_defaults(add, name="add two", description="x" * 2000)
-    space.engine.reply = [ADD_CALL.replace('"add"', '"add two"')]
+    space.engine.reply = [CALL.replace('"add"', '"add two"')]
 
     response = llm.chat_with_tools([tool], "What is 2+3?")
 
@@ -128,12 +121,10 @@ def test_a_tool_keeps_its_name_and_its_long_description(space: Any, llm: QwenSpa
 
 
 @pytest.mark.parametrize("tools", [[ADD], [to_schema(ADD)]], ids=["tools", "schemas"])
-async def test_a_chat_takes_tools_too(
-    space: Any, llm: QwenSpace, ask: Any, tools: list[Any]
-) -> None:
-    space.engine.reply = [ADD_CALL]
+async def test_a_chat_takes_tools_too(space: Any, llm: QwenSpace, tools: list[Any]) -> None:
+    space.engine.reply = [CALL]
 
-    for way in WAYS:
+    for way in CHATS:
         last = (await ask(llm, way, "What is 2+3?", tools=tools, tool_choice="required"))[-1]
         assert called(llm, last) == [("add", {"a": 2, "b": 3})]
 
@@ -145,16 +136,16 @@ def test_a_tool_without_a_name_is_refused(llm: QwenSpace) -> None:
         llm.chat_with_tools([tool], "Hi")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_without_tools_a_reply_is_not_looked_through(
     space: Any, llm: QwenSpace, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reply_reader, "ReplyParser", None)
-    space.engine.reply = [ADD_CALL]
+    space.engine.reply = [CALL]
 
-    [*_, last] = await call(llm, way, tools=[])
+    [*_, last] = await ask_with_tools(llm, way, tools=[])
 
-    assert last.message.content == ADD_CALL
+    assert last.message.content == CALL
     assert called(llm, last) == []
     assert space.joins[0]["data"][2] == DEFAULT_SYSTEM_PROMPT
 
@@ -198,7 +189,7 @@ async def test_without_tools_a_reply_is_not_looked_through(
 def test_the_choice_of_a_tool_reaches_the_space(
     space: Any, llm: QwenSpace, choice: dict[str, Any], shown: int, told: str
 ) -> None:
-    space.engine.reply = [MUL_CALL]
+    space.engine.reply = [CALL_MUL]
 
     llm.chat_with_tools([ADD, MULTIPLY], "Hi", allow_parallel_tool_calls=True, **choice)
 
@@ -207,12 +198,12 @@ def test_the_choice_of_a_tool_reaches_the_space(
     assert (told in prompt) if told else (prompt == "Hi")
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_choice_that_is_no_tool_is_refused(space: Any, llm: QwenSpace, way: str) -> None:
     with pytest.raises(ValueError, match=r"'divide' is no tool.*add, multiply"):
-        await call(llm, way, tool_choice="divide")
+        await ask_with_tools(llm, way, tool_choice="divide")
     with pytest.raises(ValueError, match=r"'add' is no tool.*none"):
-        await call(llm, way, tools=[], tool_choice={"function": {"name": "add"}})
+        await ask_with_tools(llm, way, tools=[], tool_choice={"function": {"name": "add"}})
 
     assert space.joins == []
 
@@ -221,10 +212,10 @@ async def test_a_choice_that_is_no_tool_is_refused(space: Any, llm: QwenSpace, w
 
 DELTAS = [
     pytest.param(
-        f"I add.\n{ADD_CALL}", "I add.", [("add", {"a": 2, "b": 3})], id="text-before-the-call"
+        f"I add.\n{CALL}", "I add.", [("add", {"a": 2, "b": 3})], id="text-before-the-call"
     ),
     pytest.param(
-        f"{ADD_CALL}\n{MUL_CALL}",
+        f"{CALL}\n{CALL_MUL}",
         "",
         [("add", {"a": 2, "b": 3}), ("multiply", {"a": 4, "b": 5})],
         id="two-calls",
@@ -247,12 +238,12 @@ async def test_calls_are_no_text_whatever_the_pieces_borders(
 ) -> None:
     space.engine.reply = cut(reply, size)
 
-    chunks = await call(llm, way, allow_parallel_tool_calls=True)
+    chunks = await ask_with_tools(llm, way, allow_parallel_tool_calls=True)
 
     assert chunks[-1].message.content == text
     assert called(llm, chunks[-1]) == calls
     assert len(space.joins) == 1
-    if way in STREAMS:
+    if "stream" in way:
         assert "".join(chunk.delta or "" for chunk in chunks) == text
         seen = [called(llm, chunk) for chunk in chunks]
         assert all(each == calls[: len(each)] for each in seen)
@@ -264,13 +255,13 @@ def blocks_of(response: ChatResponse) -> list[ToolCallBlock]:
     return [block for block in response.message.blocks if isinstance(block, ToolCallBlock)]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_call_stands_in_both_forms_of_the_message(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
-    space.engine.reply = [ADD_CALL]
+    space.engine.reply = [CALL]
 
-    last = (await call(llm, way))[-1]
+    last = (await ask_with_tools(llm, way))[-1]
 
     [block] = blocks_of(last)
     [older] = last.message.additional_kwargs["tool_calls"]
@@ -280,13 +271,13 @@ async def test_a_call_stands_in_both_forms_of_the_message(
     assert json.loads(last.model_dump_json())["message"]["additional_kwargs"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_only_the_first_call_counts_where_one_is_allowed(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
-    space.engine.reply = [ADD_CALL, "\n", MUL_CALL]
+    space.engine.reply = [CALL, "\n", CALL_MUL]
 
-    last = (await call(llm, way, allow_parallel_tool_calls=False))[-1]
+    last = (await ask_with_tools(llm, way, allow_parallel_tool_calls=False))[-1]
 
     assert called(llm, last) == [("add", {"a": 2, "b": 3})]
     assert "Call one function at most." in space.joins[0]["data"][0]
@@ -295,7 +286,7 @@ async def test_only_the_first_call_counts_where_one_is_allowed(
 async def test_cancelling_within_a_tool_call_stops_the_job(
     space: Any, llm: QwenSpace, held: Callable[[int], Any]
 ) -> None:
-    space.engine.reply = ["I add.", *cut(ADD_CALL)]
+    space.engine.reply = ["I add.", *cut(CALL)]
     held(4)
     stream = await llm.astream_chat_with_tools([ADD], "What is 2+3?")
     assert (await anext(stream)).delta == "I add."
@@ -340,12 +331,12 @@ def test_the_calls_of_another_llm_s_message_are_found_too(
 # Asking once more
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_missing_required_call_is_retried_once(space: Any, books: Any, way: str) -> None:
-    space.engine.reply = in_turn("It is 5.", ADD_CALL)
+    space.engine.reply = in_turn("It is 5.", CALL)
     llm = books.keep(QwenSpace(space=space.url))
 
-    chunks = await call(llm, way, tool_required=True)
+    chunks = await ask_with_tools(llm, way, tool_required=True)
 
     assert called(llm, chunks[-1]) == [("add", {"a": 2, "b": 3})]
     assert chunks[-1].message.content == ""
@@ -358,13 +349,13 @@ async def test_a_missing_required_call_is_retried_once(space: Any, books: Any, w
     assert chunks[-1].raw["usage"]["prompt_tokens"] > len(first[2]) // 5 * 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_no_call_is_invented_where_the_model_makes_none(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
     space.engine.reply = in_turn("It is 5.", "I said: 5.")
 
-    last = (await call(llm, way, tool_required=True))[-1]
+    last = (await ask_with_tools(llm, way, tool_required=True))[-1]
 
     assert last.message.content == "I said: 5."
     assert called(llm, last) == []
@@ -373,40 +364,40 @@ async def test_no_call_is_invented_where_the_model_makes_none(
     assert len(space.joins) == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_missing_call_of_the_chosen_tool_is_retried_once(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
-    space.engine.reply = in_turn(ADD_CALL, "No.")
+    space.engine.reply = in_turn(CALL, "No.")
 
-    last = (await call(llm, way, tool_choice="multiply"))[-1]
+    last = (await ask_with_tools(llm, way, tool_choice="multiply"))[-1]
 
     assert called(llm, last) == []
     assert last.message.content == "No."
     assert len(space.joins) == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_broken_call_is_retried_once(space: Any, llm: QwenSpace, way: str) -> None:
-    space.engine.reply = in_turn(f"I add.\n{BROKEN}", f"Again:\n{ADD_CALL}")
+    space.engine.reply = in_turn(f"I add.\n{BROKEN}", f"Again:\n{CALL}")
 
-    chunks = await call(llm, way)
+    chunks = await ask_with_tools(llm, way)
 
     assert called(llm, chunks[-1]) == [("add", {"a": 2, "b": 3})]
     assert chunks[-1].message.content == "I add.\nAgain:"
-    if way in STREAMS:
+    if "stream" in way:
         assert "".join(chunk.delta or "" for chunk in chunks) == "I add.\nAgain:"
     assert "Your function call is not valid: " in space.joins[1]["data"][0]
     assert BROKEN in space.joins[1]["data"][0]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_call_that_stays_broken_is_told_in_a_sentence(
     space: Any, llm: QwenSpace, way: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     space.engine.reply = in_turn(BROKEN, BROKEN)
 
-    chunks = await call(llm, way)
+    chunks = await ask_with_tools(llm, way)
 
     assert called(llm, chunks[-1]) == []
     assert "tool_calls" not in chunks[-1].message.additional_kwargs
@@ -415,16 +406,15 @@ async def test_a_call_that_stays_broken_is_told_in_a_sentence(
     assert said.startswith("The model's function call is not valid: ")
     assert "<tool_call>" not in said
     assert said in caplog.text
-    if way in STREAMS:
+    if "stream" in way:
         assert "".join(chunk.delta or "" for chunk in chunks) == said
     assert len(space.joins) == 2
 
 
-CALL = ToolCall("add", {"a": 2, "b": 3}, "id", 0, '{"a": 2, "b": 3}')
-
-
 def test_a_message_has_its_thoughts_first_and_its_calls_last() -> None:
-    message = chat_response(Piece("a", "", None, "hm", calls=(CALL,))).message
+    call = ToolCall("add", {"a": 2, "b": 3}, "id", 0, '{"a": 2, "b": 3}')
+
+    message = chat_response(Piece("a", "", None, "hm", calls=(call,))).message
 
     assert [type(block) for block in message.blocks] == [ThinkingBlock, TextBlock, ToolCallBlock]
     assert message.content == "a"
@@ -433,18 +423,11 @@ def test_a_message_has_its_thoughts_first_and_its_calls_last() -> None:
 # LlamaIndex's own programs
 
 
-class Song(BaseModel):
-    """A song."""
-
-    name: str
-    year: int
-
-
 def program(llm: QwenSpace) -> FunctionCallingProgram[Song]:
     return FunctionCallingProgram.from_defaults(Song, "Name a song of {whom}.", llm=llm)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", CHATS)
 async def test_a_function_calling_program_makes_an_object(
     space: Any, llm: QwenSpace, way: str
 ) -> None:
@@ -466,10 +449,10 @@ async def test_a_function_calling_program_fails_where_no_call_comes(
 
 
 async def run(program: Any, way: str) -> list[Any]:
-    if way == "chat":
-        return [program(whom="Queen")]
-    if way == "achat":
-        return [await program.acall(whom="Queen")]
-    if way == "stream_chat":
-        return list(program.stream_call(whom="Queen"))
-    return [each async for each in await program.astream_call(whom="Queen")]
+    calls = {
+        "chat": program,
+        "achat": program.acall,
+        "stream_chat": program.stream_call,
+        "astream_chat": program.astream_call,
+    }
+    return await answers(calls[way](whom="Queen"))

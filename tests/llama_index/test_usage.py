@@ -12,12 +12,12 @@ from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index_qwen_space import QwenSpace
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
-from tests.llama_index.test_instrumentation import ENDPOINTS
+from tests.llama_index.conformance.calls import ENDPOINTS, ask
 from tests.thinking_app import asked
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_usage_is_that_of_the_core(ask: Any, llm: QwenSpace, endpoint: str) -> None:
+async def test_usage_is_that_of_the_core(llm: QwenSpace, endpoint: str) -> None:
     last = (await ask(llm, endpoint))[-1]
 
     expected = tokens.count_usage([Turn("user", "Hi")], "Hello there.")
@@ -33,7 +33,7 @@ async def test_usage_is_that_of_the_core(ask: Any, llm: QwenSpace, endpoint: str
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("given", ["llm", "call", "other-name"])
 async def test_a_reply_ends_after_max_tokens_where_the_app_has_no_input_for_it(
-    ask: Any, space: Any, endpoint: str, given: str
+    space: Any, endpoint: str, given: str
 ) -> None:
     llm = QwenSpace(space=space.url, **({"max_tokens": 2} if given == "llm" else {}))
     options = {"call": {"max_tokens": 2}, "other-name": {"max_new_tokens": 2}}.get(given, {})
@@ -47,7 +47,7 @@ async def test_a_reply_ends_after_max_tokens_where_the_app_has_no_input_for_it(
 
 @pytest.mark.parametrize("endpoint", ["achat", "stream_complete"])
 async def test_usage_says_where_it_is_an_estimate(
-    ask: Any, llm: QwenSpace, endpoint: str, monkeypatch: pytest.MonkeyPatch
+    llm: QwenSpace, endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estimate = tokens.Usage(7, 3, "estimate")
 
@@ -64,9 +64,7 @@ async def test_usage_says_where_it_is_an_estimate(
 
 
 @pytest.mark.parametrize("history", ["split", "native"])
-async def test_the_system_prompt_and_the_history_are_counted(
-    ask: Any, space: Any, history: Any
-) -> None:
+async def test_the_system_prompt_and_the_history_are_counted(space: Any, history: Any) -> None:
     llm = QwenSpace(space=space.url, system_prompt="Be brief. " * 50, history=history)
     chat = [ChatMessage("Hi"), ChatMessage("Yes?", role="assistant"), ChatMessage("5+5?")]
 
@@ -81,7 +79,7 @@ async def test_the_system_prompt_and_the_history_are_counted(
 
 
 @pytest.mark.parametrize("endpoint", ["achat", "stream_chat"])
-async def test_thoughts_are_counted(thinking_space: str, ask: Any, endpoint: str) -> None:
+async def test_thoughts_are_counted(thinking_space: str, endpoint: str) -> None:
     llm = QwenSpace(space=thinking_space, endpoint="tags")
     prompt = asked(("think", "hm so and so"), ("title", "Thought"), ("say", "The answer"))
 
@@ -93,7 +91,7 @@ async def test_thoughts_are_counted(thinking_space: str, ask: Any, endpoint: str
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_the_token_counting_handler_has_the_same_figures(
-    ask: Any, llm: QwenSpace, endpoint: str
+    llm: QwenSpace, endpoint: str
 ) -> None:
     handler = TokenCountingHandler(tokenizer=str.split)
     llm.callback_manager = CallbackManager([handler])

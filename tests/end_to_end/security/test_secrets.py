@@ -22,7 +22,6 @@ from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.schemas import Run
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 
 from langchain_qwen_space import ChatQwenSpace
@@ -33,6 +32,7 @@ from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import CUT, END, HANG, http, playing, sse
 from tests.end_to_end.faults.ways import WAYS, Got, asked_in
+from tests.llama_index.conformance.base import Listener
 from tests.scripted_server import ScriptedServer, status
 
 in_all_ways = asked_in(tuple(WAYS))  # each has objects and traces of its own
@@ -58,15 +58,6 @@ class Runs(BaseTracer):
 
     def _persist_run(self, run: Run) -> None:
         self.seen.append(run)
-
-
-class Events(BaseEventHandler):
-    """LlamaIndex's events, as they come."""
-
-    seen: list[Any] = []  # noqa: RUF012 - a pydantic field
-
-    def handle(self, event: Any, **_: Any) -> None:
-        self.seen.append(event)
 
 
 @dataclass
@@ -128,7 +119,7 @@ def heard(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) ->
     """Listen to everything; at the end nothing of it may have a secret."""
     monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
     heard = Heard()
-    events, spans = Events(), SimpleSpanHandler()
+    events, spans = Listener(seen=[]), SimpleSpanHandler()
     dispatcher = get_dispatcher()
     dispatcher.add_event_handler(events)
     dispatcher.add_span_handler(spans)

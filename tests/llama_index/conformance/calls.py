@@ -27,14 +27,14 @@ def text_of(response: Any) -> str:
     return str(response.text)
 
 
-def question(endpoint: str) -> Any:
+def question(endpoint: str, text: str = "Hi") -> Any:
     """Return a prompt, or the messages of a chat, as an endpoint takes it."""
-    return [ChatMessage("Hi")] if "chat" in endpoint else "Hi"
+    return [ChatMessage(text)] if "chat" in endpoint else text
 
 
-async def ask(llm: LLM, endpoint: str, given: Any = None, **kwargs: Any) -> list[Any]:
+async def ask(llm: LLM, endpoint: str, given: Any = "Hi", **kwargs: Any) -> list[Any]:
     """Call an endpoint by its name and return all that it gives: one response, or the chunks."""
-    given = question(endpoint) if given is None else given
+    given = question(endpoint, given) if isinstance(given, str) else given
     return await answers(getattr(llm, endpoint)(given, **kwargs))
 
 
