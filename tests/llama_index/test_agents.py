@@ -1,3 +1,5 @@
+"""Agents: by written thoughts, by function calls, and by code."""
+
 from __future__ import annotations
 
 import asyncio

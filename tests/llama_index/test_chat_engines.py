@@ -1,3 +1,5 @@
+"""Chat engines: the memory, the system prompt, the context, and errors."""
+
 from __future__ import annotations
 
 from typing import Any

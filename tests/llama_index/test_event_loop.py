@@ -22,10 +22,10 @@ from typing import Any
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import PromptTemplate
-from llama_index.core.tools import FunctionTool
 from pydantic import BaseModel
 
 from llama_index_qwen_space import QwenSpace
+from tests.llama_index.conformance.tools import ADD
 
 LIMIT = 0.020  # seconds
 LONG = "All the words of a long question. " * 1_600
@@ -33,14 +33,6 @@ LONG = "All the words of a long question. " * 1_600
 
 class Words(BaseModel):
     words: str
-
-
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-ADD = FunctionTool.from_defaults(add)
 
 
 async def read(stream: Awaitable[Any]) -> None:

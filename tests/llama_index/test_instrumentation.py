@@ -1,3 +1,5 @@
+"""The eight endpoints: responses, events, options of a call, requests to the Space."""
+
 from __future__ import annotations
 
 import inspect
@@ -9,6 +11,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, TextBlock
 
 from llama_index_qwen_space import QwenSpace
+from qwen_space import JobError
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from tests.llama_index.conformance.calls import CHATS, ENDPOINTS, STREAMS, ask, question
 
@@ -18,13 +21,6 @@ COMPLETIONS = [name for name in ENDPOINTS if "complete" in name]
 
 def text_of(response: Any) -> str:
     return response.message.content if isinstance(response, ChatResponse) else response.text
-
-
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_last_response_has_the_whole_text(llm: QwenSpace, endpoint: str) -> None:
-    responses = await ask(llm, endpoint)
-
-    assert text_of(responses[-1]) == "Hello there."
 
 
 @pytest.mark.parametrize("endpoint", STREAMS)
@@ -149,15 +145,6 @@ async def test_a_foreign_keyword_argument_is_ignored_and_named(
     assert "hidden" not in caplog.text
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-async def test_the_system_prompt_is_that_of_calls_without_one(space: Any, endpoint: str) -> None:
-    llm = QwenSpace(space=space.url, system_prompt="Be brief.")
-
-    await ask(llm, endpoint)
-
-    assert space.joins[0]["data"][2] == "Be brief."
-
-
 @pytest.mark.parametrize("endpoint", CHATS)
 @pytest.mark.parametrize("role", ["system", "developer"])
 async def test_a_system_message_stands_in_place_of_the_system_prompt(
@@ -182,23 +169,10 @@ async def test_a_prompt_is_formatted_unless_it_is_already(
     assert space.joins[0]["data"][0] == expected
 
 
-@pytest.mark.parametrize("endpoint", ["complete", "stream_complete"])
-def test_a_prompt_may_be_given_by_name_but_not_twice_nor_not_at_all(
-    llm: QwenSpace, endpoint: str
-) -> None:
-    assert getattr(llm, endpoint)(prompt="Hi")
-    with pytest.raises(TypeError, match="prompt"):
-        getattr(llm, endpoint)("Hi", prompt="Hi")
-    with pytest.raises(ValueError, match="prompt"):
-        getattr(llm, endpoint)()
-
-
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 async def test_an_error_passes_unchanged(
     space: Any, llm: QwenSpace, books: Any, endpoint: str
 ) -> None:
-    from qwen_space import JobError
-
     space.engine.reply = ["Hel", ValueError("no luck")]
 
     with pytest.raises(JobError, match="no luck") as caught:

@@ -1,3 +1,5 @@
+"""Query engines over documents, in each mode of their answers."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,10 +1,11 @@
+"""Streams: each piece is there at once, and leaving one stops the job."""
+
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from qwen_space.events import Event, EventStream
 from tests.llama_index.conformance.calls import ASYNC_STREAMS, SYNC_STREAMS, question
 
 
-def keeping_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
+def keep_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
     handler = LlamaDebugHandler(print_trace_on_end=False)
     llm.callback_manager = CallbackManager([handler])
     return handler
@@ -74,16 +75,12 @@ async def test_nothing_is_sent_before_the_first_piece_is_asked_for(
     assert space.paths == []
 
 
-async def test_an_asynchronous_call_leaves_the_loop_free(llm: QwenSpace, held: Any) -> None:
-    gate = held(0)
+async def test_two_streams_run_side_by_side_in_one_loop(llm: QwenSpace) -> None:
+    first, second = [await llm.astream_complete("Hi") for _ in range(2)]
 
-    async def later() -> None:
-        for _ in range(20):
-            gate.release()
+    deltas = [((await anext(first)).delta, (await anext(second)).delta) for _ in range(5)]
 
-    replies = await asyncio.gather(*(llm.acomplete("Hi") for _ in range(5)), later())
-
-    assert [reply.text for reply in replies[:5]] == ["Hello there."] * 5
+    assert deltas == [(piece, piece) for piece in ["Hello", " ", "there", ".", ""]]
 
 
 # Leaving a stream
@@ -93,7 +90,7 @@ async def test_an_asynchronous_call_leaves_the_loop_free(llm: QwenSpace, held: A
 def test_closing_a_stream_stops_the_job_though_a_handler_keeps_the_exception(
     space: Any, llm: QwenSpace, held: Any, endpoint: str
 ) -> None:
-    handler = keeping_exceptions(llm)
+    handler = keep_exceptions(llm)
     held(1)
     stream = getattr(llm, endpoint)(question(endpoint))
     next(stream)
@@ -109,7 +106,7 @@ def test_closing_a_stream_stops_the_job_though_a_handler_keeps_the_exception(
     assert isinstance(end.payload["exception"], GeneratorExit)
 
 
-def dropped(stream: Any) -> None:
+def drop(stream: Any) -> None:
     for _ in stream:
         break
 
@@ -120,7 +117,7 @@ def test_dropping_a_stream_stops_the_job(
 ) -> None:
     held(1)
 
-    dropped(getattr(llm, endpoint)(question(endpoint)))
+    drop(getattr(llm, endpoint)(question(endpoint)))
 
     space.engine.wait_until(lambda engine: engine.cancelled == 1)
 
@@ -155,7 +152,7 @@ def watched(llm: QwenSpace) -> type[Watched]:
 async def test_aclose_returns_when_the_connection_is_closed(
     space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
 ) -> None:
-    keeping_exceptions(llm)
+    keep_exceptions(llm)
     held(1)
     stream = await getattr(llm, endpoint)(question(endpoint))
     async for _ in stream:
@@ -172,7 +169,7 @@ async def test_aclose_returns_when_the_connection_is_closed(
 async def test_cancelling_the_task_stops_the_job(
     space: Any, llm: QwenSpace, held: Any, watched: type[Watched], endpoint: str
 ) -> None:
-    keeping_exceptions(llm)
+    keep_exceptions(llm)
     held(1)
 
     async def read() -> None:
@@ -194,7 +191,7 @@ async def test_cancelling_the_task_stops_the_job(
 async def test_a_handler_that_raises_does_not_keep_the_stream_open(
     space: Any, llm: QwenSpace, held: Any, watched: type[Watched]
 ) -> None:
-    handler = keeping_exceptions(llm)
+    handler = keep_exceptions(llm)
 
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise ValueError("over budget")
@@ -223,62 +220,3 @@ async def test_an_error_in_the_middle_comes_after_the_pieces(
         await anext(stream)
 
     assert len(books.named("ExceptionEvent")) == 1
-
-
-# Threads and loops
-
-
-def in_a_thread(work: Callable[[], Any]) -> Any:
-    results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(work()))
-    thread.start()
-    thread.join(20)
-    [result] = results
-    return result
-
-
-def test_a_stream_may_be_read_in_another_thread(llm: QwenSpace) -> None:
-    stream = llm.stream_complete("Hi")
-    first = next(stream)
-
-    rest = in_a_thread(lambda: list(stream))
-
-    assert first.delta + "".join(chunk.delta for chunk in rest) == "Hello there."
-
-
-def test_several_threads_use_one_llm(llm: QwenSpace) -> None:
-    texts: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: texts.append(llm.complete("Hi").text)) for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-
-    assert texts == ["Hello there."] * 4
-
-
-def test_one_llm_works_in_one_loop_after_the_other(llm: QwenSpace) -> None:
-    async def both() -> str:
-        stream = await llm.astream_chat([ChatMessage("Hi")])
-        return [chunk async for chunk in stream][-1].message.content + (
-            await llm.acomplete("Hi")
-        ).text
-
-    texts = [asyncio.run(both()) for _ in range(5)]
-
-    assert texts == ["Hello there.Hello there."] * 5
-
-
-async def test_two_streams_run_side_by_side_in_one_loop(llm: QwenSpace) -> None:
-    first, second = [await llm.astream_complete("Hi") for _ in range(2)]
-
-    deltas = [((await anext(first)).delta, (await anext(second)).delta) for _ in range(5)]
-
-    assert deltas == [(piece, piece) for piece in ["Hello", " ", "there", ".", ""]]
-
-
-async def test_a_blocking_call_works_inside_a_running_loop(llm: QwenSpace) -> None:
-    assert llm.complete("Hi").text == "Hello there."
-    assert [chunk.text for chunk in llm.stream_complete("Hi")][-1] == "Hello there."
