@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,18 +20,12 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.consumers,
+    pytest.mark.usefixtures("_collected"),
     # The client's own, of the object that it has put into its message, and of old schemas.
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),
     pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1 schema"),
     pytest.mark.filterwarnings("ignore:unclosed"),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _collected() -> Iterator[None]:
-    """Let the client's connections go, which it leaves open, where nobody minds."""
-    yield
-    gc.collect()
 
 
 class Suite(ChatModelIntegrationTests):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,16 +21,10 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.consumers,
+    pytest.mark.usefixtures("_collected"),
     pytest.mark.filterwarnings("ignore:unclosed"),
     pytest.mark.filterwarnings("ignore:.* has no input for some of temperature"),  # it sends one
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _collected() -> Iterator[None]:
-    """Let the client's connections go, which it leaves open, where nobody minds."""
-    yield
-    gc.collect()
 
 
 class Person(BaseModel):

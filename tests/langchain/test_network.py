@@ -10,28 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 
 from langchain_qwen_space import ChatQwenSpace
+from tests.certificates import CA, server_tls
 from tests.scripted_server import ScriptedServer
 
-CA = trustme.CA()
 VISITOR = {"X-IP-Token": "visitor_secret"}
-
-
-def server() -> ScriptedServer:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    CA.issue_cert("127.0.0.1").configure_cert(tls)
-    return ScriptedServer(tls=tls)
 
 
 async def test_certificates_of_a_file_are_trusted(tmp_path: Path) -> None:
     CA.cert_pem.write_to_path(tmp_path / "ca.pem")
 
-    async with server() as space:
+    async with ScriptedServer(tls=server_tls()) as space:
         model = ChatQwenSpace(space=space.url, verify=tmp_path / "ca.pem")
         assert (await model.ainvoke("Hi")).text == "Hello there."
         assert (await asyncio.to_thread(model.invoke, "Hi")).text == "Hello there."

@@ -10,24 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from llama_index_qwen_space import QwenSpace
+from tests.certificates import CA, server_tls
 from tests.scripted_server import ScriptedServer
-
-CA = trustme.CA()
-
-
-def server() -> ScriptedServer:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    CA.issue_cert("127.0.0.1").configure_cert(tls)
-    return ScriptedServer(tls=tls)
 
 
 async def test_certificates_of_a_file_are_trusted(tmp_path: Path) -> None:
     CA.cert_pem.write_to_path(tmp_path / "ca.pem")
 
-    async with server() as space:
+    async with ScriptedServer(tls=server_tls()) as space:
         llm = QwenSpace(space=space.url, verify=tmp_path / "ca.pem")
         assert (await llm.acomplete("Hi")).text == "Hello there."
         assert (await asyncio.to_thread(llm.complete, "Hi")).text == "Hello there."

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-import trustme
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
@@ -20,6 +19,7 @@ from qwen_space import (
     TextDelta,
 )
 from qwen_space.local import LocalSpace, ScriptedEngine
+from tests.certificates import CA
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from tests.network.conftest import Start
 
 pytestmark = pytest.mark.network
-
-CA = trustme.CA()
 
 
 def passing(space: ScriptedSpace, more: str = "proxy_buffering off;") -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient, SpaceUnreachableError
+from tests.certificates import CA, server_tls
 from tests.scripted_server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -57,10 +56,8 @@ async def test_every_client_goes_through_the_proxy_of_the_environment(
 
 
 async def test_tls_goes_through_squid(squid: Start, folder: Path) -> None:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(folder / "ca.pem")
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("space.test").configure_cert(tls)
+    CA.cert_pem.write_to_path(folder / "ca.pem")
+    tls = server_tls(CA.issue_cert("space.test"))
 
     async with ScriptedServer(tls=tls) as server:
         proxy, url = squid(OPEN), by_name(server.url)

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-import ssl
 import sys
 import traceback
 from urllib.parse import quote
 
 import aiohttp
 import pytest
-import trustme
 
 from qwen_space import (
     QwenSpaceError,
@@ -20,6 +18,7 @@ from qwen_space import (
 )
 from qwen_space.client.proxies import Proxy, choose_proxy
 from qwen_space.config import SpaceConfig
+from tests.certificates import CA, server_tls, trusting_tls
 from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import ScriptedServer
 from tests.socks_proxy import SocksProxy
@@ -130,15 +129,11 @@ async def test_every_request_goes_through_the_proxy_of_the_environment(
 
 
 async def test_tls_goes_through_its_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
-    ca = trustme.CA()
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("space.example").configure_cert(tls)
-    trusting = ssl.create_default_context()
-    ca.configure_trust(trusting)
+    tls = server_tls(CA.issue_cert("space.example"))
 
     async with ScriptedServer(tls=tls) as server, ForwardProxy(server.url) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        text = await ask("https://space.example", verify=trusting)
+        text = await ask("https://space.example", verify=trusting_tls())
 
     assert text == "Hello there."
     assert set(proxy.lines) == {"CONNECT space.example:443 HTTP/1.1"}
@@ -248,10 +243,7 @@ async def test_a_proxy_that_wants_a_login_of_windows_is_told(scheme: str) -> Non
 
 
 async def test_a_proxy_s_certificate_is_told_as_its_own() -> None:
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
-
-    async with ScriptedServer(tls=tls) as proxy:
+    async with ScriptedServer(tls=server_tls()) as proxy:
         with pytest.raises(SpaceUnreachableError) as caught:
             await ask("https://space.example", proxy=proxy.url)
 
@@ -290,19 +282,15 @@ async def test_every_request_goes_through_socks(scheme: str, login: str | None) 
 async def test_tls_goes_through_the_socks_of_the_environment(
     variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ca = trustme.CA()
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ca.issue_cert("space.example").configure_cert(tls)
-    trusting = ssl.create_default_context()
-    ca.configure_trust(trusting)
+    tls = server_tls(CA.issue_cert("space.example"))
 
     async with ScriptedServer(tls=tls) as server, SocksProxy(server.url) as proxy:
         monkeypatch.setenv(variable, f"socks5://{proxy.address}/")
-        text = await ask("https://space.example", verify=trusting)
+        text = await ask("https://space.example", verify=trusting_tls())
         with pytest.raises(SpaceUnreachableError, match="its certificate is not valid"):
             await ask("https://space.example")
         with pytest.raises(SpaceUnreachableError, match="its certificate is not valid"):
-            await ask("https://other.example", verify=trusting)
+            await ask("https://other.example", verify=trusting_tls())
 
     assert text == "Hello there."
     assert set(proxy.targets) == {("space.example", 443), ("other.example", 443)}

@@ -16,16 +16,14 @@ import truststore
 from qwen_space import SpaceClient, SpaceUnreachableError
 from qwen_space.client import tls
 from qwen_space.provider import Qwen_Qwen_2_5
+from tests.certificates import CA, server_tls, trusting_tls
 from tests.scripted_server import ScriptedServer
 
-CA = trustme.CA()
 OTHER = trustme.CA()
 
 
 def server(certificate: trustme.LeafCert | None = None) -> ScriptedServer:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    (certificate or CA.issue_cert("127.0.0.1")).configure_cert(context)
-    return ScriptedServer(tls=context)
+    return ScriptedServer(tls=server_tls(certificate))
 
 
 async def ask(space: ScriptedServer, **options: Any) -> str:
@@ -79,11 +77,8 @@ async def test_certificates_in_a_file_or_a_folder_are_trusted(
 
 
 async def test_a_context_is_used_as_it_is() -> None:
-    context = ssl.create_default_context()
-    CA.configure_trust(context)
-
     async with server() as space:
-        assert await ask(space, verify=context) == "Hello there."
+        assert await ask(space, verify=trusting_tls()) == "Hello there."
 
 
 async def test_false_trusts_everyone_and_warns() -> None:
@@ -153,13 +148,11 @@ async def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 async def test_a_server_that_wants_the_certificate_of_a_client_is_told(tmp_path: Path) -> None:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context = server_tls()
     context.maximum_version = ssl.TLSVersion.TLSv1_2  # with 1.3 a client hears of it later
     context.verify_mode = ssl.CERT_REQUIRED
     CA.configure_trust(context)
-    CA.issue_cert("127.0.0.1").configure_cert(context)
-    own = ssl.create_default_context()
-    CA.configure_trust(own)
+    own = trusting_tls()
     CA.issue_cert("ada@space.example").configure_cert(own)
 
     async with ScriptedServer(tls=context) as space:

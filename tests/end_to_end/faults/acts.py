@@ -1,14 +1,15 @@
-"""Answers and messages of which a faulty server's script is made."""
+"""A faulty server, and the answers and messages of which its scripts are made."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.end_to_end.faults.script import http, message
+from tests.end_to_end.faults.script import Endless, Script, http, message, playing
 from tests.scripted_server import (
     CONFIG,
     EVENT_ID,
+    ScriptedServer,
     append,
     completed,
     estimation,
@@ -22,6 +23,7 @@ GRADIO = http(200, CONFIG)
 JOINED = http(200, {"event_id": EVENT_ID})
 CLOSE = {"msg": "close_stream", "event_id": None}
 BEAT = {"msg": "heartbeat", "event_id": None}
+BEATING = Endless(message(BEAT), pause=0.05)
 
 ONE, TWO, THREE = generating("one "), append("two "), append("three")
 ALL = "one two three"
@@ -34,6 +36,22 @@ HALF = b"".join(map(message, (*BEGUN, ONE, TWO)))
 
 CLOSED = [http(404, {"detail": "Not Found"})]  # then `/call` is tried
 CALLED = [http(200, {"event_id": "c"})]
+
+
+def app(
+    *data: Script, config: Script = (GRADIO,), join: Script = (JOINED,), **options: Any
+) -> ScriptedServer:
+    """Return a Space that answers by scripts.
+
+    Args:
+        data: For the stream of the first job, the second, and so on; the last one stays.
+        config: For `/config`.
+        join: For each prompt.
+        options: Further arguments of the server.
+    """
+    return ScriptedServer(
+        config=playing(config), join=playing(join), data=playing(*data), **options
+    )
 
 
 def editing(edits: Any) -> dict[str, Any]:

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import pytest
-import trustme
 
 from qwen_space import Completed, QwenSpaceError, SpaceClient, SpaceConfig, TextDelta, Timeouts
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
 from qwen_space.client.body import Body
 from qwen_space.client.http import Transport
-from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, REPLY, THREE, TWO
+from tests.certificates import server_tls, trusting_tls
+from tests.end_to_end.faults.acts import (
+    ALL,
+    BEGUN,
+    DONE,
+    JOINED,
+    ONE,
+    REPLY,
+    THREE,
+    TWO,
+    app,
+)
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -31,20 +40,13 @@ from tests.end_to_end.faults.script import (
     chunk,
     http,
     message,
-    playing,
     sse,
 )
 from tests.end_to_end.faults.ways import PROMPT
 from tests.forward_proxy import ForwardProxy
 from tests.scripted_server import ScriptedServer
 
-CA = trustme.CA()
 LATE = sse(*REPLY, Pause(), END)  # the end comes when the caller has left already
-
-
-def app(data: Any = LATE, *more: Any, tls: ssl.SSLContext | None = None) -> ScriptedServer:
-    answers = {"config": playing([GRADIO]), "join": playing([JOINED])}
-    return ScriptedServer(**answers, data=playing(data, *more), tls=tls)
 
 
 def connections(server: ScriptedServer) -> int:
@@ -95,13 +97,8 @@ async def test_replies_one_after_the_other_take_one_connection(data: Any) -> Non
 
 @pytest.mark.usefixtures("patient")
 async def test_replies_over_tls_take_one_connection() -> None:
-    trusting = ssl.create_default_context()
-    CA.configure_trust(trusting)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    CA.issue_cert("127.0.0.1").configure_cert(tls)
-
-    async with app(tls=tls) as server:
-        async with SpaceClient(server.url, verify=trusting) as client:
+    async with app(LATE, tls=server_tls()) as server:
+        async with SpaceClient(server.url, verify=trusting_tls()) as client:
             await five(client)
             await client.complete(PROMPT)
         await server.until(lambda s: s.connections == 0)
@@ -112,7 +109,7 @@ async def test_replies_over_tls_take_one_connection() -> None:
 @pytest.mark.usefixtures("patient")
 async def test_replies_through_a_proxy_take_one_connection() -> None:
     async with (
-        app() as server,
+        app(LATE) as server,
         ForwardProxy(server.url) as proxy,
         SpaceClient(server.url, proxy=proxy.url) as client,
     ):
@@ -211,7 +208,7 @@ def test_a_body_end_that_is_seen_too_late_closes_the_connection(serve: Serve) ->
             await ended(client)
             await client.complete(PROMPT)
 
-    with serve(app()) as server:
+    with serve(app(LATE)) as server:
         asyncio.run(ask(server))
 
     assert connections(server) == 2
@@ -336,7 +333,7 @@ async def test_a_reply_that_is_left_early_is_not_waited_for(leave: Any, last: An
 
 
 async def test_a_session_of_the_caller_s_keeps_its_connections() -> None:
-    async with app() as server, aiohttp.ClientSession() as session:
+    async with app(LATE) as server, aiohttp.ClientSession() as session:
         client = SpaceClient(server.url, session=session)
         await client.complete(PROMPT)
         assert not ending(client)
@@ -352,7 +349,7 @@ async def test_a_connection_that_serves_many_replies_holds_on_to_none() -> None:
         gc.collect()
         return sum(isinstance(each, Body) for each in gc.get_objects())
 
-    async with app() as server, SpaceClient(server.url) as client:
+    async with app(LATE) as server, SpaceClient(server.url) as client:
         await five(client)
         before = bodies()
         await five(client)
@@ -434,7 +431,7 @@ def test_a_client_goes_on_after_its_close(serve: Serve) -> None:
             async with client:
                 await five(client)
 
-    with serve(app()) as server:
+    with serve(app(LATE)) as server:
         asyncio.run(ask(server))
 
     assert connections(server) == 2

@@ -25,7 +25,7 @@ from qwen_space import (
 )
 from qwen_space.client import retry as retrying
 from qwen_space.client.deadline import Deadline
-from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY
+from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, HTML, JOINED, ONE, REPLY, app
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
@@ -304,8 +304,7 @@ def test_a_join_that_has_arrived_is_not_sent_again(
     join: Script, serve: Serve, in_ways: InWays
 ) -> None:
     def ask(way: str) -> None:
-        answers = {"config": playing([GRADIO]), "join": playing(join)}
-        with serve(ScriptedServer(**answers, data=playing(sse(HANG)))) as server:
+        with serve(app(sse(HANG), join=join)) as server:
             got = WAYS[way](server.url, max_retries=3, timeouts=Timeouts(silence=1.0))
         assert got.error is not None
         assert got.error.tries == ()
@@ -328,8 +327,7 @@ def test_a_stream_that_was_begun_is_not_asked_for_again(
     data: Script, serve: Serve, in_ways: InWays
 ) -> None:
     def ask(way: str) -> None:
-        answers = {"config": playing([GRADIO]), "join": playing([JOINED])}
-        with serve(ScriptedServer(**answers, data=playing(data, sse(HANG)))) as server:
+        with serve(app(data, sse(HANG))) as server:
             got = WAYS[way](server.url, max_retries=3)
         assert got.error is not None
         assert got.error.tries == ()

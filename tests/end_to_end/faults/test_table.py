@@ -6,6 +6,7 @@ import pytest
 
 from langchain_qwen_space import errors as langchain_errors
 from qwen_space import QwenSpaceError
+from tests.end_to_end.faults.acts import app
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import playing
 from tests.end_to_end.faults.table import FAULTS, Fails, Fault, Text
@@ -17,10 +18,11 @@ STREAMING = {name for name in WAYS if "stream" in name or "iterate" in name}
 
 def faulty(fault: Fault) -> ScriptedServer:
     """Return a server with a fault."""
-    return ScriptedServer(
-        config=playing(fault.config),
-        join=playing(fault.join),
-        data=playing(fault.data, fault.data if fault.again is None else fault.again),
+    return app(
+        fault.data,
+        fault.data if fault.again is None else fault.again,
+        config=fault.config,
+        join=fault.join,
         others={path: playing(script) for path, script in fault.others.items()},
     )
 

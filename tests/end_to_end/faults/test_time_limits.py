@@ -22,6 +22,7 @@ from qwen_space.events import Event
 from tests.end_to_end.faults.acts import (
     ALL,
     BEAT,
+    BEATING,
     BEGUN,
     DONE,
     GRADIO,
@@ -30,28 +31,21 @@ from tests.end_to_end.faults.acts import (
     REPLY,
     THREE,
     TWO,
+    app,
 )
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import (
     CUT,
     END,
     HANG,
-    Endless,
     Item,
     Pause,
     Script,
-    message,
     playing,
     sse,
 )
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
-from tests.scripted_server import Answer, Exchange, ScriptedServer, estimation, starts
-
-BEATING = Endless(message(BEAT), 0.05)
-
-
-def app(data: Script, config: Script = (GRADIO,), join: Script = (JOINED,)) -> ScriptedServer:
-    return ScriptedServer(config=playing(config), join=playing(join), data=playing(data))
+from tests.scripted_server import Answer, Exchange, estimation, starts
 
 
 @pytest.mark.parametrize(
@@ -86,7 +80,7 @@ def test_a_total_limit_counts_from_the_first_request(serve: Serve, in_ways: InWa
     """Each request keeps within the limit; together they do not."""
 
     def ask(way: str) -> None:
-        slow = app(sse(*REPLY, END), [Pause(0.4), GRADIO], [Pause(0.4), JOINED])
+        slow = app(sse(*REPLY, END), config=[Pause(0.4), GRADIO], join=[Pause(0.4), JOINED])
         with serve(slow) as server:
             got = WAYS[way](server.url, timeouts=Timeouts(total=0.7))
         assert isinstance(got.error, SpaceTimeoutError)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import ssl
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,39 +12,32 @@ import pytest
 import trustme
 
 from qwen_space import SpaceClient, SpaceUnreachableError, StreamInterruptedError
-from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY, TWO
+from tests.certificates import CA, server_tls, trusting_tls
+from tests.end_to_end.faults.acts import ALL, BEGUN, ONE, REPLY, TWO, app
 from tests.end_to_end.faults.conftest import Serve
-from tests.end_to_end.faults.script import CUT, END, HANG, RESET, playing, sse
+from tests.end_to_end.faults.script import CUT, END, HANG, RESET, sse
 from tests.end_to_end.faults.ways import PROMPT, WAYS, InWays
 from tests.scripted_server import ScriptedServer
 
-CA = trustme.CA()
 YESTERDAY = dt.datetime.now(dt.timezone.utc) - dt.timedelta(days=1)
 
 
-def app(certificate: trustme.LeafCert | None, *last: Any) -> ScriptedServer:
-    """Return a Space that shows a certificate, and whose stream ends as it is told."""
-    tls = None
-    if certificate is not None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        certificate.configure_cert(tls)
-    data = playing(sse(*last) if last else sse(*REPLY, END))
-    return ScriptedServer(config=playing([GRADIO]), join=playing([JOINED]), data=data, tls=tls)
+def encrypted(*items: Any, certificate: trustme.LeafCert | None = None) -> ScriptedServer:
+    """Return a Space over TLS; its stream has these items, or is a reply."""
+    return app(sse(*(items or (*REPLY, END))), tls=server_tls(certificate))
 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     """A session that trusts the certificates of these tests."""
-    trusting = ssl.create_default_context()
-    CA.configure_trust(trusting)
-    connector = aiohttp.TCPConnector(ssl=trusting)
+    connector = aiohttp.TCPConnector(ssl=trusting_tls())
     async with aiohttp.ClientSession(connector=connector) as session:
         yield session
 
 
 def test_a_certificate_of_an_unknown_authority_is_not_taken(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
-        with serve(app(CA.issue_cert("127.0.0.1"))) as server:
+        with serve(encrypted()) as server:
             got = WAYS[way](server.url, max_retries=5)
         assert isinstance(got.error, SpaceUnreachableError)
         assert "its certificate is not valid: " in str(got.error)
@@ -67,7 +59,7 @@ def test_a_certificate_of_an_unknown_authority_is_not_taken(serve: Serve, in_way
 async def test_a_certificate_of_a_known_authority_must_be_right_too(
     certificate: trustme.LeafCert, says: str, session: aiohttp.ClientSession
 ) -> None:
-    async with app(certificate) as server:
+    async with encrypted(certificate=certificate) as server:
         with pytest.raises(SpaceUnreachableError, match=says) as caught:
             await SpaceClient(server.url, session=session).complete(PROMPT)
 
@@ -76,7 +68,7 @@ async def test_a_certificate_of_a_known_authority_must_be_right_too(
 
 
 async def test_a_reply_comes_over_tls(session: aiohttp.ClientSession) -> None:
-    async with app(CA.issue_cert("127.0.0.1")) as server:
+    async with encrypted() as server:
         done = await SpaceClient(server.url, session=session).complete(PROMPT)
 
     assert done.text == ALL
@@ -86,7 +78,7 @@ async def test_a_reply_comes_over_tls(session: aiohttp.ClientSession) -> None:
 async def test_a_stream_that_breaks_over_tls_is_not_taken_for_complete(
     last: Any, session: aiohttp.ClientSession
 ) -> None:
-    async with app(CA.issue_cert("127.0.0.1"), *BEGUN, ONE, TWO, last) as server:
+    async with encrypted(*BEGUN, ONE, TWO, last) as server:
         with pytest.raises(StreamInterruptedError) as caught:
             await SpaceClient(server.url, session=session).complete(PROMPT)
 
@@ -96,7 +88,7 @@ async def test_a_stream_that_breaks_over_tls_is_not_taken_for_complete(
 async def test_leaving_a_stream_over_tls_closes_its_connection(
     session: aiohttp.ClientSession,
 ) -> None:
-    async with app(CA.issue_cert("127.0.0.1"), *BEGUN, ONE, HANG) as server:
+    async with encrypted(*BEGUN, ONE, HANG) as server:
         client = SpaceClient(server.url, session=session)
         async with client.stream(PROMPT) as events:
             await anext(events)
@@ -127,7 +119,7 @@ async def test_a_server_that_does_not_speak_tls_is_unreachable(answer: bytes, sa
 
 def test_a_server_that_wants_tls_is_an_error(serve: Serve, in_ways: InWays) -> None:
     def ask(way: str) -> None:
-        with serve(app(CA.issue_cert("127.0.0.1"))) as server:
+        with serve(encrypted()) as server:
             got = WAYS[way](server.url.replace("https:", "http:"), max_retries=0)
         assert isinstance(got.error, StreamInterruptedError)
 

@@ -28,14 +28,13 @@ from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.sse import SSEDecoder
-from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, GRADIO, JOINED, ONE, THREE, TWO
+from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, ONE, THREE, TWO, app
 from tests.end_to_end.faults.conftest import Serve
-from tests.end_to_end.faults.script import END, Endless, Script, http, message, playing, sse
+from tests.end_to_end.faults.script import END, Endless, http, message, playing, sse
 from tests.end_to_end.faults.ways import WAYS, InWays
 from tests.queue_stream import receive
 from tests.scripted_server import (
     EVENT_ID,
-    ScriptedServer,
     append,
     completed,
     estimation,
@@ -53,10 +52,6 @@ MB = 2**20
 
 # Ways that stand for all where each case takes its second
 ONE_OF_EACH = ["core-stream", "langchain-stream", "llama-index-stream_chat"]
-
-
-def app(data: Script, join: bytes = JOINED) -> ScriptedServer:
-    return ScriptedServer(config=playing([GRADIO]), join=playing([join]), data=playing(data))
 
 
 @contextmanager
@@ -249,7 +244,7 @@ def test_a_compressed_answer_is_limited_by_its_unpacked_size(serve: Serve) -> No
     answer = http(200, b"", Content_Length=str(len(packed)), Content_Encoding="gzip")
     answer = answer.replace(b"text/event-stream", b"application/json") + packed
 
-    with serve(app(sse(*BEGUN), answer)) as server, flat(60 * MB):
+    with serve(app(sse(*BEGUN), join=[answer])) as server, flat(60 * MB):
         got = WAYS["core-complete"](server.url, max_size=LIMIT)
 
     assert isinstance(got.error, ProtocolError)
@@ -366,7 +361,7 @@ def test_names_in_a_reply_are_text_and_are_not_fetched(serve: Serve, way: str) -
 def test_an_event_id_is_no_path_and_no_header(serve: Serve, event_id: str) -> None:
     joined = http(200, {"event_id": event_id})
     items = [{**each, "event_id": event_id} for each in (*BEGUN, ONE, TWO, THREE, completed(ALL))]
-    with serve(app(sse(*items, END), joined)) as server:
+    with serve(app(sse(*items, END), join=[joined])) as server:
         got = WAYS["core-stream"](server.url)
 
     assert got.text == ALL

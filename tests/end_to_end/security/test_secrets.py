@@ -28,9 +28,9 @@ from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient, SpaceConfig, Timeouts
 from qwen_space.chat_model.space import Space
-from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY
+from tests.end_to_end.faults.acts import ALL, BEGUN, GRADIO, JOINED, ONE, REPLY, app
 from tests.end_to_end.faults.conftest import Serve
-from tests.end_to_end.faults.script import CUT, END, HANG, http, playing, sse
+from tests.end_to_end.faults.script import CUT, END, HANG, http, sse
 from tests.end_to_end.faults.ways import WAYS, Got, asked_in
 from tests.llama_index.conformance.base import Listener
 from tests.scripted_server import ScriptedServer, status
@@ -187,8 +187,8 @@ class Course:
             ]
             for script in (self.config, self.join, self.data)
         )
-        config, join, data = map(playing, scripts)
-        return ScriptedServer(config=config, join=join, data=data)
+        config, join, data = scripts
+        return app(data, config=config, join=join)
 
 
 AWAY = (http(307, "", Location="{other}/config"),)

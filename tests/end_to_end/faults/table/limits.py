@@ -7,7 +7,7 @@ from typing import Any
 
 from qwen_space import SpaceTimeoutError
 from tests.end_to_end.faults.acts import (
-    BEAT,
+    BEATING,
     BEGUN,
     CALLED,
     CLOSED,
@@ -28,8 +28,6 @@ def late(name: str, limit: str, text: str = "", seconds: float = 0.6, **more: An
     limits = replace(PATIENT, **{limit: seconds})
     return Fault(name, Fails(SpaceTimeoutError, text, says), limits=limits, **more)
 
-
-BEATING = Endless(message(BEAT), pause=0.05)
 
 LIMITS = [
     late("config-is-silent", "silence", config=[HANG], prompts=0, streams=0),
