@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -57,7 +58,6 @@ class EndpointResolver:
         self._endpoint = endpoint
         self._failure: QwenSpaceError | None = None  # the reason why `/config` did not help
         self._verified = -_TRUST  # when the app was last seen to be the same, by the clock
-        self._opened: Endpoint | None = None  # whose page was opened
         self._opening = asyncio.Lock()
 
     @property
@@ -151,9 +151,10 @@ class EndpointResolver:
             await open_(endpoint)
             return
         async with self._opening:
-            if self._opened is None or self._opened.app_id != endpoint.app_id:
+            if self.endpoint.opening:
                 await open_(endpoint)
-                self._opened = endpoint
+                # Those who are given the endpoint, a later client of the same model, need not.
+                self._endpoint = replace(self.endpoint, opening=())
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""

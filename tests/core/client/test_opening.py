@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from qwen_space import SpaceClient, Timeouts
+from qwen_space import Space, SpaceClient, Timeouts
 from tests import gradio_app
 
 
@@ -87,6 +87,14 @@ async def test_a_backend_that_the_page_starts_is_started_once(
     start: str, shows: Callable[[], Any] | None
 ) -> None:
     assert await ask_twice(getattr(Backend(), start), shows) == ["Hi after 1"] * 2
+
+
+async def test_it_is_started_once_for_a_model_whose_calls_have_clients_of_their_own() -> None:
+    with gradio_app.running(lambda: page(Backend().start, status, unload=False)) as url:
+        space = Space(url)
+        replies = [await space.acomplete("Hi") for _ in range(2)]
+
+    assert [each.text for each in replies] == ["Hi after 1"] * 2
 
 
 @pytest.mark.parametrize(
