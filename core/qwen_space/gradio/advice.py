@@ -46,6 +46,9 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
             "Its page makes parts of itself only once a visitor has done something there "
             f"(gr.render), and /config does not tell of them. {list_names(functions)}"
         )
+    if not able and not any(map(_takes_text, functions)):
+        names, _, _ = list_names(functions).partition(" Name the one")
+        return f"None of its functions takes a text. {names}"
     if not able:
         return list_names(functions)
     shown = "; ".join(describe([each]) for each in able[:MOST_TOLD])
@@ -96,6 +99,10 @@ def prompt_advice(function: AppFunction) -> str:
                 f' If one of its inputs is the prompt, say so, as with roles={{{key}: "prompt"}}.'
             )
     return ""
+
+
+def _takes_text(function: AppFunction) -> bool:
+    return function.runs and any(each.kind in TEXTS | {"code"} for each in function.inputs)
 
 
 def _is_unknown(component: AppComponent) -> bool:

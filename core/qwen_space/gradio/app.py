@@ -272,7 +272,8 @@ class AppConfig:
         if self.version.startswith("3."):
             raise ProtocolError(
                 f"The app runs Gradio {self.version}, which speaks over a websocket; "
-                "this client needs Gradio 4 or newer."
+                "this client needs Gradio 4 or newer. Its owner can run it with a newer one, as by "
+                "pip install --upgrade gradio."
             )
         self.protocol = config.get("protocol")
         self.app_id = config.get("app_id")

@@ -20,6 +20,8 @@ __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
+_CHAT_NAME = re.compile(r"(?:^|_)chat(?:_|$)")
+
 # Functions for an earlier message, by the names that programmers give them.
 _SIDELINE = re.compile(
     r"(?:on_|handle_|do_)?(?:regenerate|regen|retry|rerun|undo|clear|reset|delete|remove|edit|export"
@@ -134,6 +136,15 @@ class Candidate(msgspec.Struct, frozen=True):
         return any(is_setting(each) for each in labels)
 
     @property
+    def asks_sound(self) -> bool:
+        """Whether it takes a sound or a film beside its prompt, and shows no chat.
+
+        A page of several tabs has one for each, and one for questions alone.
+        """
+        roles = {role for role, _ in self.roles.values()}
+        return not self.shows_chat and not roles.isdisjoint({"audio", "video"})
+
+    @property
     def sampling(self) -> frozenset[Role | None]:
         """The sampling parameters that it takes."""
         return SAMPLING.intersection(role for role, _ in self.roles.values())
@@ -170,6 +181,7 @@ class Candidate(msgspec.Struct, frozen=True):
         is_asked = not first.events or bool(first.events & ASKING)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
+        known += name not in _KNOWN_NAMES and _CHAT_NAME.search(name or "") is None
         told = {(role, component) for component, (role, _) in self.roles.items()}
         is_hidden = not (first.public and last.public) or last.api_name is None
         return (
@@ -183,6 +195,7 @@ class Candidate(msgspec.Struct, frozen=True):
             self.shows_chat and self.is_closed,
             strange == 2,
             self.asks_setting,
+            self.asks_sound,
             not last.streams,
             known,
             self.is_closed,

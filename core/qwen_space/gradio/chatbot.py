@@ -53,7 +53,14 @@ from qwen_space.gradio.component_text import (
 from qwen_space.gradio.files import captioned, find_files
 from qwen_space.gradio.inline_pictures import split_pictures
 
-__all__ = ["Reply", "asks_for_thoughts", "find_prompt", "find_reply", "shows_same"]
+__all__ = [
+    "Reply",
+    "asks_for_thoughts",
+    "find_prompt",
+    "find_reply",
+    "find_unanswered",
+    "shows_same",
+]
 
 _THOUGHTS = ("thinking", "reasoning", "thought", "tool")
 _TEXTS = ("text", "content", "html")
@@ -194,6 +201,22 @@ def find_prompt(value: Any) -> str:
         return "\n\n".join(part.text for part in _prompt_parts(value) if isinstance(part, _Part))
     except ProtocolError:
         return ""
+
+
+def find_unanswered(value: Any, before: Any = None) -> str:
+    """Return the user's last message where it has no reply and is new; empty elsewhere.
+
+    Args:
+        value: The chat component's value.
+        before: Its value before the message; None if the app does not get it.
+    """
+    value, _ = _unwrapped(value)
+    count = len(before) if isinstance(before, list) else 0
+    if not isinstance(value, list) or len(value) <= count:
+        return ""
+    last = value[-1]
+    waits = last[1:] == [None] if isinstance(last, list) else _role(last) == "user"
+    return find_prompt(value) if waits else ""
 
 
 def shows_same(value: Any, other: Any) -> bool:

@@ -28,6 +28,7 @@ from qwen_space.events import (
     TextDelta,
 )
 from qwen_space.gradio.beside import Beside, read_beside
+from qwen_space.gradio.chatbot import find_unanswered
 from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
 from qwen_space.gradio.edits import is_edits
 from qwen_space.gradio.large_json import LARGE
@@ -113,6 +114,7 @@ class Job:
         yielded: All values of the last yield that came whole, and not as edits.
         has_reply: Whether there was any reply, once it is completed: a status that the app shows
             beside its chat is none.
+        unanswered: The user's last message in a completed chat that has no reply to it.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
@@ -141,6 +143,8 @@ class Job:
         self.rendered: Any = None
         self.changed_states = _NO_STATES
         self.has_reply = False
+        self.unanswered = ""
+        self._before = before
         self.state = JobState.JOINED
         self.event_id = event_id
         self._output = output
@@ -435,6 +439,8 @@ class Job:
             events = [*self._value.finish()]
         files, components = read_beside(self._beside, data)
         self.has_reply = bool(self.text or self.thinking or self.files or self.components or files)
+        if value is not None and not self.has_reply:
+            self.unanswered = find_unanswered(value, self._before)
         events += self._value.receive_beside(files, components)
         self.state = JobState.COMPLETED
         return events

@@ -5,6 +5,7 @@ They are the reason where it gives no reply.
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -99,6 +100,10 @@ class Remarks:
         for values in (job.yielded, job.data):
             self.see(zip(self._outputs, values, strict=False))
         words = [*self._heard, *filter(None, self._seen.values())][:_MOST]
+        # Some put theirs in the user's place: history + [("Load a file first.", None)].
+        told = read_message(job.unanswered[:_LONGEST]).strip()
+        if not words and told and not self._is_sent(told):
+            words = [told]
         if words:
             reason = "; ".join(words)
             kind = PromptTooLongError if is_overflow(reason) else JobError
@@ -106,6 +111,11 @@ class Remarks:
             raise kind(f"{reason}{advice}", "It gave no reply, but says")
         if self.advice:
             raise JobError(self.advice, "It gave no reply")
+
+    def _is_sent(self, text: str) -> bool:
+        """Whether a text is the prompt as some app shows it, such as with a name before it."""
+        shown = _letters(text)
+        return any(_letters(each) in shown or shown in _letters(each) for each in self._sent)
 
     def explain(self, error: QwenSpaceError) -> JobError | None:
         """Return an error with the words that the app said before it failed without any reason.
@@ -117,6 +127,11 @@ class Remarks:
         told = JobError("; ".join(self._heard), "It gives no reason, but said before")
         told.text, told.may_have_run = error.text, error.may_have_run
         return told
+
+
+def _letters(text: str) -> str:
+    """Return the letters and figures of a text, as an app may mark up or escape all others."""
+    return "".join(filter(str.isalnum, html.unescape(text).lower()))
 
 
 def _in_one_line(text: str) -> str:

@@ -179,3 +179,19 @@ def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
     ]
 
     assert find_endpoint(config).fn_index == 2
+
+
+def test_of_tabs_for_a_sound_and_for_a_question_the_latter_is_asked() -> None:
+    # As a page with a tab for each kind of file, and the one for sounds is open.
+    config = app(
+        step("box sound", "other", **CLICK, api_name="process_audio"),
+        step("two picture", "answer", **CLICK, api_name="process_chat"),
+        step("three", "found", **CLICK, api_name="create"),
+    )
+    config["components"] += [
+        {"id": "sound", "type": "audio", "props": {}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Antwort"}},
+        {"id": "found", "type": "textbox", "props": {"label": "Antwort"}},
+    ]
+
+    assert find_endpoint(tabbed(config, "box", "two", "three")).fn_index == 1
