@@ -30,9 +30,11 @@ _NO_REPLY = re.compile(
     r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
     r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost"
     r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
-    r"|statut|journal|quellen|fuentes|fontes|出典|상태|출처",
+    r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색",
     re.IGNORECASE,
 )
+
+_CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
 
 PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
@@ -44,16 +46,23 @@ def find_output(function: AppFunction) -> int | None:
     A text that the function takes, too, is most likely the prompt's, which it clears. A JSON that
     the page does not show keeps the turns of the HTML that it does, unless its label is a reply's:
     that of `/chat` of a gr.ChatInterface is "Response". Of several texts, the label tells an
-    answer, and tells a status or the sources from it.
+    answer, and tells a status or the sources from it, which HTML beside it may be instead.
     """
     others = {each.id for each in function.inputs if each.kind in TEXTS}
     unseen = (each for each in function.outputs if each.props.get("visible") is False)
     others |= {each.id for each in unseen if each.kind == "json" and strangeness(each)}
-    for wanted, passed in ((CHATS, ()), (_REPLIES, others), (PAGES, ()), (_REPLIES, ())):
+    for wanted, passed, most in (
+        (CHATS, (), 2),
+        (_REPLIES, others, 1),
+        (PAGES, (), 1),
+        (_REPLIES, others, 2),
+        (PAGES, (), 2),
+        (_REPLIES, (), 2),
+    ):
         found = [
             (strangeness(each), position)
             for position, each in enumerate(function.outputs)
-            if each.kind in wanted and each.id not in passed
+            if each.kind in wanted and each.id not in passed and strangeness(each) <= most
         ]
         if found:
             return min(found)[1]
@@ -66,7 +75,7 @@ def strangeness(component: AppComponent) -> int:
     2 is for a status, the sources and the like.
     """
     label = (component.label or "")[:200]
-    if component.kind in CHATS:
+    if component.kind in CHATS or (component.kind in PAGES and _CHAT.search(label)):
         return 0
     if _NO_REPLY.search(label):
         return 2

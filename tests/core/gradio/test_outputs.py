@@ -51,6 +51,7 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Response time", "Out"], 1, id="a-figure-of-the-response"),
         pytest.param(["参考资料", "回答"], 1, id="chinese"),
         pytest.param(["Journal", "Réponse"], 1, id="french"),
+        pytest.param(["根拠: 検索結果", "回答: AI生成"], 1, id="japanese"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
     ],
 )
@@ -64,3 +65,15 @@ def test_of_several_texts_the_label_tells_the_reply(
     ]
 
     assert find_endpoint(parts).output == expected
+
+
+@pytest.mark.parametrize("label", ["💬 Chat History", None])
+def test_html_is_a_surer_reply_than_the_sources_beside_it(label: str | None) -> None:
+    parts = app(step("box", "cards sources shown"))
+    parts["components"] += [
+        {"id": "cards", "type": "html", "props": {"label": "Sensor status"}},
+        {"id": "sources", "type": "textbox", "props": {"label": "Sources used"}},
+        {"id": "shown", "type": "html", "props": {"label": label}},
+    ]
+
+    assert find_endpoint(parts).output == 2
