@@ -60,10 +60,24 @@ def test_two_texts_that_end_alike_have_a_cursor(old: str, new: str, tail: str) -
 def test_a_shared_tail_ends_both_and_the_rest_only_grows(old: str, new: str) -> None:
     tail = shared_tail(old, new)
 
-    if tail:
-        assert old.endswith(tail)
-        assert new.endswith(tail)
-        assert new.startswith(old[: len(old) - len(tail)])
+    before = old.removesuffix(tail) if tail else ""
+    assert old.endswith(tail)
+    assert new.endswith(tail)
+    assert new.startswith(before)
+
+
+@given(
+    st.text("ab ▌._", max_size=8),
+    st.text("ab ▌._", min_size=1, max_size=8),
+    st.text(" ▌._", min_size=1, max_size=3),
+)
+def test_a_text_that_goes_on_before_its_cursor_shares_it(text: str, more: str, cursor: str) -> None:
+    old, new = text + cursor, text + more + cursor
+
+    tail = shared_tail(old, new)
+
+    assert tail.endswith(cursor)
+    assert new.startswith(old.removesuffix(tail))
 
 
 @pytest.mark.parametrize(
