@@ -164,7 +164,9 @@ _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_cho
 
 _SYSTEM_WORDS = re.compile(
     r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
-    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|システム|시스템|\bsistema\b|système",
+    r"|(?:assistant|bot|agent|model|ai)(?:'s)? (?:instructions?|role|personality)"
+    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|(?<!\u0430)роль|システム|役割|시스템|역할"
+    r"|\bsistema\b|système|rollenbeschreibung",
     re.IGNORECASE,
 )
 # Where there are several, as "User System Prompt" and "System Pre-Context" beside it.
@@ -186,7 +188,9 @@ _SYSTEM_VALUE = re.compile(
 _PROMPT_WORDS = re.compile(
     r"message|prompt|question|request|\bask\b|\bchat\b|\binput\b|query|\btype\b|say something"
     r"|\buser\b"
-    r"|输入|輸入|消息|问题|提问|发送|сообщ|вопрос|запрос|введите|напишите|メッセージ|메시지",
+    r"|输入|輸入|消息|问题|提问|发送|сообщ|вопрос|запрос|введите|напишите|メッセージ|質問|메시지|질문"
+    r"|frage|nachricht|pregunta|mensaje|pergunta|mensagem|domanda|messaggio|\bsoru|mesaj"
+    r"|câu hỏi|tin nhắn|pertanyaan|pesan|سؤال|رسالة",
     re.IGNORECASE,
 )
 
@@ -195,7 +199,8 @@ _PROMPT_WORDS = re.compile(
 _OTHERS = re.compile(
     r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint"
     r"|lang(?:uage)?s?|country|(?:user|file|table)?[ _-]?name|id|e-?mail)\b"
-    r"|模型|密钥|语言|名称|路径|модел|язык|ключ",
+    r"|模型|密钥|语言|名称|路径|модел|язык|ключ|имя|путь|名前|言語|이름|언어|경로"
+    r"|\b(?:pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
     re.IGNORECASE,
 )
 
