@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
-from langchain_tests.integration_tests import ChatModelIntegrationTests
 
 from qwen_space import Space
 from tests.api_server import serving
+from tests.langchain.suite import Suite
 from tests.obedient import obedient
 
 if TYPE_CHECKING:
@@ -28,12 +27,7 @@ pytestmark = [
 ]
 
 
-class Suite(ChatModelIntegrationTests):
-    """The suite; each class of it has another method of structured output."""
-
-    method = "json_schema"
-    url: str
-
+class OpenAISuite(Suite):
     @pytest.fixture(autouse=True)
     def _answering(self, space: ScriptedSpace) -> Iterator[None]:
         space.engine.reply = obedient("three")
@@ -46,15 +40,6 @@ class Suite(ChatModelIntegrationTests):
         if request.node.name == "test_tool_calling[model1]":  # with output_version="v1"
             reason = "ChatOpenAI gives a text and the call after it one index, and joins them"
             request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-    @pytest.fixture
-    def vcr(self) -> Any:
-        """A cassette for `test_stream_time`. There is no recording: a Space answers."""
-        return SimpleNamespace(responses=["a live Space"])
-
-    @property
-    def enable_vcr_tests(self) -> bool:
-        return True
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -69,22 +54,10 @@ class Suite(ChatModelIntegrationTests):
             "stream_usage": True,
         }
 
-    @property
-    def model_override_value(self) -> str:
-        return "7B"
 
-    @property
-    def structured_output_kwargs(self) -> dict[str, Any]:
-        return {"method": self.method}
-
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
-
-
-class TestJsonSchema(Suite):
+class TestJsonSchema(OpenAISuite):
     pass
 
 
-class TestFunctionCalling(Suite):
+class TestFunctionCalling(OpenAISuite):
     method = "function_calling"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
-from langchain_tests.integration_tests import ChatModelIntegrationTests, chat_models
+from langchain_tests.integration_tests import chat_models
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from langchain_qwen_space import ChatQwenSpace
 from tests import gradio_app
 from tests.langchain import media_model_app, rewriting_app
+from tests.langchain.suite import Suite
 from tests.media_app import PNG
 from tests.obedient import obedient
 
@@ -50,26 +51,15 @@ class TestUnit(ChatModelUnitTests):
         super().test_serdes(model, snapshot)
 
 
-class Integration(ChatModelIntegrationTests):
+class Integration(Suite):
     """The suite; each class of it has another method of structured output, or other pieces."""
 
-    method = "json_schema"
     cut = "three"
-    url: str
 
     @pytest.fixture(autouse=True)
     def _answering(self, space: ScriptedSpace) -> None:
         space.engine.reply = obedient(self.cut)
         self.url = space.url
-
-    @pytest.fixture
-    def vcr(self) -> Any:
-        """A cassette for `test_stream_time`. There is no recording: a Space answers."""
-        return SimpleNamespace(responses=["a live Space"])
-
-    @property
-    def enable_vcr_tests(self) -> bool:
-        return True
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -78,18 +68,6 @@ class Integration(ChatModelIntegrationTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         return {"space": self.url}
-
-    @property
-    def model_override_value(self) -> str:
-        return "7B"
-
-    @property
-    def structured_output_kwargs(self) -> dict[str, Any]:
-        return {"method": self.method}
-
-    @property
-    def supports_json_mode(self) -> bool:
-        return True
 
     @property
     def supports_anthropic_inputs(self) -> bool:
