@@ -11,15 +11,16 @@ from tests.pieces import cut
 __all__ = ["in_turn", "tool_call"]
 
 
-def in_turn(*replies: str | list[str]) -> Callable[[Any], list[str]]:
+def in_turn(*replies: str | list[Any]) -> Callable[[Any], list[Any]]:
     """Return a script that answers each request with the next reply.
 
     Args:
-        replies: A text comes in pieces that cut its words and tags; a list is the pieces.
+        replies: A text comes in pieces that cut its words and tags. A list has the pieces, or the
+            error at which the job fails.
     """
     left = list(replies)
 
-    def answer(messages: Any) -> list[str]:
+    def answer(messages: Any) -> list[Any]:
         reply = left.pop(0)
         return cut(reply) if isinstance(reply, str) else reply
 

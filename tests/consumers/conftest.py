@@ -15,7 +15,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave deprecated parts that the packages use of each other to them."""
+    """Ignore deprecations: the packages use deprecated parts of each other."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"))
@@ -23,6 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def _collected() -> Iterator[None]:
-    """Let the connections go that OpenAI's client leaves open, where nobody minds."""
+    """Collect the connections that OpenAI's client leaves open while no test runs."""
     yield
     gc.collect()

@@ -18,12 +18,10 @@ from langgraph.prebuilt import ToolNode, tools_condition
 from pydantic import BaseModel
 
 from langchain_qwen_space import ChatQwenSpace
-from tests.obedient import answer, obedient
+from tests.obedient import obedient
 from tests.replies import in_turn, tool_call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from conftest import ScriptedSpace
 
 QUESTION = {"messages": [("human", "What is 2 + 2?")]}
@@ -154,12 +152,7 @@ def test_an_agent_that_relies_on_the_provider_gives_an_object_where_the_model_wr
 
 
 def test_an_agent_goes_on_after_a_retry(space: ScriptedSpace, model: ChatQwenSpace) -> None:
-    failures = iter([ValueError("the app broke")])
-
-    def reply(messages: Any) -> Iterable[str | BaseException]:
-        return [failure] if (failure := next(failures, None)) else [answer(messages)]
-
-    space.engine.reply = reply
+    space.engine.reply = in_turn([ValueError("the app broke")], tool_call("add", a=2, b=2), LAST)
     retry = ModelRetryMiddleware(initial_delay=0, on_failure="error")
     agent: Any = create_agent(model, tools=[add], middleware=[retry])
 

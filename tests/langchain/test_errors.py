@@ -14,10 +14,9 @@ from langchain_core import exceptions as langchain
 
 from langchain_qwen_space import ChatQwenSpace, errors
 from qwen_space import errors as core
+from tests.replies import in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from conftest import ScriptedSpace
 
 KINDS = [
@@ -140,19 +139,12 @@ def test_langchains_kinds_are_all_used() -> None:
 # LangChain's reactions
 
 
-def failing(times: int) -> Any:
-    """Return a script that fails so many times, and then answers."""
-    left = iter([ValueError("the app broke")] * times)
-
-    def reply(messages: Any) -> Iterable[str | BaseException]:
-        return [failure] if (failure := next(left, None)) else ["Hello", "."]
-
-    return reply
+FAILURE = [ValueError("the app broke")]
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])
 async def test_with_retry_tries_a_failed_job_again(space: ScriptedSpace, way: str) -> None:
-    space.engine.reply = failing(2)
+    space.engine.reply = in_turn(FAILURE, FAILURE, "Hello.")
     model = ChatQwenSpace(space=space.url).with_retry(
         retry_if_exception_type=(langchain.ModelAPIError,), wait_exponential_jitter=False
     )
@@ -167,7 +159,7 @@ async def test_with_retry_tries_a_failed_job_again(space: ScriptedSpace, way: st
 
 
 def test_with_retry_leaves_errors_of_another_kind(space: ScriptedSpace) -> None:
-    space.engine.reply = failing(2)
+    space.engine.reply = in_turn(FAILURE, FAILURE, "Hello.")
     model = ChatQwenSpace(space=space.url).with_retry(
         retry_if_exception_type=(langchain.ModelRateLimitError,)
     )
@@ -206,7 +198,7 @@ def test_with_fallbacks_handles_the_kinds_that_it_is_given(
 async def test_the_retry_middleware_tries_a_failed_job_again(
     space: ScriptedSpace, way: str
 ) -> None:
-    space.engine.reply = failing(2)
+    space.engine.reply = in_turn(FAILURE, FAILURE, "Hello.")
     retry = ModelRetryMiddleware(max_retries=2, initial_delay=0, on_failure="error")
     agent: Any = create_agent(ChatQwenSpace(space=space.url), middleware=[retry])
     question = {"messages": [("human", "Hi")]}

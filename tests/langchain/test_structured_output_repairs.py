@@ -1,4 +1,4 @@
-"""Replies that are not the object: asked for once more, and then an error, never a silent None."""
+"""Wrong replies: asked for once more, then an error, and never a silent None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: counted offline, told once, and too many of them refused before they are sent."""
+"""Tokens: counted offline and told once; a chat with too many of them is not sent."""
 
 from __future__ import annotations
 

@@ -30,5 +30,5 @@ async def every_way(model: Any, prompt: Any, join: Callable[[Any], Any] = fold) 
 
 
 async def every_object(structured: Any, prompt: Any = "Who?") -> list[Any]:
-    """Return the object of each way: the last one of a stream, where it is whole."""
+    """Return the object of each way; of a stream it is the last one, which is whole."""
     return await every_way(structured, prompt, join=lambda objects: objects[-1])

@@ -107,7 +107,7 @@ print(asyncio.run(longest_stop(llm.achat([ChatMessage(LONG)]))), holds.longest)
 
 
 class Holds(threading.local):
-    """For how long, in seconds, threads compute without a turn for others, at most.
+    """The longest time, in seconds, for which a thread computes without a turn for others.
 
     Called by Python before and after each function, those in C too, between which Python gives
     other threads their turn. Some in C give it themselves. To compile a module is no part of a

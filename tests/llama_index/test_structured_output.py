@@ -1,4 +1,4 @@
-"""Objects: whatever the model writes around them, and never blank ones."""
+"""Structured output: the object is found within any text, and is never blank."""
 
 from __future__ import annotations
 

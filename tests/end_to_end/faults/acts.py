@@ -44,9 +44,9 @@ def app(
     """Return a Space that answers by scripts.
 
     Args:
-        data: For the stream of the first job, the second, and so on; the last one stays.
-        config: For `/config`.
-        join: For each prompt.
+        data: The scripts of the streams, in turn; the last one stays.
+        config: The script of `/config`.
+        join: The script of each join.
         options: Further arguments of the server.
     """
     return ScriptedServer(

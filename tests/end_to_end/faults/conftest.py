@@ -1,4 +1,4 @@
-"""A loop in a thread of its own for faulty servers, as blocking calls are asked of them too."""
+"""Faulty servers run in a thread of their own, so that blocking callers can ask them."""
 
 from __future__ import annotations
 
@@ -94,13 +94,13 @@ def _nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_kept_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Close those of blocking callers at once: `serve` waits for it."""
+    """Close idle connections of blocking callers at once: `serve` waits until they are closed."""
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.0)
 
 
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing is left to asyncio to complain about, but scripts that write on to a client gone."""
+    """Fail where asyncio complains, but not of a script that writes to a client that has gone."""
     yield
     records = [each for each in caplog.get_records("call") if each.name == "asyncio"]
     messages = {each.getMessage() for each in records}

@@ -1,4 +1,4 @@
-"""Several Spaces as one: which is asked where one fails, through every surface."""
+"""Several Spaces as one: where one fails the next is asked, in each way to ask."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def _cut(exchange: Exchange) -> None:
     exchange.cut()
 
 
-# A Space that fails where the next may be asked; None is one that is not there.
+# Failures after which the next Space may be asked; None is a Space that is not there.
 PASSED_OVER: dict[str, dict[str, Any] | None] = {
     "unreachable": None,
     "broken": {"config": status(500, {"detail": "Internal Server Error"})},
@@ -93,7 +93,7 @@ PASSED_OVER: dict[str, dict[str, Any] | None] = {
     "stopped": {**SERVED, "data": streaming(starts(), STOPPED)},
 }
 
-# One that fails where the prompt may have run, or has given text: the exact error, and the text.
+# Failures after which the prompt may have run, or text has come: the error, and the text.
 FINAL: dict[str, tuple[dict[str, Any], type[QwenSpaceError], str]] = {
     "join-502": ({"join": status(502, "<html></html>")}, SpaceUnavailableError, ""),
     "join-cut": ({"join": _cut}, StreamInterruptedError, ""),

@@ -1,4 +1,4 @@
-"""The connection of a reply that is whole: kept where its body ends as it should, else cut."""
+"""The connection of a complete reply: kept if its body ends as it should, and else closed."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def connections(server: ScriptedServer) -> int:
     return len({id(each.writer) for each in server.exchanges})
 
 
-def ending(client: SpaceClient) -> set[Body]:
+def released(client: SpaceClient) -> set[Body]:
     return client._transport._released
 
 
-async def ended(client: SpaceClient) -> None:
-    """Wait until nothing comes any more of replies that are whole."""
-    while ending(client):  # noqa: ASYNC110 - aiohttp's callbacks set no event
+async def wait_until_ended(client: SpaceClient) -> None:
+    """Wait until the bodies of complete replies have ended."""
+    while released(client):  # noqa: ASYNC110 - aiohttp's callbacks set no event
         await asyncio.sleep(0.001)
 
 
@@ -72,10 +72,10 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.5)
 
 
-async def five(client: SpaceClient) -> None:
+async def ask_five_times(client: SpaceClient) -> None:
     for _ in range(5):
         assert (await client.complete(PROMPT)).text == ALL
-        await ended(client)
+        await wait_until_ended(client)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def five(client: SpaceClient) -> None:
 @pytest.mark.usefixtures("patient")
 async def test_replies_one_after_the_other_take_one_connection(data: Any) -> None:
     async with app(data) as server, SpaceClient(server.url) as client:
-        await five(client)
+        await ask_five_times(client)
 
     assert connections(server) == 1
     assert len(server.exchanges) == 11  # `/config` is one of them
@@ -99,7 +99,7 @@ async def test_replies_one_after_the_other_take_one_connection(data: Any) -> Non
 async def test_replies_over_tls_take_one_connection() -> None:
     async with app(LATE, tls=server_tls()) as server:
         async with SpaceClient(server.url, verify=trusting_tls()) as client:
-            await five(client)
+            await ask_five_times(client)
             await client.complete(PROMPT)
         await server.until(lambda s: s.connections == 0)
 
@@ -113,7 +113,7 @@ async def test_replies_through_a_proxy_take_one_connection() -> None:
         ForwardProxy(server.url) as proxy,
         SpaceClient(server.url, proxy=proxy.url) as client,
     ):
-        await five(client)
+        await ask_five_times(client)
 
     assert connections(server) == 1
     assert len(proxy.lines) == 11
@@ -132,9 +132,9 @@ async def test_little_of_an_endless_body_is_read() -> None:
     endless = Endless(b"10000\r\n" + bytes(0x10000) + b"\r\n")
     async with app(sse(*REPLY, endless)) as server, SpaceClient(server.url) as client:
         await client.complete(PROMPT)
-        (body,) = ending(client)
+        (body,) = released(client)
         await server.until(lambda s: s.streams[0].dropped.is_set())
-        await ended(client)
+        await wait_until_ended(client)
 
     assert 0 < body._response.content.total_bytes < 2**20
 
@@ -164,7 +164,7 @@ async def test_bytes_after_a_reply_do_not_change_the_next(
     good = sse(*REPLY, END)
     async with app(bad, good) as server, SpaceClient(server.url, max_retries=0) as client:
         first = await client.complete(PROMPT)
-        await ended(client)
+        await wait_until_ended(client)
         await asyncio.sleep(0.1)  # for bytes that the server sends without being asked
         second = await client.complete(PROMPT)
 
@@ -188,7 +188,7 @@ def test_a_connection_that_the_server_has_closed_is_not_used(
     async def ask(server: ScriptedServer) -> None:
         async with SpaceClient(server.url, max_retries=0) as client:
             await client.complete(PROMPT)
-            await ended(client)
+            await wait_until_ended(client)
             monkeypatch.setattr(Transport, "_opened_session", slow)
             assert (await client.complete(PROMPT)).text == ALL
 
@@ -205,7 +205,7 @@ def test_a_body_end_that_is_seen_too_late_closes_the_connection(serve: Serve) ->
         async with SpaceClient(server.url) as client:
             await client.complete(PROMPT)
             time.sleep(0.4)  # noqa: ASYNC251 - the server is in another thread
-            await ended(client)
+            await wait_until_ended(client)
             await client.complete(PROMPT)
 
     with serve(app(LATE)) as server:
@@ -328,7 +328,7 @@ FAILED = {"msg": "process_completed", "output": {"error": None}, "success": Fals
 async def test_a_reply_that_is_left_early_is_not_waited_for(leave: Any, last: Any) -> None:
     async with app(sse(*BEGUN, last, HANG)) as server, SpaceClient(server.url) as client:
         await leave(client)
-        assert not ending(client)
+        assert not released(client)
         await server.until(lambda s: s.streams[0].dropped.is_set())
 
 
@@ -336,7 +336,7 @@ async def test_a_session_of_the_caller_s_keeps_its_connections() -> None:
     async with app(LATE) as server, aiohttp.ClientSession() as session:
         client = SpaceClient(server.url, session=session)
         await client.complete(PROMPT)
-        assert not ending(client)
+        assert not released(client)
         await server.until(lambda s: s.streams[0].dropped.is_set())
 
 
@@ -350,9 +350,9 @@ async def test_a_connection_that_serves_many_replies_holds_on_to_none() -> None:
         return sum(isinstance(each, Body) for each in gc.get_objects())
 
     async with app(LATE) as server, SpaceClient(server.url) as client:
-        await five(client)
+        await ask_five_times(client)
         before = bodies()
-        await five(client)
+        await ask_five_times(client)
         assert bodies() == before
 
     assert connections(server) == 1
@@ -429,7 +429,7 @@ def test_a_client_goes_on_after_its_close(serve: Serve) -> None:
         client = SpaceClient(server.url, timeouts=Timeouts(total=20))
         for _ in range(2):
             async with client:
-                await five(client)
+                await ask_five_times(client)
 
     with serve(app(LATE)) as server:
         asyncio.run(ask(server))

@@ -1,4 +1,4 @@
-"""Which time counts towards which limit. That each ends as it should is in the table."""
+"""The time that counts towards each limit. That a call ends with its limit is in the table."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ async def test_a_call_may_have_a_timeout_of_its_own(serve: Serve) -> None:
 
 
 class Later:
-    """Answers with a place in the queue, and with the rest once the caller has that.
+    """Answers with a place in the queue, and with the rest when it is wanted.
 
     Attributes:
         wanted: To be set when the rest is to come.
@@ -158,7 +158,7 @@ class Later:
 
 
 async def ask_and_be_busy(later: Later, limits: Timeouts) -> tuple[str, str]:
-    """Read an event, do something else while the rest comes; return its text and error."""
+    """Read one event, be busy while the rest comes, then read that; return text and error."""
     server = app(())
     server.data = later
     try:
@@ -213,7 +213,7 @@ def test_a_token_that_comes_as_its_limit_passes_is_in_time(serve: Serve, limits:
 
 
 async def test_silence_is_not_counted_from_the_headers() -> None:
-    """Though the first message came with them, and the caller took time over it."""
+    """The first message comes with the headers, and the caller takes time over it."""
     script = sse(*BEGUN, Pause(0.5), ONE, TWO, THREE, *DONE, END)
     together = [b"".join(each for each in script[:3] if isinstance(each, bytes)), *script[3:]]
     async with (
@@ -229,7 +229,7 @@ async def test_silence_is_not_counted_from_the_headers() -> None:
 
 @pytest.mark.parametrize("pause", [0.0, 0.25, 0.5])
 async def test_silence_is_counted_from_the_last_that_came(pause: float) -> None:
-    """Whatever was waited for before, and however long the caller took over an event."""
+    """Neither earlier pauses nor the caller's own time over an event count."""
     script = sse(*BEGUN, Pause(0.25), ONE, Pause(0.25), TWO, HANG)
     began = 0.0
 

@@ -1,6 +1,6 @@
-"""A Space that means harm: it gets an error or memory that stays flat, and nothing is done for it.
+"""A Space that means harm: an error, or flat memory, and nothing that it names is opened.
 
-Memory is Python's allocations at most, the server's small share included, as it lives in
+Memory is the peak of Python's allocations. The server's small share is included, as it lives in
 this process too.
 """
 
@@ -50,7 +50,7 @@ else:
 LIMIT = 200_000  # max_size: bytes of a message, characters of a reply
 MB = 2**20
 
-# Ways that stand for all where each case takes its second
+# Ways that stand for all, as a case takes a second in each
 ONE_OF_EACH = ["core-stream", "langchain-stream", "llama-index-stream_chat"]
 
 
@@ -83,7 +83,7 @@ def log(text: str) -> dict[str, Any]:
     return {"msg": "log", "event_id": EVENT_ID, "log": text, "level": "info"}
 
 
-# Without end, and more and more of it: an error, before the memory is full
+# Endless, and kept: an error before the memory is full
 
 GROWING = {
     "lines": b"x" * 10_000,
@@ -149,7 +149,7 @@ def test_empty_lines_of_an_event_count_too() -> None:
         list(decoder.feed(b"data\n" * 21))
 
 
-# Without end, and nothing of it is kept: flat, and up to `total` and the caller
+# Endless, and not kept: memory stays flat, and `total` or the caller ends it
 
 IDLE = {
     "heartbeats": message({"msg": "heartbeat"}),
@@ -231,7 +231,7 @@ def test_a_max_queue_of_zero_is_misuse(model: Any) -> None:
 
 
 def bomb(start: bytes, filling: bytes, count: int) -> bytes:
-    """Return much that is little when compressed; it is made by and by."""
+    """Return a large text as gzip, compressed part by part, so that it is never in memory."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
     parts = [packer.compress(start)]
     parts += [packer.compress(filling * 1_000) for _ in range(count)]

@@ -67,7 +67,7 @@ class Limiter:
 
 
 class Conformance:
-    """What a subclass of `LLMConformance` gives, and the ways to look at the LLM."""
+    """The parts that a subclass of `LLMConformance` gives, and fixtures that watch the LLM."""
 
     secret: dict[str, Any] = {}  # noqa: RUF012 - a constant
     takes_images = False
