@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import html
 import re
+from bisect import bisect_right
 from itertools import islice
 
 __all__ = [
@@ -37,6 +38,7 @@ MADE = re.compile(r"<br ?/?>|<pre><code")  # an app makes these of line breaks a
 _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
+_FENCE_LINE = re.compile(r"^[ \t]{0,3}(?:```|~~~)[^<`\n]{0,40}\n", re.MULTILINE)
 _LINE_ENDS = ("\n", "<br>", "<br/>", "<br />")
 _LONGEST = 80  # characters of an unfinished entity or tag
 
@@ -151,6 +153,8 @@ class HTMLText:
     def __init__(self) -> None:
         self._held = ""  # may be the start of an escape
         self._ends_line = True
+        self._line = ""  # the start of the line so far
+        self._is_code = False  # in a fence of Markdown's own
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return the text that is free to go."""
@@ -170,16 +174,30 @@ class HTMLText:
         if text.count("&") + text.count("<") > _MOST_SIGNS:
             return text
 
+        fences = self._find_fences(text)
+
         def begin_line(markup: re.Match[str]) -> str:
             if not markup[0].startswith("<pre>"):
-                return _shown(markup)
+                passed = bisect_right(fences, markup.start())
+                is_code = self._is_code ^ (passed % 2 == 1)
+                # An app that makes line breaks leaves none in a fence: it is the model's code.
+                return markup[0] if is_code and markup[0][:3] == "<br" else _shown(markup)
             at = markup.start()
             ends = text.endswith(_LINE_ENDS, 0, at) if at else self._ends_line
             return _shown(markup) if ends else f"\n{_shown(markup)}"
 
         shown = _MARKUP.sub(begin_line, text)
+        self._is_code ^= len(fences) % 2 == 1
         self._ends_line = shown.endswith("\n") if shown else self._ends_line
         return shown
+
+    def _find_fences(self, text: str) -> list[int]:
+        """Return where code begins and ends in the next text, and remember its last line."""
+        before = len(self._line)
+        lines = self._line + text
+        ends = [each.end() - before for each in _FENCE_LINE.finditer(lines)]
+        self._line = lines[lines.rfind("\n") + 1 :][:_LONGEST]
+        return ends
 
 
 def _shown(markup: re.Match[str]) -> str:

@@ -35,6 +35,13 @@ def shown(*pieces: str) -> str:
         ),
         pytest.param("a:<pre><code>x<br></code></pre>", "a:\n```x\n```", id="code-in-a-line"),
         pytest.param("<pre><code><br>x", "```\nx", id="code-first"),
+        pytest.param(
+            "A<br>break:\n```html\n<p>a<br>b</p>\n```\nand<br>so",
+            "A\nbreak:\n```html\n<p>a<br>b</p>\n```\nand\nso",
+            id="a-break-in-code-of-the-model-s",
+        ),
+        pytest.param("```py<br>x = 1<br>```", "```py\nx = 1\n```", id="breaks-of-a-fence"),
+        pytest.param("```py<br>\nx<br>\n```", "```py\nx\n```", id="breaks-at-the-ends-of-lines"),
         pytest.param("R&D & <b>x</b> &nonsense", "R&D & <b>x</b> &nonsense", id="others-stay"),
         pytest.param("a &", "a &", id="an-end-that-may-go-on"),
     ],
