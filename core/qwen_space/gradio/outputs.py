@@ -35,6 +35,11 @@ _NO_REPLY = re.compile(
 )
 
 _CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
+# Any HTML may be an output or a result: a chart, a map.
+_HTML_REPLY = re.compile(
+    r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta",
+    re.IGNORECASE,
+)
 
 PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
@@ -53,6 +58,8 @@ def find_output(function: AppFunction) -> int | None:
     others |= {each.id for each in unseen if each.kind == "json" and strangeness(each)}
     for wanted, passed, most in (
         (CHATS, (), 2),
+        (_REPLIES, others, 0),
+        (PAGES, (), 0),
         (_REPLIES, others, 1),
         (PAGES, (), 1),
         (_REPLIES, others, 2),
@@ -75,8 +82,9 @@ def strangeness(component: AppComponent) -> int:
     2 is for a status, the sources and the like.
     """
     label = (component.label or "")[:200]
-    if component.kind in CHATS or (component.kind in PAGES and _CHAT.search(label)):
+    is_page = component.kind in PAGES
+    if component.kind in CHATS or (is_page and _CHAT.search(label)):
         return 0
     if _NO_REPLY.search(label):
         return 2
-    return 0 if _REPLY.search(label) else 1
+    return 0 if (_HTML_REPLY if is_page else _REPLY).search(label) else 1

@@ -77,3 +77,17 @@ def test_html_is_a_surer_reply_than_the_sources_beside_it(label: str | None) -> 
     ]
 
     assert find_endpoint(parts).output == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [("Answer", 0), ("Map of the result", 1), ("Sources of the answer", 1)],
+)
+def test_html_that_is_labelled_an_answer_is_one(label: str, expected: int) -> None:
+    parts = app(step("box", "shown raw"))
+    parts["components"] += [
+        {"id": "shown", "type": "html", "props": {"label": label}},
+        {"id": "raw", "type": "textbox", "props": {"label": "Raw"}},
+    ]
+
+    assert find_endpoint(parts).output == expected
