@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-import time
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwen_space.chat.structured import Found, NoJSONError, find_json, instruction, reask
+from tests.growth import assert_linear
 
 FOUND = [
     pytest.param('{"a": 1}', {"a": 1}, id="bare"),
@@ -127,13 +127,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("before", "text"), HOSTILE.values(), ids=HOSTILE)
 def test_a_hostile_reply_costs_linear_time(before: str, text: str) -> None:
-    def seconds(size: int) -> float:
-        reply = before + (text * size)[:size]
-        start = time.process_time()
+    def find(reply: str) -> None:
         with contextlib.suppress(NoJSONError):
             find_json(reply, lambda value: False)
-        return time.process_time() - start
 
-    # Eight times the text takes eight times as long; quadratic would be 64 times.
-    few = max(min(seconds(5_000) for _ in range(3)), 0.002)
-    assert min(seconds(40_000) for _ in range(2)) < 28 * few
+    assert_linear(lambda size: before + (text * size)[:size], find, 5_000, largest=80_000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from qwen_space.tokens import tokenizer
 from qwen_space.tokens.tokenizer import Tokenizer, load_tokenizer
+from tests.growth import assert_linear
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +108,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_texts_are_counted_in_linear_time(ours: Tokenizer, text: str) -> None:
-    def seconds(size: int) -> float:
-        given = (text * size)[:size]
-        start = time.process_time()
-        assert ours.encode(given)
-        return time.process_time() - start
-
-    seconds(1000)
-    # Eight times the text takes eight times as long; quadratic would be 64 times.
-    assert min(seconds(80_000) for _ in range(2)) < 24 * max(
-        min(seconds(10_000) for _ in range(5)), 0.0005
-    )
+    assert_linear(lambda size: (text * size)[:size], ours.encode, 2_000, largest=64_000)
 
 
 def test_a_megabyte_of_blanks_is_counted(ours: Tokenizer) -> None:

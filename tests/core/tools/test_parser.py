@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -32,6 +31,7 @@ from tests.core.tools.parsing import (
     short,
     tagged,
 )
+from tests.growth import assert_linear
 from tests.pieces import cut
 
 REPLIES = [
@@ -427,15 +427,10 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("before", ["", "<tool_call>", "<tool_call><function=f>", call()[:-2]])
 def test_a_hostile_reply_costs_linear_time(before: str, text: str, tools: ToolBinding) -> None:
-    def seconds(size: int) -> float:
-        reply = before + (text * size)[:size]
-        start = time.process_time()
-        parse(reply, tools, ids())
-        return time.process_time() - start
+    def make(size: int) -> str:
+        return before + (text * size)[:size]
 
-    # Eight times the text takes eight times as long; quadratic would be 64 times.
-    few = max(min(seconds(4_000) for _ in range(3)), 0.002)
-    assert any(seconds(32_000) < 28 * few for _ in range(2))
+    assert_linear(make, lambda reply: parse(reply, tools, ids()), 4_000, largest=64_000)
 
 
 # The server's final text
