@@ -136,4 +136,4 @@ def test_a_visitor_who_leaves_early_leaves_no_job(
     watched.watch.held = None
 
     watched.until_left(for_good=True)
-    assert watched.engine.finished == 0
+    assert watched.watch.asked.count(JOIN) == (stage != CONFIG)
