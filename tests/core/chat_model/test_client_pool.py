@@ -19,17 +19,20 @@ class Client:
     Attributes:
         found: The endpoint that it has found.
         closed: How often it was closed.
+        gone: Set once it is closed.
     """
 
     def __init__(self, found: Any = "an endpoint") -> None:
         self.found = found
         self.closed = 0
+        self.gone = asyncio.Event()
 
     async def __aenter__(self) -> Client:  # noqa: PYI034 - Self is of Python 3.11
         return self
 
     async def close(self) -> None:
         self.closed += 1
+        self.gone.set()
 
 
 def made(found: Any = "an endpoint") -> Any:
@@ -82,20 +85,16 @@ async def borrow(clients: Any) -> Any:
         return client
 
 
-async def close(client: Client) -> None:
-    while not client.closed:  # noqa: ASYNC110 - another task does it
-        await asyncio.sleep(0.01)
-
-
 def test_in_the_bridge_the_next_call_finds_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.05)
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 60.0)
     clients = ClientPool()
 
     client = run_sync(lambda: borrow(clients))
 
     assert client.closed == 0
+    monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.0)
     assert run_sync(lambda: borrow(clients)) is client
-    run_sync(lambda: close(client))
+    run_sync(client.gone.wait)
     assert client.closed == 1
     assert run_sync(lambda: borrow(clients)) is not client
 
@@ -104,15 +103,17 @@ async def test_an_idle_client_is_not_closed_under_the_call_that_borrows_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("qwen_space.chat_model.client_pool._IDLE", 0.01)
-    clients: Any = ClientPool()
-    clients.kept.add(asyncio.get_running_loop())
+    clients, others = ClientPool(), ClientPool()
+    for pool in (clients, others):
+        pool.kept.add(asyncio.get_running_loop())
 
     idle = await borrow(clients)
     async with clients.acquire(made()) as borrowed:
-        await asyncio.sleep(0.05)
+        later = await borrow(others)
+        await later.gone.wait()  # the first would be, too
         assert borrowed is idle
         assert borrowed.closed == 0
-    await close(idle)
+    await idle.gone.wait()
 
 
 def test_a_closing_pool_keeps_no_client(monkeypatch: pytest.MonkeyPatch) -> None:

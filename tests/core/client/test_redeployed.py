@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -99,7 +98,7 @@ async def test_the_app_id_is_asked_for_only_after_all_connections_closed(
 async def test_a_failed_request_for_the_app_id_is_not_repeated_by_each_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    clock = time.monotonic()
+    clock = 0.0
     monkeypatch.setattr(lookup, "time", SimpleNamespace(monotonic=lambda: clock))
     config = status(200, {**CONFIG, "app_id": 1})
     async with ScriptedServer(config=config) as server, SpaceClient(server.url) as client:
