@@ -9,6 +9,7 @@ these flavours (see `FLAVOURS`), all in one process, and prints `ready FLAVOUR U
 import functools
 import hashlib
 import html
+import inspect
 import itertools
 import json
 import os
@@ -369,6 +370,29 @@ def loaded():
     return app
 
 
+def opened():
+    """An app that starts its backend as its page is opened, and shows a clock there."""
+    starts = []
+
+    def start():
+        starts.append(1)
+        return "Ready"
+
+    def answer(query, chat):
+        says = f"{query} after {len(starts)}"
+        return [*chat, *row("pairs" if MAJOR < 6 else "messages", query, says)]
+
+    with gr.Blocks() as app:
+        status, clock = gr.Textbox("Starting", label="Status"), gr.Textbox()
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, chat], chat)
+        app.load(start, None, status)
+        if "every" in inspect.signature(app.load).parameters:  # it never ends
+            app.load(lambda: "now", None, clock, every=1)
+            app.load(list, None, chat, every=1)
+    return app
+
+
 KINDS = (
     "Textbox Number Slider Checkbox CheckboxGroup Radio Dropdown Code HTML Markdown JSON"
     " ColorPicker DateTime File Image Audio Gallery HighlightedText Dataframe MultimodalTextbox"
@@ -456,6 +480,7 @@ FLAVOURS = {
     "changed": changed,
     **{f"kept-{kind}": functools.partial(kept, kind) for kind in KEPT},
     "loaded": loaded,
+    "opened": opened,
     "old": lambda: moved("old"),
     "new": lambda: moved("new"),
     **{kind: functools.partial(media, kind) for kind in COMPONENTS},

@@ -1,0 +1,29 @@
+"""Pages that start their backend as somebody opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from qwen_space import Space
+from tests.matrix.test_matrix import Apps, environment
+
+pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    apps = Apps(tmp_path_factory.mktemp("apps") / "log")
+    yield apps
+    apps.stop()
+
+
+@pytest.mark.parametrize(("release", "day"), [("4.0.2", "2023-11-10"), ("6.31.0", None)])
+def test_the_backend_is_started_once_and_a_clock_is_not(
+    apps: Apps, release: str, day: str | None
+) -> None:
+    url = apps.running(environment(release, day, []), ["opened"])["opened"]
+
+    with Space(url) as space:
+        assert [space.complete("Hi").text for _ in range(2)] == ["Hi after 1"] * 2
