@@ -388,7 +388,7 @@ def _pairs(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
 def _last_asked(rows: list[Any]) -> int:
     """Return the index of the last pair with a user's message; of the first pair without one."""
     start = len(rows) - 1
-    while start and isinstance(rows[start], list) and rows[start][:1] == [None]:
+    while start and isinstance(rows[start], list) and rows[start][:1] in ([None], [""]):
         start -= 1
         if len(rows) - start > _MAX_PARTS:
             raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
