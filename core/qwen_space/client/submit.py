@@ -29,7 +29,7 @@ from qwen_space.errors import (
     SpaceTimeoutError,
     SpaceUnavailableError,
 )
-from qwen_space.gradio.chatbot import asks_for_thoughts
+from qwen_space.gradio.agent_steps import asks_for_thoughts
 from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
 from qwen_space.gradio.messages import to_states

@@ -34,16 +34,16 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyComponent
+from qwen_space.gradio.agent_steps import Part, is_step, mark_steps, may_be_step
 from qwen_space.gradio.component_text import (
     component_text,
     to_named_file,
@@ -55,7 +55,6 @@ from qwen_space.gradio.inline_pictures import split_pictures
 
 __all__ = [
     "Reply",
-    "asks_for_thoughts",
     "find_prompt",
     "find_reply",
     "find_unanswered",
@@ -75,28 +74,6 @@ _ROW_KEYS = ("content", "text", "component")
 _PART_KEYS = {*_THOUGHT_TEXTS, "role", "type", "component", "file", "files", "path", "url", "data"}
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
-
-# The headings that an agent's page writes over its steps, and over its answer.
-_STEP_NAME = (
-    r"\W{0,6}(?:planning step|(?:step|шаг|步骤|ステップ|단계|étape|paso|passo|schritt)\s?\d{1,4})"
-)
-_STEP = re.compile(_STEP_NAME + r"\W{0,6}", re.IGNORECASE)
-_LONGEST_STEP = 40  # characters
-# What is written below a step: its name, and figures after a bar, as one short line.
-_STEP_FOOT = re.compile(
-    rf"\s{{0,9}}(?:<span\b[^<>]{{0,200}}>)?{_STEP_NAME}[*_ ]{{0,6}}\|[^\n]{{0,200}}\s{{0,9}}",
-    re.IGNORECASE,
-)
-_LONGEST_FOOT = 500  # characters
-# How a model that acts in steps begins each: an answer that begins so waits for what follows,
-# unless the prompt asks for it, as those of agents on our side do.
-_THOUGHT = "thought:"
-_FINAL = re.compile(
-    r"\s{0,9}[*#]{0,4}\s?(?:final answer|最终答案|最终回答|итоговый ответ|окончательный ответ"
-    r"|最終回答|최종 답변|réponse finale|respuesta final|resposta final|endgültige antwort)"
-    r"\s?(?:[*:\uff1a]{1,4}\s*|$)",
-    re.IGNORECASE,
-)
 
 # Titles of the message that is the answer, where all others have one, too.
 _ANSWER_TITLE = re.compile(
@@ -168,8 +145,8 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
         found = [_named(each, is_update=bool(path)) for each in found]
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
-    parts = [part for part in found if isinstance(part, _Part)]
-    marked = [*_mark_steps(parts)]
+    parts = [part for part in found if isinstance(part, Part)]
+    marked = [*mark_steps(parts)]
     if not is_final or any(part.text for part in marked if not part.thought):
         parts = marked
     elif parts and _ANSWER_TITLE.search(parts[-1].title):
@@ -188,8 +165,8 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
         parts=len(found),
         files=files,
         components=components,
-        may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and _is_step(answer[0]),
-        may_be_step=len(answer) == 1 and _may_be_step(answer[0], parts[-1]),
+        may_begin_steps=len(answer) == 1 and answer[0] is parts[-1] and is_step(answer[0]),
+        may_be_step=len(answer) == 1 and may_be_step(answer[0], parts[-1]),
         is_object=isinstance(value, dict) and any(part.path == path for part in answer),
     )
 
@@ -198,7 +175,7 @@ def find_prompt(value: Any) -> str:
     """Return the user's last message in a chat component's value; empty where there is none."""
     value, _ = _unwrapped(value)
     try:
-        return "\n\n".join(part.text for part in _prompt_parts(value) if isinstance(part, _Part))
+        return "\n\n".join(part.text for part in _prompt_parts(value) if isinstance(part, Part))
     except ProtocolError:
         return ""
 
@@ -266,61 +243,11 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
     return value, path
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """A text in the value, and the path to its string; None if the string ends otherwise."""
-
-    path: list[Any] | None
-    text: str
-    thought: bool
-    title: str = ""
-
-
 # A text, the `FileData` of a file, a component that is neither, or a place without any.
-_Found = _Part | Mapping[str, Any] | ReplyComponent | None
+_Found = Part | Mapping[str, Any] | ReplyComponent | None
 
 
-def _mark_steps(parts: list[_Part]) -> Iterator[_Part]:
-    """Yield the parts with an agent's steps as thoughts, and its final answer without a heading."""
-    is_step = any(map(_is_foot, parts))
-    for part in parts:
-        is_step = is_step or (part is not parts[-1] and _is_step(part))
-        heading = _FINAL.match(part.text) if is_step and not part.thought else None
-        if heading is not None:
-            is_step = False
-            yield replace(part, text=part.text[heading.end() :])
-        else:
-            yield replace(part, thought=True) if is_step else part
-
-
-def _is_step(part: _Part) -> bool:
-    """Whether all of a text is the heading of a step."""
-    is_short = len(part.text) <= _LONGEST_STEP
-    return is_short and not part.thought and _STEP.fullmatch(part.text) is not None
-
-
-def _is_foot(part: _Part) -> bool:
-    """Whether all of a text is what is written below a step."""
-    is_short = len(part.text) <= _LONGEST_FOOT
-    return is_short and not part.thought and _STEP_FOOT.fullmatch(part.text) is not None
-
-
-def _may_be_step(part: _Part, last: _Part) -> bool:
-    """Whether a text is, or may go on as, a step: tools may have been used since, if it thinks."""
-    start = part.text[:_LONGEST_STEP].lstrip("*_# \n").lower()[: len(_THOUGHT)]
-    return start == _THOUGHT or (part is last and start != "" and _THOUGHT.startswith(start))
-
-
-def asks_for_thoughts(arguments: Iterable[Any]) -> bool:
-    """Whether a prompt asks for texts that begin with "Thought:", as that of a ReAct agent does.
-
-    Args:
-        arguments: Those of the app's function, with the prompt and the system prompt.
-    """
-    texts = (each.get("text") if isinstance(each, dict) else each for each in arguments)
-    return any(_THOUGHT in each.lower() for each in texts if isinstance(each, str))
-
-
-def _joined(parts: list[_Part]) -> tuple[str, list[Any] | None]:
+def _joined(parts: list[Part]) -> tuple[str, list[Any] | None]:
     """Return the parts as one text, and the path to the string at its end.
 
     Empty parts, which wait for their text, make no blank lines. So where one of them is the
@@ -336,7 +263,7 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
     if isinstance(value, dict):
         found, inner = _answer_within(value)
         if found is value and value and value.keys().isdisjoint(_PART_KEYS):
-            yield _Part(path, component_text("json", value) or "", thought=False)
+            yield Part(path, component_text("json", value) or "", thought=False)
         else:
             yield from _content(found, [*path, *inner])
     elif not isinstance(value, list):
@@ -349,7 +276,7 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
 
 def _named(found: _Found, *, is_update: bool) -> _Found:
     """Return the name of the component that a text of `/chat` stands for; other parts as given."""
-    if not isinstance(found, _Part):
+    if not isinstance(found, Part):
         return found
     return to_named_object(found.text) or (is_update and to_named_file(found.text)) or found
 
@@ -423,7 +350,7 @@ def _titled(found: Iterator[_Found], row: dict[str, Any]) -> Iterator[_Found]:
     title = metadata.get("title") if isinstance(metadata, dict) else None
     title = title[:_LONGEST_TITLE] if isinstance(title, str) else ""
     for part in found:
-        yield replace(part, title=title) if isinstance(part, _Part) else part
+        yield replace(part, title=title) if isinstance(part, Part) else part
 
 
 def _options(row: Any) -> Iterator[ReplyComponent]:
@@ -460,7 +387,7 @@ def _content(content: Any, path: list[Any], *, thought: bool = False) -> Iterato
     if isinstance(content, str):
         text, pictures, goes_on = split_pictures(content)
         yield from pictures
-        yield _Part(path if goes_on else None, text, thought)
+        yield Part(path if goes_on else None, text, thought)
     elif isinstance(content, list):
         for index, part in enumerate(content):
             yield None
@@ -488,6 +415,6 @@ def _component(content: dict[str, Any], path: list[Any], *, thought: bool) -> It
     yield from files
     text = component_text(named.kind, named.value)
     if text is not None:
-        yield _Part([*path, "value"], text, thought)
+        yield Part([*path, "value"], text, thought)
     elif not files:
         yield named

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qwen_space import ProtocolError, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio import deltas as value_module
-from qwen_space.gradio.chatbot import asks_for_thoughts, find_reply
+from qwen_space.gradio.agent_steps import asks_for_thoughts
+from qwen_space.gradio.chatbot import find_reply
 from qwen_space.gradio.deltas import ChatValue
 from tests.core.gradio.thinking_rows import FINAL, USER, bot, said, tool
 from tests.queue_stream import take_edits
