@@ -55,6 +55,7 @@ from qwen_space.gradio.inline_pictures import split_pictures
 
 __all__ = [
     "Reply",
+    "count_known",
     "find_prompt",
     "find_reply",
     "find_unanswered",
@@ -121,7 +122,9 @@ class Reply:
     is_object: bool = field(default=False, compare=False)
 
 
-def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False) -> Reply | None:
+def find_reply(
+    value: Any, *, is_final: bool = False, is_response: bool = False, known: int = 0
+) -> Reply | None:
     """Return the last reply in a chat component's value.
 
     Args:
@@ -130,6 +133,7 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
             answer then.
         is_response: Whether it is that of `/chat` of a `gr.ChatInterface`, which gives Python's
             words for a component, or the path of its file; elsewhere these are words.
+        known: How many of the chat's rows were there before the message.
 
     Returns:
         The reply; None when the value is an update that leaves everything as it was.
@@ -140,7 +144,7 @@ def find_reply(value: Any, *, is_final: bool = False, is_response: bool = False)
     value, path = _unwrapped(value)
     if path is None:
         return None
-    found = list(islice(_rows(value, path), _MAX_PARTS + 1))
+    found = list(islice(_rows(value, path, known), _MAX_PARTS + 1))
     if is_response:
         found = [_named(each, is_update=bool(path)) for each in found]
     if len(found) > _MAX_PARTS:
@@ -210,6 +214,17 @@ def shows_same(value: Any, other: Any) -> bool:
         return False
 
 
+def count_known(value: Any, before: Any) -> int:
+    """Return how many rows of a chat were there before the message, where others follow them.
+
+    None where the app has changed them, or left some out.
+    """
+    value, _ = _unwrapped(value)
+    if not isinstance(value, list) or not isinstance(before, list) or len(value) <= len(before):
+        return 0
+    return len(before) if shows_same(value[: len(before)], before) else 0
+
+
 def _last_words(chat: list[Any]) -> list[list[str]]:
     """Return the words of the last message and of the reply to it."""
     reply = find_reply(chat, is_final=True)
@@ -258,7 +273,7 @@ def _joined(parts: list[Part]) -> tuple[str, list[Any] | None]:
     return "\n\n".join(texts), parts[-1].path if ends else None
 
 
-def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
+def _rows(value: Any, path: list[Any], known: int) -> Iterator[_Found]:
     """Yield the parts of the reply, files too, and None for each place that may have none."""
     if isinstance(value, dict):
         found, inner = _answer_within(value)
@@ -269,9 +284,9 @@ def _rows(value: Any, path: list[Any]) -> Iterator[_Found]:
     elif not isinstance(value, list):
         yield from _content(value, path)
     elif value and isinstance(value[-1], list):
-        yield from _pairs(value, path)
+        yield from _pairs(value, path, known)
     elif value:
-        yield from _messages(value, path)
+        yield from _messages(value, path, known)
 
 
 def _named(found: _Found, *, is_update: bool) -> _Found:
@@ -302,9 +317,9 @@ def _answer_within(value: Any) -> tuple[Any, list[Any]]:
     return (found, path) if isinstance(found, (str, dict)) else (value, [])
 
 
-def _pairs(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
+def _pairs(rows: list[Any], path: list[Any], known: int) -> Iterator[_Found]:
     """Yield the parts of the replies in the last pair with a user's message, and in those after."""
-    for index in range(_last_asked(rows), len(rows)):
+    for index in range(max(_last_asked(rows), known), len(rows)):
         row = rows[index]
         if not isinstance(row, list) or len(row) != 2:
             raise ProtocolError(f"A row of the chat is no pair: {reprlib.repr(row)}")
@@ -322,7 +337,7 @@ def _last_asked(rows: list[Any]) -> int:
     return start
 
 
-def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
+def _messages(rows: list[Any], path: list[Any], known: int) -> Iterator[_Found]:
     """Yield the parts of the assistant's messages after the user's last one."""
     start = len(rows)
     while start and _role(rows[start - 1]) != "user":
@@ -331,7 +346,7 @@ def _messages(rows: list[Any], path: list[Any]) -> Iterator[_Found]:
             raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
     # Where the user's own message has a title, titles are names.
     named = start > 0 and _is_thought(rows[start - 1])
-    for index in range(start, len(rows)):
+    for index in range(max(start, known), len(rows)):
         row = rows[index]
         yield None
         if _role(row) == "assistant":

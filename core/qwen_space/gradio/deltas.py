@@ -18,7 +18,7 @@ from qwen_space.events import (
     ThinkingDelta,
 )
 from qwen_space.gradio.answer import AnswerReader
-from qwen_space.gradio.chatbot import Reply, find_prompt, find_reply, shows_same
+from qwen_space.gradio.chatbot import Reply, count_known, find_prompt, find_reply, shows_same
 from qwen_space.gradio.cursor import CURSORS
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
@@ -194,6 +194,7 @@ class ChatValue:
         self.components: tuple[ReplyComponent, ...] = ()
         self._address = address
         self._before = before
+        self._known = 0  # rows, that were there before the message
         self._value = EditedValue(None)
         self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
@@ -294,7 +295,7 @@ class ChatValue:
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
         value = self._value.value
-        reply = find_reply(value, is_final=is_final, is_response=self._is_response)
+        reply = self._find_reply(value, is_final=is_final)
         if reply is None:
             rest = self.finish() if is_final else []
             self._lead_to(None, None)
@@ -303,7 +304,9 @@ class ChatValue:
             if shows_same(self._value.value, self._before):
                 reply = Reply("", None, parts=reply.parts)
             else:
-                self._before = None
+                self._known, self._before = count_known(value, self._before), None
+                if self._known:
+                    reply = self._find_reply(value, is_final=is_final) or reply
         pictures = sum(len(each.get("url") or "") for each in reply.files)
         self._cost = 4 * (len(reply.text) + len(reply.thinking) + pictures) + 200 * reply.parts
         self._compare_prompt()
@@ -321,6 +324,10 @@ class ChatValue:
             *self._receive_files(reply.files),
             *self._receive_components(reply.components),
         ]
+
+    def _find_reply(self, value: Any, *, is_final: bool) -> Reply | None:
+        known, is_response = self._known, self._is_response
+        return find_reply(value, is_final=is_final, is_response=is_response, known=known)
 
     def _receive_files(self, found: Sequence[Any]) -> list[ValueEvent]:
         """Take the reply's files, and return the events of the new ones."""
