@@ -165,6 +165,7 @@ _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_cho
 _SYSTEM_WORDS = re.compile(
     r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
     r"|(?:assistant|bot|agent|model|ai)(?:'s)? (?:instructions?|role|personality)"
+    r"|instructions? (?:for|to) (?:the |your )?(?:assistant|bot|agent|model|ai)\b"
     r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|(?<!\u0430)роль|システム|役割|시스템|역할"
     r"|\bsistema\b|système|rollenbeschreibung",
     re.IGNORECASE,
@@ -384,7 +385,10 @@ _FIGURES: Mapping[Role, _Figure] = {
             r"|(?:输出|輸出|生成|回复|回答).{0,6}(?:长度|長度|token|字数)|новых токен",
             r"max[a-z_. -]{0,12}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
             r"最大.{0,8}(?:长度|長度|token|字数)|(?:长度|長度)(?:上限|限制)"
-            r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов",
+            r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов"
+            r"|最大.{0,8}(?:トークン|出力|長さ)|최대.{0,8}(?:토큰|길이|출력)"
+            r"|máx[a-zíó. ]{0,12}tokens|tokens? máx|(?:longueur|maximale) (?:max|länge)"
+            r"|(?:longitud|comprimento) máx",
         ),
         re.compile(
             r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
@@ -397,7 +401,7 @@ _FIGURES: Mapping[Role, _Figure] = {
     ),
     "temperature": _Figure(
         ("temperature", "temp"),
-        _patterns(r"temperature|\btemp\b|温度|溫度|температур|temperatura|température|温度"),
+        _patterns(r"temp[eé]rat[uú]r|\btemp\b|温度|溫度|температур|온도|nhiệt độ"),
         re.compile(r"decay|increment|fallback|step|last", re.IGNORECASE),
         lambda low, high: high <= 100,
         lambda low, high: 0 <= low < 1 < high <= 5,
@@ -410,6 +414,13 @@ _FIGURES: Mapping[Role, _Figure] = {
         lambda low, high: low >= 0 and 0.9 <= high <= 1,
     ),
 }
+
+
+# A temperature by another name, unless it is in per cent.
+_CREATIVITY = re.compile(
+    r"creativ|criativ|créativ|kreativ|randomness|创造性|创意|随机性|創造性|креативн|창의",
+    re.IGNORECASE,
+)
 
 
 def _range(component: AppComponent) -> tuple[float, float] | None:
@@ -434,6 +445,9 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
             for each, where, text in labelled:
                 if words.search(text) and not figure.against.search(text):
                     return each, f"the {where} says {words.findall(text)[0].lower()}"
+        for each, where, text in labelled if role == "temperature" else ():
+            if (found := _CREATIVITY.search(text)) and (at := _range(each)) and at[1] <= 2:
+                return each, f"the {where} says {found[0].lower()}"
         nameless = [each for each in numbers if not _words(each)]
         nameless = [each for each in nameless if not clues.parameters.get(each.id)]
         likely = [each for each in nameless if (at := _range(each)) and figure.own(*at)]

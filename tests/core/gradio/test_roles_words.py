@@ -34,7 +34,14 @@ def test_a_message_is_told_from_another_text_by_its_label(other: str, message: s
 
 @pytest.mark.parametrize(
     "label",
-    ["Rollenbeschreibung", "Роль ассистента", "役割", "AI의 역할", "Bot's personality"],
+    [
+        "Instructions for the assistant",
+        "Rollenbeschreibung",
+        "Роль ассистента",
+        "役割",
+        "AI의 역할",
+        "Bot's personality",
+    ],
 )
 def test_a_role_that_the_model_is_to_take_is_the_system_prompt(label: str) -> None:
     assert roles(label, "Text") == ["system", "prompt"]
@@ -42,3 +49,33 @@ def test_a_role_that_the_model_is_to_take_is_the_system_prompt(label: str) -> No
 
 def test_a_password_in_russian_is_no_role() -> None:
     assert roles("Пароль", "Вопрос") == [None, "prompt"]
+
+
+def test_a_creativity_in_per_cent_is_no_temperature() -> None:
+    slider = {"type": "slider", "label": "Creativity", "minimum": 0, "maximum": 100}
+
+    assert [each.role for each in find_endpoint(page(BOX, slider)).inputs] == ["prompt", None]
+
+
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("Creativity", "temperature"),
+        ("Kreativität", "temperature"),
+        ("Temperatur", "temperature"),
+        ("온도", "temperature"),
+        ("最大出力トークン数", "max_tokens"),
+        ("최대 토큰 수", "max_tokens"),
+        ("Máximo de tokens", "max_tokens"),
+        ("Longueur maximale", "max_tokens"),
+        ("Maximale Länge", "max_tokens"),
+        ("Creative works", None),
+    ],
+)
+def test_a_figure_is_told_by_its_label(label: str, role: str | None) -> None:
+    high = 4096 if role == "max_tokens" else 2 if role else 500
+    slider = {"type": "slider", "label": label, "minimum": 0, "maximum": high}
+
+    found = find_endpoint(page(BOX, slider))
+
+    assert [each.role for each in found.inputs] == ["prompt", role]
