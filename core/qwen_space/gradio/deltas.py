@@ -26,6 +26,7 @@ from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import MADE, escapes_html
 from qwen_space.gradio.inline_pictures import INLINE
 from qwen_space.gradio.markdown_text import escapes_markdown
+from qwen_space.gradio.transcript import read_transcript
 
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent", "plain_piece"]
 
@@ -358,13 +359,15 @@ class ChatValue:
         return [*map(FileReceived, new), *map(ComponentReceived, components)]
 
     def _markdown(self, reply: Reply, *, is_final: bool) -> str:
-        """Return the text of a reply that the app may have made HTML of."""
+        """Return the text of a reply that the app may have made HTML of, or a transcript."""
         if self._is_page or (reply.path is not None and reply.path[-1:] == ["html"]):
             self._cost *= _HTML_COST
             return read_chat_page(reply.text, self._prompt, is_final=is_final)
         if self._is_html:
             self._cost *= _HTML_COST
             return read_message(reply.text, is_final=is_final)
+        if isinstance(self._value.value, str) and not self._is_response:
+            return read_transcript(reply.text, self._prompt, is_final=is_final)
         return reply.text
 
     def _compare_prompt(self) -> None:
