@@ -4,7 +4,7 @@ Twenty short dialogues; each ends in a question about something said earlier. Th
 Space answers them with its model (`qwen-space serve` says which), once with the earlier turns
 rendered into the prompt and once with them in the app's own history. Prints a table.
 
-    python benchmarks/history.py [--small] [--model NAME]
+    python -m benchmarks.history [--small] [--model NAME]
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from qwen_space.local import LocalSpace, engine_for
 
 History = Literal["split", "native"]
 
-# The user's words, the assistant's answer, something in between, the question, and a pattern that a
-# right answer has in it.
+# The user's words, the assistant's answer, the question, and the words one of which a right answer
+# has in it. `BETWEEN` comes before the question.
 DIALOGUES = [
     ("My name is Ada.", "Nice to meet you, Ada!", "What is my name?", "ada"),
     ("I live in Lisbon.", "Lisbon is a lovely city.", "Which city do I live in?", "lisbon"),
@@ -66,7 +66,7 @@ async def right_answers(url: str, history: History) -> tuple[int, float, list[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--model")
     options = parser.parse_args()

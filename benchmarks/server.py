@@ -8,7 +8,6 @@ stands in the path, which each client takes as a part of the server's address:
     /whole-2000-0/...       protocol sse_v1: the whole value for each token
     /paced-100-50/...       100 tokens, 50 a second; each is the time of its writing
     /held-40-0/...          half of 40 tokens, and the rest after `/control/release`
-    /control/waiting        how many streams are held
     /control/seen           the requests for each plan, by connection
 """
 
@@ -98,13 +97,11 @@ class Gate:
     """Holds streams back until it is opened, and remembers who came."""
 
     def __init__(self) -> None:
-        self.waiting = 0
         self.opened = asyncio.Event()
         self.connections = itertools.count()
         self.seen: dict[str, dict[int, list[str]]] = {}
 
     def release(self) -> None:
-        self.waiting = 0
         self.opened.set()
         self.opened = asyncio.Event()
 
@@ -164,8 +161,6 @@ class Connection(asyncio.Protocol):
             await self._stream(plan, "ollama")
         elif path == "/v1/chat/completions":
             await self._stream(plan, "openai")
-        elif target == "/control/waiting":
-            self._json(self._gate.waiting)
         elif target == "/control/release":
             self._gate.release()
             self._json(None)
@@ -226,7 +221,6 @@ class Connection(asyncio.Protocol):
         pieces = frames.tokens(count)
         half = count // 2
         self._transport.write(spoken.head + b"".join(map(spoken.token, pieces[:half])))
-        self._gate.waiting += 1
         await self._gate.opened.wait()
         rest = b"".join(map(spoken.token, pieces[half:]))
         self._transport.write(rest + spoken.tail("".join(pieces)) + b"0\r\n\r\n")

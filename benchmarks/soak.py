@@ -400,9 +400,15 @@ async def _batch(
     return verdicts
 
 
+def _replies(text: str) -> int:
+    if (count := int(text)) < 2_000:
+        raise argparse.ArgumentTypeError("the last thousand is compared with the first")
+    return count
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replies", type=int, default=10_000)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--replies", type=_replies, default=10_000, help="2000 or more")
     parser.add_argument("--at-once", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

@@ -7,7 +7,7 @@ takes there. An answer is right that has the expected text. The first token is t
 turn, after the turn before it was answered in the same mode, so that a model's prompt cache holds
 as much as it can in a real chat.
 
-    python benchmarks/turns.py [--model NAME] [--first N]
+    python -m benchmarks.turns [--model NAME] [--first N]
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ async def run(url: str, mode: Mode, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.turns", description=__doc__)
     parser.add_argument("--model", help="as for qwen-space serve")
     parser.add_argument("--first", type=int, default=len(DIALOGUES), metavar="N")
     options = parser.parse_args()

@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     failed = asyncio.run(run(parser.parse_args(arguments)))
     if failed:
-        print(f"{failed} rows have an error: run the same command again.")
+        print(f"Rows with an error: {failed}. Run the same command again to ask for them.")
     return int(failed > 0)
 
 

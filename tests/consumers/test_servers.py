@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -48,6 +49,13 @@ def get(url: str) -> str:
             time.sleep(0.1)
 
 
+def import_afresh(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import the programs in the environment of this test, whatever an earlier one had."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    sys.modules.pop("web_app", None)
+    return importlib.import_module("web_app")
+
+
 def test_gunicorn_forks_workers_from_a_parent_that_has_asked(
     space: ScriptedSpace, unused_tcp_port: int
 ) -> None:
@@ -73,8 +81,7 @@ def test_a_celery_worker_that_forks_answers(
     env = {"BROKER": str(broker), "RESULTS": f"file://{results}"}
     for name, value in {**env, "QWEN_SPACE_URL": space.url}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import web_app
+    web_app = import_afresh(monkeypatch)
 
     command = ("celery", "-q", "-A", "web_app:tasks", "worker", "-c", "2", "-P", "prefork")
     with running(space, *command, **env):
@@ -86,11 +93,9 @@ def test_a_celery_worker_that_forks_answers(
 
 async def test_django_views_answer(space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN_SPACE_URL", space.url)
-    monkeypatch.syspath_prepend(str(FOLDER))
-    import web_app
+    import_afresh(monkeypatch)
     from django.test import AsyncClient, Client
 
-    monkeypatch.setattr(web_app.model, "space", space.url)
     client = AsyncClient()
 
     plain = await client.get("/a")

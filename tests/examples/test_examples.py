@@ -218,7 +218,7 @@ def test_a_batch_goes_on_where_it_has_stopped(
 
     space.engine.reply = reply
     assert batch.main([str(source), str(target), "French: {text}"]) == 1
-    assert "1 rows have an error" in capsys.readouterr().out
+    assert "Rows with an error: 1." in capsys.readouterr().out
     rows = read_rows(target)
     assert rows["2"]["reply"] == 'Fait: French: line 2, "quoted"'
     assert "bad luck" in rows["3"]["error"]
