@@ -1,41 +1,50 @@
 """The measured work: one reply read to its end, by each client.
 
 A case is a context manager that makes the client, as a program does once, and gives the function
-that reads one reply and returns its text. Nothing of a client is imported before it is asked for.
+that reads one reply and returns its text. It takes the server's address with a plan and, where each
+piece counts, a function that is told of it; without one nothing but the reading is measured.
+Nothing of a client is imported before it is asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
-__all__ = ["ASYNC", "SYNC", "chat_ollama", "chat_qwen_space", "ollama", "qwen_space"]
+__all__ = ["ASYNC", "SYNC", "OnPiece", "Read", "ReadNow"]
 
-Read = Callable[[str], Awaitable[str]]
-ReadNow = Callable[[str], str]
+OnPiece = Callable[[str], object]
+Read = Callable[..., Awaitable[str]]
+ReadNow = Callable[..., str]
 
 PROMPT = "Hello"
 
+_APPENDED = re.compile(rb'"append", ?\[[^\]]*\], ?"([^"]*)"')
 
-# Without a framework. The argument of a read is the server's address with a plan.
+
+# Without a framework
 
 
 @contextlib.asynccontextmanager
 async def floor() -> AsyncIterator[Read]:
-    """Read the same bytes by the same requests, and drop them."""
+    """Read the same bytes by the same requests, a session for all, and drop them."""
     import aiohttp
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def read(url: str) -> str:
+        async def read(url: str, on_piece: OnPiece | None = None) -> str:
             queue = f"{url}/gradio_api/queue"
             async with session.post(f"{queue}/join", json={"data": [PROMPT]}) as answer:
                 await answer.json()
             params = {"session_hash": "0"}
             async with session.get(f"{queue}/data", params=params, timeout=None) as answer:
-                async for _ in answer.content.iter_any():
-                    pass
+                async for chunk in answer.content.iter_any():
+                    if on_piece is not None:
+                        for piece in _APPENDED.findall(chunk):
+                            on_piece(piece.decode())
             return ""
 
         yield read
@@ -47,11 +56,18 @@ async def space_client() -> AsyncIterator[Read]:
 
     clients: dict[str, SpaceClient] = {}
 
-    async def read(url: str) -> str:
+    async def read(url: str, on_piece: OnPiece | None = None) -> str:
         if url not in clients:
             clients[url] = await stack.enter_async_context(SpaceClient(url))
         async with clients[url].stream(PROMPT) as events:
-            pieces = [event.delta async for event in events if isinstance(event, TextDelta)]
+            if on_piece is None:
+                pieces = [event.delta async for event in events if isinstance(event, TextDelta)]
+                return "".join(pieces)
+            pieces = []
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    pieces.append(event.delta)
+                    on_piece(event.delta)
         return "".join(pieces)
 
     async with contextlib.AsyncExitStack() as stack:
@@ -127,15 +143,32 @@ def chat_qwen_space(url: str) -> Any:
     return ChatQwenSpace(space=url)
 
 
+def _once(make: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a function that makes a model at the first call for its address, in any thread."""
+    lock, models = threading.Lock(), dict[str, Any]()
+
+    def model_of(url: str) -> Any:
+        with lock:
+            if url not in models:
+                models[url] = make(url)
+            return models[url]
+
+    return model_of
+
+
 def _astream(make: Callable[[str], Any]) -> Callable[[], Any]:
     @contextlib.asynccontextmanager
     async def case() -> AsyncIterator[Read]:
-        models: dict[str, Any] = {}
+        model_of = _once(make)
 
-        async def read(url: str) -> str:
-            if url not in models:
-                models[url] = make(url)
-            return "".join([chunk.content async for chunk in models[url].astream(PROMPT)])
+        async def read(url: str, on_piece: OnPiece | None = None) -> str:
+            if on_piece is None:
+                return "".join([chunk.content async for chunk in model_of(url).astream(PROMPT)])
+            pieces = []
+            async for chunk in model_of(url).astream(PROMPT):
+                pieces.append(chunk.content)
+                on_piece(chunk.content)
+            return "".join(pieces)
 
         yield read
 
@@ -145,12 +178,16 @@ def _astream(make: Callable[[str], Any]) -> Callable[[], Any]:
 def _stream(make: Callable[[str], Any]) -> Callable[[], Any]:
     @contextlib.contextmanager
     def case() -> Iterator[ReadNow]:
-        models: dict[str, Any] = {}
+        model_of = _once(make)
 
-        def read(url: str) -> str:
-            if url not in models:
-                models[url] = make(url)
-            return "".join([chunk.content for chunk in models[url].stream(PROMPT)])
+        def read(url: str, on_piece: OnPiece | None = None) -> str:
+            if on_piece is None:
+                return "".join([chunk.content for chunk in model_of(url).stream(PROMPT)])
+            pieces = []
+            for chunk in model_of(url).stream(PROMPT):
+                pieces.append(chunk.content)
+                on_piece(chunk.content)
+            return "".join(pieces)
 
         yield read
 
@@ -230,13 +267,17 @@ def _astream_chat(make: Callable[[str], Any]) -> Callable[[], Any]:
     async def case() -> AsyncIterator[Read]:
         from llama_index.core.llms import ChatMessage
 
-        models: dict[str, Any] = {}
+        model_of = _once(make)
 
-        async def read(url: str) -> str:
-            if url not in models:
-                models[url] = make(url)
-            stream = await models[url].astream_chat([ChatMessage(role="user", content=PROMPT)])
-            return "".join([chunk.delta or "" async for chunk in stream])
+        async def read(url: str, on_piece: OnPiece | None = None) -> str:
+            stream = await model_of(url).astream_chat([ChatMessage(role="user", content=PROMPT)])
+            if on_piece is None:
+                return "".join([chunk.delta or "" async for chunk in stream])
+            pieces = []
+            async for chunk in stream:
+                pieces.append(chunk.delta or "")
+                on_piece(chunk.delta or "")
+            return "".join(pieces)
 
         yield read
 
@@ -248,13 +289,17 @@ def _stream_chat(make: Callable[[str], Any]) -> Callable[[], Any]:
     def case() -> Iterator[ReadNow]:
         from llama_index.core.llms import ChatMessage
 
-        models: dict[str, Any] = {}
+        model_of = _once(make)
 
-        def read(url: str) -> str:
-            if url not in models:
-                models[url] = make(url)
-            stream = models[url].stream_chat([ChatMessage(role="user", content=PROMPT)])
-            return "".join([chunk.delta or "" for chunk in stream])
+        def read(url: str, on_piece: OnPiece | None = None) -> str:
+            stream = model_of(url).stream_chat([ChatMessage(role="user", content=PROMPT)])
+            if on_piece is None:
+                return "".join([chunk.delta or "" for chunk in stream])
+            pieces = []
+            for chunk in stream:
+                pieces.append(chunk.delta or "")
+                on_piece(chunk.delta or "")
+            return "".join(pieces)
 
         yield read
 

@@ -7,7 +7,6 @@ memory is measured in between: the process's own, less its size after a first re
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import resource
@@ -15,12 +14,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psutil
 
-from benchmarks.clients import chat_ollama, chat_qwen_space, ollama, qwen_space
+from benchmarks.clients import ASYNC
 from benchmarks.frames import tokens
 from benchmarks.server import ask
 
@@ -29,15 +27,23 @@ __all__ = ["measure"]
 TOKENS = 40
 THREADS = 200
 CROWDS = (100, 500, 1000, 5000)
-CASES = ("floor", "SpaceClient", "ChatQwenSpace.astream", "QwenSpace.astream_chat")
+# The names of the results, and those of the clients.
+CASES = {
+    "floor": "floor",
+    "SpaceClient": "SpaceClient",
+    "ChatQwenSpace.astream": "LangChain astream: ChatQwenSpace",
+    "QwenSpace.astream_chat": "LlamaIndex astream_chat: QwenSpace",
+}
 # gradio_client wants a client for each session, of several threads each; the other two open at
 # most a hundred connections, which is their HTTP client's default, and let the others wait.
-PEERS = ("gradio_client", "ChatOllama.astream", "Ollama.astream_chat")
+PEERS = {
+    "gradio_client": "gradio_client",
+    "ChatOllama.astream": "LangChain astream: ChatOllama",
+    "Ollama.astream_chat": "LlamaIndex astream_chat: Ollama",
+}
 PEER_CROWDS = (10, 50, 100)
 
 _TEXT = "".join(tokens(TOKENS))
-
-Read = Callable[[Callable[[], None]], Awaitable[str]]
 
 
 def measure(server: str, *, quick: bool = False) -> dict[str, Any]:
@@ -66,33 +72,38 @@ def main(what: str, case: str, server: str, count: int) -> None:
     elif case == "gradio_client":
         print(_gradio_clients(server, count))
     else:
-        print(asyncio.run(_memory(_READERS[case], server, count)))
+        print(asyncio.run(_memory({**CASES, **PEERS}[case], server, count)))
 
 
-async def _memory(make: Any, server: str, count: int) -> float:
+async def _memory(client: str, server: str, count: int) -> float:
     """Return the KB that each of `count` streams takes."""
     half_way = 0
+    expected = ["", TOKENS] if client == "floor" else [_TEXT, TOKENS]  # which keeps no text
 
-    def at_half() -> None:
-        nonlocal half_way
-        half_way += 1
+    async with ASYNC[client]() as read:
 
-    async with make(server) as read:
-        read_one: Callable[[str], Awaitable[str]] = read(at_half)
+        async def read_one() -> list[Any]:
+            """Return the text, and the count of its pieces."""
+            seen = 0
+
+            def count_piece(piece: str) -> None:
+                nonlocal seen, half_way
+                seen += bool(piece)
+                half_way += bool(piece) and seen == TOKENS // 2
+
+            return [await read(f"{server}/held-{TOKENS}-0", count_piece), seen]
 
         async def together(count: int) -> int:
             """Read so many streams; return the memory that they take when half of each is there."""
             nonlocal half_way
             half_way, before = 0, _resident()
-            streams = [
-                asyncio.ensure_future(read_one(f"{server}/held-{TOKENS}-0")) for _ in range(count)
-            ]
+            streams = [asyncio.ensure_future(read_one()) for _ in range(count)]
             while half_way < count:
                 await asyncio.sleep(0.1)
                 _raise_failed(streams)
             taken = _resident() - before
             await asyncio.to_thread(ask, server, "release")
-            assert set(await asyncio.gather(*streams)) <= {_TEXT, ""}  # noqa: S101
+            assert await asyncio.gather(*streams) == [expected] * count  # noqa: S101
             return taken
 
         await together(1)  # which reads the app's /config
@@ -100,7 +111,7 @@ async def _memory(make: Any, server: str, count: int) -> float:
     return taken / count / 1024
 
 
-def _raise_failed(streams: list[asyncio.Future[str]]) -> None:
+def _raise_failed(streams: list[asyncio.Future[Any]]) -> None:
     for stream in streams:
         if stream.done():
             stream.result()
@@ -109,115 +120,6 @@ def _raise_failed(streams: list[asyncio.Future[str]]) -> None:
 def _resident() -> int:
     gc.collect()
     return int(psutil.Process().memory_info().rss)
-
-
-@contextlib.asynccontextmanager
-async def _floor(server: str) -> AsyncIterator[Any]:
-    """Read the same bytes by the same requests, a session for all, and drop them."""
-    import aiohttp
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-
-        def counted(at_half: Callable[[], None]) -> Any:
-            async def read(url: str) -> str:
-                queue = f"{url}/gradio_api/queue"
-                async with session.post(f"{queue}/join", json={}) as answer:
-                    await answer.json()
-                seen = 0
-                async with session.get(f"{queue}/data", timeout=None) as answer:
-                    async for chunk in answer.content.iter_any():
-                        before, seen = seen, seen + chunk.count(b'"append"')
-                        if before < TOKENS // 2 <= seen:
-                            at_half()
-                assert seen == TOKENS  # noqa: S101
-                return ""
-
-            return read
-
-        yield counted
-
-
-@contextlib.asynccontextmanager
-async def _space_client(server: str) -> AsyncIterator[Any]:
-    from qwen_space import SpaceClient, TextDelta
-
-    clients: dict[str, SpaceClient] = {}
-
-    def counted(at_half: Callable[[], None]) -> Any:
-        async def read(url: str) -> str:
-            if url not in clients:
-                clients[url] = await stack.enter_async_context(SpaceClient(url))
-            pieces = []
-            async with clients[url].stream("Hello") as events:
-                async for event in events:
-                    if isinstance(event, TextDelta):
-                        pieces.append(event.delta)
-                        if len(pieces) == TOKENS // 2:
-                            at_half()
-            return "".join(pieces)
-
-        return read
-
-    async with contextlib.AsyncExitStack() as stack:
-        yield counted
-
-
-def _langchain(make: Callable[[str], Any]) -> Any:
-    @contextlib.asynccontextmanager
-    async def model(server: str) -> AsyncIterator[Any]:
-        def counted(at_half: Callable[[], None]) -> Any:
-            models: dict[str, Any] = {}
-
-            async def read(url: str) -> str:
-                pieces = []
-                if url not in models:
-                    models[url] = make(url)
-                async for chunk in models[url].astream("Hello"):
-                    pieces.append(str(chunk.content))
-                    if len(pieces) == TOKENS // 2:
-                        at_half()
-                return "".join(pieces)
-
-            return read
-
-        yield counted
-
-    return model
-
-
-def _llama_index(make: Callable[[str], Any]) -> Any:
-    @contextlib.asynccontextmanager
-    async def llm(server: str) -> AsyncIterator[Any]:
-        from llama_index.core.llms import ChatMessage
-
-        def counted(at_half: Callable[[], None]) -> Any:
-            llms: dict[str, Any] = {}
-
-            async def read(url: str) -> str:
-                pieces = []
-                if url not in llms:
-                    llms[url] = make(url)
-                async for chunk in await llms[url].astream_chat([ChatMessage("Hello")]):
-                    pieces.append(chunk.delta or "")
-                    if len(pieces) == TOKENS // 2:
-                        at_half()
-                return "".join(pieces)
-
-            return read
-
-        yield counted
-
-    return llm
-
-
-_READERS = {
-    "floor": _floor,
-    "SpaceClient": _space_client,
-    "ChatQwenSpace.astream": _langchain(chat_qwen_space),
-    "ChatOllama.astream": _langchain(chat_ollama),
-    "QwenSpace.astream_chat": _llama_index(qwen_space),
-    "Ollama.astream_chat": _llama_index(ollama),
-}
 
 
 def _gradio_clients(server: str, count: int) -> float:
