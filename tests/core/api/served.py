@@ -49,7 +49,7 @@ class Client:
 
 
 class Served:
-    """Serves a Space, for one request."""
+    """Serves a Space while its block runs."""
 
     def __init__(self, space: Any, **options: Any) -> None:
         self._server = aserving(space, ApiOptions(**options))

@@ -1,4 +1,4 @@
-"""Who may ask: the key, and the names of the server."""
+"""Access: the key, and the names of the server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The `openai` package, against the server.
 
-It is imported as a test runs: a second, and each process of the tests collects this module.
+The package is imported within the tests: it takes a second, and each process imports this module.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def test_options_are_those_of_the_call(space: Any) -> None:
     assert (done.text, done.model, done.finish_reason) == ("a", "7B", "stop_sequence")
 
 
-@pytest.mark.filterwarnings("ignore")  # of the tasks that the loop was closed over
+@pytest.mark.filterwarnings("ignore")  # of tasks that end with their loop
 def test_a_loop_that_was_closed_under_a_call_is_let_go(space: Any) -> None:
     shared = at(space)
 

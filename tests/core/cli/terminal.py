@@ -61,7 +61,7 @@ class Terminal:
         self._stream = pyte.Stream(self._screen)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._lines = [""] * size[0]
-        self._read = 0  # how much of the screen a test has read
+        self._read = 0  # characters of the screen that a test has read
 
     def type(self, keys: str) -> None:
         os.write(self._here, keys.encode())
@@ -102,7 +102,7 @@ class Terminal:
 
     @property
     def _shown(self) -> str:
-        """The screen's lines, of which pyte would render each place each time."""
+        """The screen's lines; pyte's own would be rendered anew, cell by cell, at each look."""
         for row in self._screen.dirty:
             cells = self._screen.buffer[row]
             text = "".join(cells[each].data for each in range(max(cells, default=-1) + 1))

@@ -53,7 +53,13 @@ def read_header(folder: Path) -> Any:
 
 @contextlib.contextmanager
 def started(folder: Path, *, end: int = 0, **more: str) -> Iterator[str]:
-    """Start the folder's app as the hub does, and give its address; SIGTERM must end it so."""
+    """Start the folder's app as the hub does, and give its address; SIGTERM has to end it.
+
+    Args:
+        folder: The folder.
+        end: The status that it ends with.
+        more: Further variables of its environment.
+    """
     environment = {**os.environ, **HUB, **more, "PYTHONPATH": ""}
     with subprocess.Popen(
         [sys.executable, "app.py"],
@@ -73,7 +79,7 @@ def started(folder: Path, *, end: int = 0, **more: str) -> Iterator[str]:
         finally:
             app.send_signal(signal.SIGTERM)
             app.communicate(timeout=20)
-    assert app.returncode == (1 if sys.platform == "win32" else end)  # which asks no process
+    assert app.returncode == (1 if sys.platform == "win32" else end)  # which ends it at once
 
 
 def test_without_gradio_a_sentence_says_so(
@@ -175,7 +181,7 @@ def test_a_folder_with_files_is_overwritten_only_by_force(
     assert "is not empty" in refused
     assert "--force" in refused
     assert "TransformersEngine" in (tmp_path / "app.py").read_text("utf-8")
-    assert not (tmp_path / "compose.yaml").exists()  # of the engine before
+    assert not (tmp_path / "compose.yaml").exists()  # a file of the engine before
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 

@@ -62,7 +62,7 @@ UNFIT = app(function("load", [], [2]), function("draw", [3], [3]))
 
 @pytest.fixture
 def serving() -> Iterator[Any]:
-    """A server with a `/config` of the test's choice; it returns the address."""
+    """Start a server that gives a `/config`; return its address."""
     servers = []
 
     def serve(config: Any) -> str:

@@ -160,7 +160,7 @@ def test_a_wrong_option_is_named_at_the_start(
 def said_at_start(
     options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> str:
-    """Serve with options, until it would wait for its end; return all that was said."""
+    """Run the command up to the wait for its end; return its output."""
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -202,7 +202,7 @@ def test_an_address_that_others_reach_is_warned_of(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    # All addresses is all that the command knows: the Space itself stays on this machine.
+    # The command is told to listen on all addresses, and the Space listens on loopback.
     monkeypatch.setattr(
         "qwen_space.local.space._listen", lambda _, port: _listen("127.0.0.1", port)
     )

@@ -190,7 +190,7 @@ async def test_a_response_closes_on_a_transport_that_was_just_lost(
     session: aiohttp.ClientSession,
 ) -> None:
     class Lost(asyncio.Transport):
-        """That of TLS on Python 3.10, until the turn of the loop that tells of the loss."""
+        """The transport of TLS on Python 3.10, before the loop has told it of the loss."""
 
         def get_write_buffer_size(self) -> int:
             raise AttributeError("'NoneType' object has no attribute 'get_write_buffer_size'")

@@ -279,7 +279,7 @@ async def test_a_redirect_gets_neither_the_prompt_nor_the_token(of: str) -> None
 
 
 async def test_cookies_are_kept_for_one_replica() -> None:
-    cookie = "AWSALB=1690|a,b/c+d=="  # to the letter, or the load balancer takes it for none
+    cookie = "AWSALB=1690|a,b/c+d=="  # a load balancer knows it only to the letter
     config = status(200, CONFIG, {"Set-Cookie": f"{cookie}; Path=/"})
 
     async with ScriptedServer(config=config, data=replying("a")) as server:

@@ -39,7 +39,7 @@ async def test_a_session_hash_is_new_each_time_and_the_same_in_both_requests(spa
     hashes = [join["session_hash"] for join in space.joins]
     assert len(set(hashes)) == 2
     assert all(re.fullmatch(r"[0-9a-f]{32}", each) for each in hashes)
-    # The local Space hears a stream by the hash in its query, and answered only these.
+    # The hash of a stream is in its query: with another one the app would not have answered.
     prefix = "/gradio_api/queue"
     assert space.paths == ["/config", *[f"{prefix}/join", f"{prefix}/data"] * 2]
 

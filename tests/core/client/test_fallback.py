@@ -132,7 +132,7 @@ def sent(error: QwenSpaceError) -> QwenSpaceError:
     return error
 
 
-# Which is asked
+# The order
 
 
 async def test_the_first_one_is_asked_alone_as_long_as_it_answers() -> None:
@@ -217,7 +217,7 @@ async def test_the_shortest_queue_is_first_those_that_rest_or_do_not_say_are_las
     assert (await spaces.ask(strategy="least_queue")).space == "http://127.0.0.1:1"
 
 
-# When the next is asked
+# Errors after which the next Space is asked
 
 
 @pytest.mark.parametrize(

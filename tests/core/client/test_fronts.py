@@ -37,7 +37,7 @@ STREAM = f"/call/chat/{EVENT_ID}"
 
 
 def by_turns(*answers: Any) -> Any:
-    """Answer one request after the other; the last answers all further ones too."""
+    """Give the answers in order, and the last of them again and again."""
     rest = list(answers)
 
     async def answer(exchange: Exchange) -> None:

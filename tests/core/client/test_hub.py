@@ -86,7 +86,7 @@ async def test_two_calls_that_look_at_once_both_find_a_space_elsewhere(
     app_config, move = Transport.app_config, Transport.move
 
     async def refused_late(self: Transport, clock: Any) -> Any:
-        """The first to ask gets its refusal when the other has moved the client already."""
+        """The first call is refused after the second one has moved the client already."""
         is_first = not asked
         asked.append(clock)
         try:

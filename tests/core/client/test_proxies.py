@@ -34,7 +34,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-# Which one
+# The choice of a proxy
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ KEEPS_ITS_OWN = Endpoint(None, 0, None, (Input("prompt", "p", component=1),), 0,
 def test_auto_gives_turns_as_turns_where_the_app_reads_them(
     endpoint: Endpoint, chat: list[Turn], options: Any, expected: Any
 ) -> None:
-    assert asked("auto", endpoint, chat, **options) == expected  # and it never warns
+    assert asked("auto", endpoint, chat, **options) == expected  # and no warning comes
 
 
 def test_native_warns_where_it_has_to_split() -> None:

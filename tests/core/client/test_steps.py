@@ -17,7 +17,7 @@ Build = Callable[[], gr.Blocks]
 
 
 def told(*said: object) -> Iterator[str]:
-    """Say which prompt reached the app, in two pieces."""
+    """Repeat the prompt that reached the app, in two pieces."""
     text = "|".join(map(str, said))
     yield text[:3]
     yield text

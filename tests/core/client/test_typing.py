@@ -51,13 +51,13 @@ def chained(box: gr.Textbox) -> object:
 
 
 def counting(box: gr.Textbox) -> object:
-    """The number of its letters is shown, which no function reads."""
+    """Show the number of its letters, which no function reads."""
     box.change(len, box, gr.Number())
     return gr.State("unread")
 
 
 def correcting(box: gr.Textbox) -> object:
-    """The box itself gets another text as somebody writes into it."""
+    """Give the box itself another text as somebody writes into it."""
     kept = gr.State("own")
     box.change(lambda text: (text.strip(), "typed"), box, [box, kept])
     return kept

@@ -109,7 +109,7 @@ def slow_path(tmp_path: Path) -> SlowPath:
 
 
 class Workers(ThreadPoolExecutor):
-    """A pool that tells when it is given work."""
+    """A pool whose event is set as it is given work."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -137,7 +137,7 @@ async def test_a_file_that_opens_after_the_upload_was_left_is_closed(slow_path: 
 
     await cancelled(anext(pieces), slow_path.reached)
     slow_path.gate.set()
-    await loop.run_in_executor(None, int)  # after the opening
+    await loop.run_in_executor(None, int)  # the one thread has opened the file before
 
     assert slow_path.opened[0].closed
 

@@ -1,4 +1,4 @@
-"""Which of a page's functions chats."""
+"""The choice of the function that chats, among those of a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a server sends costs time and memory that grow as its bytes do, and the loop's turns."""
+"""Time and memory grow as the bytes of a server do, and the loop has its turns meanwhile."""
 
 from __future__ import annotations
 

@@ -90,6 +90,6 @@ def test_a_text_with_a_picture_that_is_not_complete_is_read_again() -> None:
     "piece", ["<img ", "<img src='data:image/png;base64,A ", "![", "![a](data:"]
 )
 def test_a_long_text_without_a_picture_comes_to_its_end(piece: str) -> None:
-    text = "data:image/" + piece * 100_000  # their square would take hours
+    text = "data:image/" + piece * 100_000  # quadratic time would be hours
 
     assert split_pictures(text) == (text, (), True)

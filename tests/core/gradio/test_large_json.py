@@ -15,7 +15,7 @@ from qwen_space.gradio.large_json import decode_large
 
 @pytest.fixture(autouse=True, scope="module")
 def small_slices() -> Iterator[None]:
-    """Let values of a few bytes count as large, so that each way to cut them is gone."""
+    """Let values of a few bytes count as large, so that every way to cut them is tried."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_json, "LARGE", 4)
         patch.setattr(large_json, "_SLICE", 16)
@@ -60,7 +60,7 @@ def test_no_escape_is_cut_in_two(text: str, is_ascii: bool, before: int) -> None
 
 
 def decode_slices(text: str) -> Any:
-    """Equal to any count of slices above one for each 100 characters."""
+    """Return an object that equals any count of slices above one for each 100 characters."""
 
     class Some:
         def __eq__(self, other: object) -> bool:

@@ -46,7 +46,7 @@ def parse_message(text: str) -> AnyMessage | None:
         with pytest.raises(ProtocolError):
             sliced(event)
         raise
-    assert repr(sliced(event)) == repr(message)  # of NaN, too
+    assert repr(sliced(event)) == repr(message)  # as NaN is unequal to itself
     return message
 
 

@@ -1,4 +1,4 @@
-"""The steps of an app's page: which function is asked, and which are run before it."""
+"""The steps of an app's page: the function that is asked, and those that run before it."""
 
 from __future__ import annotations
 

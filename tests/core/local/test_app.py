@@ -318,7 +318,7 @@ async def test_an_exception_of_the_engine_tells_the_client_nothing(
 
 
 def test_a_long_reply_is_drawn_less_often_than_a_short_one() -> None:
-    from qwen_space.local.page.view import View  # which imports Gradio
+    from qwen_space.local.page.view import View  # as it imports Gradio
 
     view = View([])
     first = view.interval

@@ -225,7 +225,7 @@ def test_importing_is_cheap() -> None:
     assert ran.stdout == "[]\n"
 
 
-# Nobody works for nobody
+# Streams that nobody reads
 
 
 async def test_a_dropped_stream_stops_the_reply_while_a_piece_is_awaited(

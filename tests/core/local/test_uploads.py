@@ -15,7 +15,9 @@ import pytest
 from qwen_space import Media, SpaceClient, UploadError
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine
 
-LIMITS = Limits(upload_bytes=50_000, stored_bytes=100_000)  # of three files of 30,000, two
+LIMITS = Limits(
+    upload_bytes=50_000, stored_bytes=100_000
+)  # room for two files of 30,000, not for three
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tools that a model may call, and whether it has to."""
+"""The tools that a model may call, or has to."""
 
 from __future__ import annotations
 

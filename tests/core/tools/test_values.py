@@ -69,7 +69,7 @@ def test_a_value_is_converted_to_the_type_of_its_schema(value: Any, expected: An
     [
         {"text": "[1]", "maybe": '{"a": 1}', "mixed": "{}"},
         {"days": None, "maybe": None, "other": None},
-        {"place": None},  # it is required
+        {"place": None},  # it is required, and so its null stays
         {"count": "three", "flag": "yes", "days": "1, 2", "place": "Oslo"},
         {"count": "3.5", "place": "[1]"},
         {"any": "[1]", "unknown": "[1]", "round": "[1]", "away": "[1]"},
@@ -103,7 +103,9 @@ def test_references_in_a_circle_are_followed_once() -> None:
     again = {"$ref": "#/$defs/Round"}
     schema = {
         "properties": {"a": again},
-        "$defs": {"Round": {"anyOf": [again] * 100}},  # each of each, it would take hours
+        "$defs": {
+            "Round": {"anyOf": [again] * 100}
+        },  # all of them again and again would take hours
     }
 
     assert with_schema_types({"a": "1"}, schema) == {"a": "1"}

@@ -134,7 +134,7 @@ async def test_the_texts_that_are_kept_have_a_limit(
     engine: OCREngine, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ocr, "_KEPT", 2)
-    for shade in (1, 2, 1, 3, 1, 2):  # the second is the one that was not used for the longest
+    for shade in (1, 2, 1, 3, 1, 2):  # the second was used the longest ago
         await read(engine, message(draw((255, 0, shade))))
 
     assert reader.calls == 4

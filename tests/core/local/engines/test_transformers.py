@@ -1,4 +1,4 @@
-"""The engine of Spaces on ZeroGPU: a tiny Qwen2 with weights of chance, on the processor.
+"""The engine of Spaces on ZeroGPU: a tiny Qwen2 with random weights, on the processor.
 
 It needs the dependency group zerogpu, which takes 3 GB.
 """

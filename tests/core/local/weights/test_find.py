@@ -1,4 +1,4 @@
-"""Models come from where they should, whole, or with a sentence that says why not."""
+"""The order of the sources of a model, and an error that names each of them."""
 
 from __future__ import annotations
 
