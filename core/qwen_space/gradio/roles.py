@@ -401,7 +401,7 @@ _FIGURES: Mapping[Role, _Figure] = {
     ),
     "temperature": _Figure(
         ("temperature", "temp"),
-        _patterns(r"temp[eé]rat[uú]r|\btemp\b|温度|溫度|температур|온도|nhiệt độ"),
+        _patterns(r"temp[eé]rat[uú]r[ea]?|\btemp\b|温度|溫度|температур|온도|nhiệt độ"),
         re.compile(r"decay|increment|fallback|step|last", re.IGNORECASE),
         lambda low, high: high <= 100,
         lambda low, high: 0 <= low < 1 < high <= 5,
