@@ -160,7 +160,8 @@ class Question(msgspec.Struct):
     def advise(self) -> str:
         """Return the advice for an app that gives no reply; "" without any.
 
-        It may miss a text that its page fills in when something else is chosen, or a file.
+        It may miss a text that its page fills in when something else is chosen, a file, or a
+        choice; or its page shows the reply after the function has ended.
         """
         values = {**self.loaded, **self.values}
         for step in self.endpoint.before:
@@ -184,6 +185,12 @@ class Question(msgspec.Struct):
                 )
         if self.endpoint.locked and not self.media:
             return f"its page locks the prompt's box at first, and says {self.endpoint.locked!r}."
+        for each in self.endpoint.chat_inputs:
+            if each.is_free and each.choices and not values.get(each.key, each.default):
+                given = {each.name: next(filter(None, each.choices), None)}
+                return f"nothing is chosen for {each.name!r}. Choose, as with inputs={given!r}."
+        if self.endpoint.ticks:
+            return "its page fills the reply in by a timer, which this client does not follow."
         return ""
 
 

@@ -254,6 +254,7 @@ class AppConfig:
         is_deaf: Whether the server may not see that a stream is left (4.0, and 4.19 to 4.23).
         functions: The app's functions, in order.
         reasoning_tags: The tags between which the page's chats show thoughts.
+        layout: The layout of the page.
         hidden: The numbers of the components that the page does not show at first.
         in_closed_tabs: The numbers of those in a tab that is not open at first.
         context_window: How many tokens its model takes, prompt and reply together; None where it
@@ -286,6 +287,7 @@ class AppConfig:
             components = config.get("components") or []
             self._components = {each["id"]: each for each in components if "id" in each}
             layout = Layout(config.get("layout"), self._components, self.release)
+            self.layout = layout
             self.hidden, self.in_closed_tabs = layout.hidden, layout.in_closed_tabs
             self._undrawn = layout.undrawn
             self.functions = [

@@ -312,9 +312,11 @@ class App:
         before = [*self._typing(candidate, roles), *before]
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
-        before = [*self._loading([*before, last], candidate), *before]
+        boxes = [part for part, (role, _) in roles.items() if role == "prompt"]
+        tabs = self.config.layout.around(boxes)
+        before = [*self._loading([*before, last], candidate, tabs), *before]
         before = [*self._rendering(candidate.steps), *before]
-        opening = find_opening(self._page.on_load, {each.fn_index for each in before})
+        opening = find_opening(self._page.opening(tabs), {each.fn_index for each in before})
         shown = None if output is None else candidate.last.outputs[output]
         return replace(
             last,
@@ -336,6 +338,7 @@ class App:
                 self.config.hidden,
             ),
             locked=candidate.locked,
+            ticks=shown is not None and self._page.ticks(shown.id),
             kept=frozenset(
                 part
                 for part, (role, _) in candidate.roles.items()
@@ -345,10 +348,13 @@ class App:
             opens_sessions=self._page.opens_sessions,
         )
 
-    def _loading(self, steps: Sequence[Endpoint], candidate: Candidate) -> list[Endpoint]:
+    def _loading(
+        self, steps: Sequence[Endpoint], candidate: Candidate, tabs: Iterable[Any]
+    ) -> list[Endpoint]:
         """Return the functions that the page runs as it loads, to fill inputs of these steps.
 
-        Those of the load event come first, and then those that the values of these may start.
+        Those of the load event and of the chat's tabs come first, and then those that the values
+        of these may start.
         """
         needed = {each.component for step in steps for each in step.inputs}
         changing = []
@@ -359,7 +365,7 @@ class App:
                 step = self._step(each, {}, start.trigger, phase="change")
                 changing.append(replace(step, started_by=before))
                 needed.update(before, (part.id for part in each.inputs))
-        loading = self._page.loading(needed)
+        loading = self._page.loading(needed, tabs)
         return [*(self._step(each, {}, None, phase="load") for each in loading), *changing]
 
     def renderers(self) -> list[Endpoint]:

@@ -120,6 +120,7 @@ class Endpoint:
         beside: The outputs that it fills beside the reply.
         locked: The placeholder of the prompt's box where the page locks it at first, as until a
             file is uploaded; "" elsewhere.
+        ticks: Whether a timer of the page changes the reply, too, which is not followed.
         kept: The keys of the inputs beside the prompt whose file stays there after a message.
         opening: The functions that may start the app's backend as its page is opened.
         opens_sessions: Whether they may keep something for each session, and not for all.
@@ -149,6 +150,7 @@ class Endpoint:
     remark_places: Mapping[Any, tuple[str, Any]] = field(default_factory=dict, compare=False)
     beside: tuple[Beside, ...] = field(default=(), compare=False)
     locked: str = field(default="", compare=False)
+    ticks: bool = field(default=False, compare=False)
     kept: frozenset[Any] = field(default=frozenset(), compare=False)
     opening: tuple[Endpoint, ...] = field(default=(), compare=False)
     opens_sessions: bool = field(default=False, compare=False)

@@ -8,7 +8,7 @@ A component that the page has not drawn has set no value of its own. Sources, al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 __all__ = ["Layout"]
@@ -41,6 +41,20 @@ class Layout:
         self.hidden = self._within(self._is_hidden)
         self.in_closed_tabs = self._within(set(self._closed_tabs()).__contains__)
         self.undrawn = self._undrawn(release)
+
+    def around(self, numbers: Collection[Any]) -> list[Any]:
+        """Return the numbers of the parts of the page around these, the outermost first."""
+        found: dict[Any, None] = {}
+        waiting: list[tuple[Any, tuple[Any, ...]]] = [(self._layout, ())]
+        while waiting:
+            node, outer = waiting.pop()
+            if not isinstance(node, dict):
+                continue
+            number = node.get("id")
+            if number in numbers:
+                found.update(dict.fromkeys(outer))
+            waiting += [(each, (*outer, number)) for each in _children(node)]
+        return [*found]
 
     def _undrawn(self, release: tuple[int, int]) -> frozenset[Any]:
         if release < _HIDDEN_WAIT:

@@ -6,7 +6,7 @@ has one at most that it comes after, so that they are trees; each tree is walked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -86,6 +86,13 @@ class Page:
         unasked = [each for each in self.starts if not each.events & ASKING]
         loading = [each for each in unasked if "load" in each.events and not each.repeats]
         self.on_load = [each for start in loading for each in self._tree(start)]
+        # A tab that is open has been selected, the first one too.
+        self._on_select: dict[Any, list[AppFunction]] = {}
+        for start in unasked:
+            for part, event in start.targets if start not in loading else ():
+                if event == "select":
+                    self._on_select.setdefault(part, []).extend(self._tree(start))
+        self._ticking = [start for start in unasked if "tick" in start.events or start.repeats]
         self.opens_sessions = any("unload" in each.events for each in self.starts)
         # By a component, the trees that a change starts, each with the place of a giver in it.
         self._changing: dict[Any, list[tuple[list[AppFunction], int]]] = {}
@@ -207,10 +214,20 @@ class Page:
         """Whether the submit event of a box starts a function that shows a chat."""
         return not self._chats.isdisjoint(self._given.get((box, "submit"), ()))
 
-    def loading(self, needed: Collection[Any]) -> list[AppFunction]:
-        """Return the functions that the page runs as it loads, to fill these components."""
-        steps = _needed(self.on_load, set(), set(needed))
+    def opening(self, tabs: Iterable[Any]) -> list[AppFunction]:
+        """Return the functions that the page runs as it loads, and as these tabs are opened."""
+        selecting = [each for tab in tabs for each in self._on_select.get(tab, ())]
+        return [*self.on_load, *selecting]
+
+    def loading(self, needed: Collection[Any], tabs: Iterable[Any] = ()) -> list[AppFunction]:
+        """Return those of them that fill these components."""
+        steps = _needed(self.opening(tabs), set(), set(needed))
         return steps[-_MOST_STEPS:]
+
+    def ticks(self, component: Any) -> bool:
+        """Whether a function that the page runs again and again gives a component."""
+        trees = [each for start in self._ticking for each in self._tree(start)]
+        return any(part.id == component for each in trees for part in each.outputs)
 
     def changing(
         self,

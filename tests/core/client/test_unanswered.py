@@ -55,3 +55,48 @@ async def test_the_message_itself_is_none(show: Show, *, adds: bool) -> None:
     with gradio_app.running(app(show, adds=adds)) as url:
         async with SpaceClient(url) as client:
             assert (await client.chat(CHAT)).text == ""
+
+
+def choosing() -> gr.Blocks:
+    """A page that replies only once its visitor has chosen somebody to talk to."""
+
+    def reply(persona: str | None, message: str, history: list[Any]) -> Iterator[list[Any]]:
+        told = f"{persona}: {message}" if persona else ""
+        yield [*history, *([{"role": "assistant", "content": told}] if told else [])]
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        who = gr.Dropdown(["Joe", "Ann"], label="Choose a persona", value=None)
+        box, chat = gr.Textbox(label="Message"), gr.Chatbot()
+        box.submit(reply, [who, box, chat], chat)
+    return blocks
+
+
+async def test_a_choice_that_nobody_made_is_named() -> None:
+    with gradio_app.running(choosing) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"inputs=\{'Choose a persona': 'Joe'\}"):
+                await client.complete("Hi")
+            chosen = await client.complete("Hi", inputs={"Choose a persona": "Ann"})
+
+    assert chosen.text == "Ann: Hi"
+
+
+def polling() -> gr.Blocks:
+    """A page whose function only starts the work, of which a timer shows how far it is."""
+
+    def start(message: str, history: list[Any]) -> tuple[str, list[Any]]:
+        turn = {"role": "user", "content": message}
+        return "", [*history, turn, {"role": "assistant", "content": ""}]
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        box, chat, timer = gr.Textbox(label="Message"), gr.Chatbot(), gr.Timer(1)
+        box.submit(start, [box, chat], [box, chat])
+        timer.tick(lambda history: history, chat, chat)
+    return blocks
+
+
+async def test_a_reply_that_a_timer_fills_in_is_an_error() -> None:
+    with gradio_app.running(polling) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"no reply: its page fills the reply in by a timer"):
+                await client.complete("Hi")
