@@ -12,6 +12,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     {"component": "code", "value": "x = 1", ...}      any component in place of a message
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
+    {"messages": [{"role": "bot", "text": "bot"}]}    gr.HTML with a template of the app's own
     {"__type__": "update", "value": any of these}     from gr.update
     {"__type__": "update", "value": "/x/red.png"}     a picture, by `/chat` only
     {"__type__": "update", "items": messages}         Ant Design X's list of bubbles
@@ -69,6 +70,11 @@ _ANSWERS = (
     *("response", "answer", "reply", "generated_text", "completion"),
     *("choices", "message", "output", "result", "data"),
 )
+_CHATS = ("messages", "history", "chat", "conversation", "turns")
+_ROLES = {
+    **dict.fromkeys(("ai", "agent", "bot", "chatbot", "model"), "assistant"),
+    **dict.fromkeys(("human", "you"), "user"),
+}
 _DEEPEST = 5  # objects within each other
 _ROW_KEYS = ("content", "text", "component")
 # One of these is in each message, part of one, component and file.
@@ -255,7 +261,15 @@ def _unwrapped(value: Any) -> tuple[Any, list[Any] | None]:
             return None, None
         value = value[key]
         path.append(key)
+    for key in _CHATS if isinstance(value, dict) and value.keys().isdisjoint(_ANSWERS) else ():
+        chat = value.get(key)
+        if isinstance(chat, list) and chat and all(map(_has_role, chat[-2:])):
+            return chat, [*path, key]
     return value, path
+
+
+def _has_role(row: Any) -> bool:
+    return isinstance(row, dict) and "role" in row
 
 
 # A text, the `FileData` of a file, a component that is neither, or a place without any.
@@ -380,7 +394,8 @@ def _options(row: Any) -> Iterator[ReplyComponent]:
 def _role(row: Any) -> Any:
     """Return the role of a row, which is the assistant's where a chat function returned a list."""
     if isinstance(row, dict) and "role" in row:
-        return row["role"]
+        role = row["role"]
+        return _ROLES.get(role.lower(), role) if isinstance(role, str) else role
     if isinstance(row, str) or (isinstance(row, dict) and not row.keys().isdisjoint(_ROW_KEYS)):
         return "assistant"
     raise ProtocolError(f"A row of the chat has no role: {reprlib.repr(row)}")

@@ -33,6 +33,26 @@ SHAPES = [
     pytest.param("b", Reply("b", []), id="text"),
     pytest.param(None, Reply("", None), id="null"),
     pytest.param([], Reply("", None), id="empty"),
+    pytest.param(
+        [{"role": "Human", "text": "u"}, {"role": "bot", "text": "b"}],
+        Reply("b", [1, "text"]),
+        id="messages-with-other-roles",
+    ),
+    pytest.param(
+        {"title": "t", "messages": [{"role": "user", "text": "u"}, {"role": "ai", "text": "b"}]},
+        Reply("b", ["messages", 1, "text"]),
+        id="messages-in-an-object",
+    ),
+    pytest.param(
+        {"messages": [{"role": "user", "content": "u"}]},
+        Reply("", None),
+        id="messages-in-an-object-waiting",
+    ),
+    pytest.param(
+        {"answer": "b", "history": [{"role": "ai", "content": "old"}]},
+        Reply("b", ["answer"]),
+        id="an-answer-beside-messages",
+    ),
     pytest.param([["u", "b"]], Reply("b", [0, 1]), id="pair"),
     pytest.param([["u", "b"], ["v", "c"]], Reply("c", [1, 1]), id="pairs"),
     pytest.param([["u", None]], Reply("", None), id="pair-waiting"),
