@@ -139,7 +139,8 @@ async def test_twice_as_from_an_impatient_caller(
 
     watched.watch.held = None
     watched.engine.gate = None  # the job on its way may have been accepted
-    await watched.auntil(watched.is_left)
+    await watched.auntil(lambda: stage in watched.watch.answered)
+    await watched.auntil_left(for_good=True)  # else its job would begin in the next test
     gc.collect()
     assert [each for each in caplog.records if each.name != "uvicorn.error"] == []
 
