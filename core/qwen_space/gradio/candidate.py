@@ -61,6 +61,7 @@ class Candidate(msgspec.Struct, frozen=True):
         asks_later: Whether the page shows the box of its prompt only later, as one for answers to
             the model's own questions.
         is_closed: Whether that box is in a tab that is not open at first.
+        has_rival: Whether the app's API lists a function that takes the same box.
     """
 
     start: AppFunction
@@ -71,6 +72,7 @@ class Candidate(msgspec.Struct, frozen=True):
     gives_response: bool = False
     asks_later: bool = False
     is_closed: bool = False
+    has_rival: bool = False
 
     @property
     def last(self) -> AppFunction:
@@ -189,8 +191,9 @@ class Candidate(msgspec.Struct, frozen=True):
             fails,
             not is_asked,
             _SIDELINE.match((last.api_name or "").lower()) is not None or self.is_login,
-            is_hidden,
+            is_hidden and self.has_rival,
             not self.shows_chat,
+            is_hidden,
             self.asks_later,
             self.shows_chat and self.is_closed,
             strange == 2,

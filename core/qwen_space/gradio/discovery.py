@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from qwen_space.errors import EndpointError, ProtocolError
 from qwen_space.gradio.advice import (
     MOST_TOLD,
@@ -216,7 +218,12 @@ class App:
         """Return the functions that chat, with a prompt of one of these kinds."""
         self._prompts = prompts
         candidates = map(self._candidate, self._page.starts)
-        return [each for each in candidates if each is not None]
+        found = [each for each in candidates if each is not None]
+        listed = {part.id for each in found if each.is_public for part in each.prompts}
+        return [
+            structs.replace(each, has_rival=any(part.id in listed for part in each.prompts))
+            for each in found
+        ]
 
     # One candidate
 

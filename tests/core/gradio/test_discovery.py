@@ -170,6 +170,16 @@ FOUND = [
         id="one-of-the-api-5",
     ),
     pytest.param(
+        [
+            make_function(["other"], ["out"], "submit_feedback"),
+            make_function(["box", "chat"], ["chat"], show_api=False),
+        ],
+        1,
+        ["prompt", "history"],
+        0,
+        id="a-hidden-chat-rather-than-a-text-from-another-box",
+    ),
+    pytest.param(
         [make_function(["box", "chat"], ["chat"], "_submit", show_api=False)],
         0,
         ["prompt", "history"],
