@@ -275,7 +275,7 @@ class App:
         return any(
             each.kind in self._prompts
             and not each.is_password
-            and looks_like_system(each, Clues()) is None
+            and looks_like_system(each, Clues(), surely=True) is None
             for each in function.inputs
         )
 

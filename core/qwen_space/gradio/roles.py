@@ -15,6 +15,7 @@ import msgspec
 from qwen_space.errors import EndpointError
 from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.endpoint import Role, bare_name
+from qwen_space.gradio.figures import CREATIVITY, FIGURES
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MediaRole
 
 __all__ = [
@@ -164,10 +165,14 @@ _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_cho
 
 _SYSTEM_WORDS = re.compile(
     r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
-    r"|(?:assistant|bot|agent|model|ai)(?:'s)? (?:instructions?|role|personality)"
-    r"|instructions? (?:for|to) (?:the |your )?(?:assistant|bot|agent|model|ai)\b"
-    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|(?<!\u0430)роль|システム|役割|시스템|역할"
-    r"|\bsistema\b|système|rollenbeschreibung",
+    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|システム|시스템|\bsistema\b|système",
+    re.IGNORECASE,
+)
+# In a label alone, as placeholders have them for messages, too; and only where another text is.
+_ROLE_WORDS = re.compile(
+    r"\b(?:assistant|(?:chat)?bot|agent|model|ai)(?:'s)? (?:instructions?|role|personality)\b"
+    r"|\binstructions? (?:for|to) (?:the |your )?(?:assistant|(?:chat)?bot|agent|model|ai)\b"
+    r"|(?<!\w)роль(?!\w)|役割|역할|rollenbeschreibung",
     re.IGNORECASE,
 )
 # Where there are several, as "User System Prompt" and "System Pre-Context" beside it.
@@ -223,8 +228,14 @@ def is_setting(label: str) -> bool:
     return _OTHERS.search(label) is not None and _PROMPT_WORDS.search(label) is None
 
 
-def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
-    """Return the reason why a component looks like a system prompt's; None if it does not."""
+def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = False) -> str | None:
+    """Return the reason why a component looks like a system prompt's; None if it does not.
+
+    Args:
+        component: An input.
+        clues: The wiring of the page.
+        surely: Leaves out the words that a prompt's label may have, too.
+    """
     if component.kind not in TEXTS or component.is_password:
         return None
     if name := clues.parameter_in(component, _SYSTEMS):
@@ -232,6 +243,8 @@ def looks_like_system(component: AppComponent, clues: Clues) -> str | None:
     for where, text in _words(component):
         if _SYSTEM_WORDS.search(text) and not _NO_SYSTEM.search(text):
             return f"the {where} says {_SYSTEM_WORDS.findall(text)[0].lower()}"
+    if not surely and (found := _ROLE_WORDS.search((component.label or "")[:500])):
+        return f"the label says {found[0].lower()}"
     value = str(component.value or "")[:500]
     if (found := _SYSTEM_VALUE.match(value)) and component.id not in clues.submitting:
         return f"its value begins with {found[0].strip()}"
@@ -242,7 +255,8 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     texts = [each for each in components if each.kind in TEXTS and not each.is_password]
     # A box that only shows has no submit event; one for messages may be locked at first.
     texts = [each for each in texts if not each.is_locked or each.id in clues.submitting] or texts
-    texts = [each for each in texts if looks_like_system(each, clues) is None]
+    texts = [each for each in texts if looks_like_system(each, clues, surely=True) is None]
+    texts = _without_roles(texts, clues)
     texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
     for find in (_submitted, _emptied, _named_prompt, _labelled_prompt):
         if (found := find(texts, clues)) is not None:
@@ -255,6 +269,14 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     likely = [each for each in texts if not _OTHERS.search((each.label or "")[:200])] or texts
     why = "the first text" if likely[0] is texts[0] else "the first text that is no setting's"
     return likely[0], why
+
+
+def _without_roles(texts: list[AppComponent], clues: Clues) -> list[AppComponent]:
+    """Leave out the texts for the model's role, unless nothing else can be the prompt."""
+    others = [each for each in texts if looks_like_system(each, clues) is None]
+    submitting = {each.id for each in texts}.intersection(clues.submitting)
+    is_left = not submitting.isdisjoint(each.id for each in others) if submitting else bool(others)
+    return others if is_left else texts
 
 
 def _submitted(texts: Sequence[AppComponent], clues: Clues) -> _Found:
@@ -329,100 +351,6 @@ def _model_look(component: AppComponent) -> str | None:
     return "its choices are sizes of models" if sizes else None
 
 
-class _Figure(msgspec.Struct, frozen=True):
-    """How one of the sampling parameters looks.
-
-    Attributes:
-        parameters: The names of parameters, the surest first, in one form.
-        words: Labels, the surest first.
-        against: Other meanings of such a label.
-        fits: Whether a range, of minimum and maximum, may be its.
-        own: Whether a range can hardly be another parameter's.
-    """
-
-    parameters: tuple[str, ...]
-    words: tuple[re.Pattern[str], ...]
-    against: re.Pattern[str]
-    fits: Callable[[float, float], bool]
-    own: Callable[[float, float], bool]
-
-
-def _patterns(*texts: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(text, re.IGNORECASE) for text in texts)
-
-
-_NEVER = re.compile(r"(?!)")
-_FIGURES: Mapping[Role, _Figure] = {
-    "max_tokens": _Figure(
-        (
-            "max_new_tokens",
-            "max_tokens",
-            "max_output_tokens",
-            "max_completion_tokens",
-            "max_gen_tokens",
-            "max_generation_tokens",
-            "max_gen_len",
-            "max_new_token",
-            "max_dec_len",
-            "max_length",
-            "max_len",
-            "num_predict",
-            "n_predict",
-            "num_tokens",
-            "tokens",
-            "output_length",
-            "request_output_len",
-            "maximum_new_tokens",
-            "maximum_length",
-            "max_response_tokens",
-            "max_answer_tokens",
-        ),
-        _patterns(
-            r"max[a-z_. -]{0,12}(?:new|output|gen|completion|response|answer|dec)[a-z_ -]{0,12}"
-            r"(?:tok|len)",
-            r"(?:new|output|generated|completion|response|answer) tokens|output len|response len"
-            r"|(?:num|n)_predict|tokens to generate|最大.{0,6}(?:输出|輸出|生成|新)"
-            r"|(?:输出|輸出|生成|回复|回答).{0,6}(?:长度|長度|token|字数)|новых токен",
-            r"max[a-z_. -]{0,12}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
-            r"最大.{0,8}(?:长度|長度|token|字数)|(?:长度|長度)(?:上限|限制)"
-            r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов"
-            r"|最大.{0,8}(?:トークン|出力|長さ)|최대.{0,8}(?:토큰|길이|출력)"
-            r"|máx[a-zíó. ]{0,12}tokens|tokens? máx|(?:longueur|maximale) (?:max|länge)"
-            r"|(?:longitud|comprimento) máx",
-        ),
-        re.compile(
-            r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
-            r"replac|chunk|summar|search|document|overlap|"
-            r"输入|上下文|历史|контекст|вход|истори",
-            re.IGNORECASE,
-        ),
-        lambda low, high: high >= 16,
-        lambda low, high: high >= 128,
-    ),
-    "temperature": _Figure(
-        ("temperature", "temp"),
-        _patterns(r"temp[eé]rat[uú]r[ea]?|\btemp\b|温度|溫度|температур|온도|nhiệt độ"),
-        re.compile(r"decay|increment|fallback|step|last", re.IGNORECASE),
-        lambda low, high: high <= 100,
-        lambda low, high: 0 <= low < 1 < high <= 5,
-    ),
-    "top_p": _Figure(
-        ("top_p", "topp", "p", "nucleus", "top_p_nucleus_sampling"),
-        _patterns(r"\btop[ _-]{0,3}p\b|topp\b|nucleus|核采样|核取样"),
-        _NEVER,
-        lambda low, high: high <= 100,
-        lambda low, high: low >= 0 and 0.9 <= high <= 1,
-    ),
-}
-
-
-# A temperature by another name, unless it is in per cent.
-_CREATIVITY = re.compile(
-    r"creativ|criativ|créativ|kreativ|randomness|创造性|创意|随机性|創造性|креативн|창의",
-    re.IGNORECASE,
-)
-
-
 def _range(component: AppComponent) -> tuple[float, float] | None:
     low, high = (component.props.get(name) for name in ("minimum", "maximum"))
     if not all(isinstance(each, (int, float)) for each in (low, high)):
@@ -431,7 +359,7 @@ def _range(component: AppComponent) -> tuple[float, float] | None:
 
 
 def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found]:
-    figure = _FIGURES[role]
+    figure = FIGURES[role]
 
     def find(components: Sequence[AppComponent], clues: Clues) -> _Found:
         numbers = [each for each in components if each.kind in NUMBERS]
@@ -446,7 +374,7 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
                 if words.search(text) and not figure.against.search(text):
                     return each, f"the {where} says {words.findall(text)[0].lower()}"
         for each, where, text in labelled if role == "temperature" else ():
-            if (found := _CREATIVITY.search(text)) and (at := _range(each)) and at[1] <= 2:
+            if (found := CREATIVITY.search(text)) and (at := _range(each)) and at[1] <= 2:
                 return each, f"the {where} says {found[0].lower()}"
         nameless = [each for each in numbers if not _words(each)]
         nameless = [each for each in nameless if not clues.parameters.get(each.id)]

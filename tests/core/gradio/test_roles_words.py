@@ -47,6 +47,31 @@ def test_a_role_that_the_model_is_to_take_is_the_system_prompt(label: str) -> No
     assert roles(label, "Text") == ["system", "prompt"]
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"label": "Контрольный вопрос"},
+        {"label": "Вопрос", "placeholder": "Например: кто был первый король Англии?"},
+        {"label": "Task", "placeholder": "Give your instructions to the AI agent"},
+        {"label": "Instructions for the agent"},
+        {"label": "Роль"},
+    ],
+    ids=str,
+)
+def test_the_only_text_is_the_prompt_though_it_speaks_of_the_model(look: dict[str, str]) -> None:
+    assert find_endpoint(page({**BOX, **look})).inputs[0].role == "prompt"
+
+
+def test_the_box_that_is_sent_is_the_prompt_though_it_speaks_of_the_model() -> None:
+    config = page({**BOX, "label": "Tags"}, {**BOX, "label": "Agent instructions"}, submit=1)
+
+    assert [each.role for each in find_endpoint(config).inputs] == [None, "prompt"]
+
+
+def test_words_within_words_are_no_role() -> None:
+    assert roles("Thai instructions", "Text") == ["prompt", None]
+
+
 def test_a_password_in_russian_is_no_role() -> None:
     assert roles("Пароль", "Вопрос") == [None, "prompt"]
 
