@@ -26,7 +26,8 @@ from qwen_space.errors import (
     ProtocolError,
     QwenSpaceError,
     SpaceStatusError,
-    SpaceTimeoutError,
+    SpaceUnavailableError,
+    SpaceUnreachableError,
 )
 from qwen_space.events import Event
 from qwen_space.gradio.endpoint import Endpoint
@@ -108,10 +109,11 @@ class Call:
         """Upload the media of the chat, and ask the endpoint."""
         # Not before: the transport of a call stays where the app was found by then.
         transport = self._transport.with_headers(self._options.get("headers"))
-        question = await self._question()
+        found = await self._endpoint()
+        question = await self._question(found)
         media = question.every_media
         if not media:
-            return await self._submit(stack, transport, question)
+            return await self._submit(stack, transport, question, found)
         upload = Upload(transport, question.endpoint.prefix, media, self._deadline)
         progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
 
@@ -119,29 +121,40 @@ class Call:
             async for uploading in progress:
                 yield uploading
             question.files = upload.files
-            async for event in await self._submit(stack, transport, question):
+            async for event in await self._submit(stack, transport, question, found):
                 yield event
 
         return await stack.enter_async_context(contextlib.aclosing(events()))
 
-    async def _question(self) -> Question:
-        """Return the request for the chat, once the names of its inputs are known."""
+    async def _endpoint(self) -> Endpoint:
+        """Return the endpoint, once the names of its inputs are known."""
         config, options = self._transport.config, self._options
         named = (config.sampling, config.inputs)
         asked = (options.get("sampling") or {}, options.get("inputs") or {})
         await self._resolver.load_parameters(itertools.chain(*named, *asked), self._deadline)
-        endpoint = self._resolver.endpoint
-        chat = await inline_text_files(endpoint, self._chat, config.max_file_size)
-        return build_question(config, endpoint, chat, options)
+        return self._resolver.endpoint
+
+    async def _question(self, found: Endpoint) -> Question:
+        """Return the request for the chat."""
+        config = self._transport.config
+        chat = await inline_text_files(found, self._chat, config.max_file_size)
+        return build_question(config, found, chat, self._options)
 
     async def _submit(
-        self, stack: contextlib.AsyncExitStack, transport: Transport, question: Question
+        self,
+        stack: contextlib.AsyncExitStack,
+        transport: Transport,
+        question: Question,
+        found: Endpoint,
     ) -> AsyncIterator[Event]:
-        """Run the steps of a question, submit its job, and return the events of the reply."""
+        """Run the steps of a question, submit its job, and return the events of the reply.
+
+        Its endpoint may be another one of the page that was found, such as that for files.
+        """
         stop = self._options.get("stop") or ()
         scanner = StopScanner(stop)
         limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
-        request = await self._run_steps(transport, question)
+        request = await self._run_steps(transport, question, found)
         submission = await self._submit_job(transport, question, request)
         model = None if question.model is None else str(question.model)
         send_data = _sending(transport, request, self._deadline)
@@ -150,16 +163,19 @@ class Call:
         stack.push_async_exit(reply.aclose)
         return reply.events(scanner if stop else None, limiter)
 
-    async def _run_steps(self, transport: Transport, question: Question) -> JobRequest:
+    async def _run_steps(
+        self, transport: Transport, question: Question, found: Endpoint
+    ) -> JobRequest:
         """Run the functions before the endpoint, and return the endpoint's own request."""
         session_hash = uuid.uuid4().hex
 
-        async def open_page(endpoint: Endpoint) -> None:
-            for step in endpoint.opening:
+        async def open_page() -> None:
+            deadline = self._deadline.part(self._deadline.timeouts.first_token)
+            for step in found.opening:
                 request = _request(transport, step, step.data(""), session_hash)
-                await _open(transport, step, request, self._deadline, question.remarks)
+                await _open(transport, step, request, deadline)
 
-        await self._resolver.open_page(open_page)
+        await self._resolver.open_page(found, open_page, self._deadline)
         for step, files in question.calls:
             data = question.data(step, files)
             request = _request(transport, step, data, session_hash)
@@ -202,17 +218,21 @@ def _request(
 
 
 async def _open(
-    transport: Transport,
-    step: Endpoint,
-    request: JobRequest,
-    deadline: Deadline,
-    remarks: Remarks,
+    transport: Transport, step: Endpoint, request: JobRequest, deadline: Deadline
 ) -> None:
-    """Run a function that may start the app's backend; a call goes on if that takes too long."""
+    """Run a function that may start the app's backend; a call goes on without it.
+
+    Raises:
+        SpaceUnavailableError, SpaceUnreachableError: A call would not reach the app either.
+    """
+    send_data = _sending(transport, request, deadline)
     try:
-        await _run_step(transport, step, request, deadline, remarks)
-    except SpaceTimeoutError as exc:
-        logger.warning("%s, which the page runs as it loads, takes too long: %s", step.title, exc)
+        await run_prerequisite(transport, step, request, deadline, send_data, Remarks())
+    except (SpaceUnavailableError, SpaceUnreachableError) as exc:
+        exc.may_have_run = False
+        raise
+    except QwenSpaceError as exc:
+        logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
 
 
 def _sending(

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import TypeVar
 
 import aiohttp
@@ -50,6 +51,23 @@ class Deadline:
         """Seconds until the limit of the whole reply; None if there is no limit."""
         total = self.timeouts.total
         return None if total is None else max(total - self.elapsed, 0.001)
+
+    def part(self, seconds: float | None) -> Deadline:
+        """Return the limits of a part of the work, which may take so many seconds at most."""
+        limits = [each for each in (seconds, self.remaining) if each is not None]
+        return Deadline(replace(self.timeouts, total=min(limits, default=None)))
+
+    async def limit(self, awaited: Awaitable[T]) -> T:
+        """Await something that has no limits of its own.
+
+        Raises:
+            SpaceTimeoutError: The time for the whole reply is over.
+        """
+        try:
+            async with timeout(self.remaining):
+                return await awaited
+        except asyncio.TimeoutError:
+            raise SpaceTimeoutError("total", self.timeouts.total or 0) from None
 
     def request_timeout(self) -> aiohttp.ClientTimeout:
         """Return the limits of the next request, for aiohttp."""

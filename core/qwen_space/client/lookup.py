@@ -59,6 +59,7 @@ class EndpointResolver:
         self._failure: QwenSpaceError | None = None  # the reason why `/config` did not help
         self._verified = -_TRUST  # when the app was last seen to be the same, by the clock
         self._opening = asyncio.Lock()
+        self._opened: tuple[Any, ...] | None = None  # the page that was opened last
 
     @property
     def endpoint(self) -> Endpoint:
@@ -135,26 +136,37 @@ class EndpointResolver:
             self._endpoint, self._failure = endpoint, None  # together: others may look meanwhile
             self._verified = time.monotonic()
 
-    async def open_page(self, open_: Callable[[Endpoint], Awaitable[None]]) -> None:
+    async def open_page(
+        self, endpoint: Endpoint, open_: Callable[[], Awaitable[None]], deadline: Deadline
+    ) -> None:
         """Run what starts the app's backend as its page is opened: once, before the first call.
 
         An app may keep something for each page, which it then drops as that is left. Its page is
         opened for each call, as each has a session of its own.
 
         Args:
-            open_: Runs the functions of the endpoint's `opening`.
+            endpoint: The endpoint of a call; the resolver's own may be another by now.
+            open_: Runs the functions of its `opening`.
+            deadline: The time limits, also of the wait for another call that opens the page.
+
+        Raises:
+            SpaceTimeoutError: The time for the whole reply is over.
         """
-        endpoint = self.endpoint
         if not endpoint.opening:
             return
         if endpoint.opens_sessions:
-            await open_(endpoint)
+            await open_()
             return
-        async with self._opening:
-            if self.endpoint.opening:
-                await open_(endpoint)
-                # Those who are given the endpoint, a later client of the same model, need not.
-                self._endpoint = replace(self.endpoint, opening=())
+        await deadline.limit(self._opening.acquire())
+        try:
+            if self._opened != _page(endpoint):
+                await open_()
+                self._opened = _page(endpoint)
+        finally:
+            self._opening.release()
+        # Those who are given the endpoint, as is a later client of the same model, need not.
+        if self._endpoint is not None and _page(self._endpoint) == self._opened:
+            self._endpoint = replace(self._endpoint, opening=())
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""
@@ -272,6 +284,11 @@ class EndpointResolver:
         logger.debug("/config does not help (%s): taking the public Space's figures", exc)
         self._failure = exc
         return known or QWEN_2_5
+
+
+def _page(endpoint: Endpoint) -> tuple[Any, ...]:
+    """Return a deployment of an app, and the functions that it runs as its page is opened."""
+    return endpoint.app_id, *(each.fn_index for each in endpoint.opening)
 
 
 async def _run(find: Callable[[], Endpoint], app_config: Any) -> Endpoint:

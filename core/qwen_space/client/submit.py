@@ -302,7 +302,7 @@ async def run_prerequisite(
     """
     if step.queued:
         job = await _complete(transport, step, request, deadline, send_data, remarks)
-        data, states = job.data, job.changed_states
+        data, states = job.data, frozenset(job.changed_states)
     else:
         data, states = await _run(transport, step, request, deadline)
     if len(data) != len(step.outputs):

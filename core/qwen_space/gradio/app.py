@@ -290,9 +290,9 @@ class AppConfig:
             self.layout = layout
             self.hidden, self.in_closed_tabs = layout.hidden, layout.in_closed_tabs
             self._undrawn = layout.undrawn
-            self.functions = [
+            self.functions = _distinct(
                 self._function(index, each) for index, each in enumerate(config["dependencies"])
-            ]
+            )
             self.reasoning_tags = tuple(_tags(self._components.values()))
             self.context_window = next(_context_windows(self._components.values()), None)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
@@ -339,6 +339,14 @@ class AppConfig:
     def _props(self, number: Any) -> Mapping[str, Any]:
         props = self._components.get(number, {}).get("props")
         return props if isinstance(props, dict) else {}
+
+
+def _distinct(functions: Iterable[AppFunction]) -> list[AppFunction]:
+    """Return the first function of each number: a second one could come after itself."""
+    found: dict[Any, AppFunction] = {}
+    for each in functions:
+        found.setdefault(each.id, each)
+    return [*found.values()]
 
 
 _TRANSLATED = "__i18n__"  # begins a text of `gr.I18n`, whose key follows in JSON

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import reprlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from qwen_space.chat.overflow import is_overflow
@@ -62,7 +63,7 @@ _SLICE = 1_000  # edits
 _LONGEST_REASON = 10_000  # characters of a failure's reason, which is read for quotes and quotas
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
-_NO_STATES: frozenset[int] = frozenset()  # one for all jobs
+_MOST_STATES = 10_000  # of a page, whose changes are noted
 
 
 class JobState(enum.Enum):
@@ -141,7 +142,7 @@ class Job:
         self.data: list[Any] = []
         self.yielded: list[Any] = []
         self.rendered: Any = None
-        self.changed_states = _NO_STATES
+        self.changed_states: dict[int, None] = {}
         self.has_reply = False
         self.unanswered = ""
         self._before = before
@@ -369,9 +370,13 @@ class Job:
             yield event
             self._count(_size(event))
 
+    def _note_states(self, numbers: Any) -> None:
+        room = _MOST_STATES - len(self.changed_states)
+        self.changed_states.update(dict.fromkeys(islice(to_states(numbers), room)))
+
     def _generating(self, message: ProcessGenerating, size: int) -> Iterator[ValueEvent | None]:
         if self._output is None:
-            self.changed_states |= to_states(message.output.changed_state_ids)
+            self._note_states(message.output.changed_state_ids)
             return
         item = self._item(message.output.data, self._output)
         if not (self._value.known and self._is_update(item)):
@@ -429,7 +434,7 @@ class Job:
         if data is None:
             raise JobError("The job was cancelled on the server.")
         self.data, self.rendered = data, message.output.render_config
-        self.changed_states |= to_states(message.output.changed_state_ids)
+        self._note_states(message.output.changed_state_ids)
         value = None if self._output is None else self._item(data, self._output)
         # An app that yields nothing ends with null; one that yields a no-op update, without a
         # value: both leave the reply as it was.

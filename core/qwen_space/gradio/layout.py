@@ -53,7 +53,8 @@ class Layout:
             number = node.get("id")
             if number in numbers:
                 found.update(dict.fromkeys(outer))
-            waiting += [(each, (*outer, number)) for each in _children(node)]
+            inner = (*outer, number)
+            waiting += [(each, inner) for each in _children(node)]
         return [*found]
 
     def _undrawn(self, release: tuple[int, int]) -> frozenset[Any]:

@@ -85,11 +85,12 @@ class Page:
         # A timer's function runs later, one for "unload" as the page is left.
         unasked = [each for each in self.starts if not each.events & ASKING]
         loading = [each for each in unasked if "load" in each.events and not each.repeats]
+        loads = {each.id for each in loading}
         self.on_load = [each for start in loading for each in self._tree(start)]
         # A tab that is open has been selected, the first one too.
         self._on_select: dict[Any, list[AppFunction]] = {}
         for start in unasked:
-            for part, event in start.targets if start not in loading else ():
+            for part, event in start.targets if start.id not in loads else ():
                 if event == "select":
                     self._on_select.setdefault(part, []).extend(self._tree(start))
         self._ticking = [start for start in unasked if "tick" in start.events or start.repeats]

@@ -7,12 +7,23 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
 
-from qwen_space import Space, SpaceClient, Timeouts
+from qwen_space import (
+    ProtocolError,
+    Space,
+    SpaceClient,
+    SpaceStatusError,
+    SpaceTimeoutError,
+    Timeouts,
+)
+from qwen_space.client import call as call_module
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.lookup import EndpointResolver
+from qwen_space.gradio.endpoint import Endpoint, Input
 from tests import gradio_app
 
 
@@ -149,3 +160,105 @@ async def test_a_start_that_takes_too_long_is_not_waited_for() -> None:
         started.set()
 
     assert reply.text == "Hi after 0"
+
+
+# Calls at the same time, and apps that are deployed anew meanwhile.
+
+
+def starting(app_id: int) -> Endpoint:
+    status = Endpoint("start", 7, None, (), 0, "sse_v3", "")
+    return Endpoint(
+        "chat", 1, None, (Input("prompt", "Message"),), 0, "sse_v3", "", app_id=app_id,
+        opening=(status,),
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def resolver() -> EndpointResolver:
+    return EndpointResolver(cast("Any", None), starting(1))
+
+
+async def nothing() -> None:
+    """Start no backend."""
+
+
+async def test_an_endpoint_that_is_forgotten_meanwhile_is_no_fault(
+    resolver: EndpointResolver,
+) -> None:
+    async def forget() -> None:
+        resolver.forget()
+
+    endpoint = resolver.endpoint
+    await asyncio.gather(
+        *(resolver.open_page(endpoint, forget, Deadline(Timeouts())) for _ in range(2))
+    )
+
+    assert not resolver.is_resolved
+
+
+async def test_an_app_that_is_deployed_anew_meanwhile_is_started_too(
+    resolver: EndpointResolver,
+) -> None:
+    opened: list[int] = []
+
+    async def deploy() -> None:
+        opened.append(1)
+        resolver._endpoint = starting(2)
+
+    async def start() -> None:
+        opened.append(2)
+
+    await resolver.open_page(resolver.endpoint, deploy, Deadline(Timeouts()))
+    for _ in range(2):
+        await resolver.open_page(resolver.endpoint, start, Deadline(Timeouts()))
+
+    assert opened == [1, 2]
+    assert resolver.endpoint.opening == ()
+
+
+async def test_an_endpoint_that_is_looked_up_again_needs_no_second_start(
+    resolver: EndpointResolver,
+) -> None:
+    opened: list[int] = []
+
+    async def start() -> None:
+        opened.append(1)
+
+    for _ in range(2):
+        resolver._endpoint = starting(1)  # as for the names of its parameters
+        await resolver.open_page(resolver.endpoint, start, Deadline(Timeouts()))
+
+    assert opened == [1]
+    assert resolver.endpoint.opening == ()
+
+
+async def test_the_wait_for_another_call_has_the_calls_own_limit(
+    resolver: EndpointResolver,
+) -> None:
+    endpoint, go_on = resolver.endpoint, asyncio.Event()
+
+    async def start() -> None:
+        await go_on.wait()
+
+    first = asyncio.create_task(resolver.open_page(endpoint, start, Deadline(Timeouts())))
+    await asyncio.sleep(0)
+    with pytest.raises(SpaceTimeoutError, match=r"0\.05 seconds"):
+        await resolver.open_page(endpoint, nothing, Deadline(Timeouts(total=0.05)))
+    go_on.set()
+    await first
+
+
+@pytest.mark.parametrize("fault", ["values", "status"])
+async def test_a_start_that_answers_wrongly_breaks_no_call(
+    fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = ProtocolError("2 values") if fault == "values" else SpaceStatusError(403, "", "u")
+
+    async def refuse(*args: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(call_module, "run_prerequisite", refuse)
+    said = await ask_twice(Backend().start, status)
+
+    assert said == ["Hi after 0"] * 2
+    assert len([each for each in caplog.records if "as it loads, failed" in each.message]) == 1

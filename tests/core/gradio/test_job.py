@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from tests.core.gradio.job_messages import (
     pairs,
     value,
 )
+from tests.growth import assert_linear
 from tests.queue_stream import as_bytes, receive
 
 
@@ -334,3 +336,30 @@ def test_whatever_the_app_writes_the_last_text_is_the_reply(
         shown = event.text if isinstance(event, Rewritten) else shown + deltas([event])
     assert job.text == texts[-1]
     assert "".join(shown.split()) == "".join(texts[-1].split())
+
+
+def with_states(count: int) -> list[bytes]:
+    messages = [
+        {
+            "msg": "process_generating",
+            "event_id": E,
+            "success": True,
+            "output": {"data": [], **more},
+        }
+        for at in range(count)
+        for more in [{"changed_state_ids": [*range(20 * at, 20 * at + 20)]}]
+    ]
+    return [b"data: %s\n\n" % json.dumps(each).encode() for each in messages]
+
+
+def read_all(chunks: list[bytes]) -> Job:
+    job = Job(E, None, "sse_v3")
+    assert [event for chunk in chunks for event in job.receive(chunk)] == []
+    return job
+
+
+def test_the_states_that_each_message_changes_are_noted_once() -> None:
+    assert_linear(with_states, read_all, 300, largest=5_000)
+
+    assert [*read_all(with_states(2)).changed_states] == [*range(40)]
+    assert len(read_all(with_states(1_000)).changed_states) == 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from qwen_space.errors import QwenSpaceError
 from qwen_space.gradio.discovery import find_endpoint
+from qwen_space.gradio.layout import Layout
 from tests.growth import assert_linear
 from tests.page_config import LOAD, app, step
 
@@ -67,11 +69,44 @@ def labels(count: int) -> Any:
     return config
 
 
+def selects(count: int) -> Any:
+    return app(
+        step("box chat", "chat"),
+        *(step("", "heat", targets=[[f"tab{at}", "select"]]) for at in range(count)),
+        *(step("", "heat", **LOAD) for _ in range(count)),
+    )
+
+
 def search(config: Any) -> None:
     with contextlib.suppress(QwenSpaceError):
         assert len(find_endpoint(config).before) <= 40
 
 
-@pytest.mark.parametrize("make", [branches, idle, starts, setters, loads, changes, choices, labels])
+@pytest.mark.parametrize(
+    "make", [branches, idle, starts, setters, loads, changes, choices, labels, selects]
+)
 def test_a_page_four_times_as_long_takes_about_four_times(make: Callable[[int], Any]) -> None:
     assert_linear(make, search, 250, largest=1_000)
+
+
+def test_a_number_that_two_functions_have_is_the_first_ones() -> None:
+    twice = app(step("box chat", "chat"), step("box chat", "chat", id=0, trigger_after=0))
+
+    assert find_endpoint(twice).fn_index == 0
+
+
+def test_parts_deep_within_the_page_take_memory_once() -> None:
+    node: dict[str, Any] = {"id": 0, "children": [{"id": "leaf"} for _ in range(10_000)]}
+    for depth in range(1, 400):
+        node = {"id": depth, "children": [node]}
+    layout = Layout(node, {}, (5, 0))
+
+    tracemalloc.start()
+    try:
+        found = layout.around({"leaf"})
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(found) == 400
+    assert most < 3 * 2**20  # with a tuple for each leaf it is 32 MB
