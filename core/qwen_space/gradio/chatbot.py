@@ -342,9 +342,20 @@ def _pairs(rows: list[Any], path: list[Any], known: int) -> Iterator[_Found]:
 
 
 def _last_asked(rows: list[Any]) -> int:
-    """Return the index of the last pair with a user's message; of the first pair without one."""
+    """Return the index of the last pair with a user's message; of the first pair without one.
+
+    An empty message is none only where another stands before it: some apps leave all empty.
+    """
+    start = _last_without(rows, [None], [""])
+    row = rows[start]
+    is_asked = not isinstance(row, list) or row[:1] not in ([None], [""])
+    return start if is_asked else _last_without(rows, [None])
+
+
+def _last_without(rows: list[Any], *messages: list[Any]) -> int:
+    """Return the index of the last pair with other messages than these; 0 without one."""
     start = len(rows) - 1
-    while start and isinstance(rows[start], list) and rows[start][:1] in ([None], [""]):
+    while start and isinstance(rows[start], list) and rows[start][:1] in messages:
         start -= 1
         if len(rows) - start > _MAX_PARTS:
             raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")

@@ -195,7 +195,8 @@ class ChatValue:
         self.components: tuple[ReplyComponent, ...] = ()
         self._address = address
         self._before = before
-        self._known = 0  # rows, that were there before the message
+        self._has_new = before is None  # whether a value was another than that before
+        self._known: int | None = None  # rows, that were there before the message; None: to count
         self._value = EditedValue(None)
         self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
@@ -234,7 +235,7 @@ class ChatValue:
         Raises:
             ProtocolError: It has none of the known shapes.
         """
-        self._value, self.known = EditedValue(value), True
+        self._value, self.known, self._known = EditedValue(value), True, None
         events = self._look(is_final=is_final)
         # Pictures within the text pay for the edits behind them, each of which copies it.
         self._value.begin(sum(len(each.url) for each in self.files))
@@ -278,6 +279,9 @@ class ChatValue:
             ProtocolError: They do not fit the value.
         """
         self._value.apply(edits)
+        known = self._known or 0
+        if known and any(each[0] == "delete" or _row(each[1]) < known for each in edits):
+            self._known = None
 
     def end_edits(self) -> list[ValueEvent]:
         """Return the events that a message's edits mean.
@@ -296,18 +300,17 @@ class ChatValue:
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
         value = self._value.value
+        if self._known is None or not self._has_new:
+            self._known = count_known(value, self._before)
         reply = self._find_reply(value, is_final=is_final)
         if reply is None:
             rest = self.finish() if is_final else []
             self._lead_to(None, None)
             return [*rest]
-        if self._before is not None:
-            if shows_same(self._value.value, self._before):
+        if not self._has_new:
+            self._has_new = not shows_same(value, self._before)
+            if not self._has_new:
                 reply = Reply("", None, parts=reply.parts)
-            else:
-                self._known, self._before = count_known(value, self._before), None
-                if self._known:
-                    reply = self._find_reply(value, is_final=is_final) or reply
         pictures = sum(len(each.get("url") or "") for each in reply.files)
         self._cost = 4 * (len(reply.text) + len(reply.thinking) + pictures) + 200 * reply.parts
         self._compare_prompt()
@@ -327,7 +330,7 @@ class ChatValue:
         ]
 
     def _find_reply(self, value: Any, *, is_final: bool) -> Reply | None:
-        known, is_response = self._known, self._is_response
+        known, is_response = self._known or 0, self._is_response
         return find_reply(value, is_final=is_final, is_response=is_response, known=known)
 
     def _receive_files(self, found: Sequence[Any]) -> list[ValueEvent]:
@@ -425,6 +428,11 @@ def plain_piece(item: Any, path: Sequence[Any]) -> str | None:
             if not has_sign and piece[-1] not in _ENDS:
                 return piece
     return None
+
+
+def _row(path: Sequence[Any]) -> int:
+    """Return the index of the row that an edit changes; 0 where it may change any."""
+    return next((key for key in path if isinstance(key, int)), 0)
 
 
 class _String:

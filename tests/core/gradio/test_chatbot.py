@@ -64,6 +64,7 @@ SHAPES = [
     pytest.param(
         [["t", "a"], ["u", "b"], ["", "c"]], Reply("b\n\nc", [2, 1]), id="pairs-without-a-message"
     ),
+    pytest.param([["", "a"], ["", "b"]], Reply("b", [1, 1]), id="pairs-without-any-message"),
     pytest.param([["u", None], [None, "b"]], Reply("b", [1, 1]), id="pair-after-the-user-s"),
     pytest.param([["u", "b"], [None, None]], Reply("b", [0, 1]), id="pairs-the-last-waits"),
     pytest.param([[ms("u"), ms("b")]], Reply("b", [0, 1, "text"]), id="modelscope"),
