@@ -9,7 +9,7 @@ import msgspec
 
 from qwen_space.gradio.endpoint import Role
 
-__all__ = ["CREATIVITY", "FIGURES", "Figure"]
+__all__ = ["CREATIVITY", "FIGURES", "NO_CREATIVITY", "Figure"]
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -76,7 +76,8 @@ FIGURES: Mapping[Role, Figure] = {
         re.compile(
             r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
             r"replac|chunk|summar|search|document|overlap|"
-            r"输入|上下文|历史|контекст|вход|истори",
+            r"输入|上下文|历史|контекст|вход|истори|入力|履歴|文脈|입력|기록|문맥"
+            r"|eingabe|verlauf|kontext|entrada|entrée|(?:de la|votre) question",
             re.IGNORECASE,
         ),
         lambda low, high: high >= 16,
@@ -103,3 +104,9 @@ CREATIVITY = re.compile(
     re.IGNORECASE,
 )
 """A temperature by another name, unless it is in per cent."""
+
+NO_CREATIVITY = re.compile(
+    r"\btop[ _-]{0,3}[pk]\b|\bmin[ _-]{0,3}p\b|nucleus|seed|penalty|采样|种子|惩罚",
+    re.IGNORECASE,
+)
+"""Other figures whose labels say that they make a text more creative."""

@@ -15,7 +15,7 @@ import msgspec
 from qwen_space.errors import EndpointError
 from qwen_space.gradio.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.endpoint import Role, bare_name
-from qwen_space.gradio.figures import CREATIVITY, FIGURES
+from qwen_space.gradio.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.media_inputs import MEDIA_KINDS, MediaRole
 
 __all__ = [
@@ -374,7 +374,8 @@ def _find_figure(role: Role) -> Callable[[Sequence[AppComponent], Clues], _Found
                 if words.search(text) and not figure.against.search(text):
                     return each, f"the {where} says {words.findall(text)[0].lower()}"
         for each, where, text in labelled if role == "temperature" else ():
-            if (found := CREATIVITY.search(text)) and (at := _range(each)) and at[1] <= 2:
+            found = None if NO_CREATIVITY.search(text) else CREATIVITY.search(text)
+            if found and (at := _range(each)) and at[1] <= 2:
                 return each, f"the {where} says {found[0].lower()}"
         nameless = [each for each in numbers if not _words(each)]
         nameless = [each for each in nameless if not clues.parameters.get(each.id)]

@@ -83,6 +83,40 @@ def test_a_creativity_in_per_cent_is_no_temperature() -> None:
 
 
 @pytest.mark.parametrize(
+    "label",
+    [
+        "最大入力の長さ",
+        "最大履歴の長さ",
+        "최대 입력 길이",
+        "Maximale Länge der Eingabe",
+        "Máx. de tokens de entrada",
+        "Longueur max. de la question",
+    ],
+)
+def test_a_limit_of_what_the_model_reads_is_none_of_its_answer(label: str) -> None:
+    limit = {"type": "slider", "label": label, "minimum": 16, "maximum": 4096}
+
+    assert [each.role for each in find_endpoint(page(BOX, limit)).inputs] == ["prompt", None]
+
+
+@pytest.mark.parametrize(
+    ("label", "role"),
+    [
+        ("Top-p (creativity)", "top_p"),
+        ("Top P - randomness of words", "top_p"),
+        ("Repetition penalty (creativity)", None),
+        ("Seed randomness", None),
+    ],
+)
+def test_another_figure_that_speaks_of_creativity_is_no_temperature(
+    label: str, role: str | None
+) -> None:
+    slider = {"type": "slider", "label": label, "minimum": 0, "maximum": 1}
+
+    assert [each.role for each in find_endpoint(page(BOX, slider)).inputs] == ["prompt", role]
+
+
+@pytest.mark.parametrize(
     ("label", "role"),
     [
         ("Creativity", "temperature"),
