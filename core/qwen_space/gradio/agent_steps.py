@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-__all__ = ["Part", "asks_for_thoughts", "is_step", "mark_steps", "may_be_step"]
+__all__ = ["Part", "asks_for_thoughts", "is_step", "mark_steps", "may_be_step", "titles_answer"]
 
 # The headings that an agent's page writes over its steps, and over its answer.
 _STEP_NAME = (
@@ -34,6 +34,19 @@ _FINAL = re.compile(
     r"\s{0,9}[*#]{0,4}\s?(?:final answer|最终答案|最终回答|итоговый ответ|окончательный ответ"
     r"|最終回答|최종 답변|réponse finale|respuesta final|resposta final|endgültige antwort)"
     r"\s?(?:[*:\uff1a]{1,4}\s*|$)",
+    re.IGNORECASE,
+)
+
+# Titles of the message that is the answer, where all others have one, too. A tool's output and
+# thoughts about the answer have others.
+_ANSWER_TITLE = re.compile(
+    r"(?P<error>[❌💥]|\W{0,8}(?:(?:error|ошибка|erreur|fehler)\b|错误|錯誤|エラー|오류))"
+    r"|\W{0,8}(?:(?:the |my )?(?:final|answer|response)\b|最终|答案|回答|최종|답변"
+    r"|(?:ответ|итог|итоговый ответ|r[ée]ponse|resposta|respuesta|antwort)\b)",
+    re.IGNORECASE,
+)
+_NO_ANSWER_TITLE = re.compile(
+    r"tool|think|thought|reason|search|prepar|generat|工具|思考|推理|搜索|инструмент|поиск|мысл",
     re.IGNORECASE,
 )
 
@@ -58,6 +71,17 @@ def mark_steps(parts: list[Part]) -> Iterator[Part]:
             yield replace(part, text=part.text[heading.end() :])
         else:
             yield replace(part, thought=True) if within else part
+
+
+def titles_answer(titles: list[str]) -> bool:
+    """Whether messages all have titles, and the last of them that of an answer or of an error.
+
+    An error may be alone.
+    """
+    if not titles or not all(titles) or _NO_ANSWER_TITLE.search(titles[-1]):
+        return False
+    found = _ANSWER_TITLE.match(titles[-1])
+    return found is not None and (len(titles) > 1 or bool(found["error"]))
 
 
 def is_step(part: Part) -> bool:

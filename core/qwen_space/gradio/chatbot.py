@@ -33,7 +33,6 @@ A crew's page gives all messages titles, the last as "Final Article" or "Error":
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +43,13 @@ from msgspec.structs import replace
 
 from qwen_space.errors import ProtocolError
 from qwen_space.events import ReplyComponent
-from qwen_space.gradio.agent_steps import Part, is_step, mark_steps, may_be_step
+from qwen_space.gradio.agent_steps import (
+    Part,
+    is_step,
+    mark_steps,
+    may_be_step,
+    titles_answer,
+)
 from qwen_space.gradio.component_text import (
     component_text,
     to_named_file,
@@ -81,13 +86,6 @@ _ROW_KEYS = ("content", "text", "component")
 _PART_KEYS = {*_THOUGHT_TEXTS, "role", "type", "component", "file", "files", "path", "url", "data"}
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
-
-# Titles of the message that is the answer, where all others have one, too.
-_ANSWER_TITLE = re.compile(
-    r"\bfinal\b|answer|response|result|output|error|[❌⚠❗💥]|最终|答案|结果|錯誤|错误|ошибк|ответ|итог"
-    r"|erreur|r[ée]ponse|resposta|respuesta|antwort|fehler|エラー|回答|오류|답변",
-    re.IGNORECASE,
-)
 
 _LONGEST_TITLE = 200  # characters
 
@@ -159,7 +157,7 @@ def find_reply(
     marked = [*mark_steps(parts)]
     if not is_final or any(part.text for part in marked if not part.thought):
         parts = marked
-    elif parts and _ANSWER_TITLE.search(parts[-1].title):
+    elif titles_answer([part.title for part in parts]):
         parts[-1] = replace(parts[-1], thought=False)
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]

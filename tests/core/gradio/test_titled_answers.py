@@ -23,6 +23,13 @@ def bot(text: str, **metadata: Any) -> dict[str, Any]:
         pytest.param(["Planner", "Ответ"], "1", id="russian"),
         pytest.param(["Final Answer", "Used tool search"], "", id="an-answer-before-a-tool"),
         pytest.param(["🧠 Thinking"], "", id="thoughts-that-were-cut-off"),
+        pytest.param(["Thinking about the answer"], "", id="thoughts-about-the-answer"),
+        pytest.param(["Plan", "Preparing the response"], "", id="thoughts-about-the-response"),
+        pytest.param(["🧠 Thought", "🛠️ Tool output"], "", id="a-tool-s-output"),
+        pytest.param(["Plan", "Final search results"], "", id="results-of-a-search"),
+        pytest.param(["Plan", "💥 Error using tool Weather"], "", id="an-error-of-a-tool"),
+        pytest.param(["Plan", "Answering the question"], "", id="a-step-to-the-answer"),
+        pytest.param(["Final Answer"], "", id="a-message-alone"),
     ],
 )
 def test_a_title_tells_the_answer_where_each_message_has_one(
