@@ -38,7 +38,11 @@ MADE = re.compile(r"<br ?/?>|<pre><code")  # an app makes these of line breaks a
 _UNFINISHED = re.compile(
     r"(?:&[#\w]{0,32}|(?:<br ?/?>)?(?:</code>)?(?:<pre>)?(?:<[^<>\n]{0,70})?)$", re.ASCII
 )
-_FENCE_LINE = re.compile(r"^[ \t]{0,3}(?:```|~~~)[^<`\n]{0,40}\n", re.MULTILINE)
+_FENCE_LINE = re.compile(
+    r"(?:^|(?<=<br>)|(?<=<br/>)|(?<=<br />))[ \t]{0,12}(?:(?:[-*+>]|\d{1,3}[.)])[ \t]{1,4})?"
+    r"(`{3,}|~{3,})(?![`~])((?:(?!<br ?/?>)[^`\n]){0,60})(\n|<br ?/?>)",
+    re.MULTILINE,
+)
 _LINE_ENDS = ("\n", "<br>", "<br/>", "<br />")
 _LONGEST = 80  # characters of an unfinished entity or tag
 
@@ -154,7 +158,8 @@ class HTMLText:
         self._held = ""  # may be the start of an escape
         self._ends_line = True
         self._line = ""  # the start of the line so far
-        self._is_code = False  # in a fence of Markdown's own
+        self._fence = ""  # the mark that begins the code here
+        self._is_code = False  # in a fence whose lines end as the model ended them
 
     def feed(self, piece: str) -> str:
         """Take the next piece; return the text that is free to go."""
@@ -174,12 +179,12 @@ class HTMLText:
         if text.count("&") + text.count("<") > _MOST_SIGNS:
             return text
 
-        fences = self._find_fences(text)
+        was_code, fences = self._is_code, self._find_fences(text)
 
         def begin_line(markup: re.Match[str]) -> str:
             if not markup[0].startswith("<pre>"):
                 passed = bisect_right(fences, markup.start())
-                is_code = self._is_code ^ (passed % 2 == 1)
+                is_code = was_code ^ (passed % 2 == 1)
                 # An app that makes line breaks leaves none in a fence: it is the model's code.
                 return markup[0] if is_code and markup[0][:3] == "<br" else _shown(markup)
             at = markup.start()
@@ -187,17 +192,32 @@ class HTMLText:
             return _shown(markup) if ends else f"\n{_shown(markup)}"
 
         shown = _MARKUP.sub(begin_line, text)
-        self._is_code ^= len(fences) % 2 == 1
         self._ends_line = shown.endswith("\n") if shown else self._ends_line
         return shown
 
     def _find_fences(self, text: str) -> list[int]:
-        """Return where code begins and ends in the next text, and remember its last line."""
+        """Return where the model's code begins and ends in the next text; remember its last line.
+
+        An app that makes line breaks elsewhere alone makes them before a fence, and behind it.
+        """
         before = len(self._line)
         lines = self._line + text
-        ends = [each.end() - before for each in _FENCE_LINE.finditer(lines)]
-        self._line = lines[lines.rfind("\n") + 1 :][:_LONGEST]
-        return ends
+        found: list[int] = []
+        for each in _FENCE_LINE.finditer(lines):
+            mark, info, end = each.groups()
+            if not self._fence:
+                self._fence, self._is_code = mark, end == "\n"
+                found += [each.end() - before] if self._is_code else []
+            elif mark.startswith(self._fence) and not info.strip():
+                if self._is_code:
+                    if each.start() and lines[each.start() - 1] != "\n":
+                        continue
+                    found.append(each.start(3) - before)
+                self._fence, self._is_code = "", False
+        ends = _LINE_ENDS[:1] if self._is_code else _LINE_ENDS
+        start = max(at + len(end) for end in ends if (at := lines.rfind(end)) >= 0 or end == "\n")
+        self._line = lines[max(start, 0) :][:_LONGEST]
+        return found
 
 
 def _shown(markup: re.Match[str]) -> str:

@@ -40,6 +40,41 @@ def shown(*pieces: str) -> str:
             "A\nbreak:\n```html\n<p>a<br>b</p>\n```\nand\nso",
             id="a-break-in-code-of-the-model-s",
         ),
+        pytest.param(
+            "```py\nx<br>\n```<br>Next<br>more",
+            "```py\nx<br>\n```\nNext\nmore",
+            id="a-break-behind-code",
+        ),
+        pytest.param(
+            "Here:<br>```py\nx<br>y\n```<br>z",
+            "Here:\n```py\nx<br>y\n```\nz",
+            id="a-break-before-code",
+        ),
+        pytest.param(
+            "```\n~~~\n<br>\n```\nNext<br>z",
+            "```\n~~~\n<br>\n```\nNext\nz",
+            id="another-mark-in-code",
+        ),
+        pytest.param(
+            "````md\n```py\na<br>b\n```\n<br>\n````\nc<br>d",
+            "````md\n```py\na<br>b\n```\n<br>\n````\nc\nd",
+            id="code-in-code",
+        ),
+        pytest.param(
+            "- ```py\n  a<br>b\n  ```\nc<br>d",
+            "- ```py\n  a<br>b\n  ```\nc\nd",
+            id="code-in-a-list",
+        ),
+        pytest.param(
+            "```py<br>\nx<br>\n```\nc<br>d",
+            "```py\nx\n```\nc\nd",
+            id="text-behind-breaks-of-a-fence",
+        ),
+        pytest.param(
+            "```c <stdio>\na<br>b\n```\nc<br>d",
+            "```c <stdio>\na<br>b\n```\nc\nd",
+            id="a-tag-beside-a-mark",
+        ),
         pytest.param("```py<br>x = 1<br>```", "```py\nx = 1\n```", id="breaks-of-a-fence"),
         pytest.param("```py<br>\nx<br>\n```", "```py\nx\n```", id="breaks-at-the-ends-of-lines"),
         pytest.param("R&D & <b>x</b> &nonsense", "R&D & <b>x</b> &nonsense", id="others-stay"),
