@@ -26,7 +26,7 @@ from qwen_space.gradio.html_page import is_html_of, read_chat_page, read_message
 from qwen_space.gradio.html_text import MADE, escapes_html
 from qwen_space.gradio.inline_pictures import INLINE
 from qwen_space.gradio.markdown_text import escapes_markdown
-from qwen_space.gradio.transcript import read_transcript
+from qwen_space.gradio.transcript import Transcript
 
 __all__ = ["ChatValue", "TextEvent", "TextTracker", "ValueEvent", "plain_piece"]
 
@@ -204,6 +204,7 @@ class ChatValue:
         self._answer_string = _String()
         self._thought_string = _String()
         self._prompt = prompt
+        self._transcript = Transcript(prompt)
         self._is_page = is_page
         self._is_html = False
         self._thinks_aloud = thinks_aloud
@@ -318,7 +319,8 @@ class ChatValue:
         self._reader.text = self._text_so_far()
         self._reader.marked = reply.thinking
         may_be_step = reply.may_begin_steps or (reply.may_be_step and not self._thinks_aloud)
-        is_held = (may_be_step or reply.is_object) and not is_final and not self.text
+        waits = may_be_step or reply.is_object or self._transcript.waits
+        is_held = waits and not is_final and not self.text
         events = self._read("" if is_held else text, is_final=is_final)
         self._reader.text = text
         grows = text is reply.text and not self._reader.is_folding and not is_held
@@ -370,7 +372,7 @@ class ChatValue:
             self._cost *= _HTML_COST
             return read_message(reply.text, is_final=is_final)
         if isinstance(self._value.value, str) and not self._is_response:
-            return read_transcript(reply.text, self._prompt, is_final=is_final)
+            return self._transcript.read(reply.text, is_final=is_final)
         return reply.text
 
     def _compare_prompt(self) -> None:

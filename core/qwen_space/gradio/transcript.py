@@ -2,51 +2,110 @@
 
 User: Hi               **You:** Hi
 AI: Hello              **Lumora:** Hello
+
+Models write "Question:" and "Answer:" themselves, so these are no names.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 
-__all__ = ["read_transcript"]
+__all__ = ["Transcript"]
 
+_NAMES = (
+    *("you", "user", "human", "me", "customer", "student", "guest"),
+    *("用户", "用戶", "你", "我", "пользователь", "вы", "ユーザー", "あなた", "사용자"),
+    *("usuario", "usuaria", "tú", "você", "utilisateur", "vous", "moi", "benutzer", "du"),
+    *("utente", "tu", "kullan\u0131c\u0131", "sen"),
+)
 # A speaker at the start of a line: a sign, a name that may be bold, and a colon.
 _USER = re.compile(
-    r"[^\w\n]{0,8}(?:you|user|human|me|q|question|customer|student|guest"
-    r"|用户|用戶|你|我|问|提问|пользователь|вы|вопрос|ユーザー|あなた|質問|사용자|질문"
-    r"|usuari[oa]|tú|pergunta|você|utilisateur|vous|moi|benutzer|du|frage|utente|tu|kullan\u0131c\u0131|sen)"
-    r"[^\w\n]{0,4}[:\uff1a][^\w\n]{0,4}",
-    re.IGNORECASE,
+    rf"^[^\w\n]{{0,8}}(?:{'|'.join(_NAMES)})[^\w\n:\uff1a]{{0,4}}[:\uff1a]",
+    re.IGNORECASE | re.MULTILINE,
 )
-_SPEAKER = r"[^\w\n]{0,8}\w[^\n:\uff1a]{0,38}[:\uff1a](?:\*\*|__|</b>)?[ \t]*\n?"
-_NEXT = re.compile(rf"[ \t]*\n\s{{0,9}}{_SPEAKER}")
-_UNFINISHED = re.compile(r"\s{0,9}[^\n]{0,60}")
-_MOST_QUOTED = 20
-_MARKS = frozenset({"*", "**", "_", "__", "<", "</", "</b"})  # may still be the name's
+_USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
+_WORD = r"[^\s:\uff1a]{1,24}"
+_NEXT = re.compile(
+    rf"[ \t]*\n\s{{0,9}}[^\w\n]{{0,8}}\w(?:{_WORD})?(?:[ \t]{_WORD}){{0,2}}[ \t]?[:\uff1a](?!/)"
+    r"(?:\*\*|__|</b>)?\s{0,9}"
+)
+_UNFINISHED = re.compile(r"[ \t]*(?:\n\s{0,9}[^\n]{0,60})?")
+_LONGEST_NEXT = 200  # characters
+_MOST_LINES = 20  # of the user's, the last ones
+_MOST_SIGNS = 4  # between the colon and the prompt
+_MARKS = frozenset({"", "*", "**", "_", "__", "<", "</", "</b"})  # may still be the name's
 
 
-def read_transcript(text: str, prompt: str, *, is_final: bool = True) -> str:
-    """Return the reply to the prompt in a text that shows it behind the user's name.
+class Transcript:
+    """Finds the reply to the prompt in a text that begins with a line of the user's.
 
-    The text itself where it does not. Empty as long as no reply follows the prompt.
+    Once text was given as it stands, it stays so: what was given cannot be taken back.
 
     Args:
-        text: The text.
         prompt: The prompt.
-        is_final: Whether nothing follows.
+
+    Attributes:
+        waits: Whether the last text may still become a transcript, or its reply may begin.
     """
-    asked = prompt.strip()
-    at = text.rfind(asked) if asked else -1
-    for _ in range(_MOST_QUOTED):  # as the reply may quote the prompt
-        if at <= 0 or _USER.fullmatch(text, text.rfind("\n", 0, at) + 1, at):
-            break
-        at = text.rfind(asked, 0, at)
-    else:
-        return text
-    if at <= 0:
-        return text
-    rest = text[at + len(asked) :]
-    if (speaker := _NEXT.match(rest)) is not None:
-        reply = rest[speaker.end() :].rstrip()
-        return "" if not is_final and reply in _MARKS else reply
-    return "" if not is_final and _UNFINISHED.fullmatch(rest) else text
+
+    def __init__(self, prompt: str) -> None:
+        self._asked = prompt.strip()
+        self._lead: str | None = None  # all before the reply; empty where the text is the reply
+        self.waits = False
+
+    def read(self, text: str, *, is_final: bool = True) -> str:
+        """Return the reply in the text so far; all of the text where it is none, or waits.
+
+        Args:
+            text: The text.
+            is_final: Whether nothing follows.
+        """
+        if self._lead is None or not text.startswith(self._lead):
+            self._lead = self._find_lead(text, is_final=is_final)
+        self.waits = self._lead is None
+        return text[len(self._lead) :].rstrip() if self._lead else text
+
+    def _find_lead(self, text: str, *, is_final: bool) -> str | None:
+        """Return all before the reply; None as long as that cannot be said."""
+        first = _USER.search(text) if self._asked else None
+        if first is None or text[: first.start()].strip():
+            return None if self._asked and not is_final and _may_be_name(text.lstrip()) else ""
+        ends = (
+            self._find_end(text, each.end()) for each in deque(_USER.finditer(text), _MOST_LINES)
+        )
+        end = max((each for each in ends if each is not None), default=None)
+        if end is None:
+            places = _places(text, first.end())
+            may_be_asked = any(self._asked.startswith(text[at:]) for at in places)
+            return None if not is_final and may_be_asked else ""
+        rest = text[end : end + _LONGEST_NEXT]
+        if (speaker := _NEXT.match(rest)) is None:
+            return None if not is_final and _UNFINISHED.fullmatch(rest) else ""
+        end += speaker.end()
+        return None if not is_final and text[end:].rstrip() in _MARKS else text[:end]
+
+    def _find_end(self, text: str, start: int) -> int | None:
+        """Return where the prompt ends that begins here, or behind some signs."""
+        for at in _places(text, start):
+            if text.startswith(self._asked, at):
+                return at + len(self._asked)
+        return None
+
+
+def _places(text: str, start: int) -> Iterator[int]:
+    """Yield where the user's words may begin that are behind the colon, and up to four signs."""
+    for at in range(start, min(start + _MOST_SIGNS, len(text)) + 1):
+        yield at
+        if text[at : at + 1].isalnum() or text[at : at + 1] == "\n":
+            return
+
+
+def _may_be_name(text: str) -> bool:
+    """Whether a text may go on as the user's name."""
+    found = _USER_START.fullmatch(text)
+    if found is None:
+        return False
+    name, signs = found[1].lower(), found[2]
+    return name in _NAMES if signs else any(each.startswith(name) for each in _NAMES)
