@@ -35,6 +35,13 @@ _NO_REPLY = re.compile(
 )
 
 _CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
+_NO_CHAT = re.compile(r"statist|setting|control|list|统计|设置|列表|设定|設定", re.IGNORECASE)
+_OPEN_SOURCE = re.compile(r"\bopen[- ]?source\b", re.IGNORECASE)
+# What an answer comes with, as "Answer with sources"; a "response time" is a figure of it.
+_JOINED = re.compile(
+    r"\b(?:with|and|plus|incl\w*|mit|und|avec|et|con|y|com|e|и|\u0441)\b|[&+/,]|[与與和及と附含带]",
+    re.IGNORECASE,
+)
 # Any HTML may be an output or a result: a chart, a map.
 _HTML_REPLY = re.compile(
     r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta",
@@ -83,8 +90,13 @@ def strangeness(component: AppComponent) -> int:
     """
     label = (component.label or "")[:200]
     is_page = component.kind in PAGES
-    if component.kind in CHATS or (is_page and _CHAT.search(label)):
+    is_chat = _CHAT.search(label) is not None and _NO_CHAT.search(label) is None
+    if component.kind in CHATS or (is_page and is_chat):
         return 0
-    if _NO_REPLY.search(label):
-        return 2
+    label = _OPEN_SOURCE.sub("", label)
+    if found := _NO_REPLY.search(label):
+        first = label[: found.start()]
+        is_chat = found[0].lower() == "history" and _CHAT.search(first) is not None
+        is_joined = _REPLY.search(first) and _JOINED.search(first)
+        return 1 if is_joined or is_chat else 2
     return 0 if (_HTML_REPLY if is_page else _REPLY).search(label) else 1

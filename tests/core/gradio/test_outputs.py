@@ -91,3 +91,24 @@ def test_html_that_is_labelled_an_answer_is_one(label: str, expected: int) -> No
     ]
 
     assert find_endpoint(parts).output == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "page"),
+    [
+        ("Answer with sources", None),
+        ("Response (with citations)", None),
+        ("Model output and reasoning", None),
+        ("Open source model response", None),
+        ("Chat history", None),
+        (None, "Chat statistics"),
+    ],
+)
+def test_html_beside_an_answer_is_none(text: str | None, page: str | None) -> None:
+    parts = app(step("box", "text shown"))
+    parts["components"] += [
+        {"id": "text", "type": "textbox", "props": {"label": text}},
+        {"id": "shown", "type": "html", "props": {"label": page}},
+    ]
+
+    assert find_endpoint(parts).output == 0
