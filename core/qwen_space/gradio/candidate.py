@@ -12,7 +12,7 @@ from qwen_space.gradio.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent
 from qwen_space.gradio.endpoint import SAMPLING, Role
 from qwen_space.gradio.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.outputs import PAGES, find_output, strangeness
-from qwen_space.gradio.roles import Roles, is_setting
+from qwen_space.gradio.roles import Clues, Roles, is_setting, looks_like_system
 from qwen_space.gradio.steps import ASKING
 
 __all__ = ["Candidate", "distinct_inputs", "with_chats"]
@@ -20,7 +20,9 @@ __all__ = ["Candidate", "distinct_inputs", "with_chats"]
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
 
-_CHAT_NAME = re.compile(r"(?:^|_)chat(?:_|$)")
+_CHAT_NAME = re.compile(r"(?:\w+_)?chat(?:_\w+)?")
+# Functions for whole chats.
+_OF_CHATS = re.compile(r"new|load|save|rename|search|summari[sz]e|title|select|list")
 
 # Functions for an earlier message, by the names that programmers give them.
 _SIDELINE = re.compile(
@@ -138,13 +140,29 @@ class Candidate(msgspec.Struct, frozen=True):
         return any(is_setting(each) for each in labels)
 
     @property
+    def asks_role(self) -> bool:
+        """Whether its prompt may be the model's role, by its label."""
+        return any(looks_like_system(each, Clues()) is not None for each in self.prompts)
+
+    @property
+    def is_named_chat(self) -> bool:
+        """Whether its name in the API is that of a function that chats."""
+        name = self.last.api_name or ""
+        has_chat = _CHAT_NAME.fullmatch(name) is not None and _OF_CHATS.search(name) is None
+        return has_chat or name in _KNOWN_NAMES
+
+    @property
     def asks_sound(self) -> bool:
-        """Whether it takes a sound or a film beside its prompt, and shows no chat.
+        """Whether a button hands it a sound or a film beside its prompt, and it shows no chat.
 
         A page of several tabs has one for each, and one for questions alone.
         """
         roles = {role for role, _ in self.roles.values()}
-        return not self.shows_chat and not roles.isdisjoint({"audio", "video"})
+        return (
+            "submit" not in self.start.events
+            and not self.shows_chat
+            and not roles.isdisjoint({"audio", "video"})
+        )
 
     @property
     def sampling(self) -> frozenset[Role | None]:
@@ -183,7 +201,6 @@ class Candidate(msgspec.Struct, frozen=True):
         is_asked = not first.events or bool(first.events & ASKING)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
-        known += name not in _KNOWN_NAMES and _CHAT_NAME.search(name or "") is None
         told = {(role, component) for component, (role, _) in self.roles.items()}
         is_hidden = not (first.public and last.public) or last.api_name is None
         return (
@@ -198,15 +215,17 @@ class Candidate(msgspec.Struct, frozen=True):
             self.shows_chat and self.is_closed,
             strange == 2,
             self.asks_setting,
-            self.asks_sound,
             not last.streams,
+            self.asks_sound,
             known,
             self.is_closed,
             bool(first.events) and "submit" not in first.events,
+            not self.is_named_chat,
             output is not None and last.outputs[output].kind in {"json", *PAGES},
             -min(len(self.sampling), 2),
             output is not None and ("prompt", last.outputs[output].id) in told,
             strange,
+            self.asks_role,
         )
 
 

@@ -209,6 +209,12 @@ _OTHERS = re.compile(
     r"|\b(?:pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
     re.IGNORECASE,
 )
+_SETTING = re.compile(rf"(?<![\u0430-\u044f])(?:{_OTHERS.pattern})", re.IGNORECASE)
+_ASKING = re.compile(
+    r"\b(?:talk|write|tell|speak|say|text)\b|\b(?:to|for|with) (?:the )?(?:model|api)"
+    r"|对话|對話|聊天|спрос|текст|для модел",
+    re.IGNORECASE,
+)
 
 
 def _words(component: AppComponent) -> list[tuple[str, str]]:
@@ -224,8 +230,11 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
 
 
 def is_setting(label: str) -> bool:
-    """Whether the label of a text names a setting, and no message."""
-    return _OTHERS.search(label) is not None and _PROMPT_WORDS.search(label) is None
+    """Whether the label of a text is the name of a setting, and asks for no message."""
+    words = label.split()
+    if len(words) > 3 or _PROMPT_WORDS.search(label) or _ASKING.search(label):
+        return False
+    return _SETTING.search(label) is not None
 
 
 def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = False) -> str | None:

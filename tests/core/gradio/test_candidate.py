@@ -195,3 +195,74 @@ def test_of_tabs_for_a_sound_and_for_a_question_the_latter_is_asked() -> None:
     ]
 
     assert find_endpoint(tabbed(config, "box", "two", "three")).fn_index == 1
+
+
+SUMMARY = step("two", "found", **CLICK, api_name="summarize")
+
+
+def beside_a_summary(chat: dict[str, Any], label: str = "Message") -> int:
+    """Return the function that is found on a page that gives summaries, too."""
+    config = app(chat, SUMMARY)
+    config["components"] += [
+        {"id": "asked", "type": "textbox", "props": {"label": label}},
+        {"id": "two", "type": "textbox", "props": {"label": "Text"}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Answer"}},
+        {"id": "found", "type": "textbox", "props": {"label": "Summary"}},
+        {"id": "sound", "type": "audio", "props": {}},
+    ]
+    return find_endpoint(config).fn_index
+
+
+SENT = {"targets": [["asked", "submit"]]}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Talk to the model",
+        "Спросите модель",
+        "Текст для модели",
+        "与大模型对话",
+        "和模型聊天",
+        "Write in any language",
+        "Tell me your name",
+        "Подключение",
+    ],
+)
+def test_a_label_that_speaks_of_the_model_or_a_language_names_no_setting(label: str) -> None:
+    assert beside_a_summary(step("asked", "answer", **SENT, **STREAMS), label) == 0
+
+
+@pytest.mark.parametrize("more", [SENT, {**CLICK, **STREAMS}], ids=["sent", "streams"])
+def test_a_message_that_may_have_a_sound_is_asked(more: dict[str, Any]) -> None:
+    assert beside_a_summary(step("asked sound", "answer", **more)) == 0
+
+
+@pytest.mark.parametrize("name", ["rename_chat", "new_chat", "chat_title", "chat_about_it"])
+def test_a_function_for_chats_comes_after_the_one_that_is_sent(name: str) -> None:
+    config = app(
+        step("box chat", "box chat", api_name="ask"),
+        step("two chat", "chat", **CLICK, api_name=name),
+    )
+    config["components"].append({"id": "two", "type": "textbox", "props": {"label": "Title"}})
+
+    assert find_endpoint(config).fn_index == 0
+
+
+def test_a_name_for_a_new_chat_is_none_of_a_chat() -> None:
+    config = app(
+        step("box chat", "chat", **CLICK, api_name="new_chat"),
+        step("box chat heat", "chat", **CLICK, api_name="my_chat"),
+    )
+    config["components"] = [each for each in config["components"] if each["id"] != "heat"]
+    config["components"].append({"id": "heat", "type": "slider", "props": {"label": "Size"}})
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_a_box_for_the_model_s_role_is_no_rival_of_a_message() -> None:
+    config = app(step("role", "other", **CLICK), step("box", "other", **CLICK))
+    props = {"label": "Assistant role"}
+    config["components"].append({"id": "role", "type": "textbox", "props": props})
+
+    assert find_endpoint(config).fn_index == 1
