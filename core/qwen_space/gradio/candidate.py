@@ -186,6 +186,23 @@ class Candidate(msgspec.Struct, frozen=True):
         return inputs, find_output(self.last)
 
     @property
+    def is_hidden(self) -> bool:
+        """Whether the app's API lacks one of its ends, or its name."""
+        return not (self.start.public and self.last.public) or self.last.api_name is None
+
+    @property
+    def unfitness(self) -> tuple[int, ...]:
+        """What speaks against a function, whatever else it has; less is better."""
+        first, last = self.start, self.last
+        output = find_output(last)
+        return (
+            len(self.missing),
+            output is not None and last.outputs[output].kind == "multimodaltextbox",
+            bool(first.events) and not first.events & ASKING,
+            _SIDELINE.match((last.api_name or "").lower()) is not None or self.is_login,
+        )
+
+    @property
     def rank(self) -> tuple[int, ...]:
         """How well a function fits; less is better.
 
@@ -197,20 +214,14 @@ class Candidate(msgspec.Struct, frozen=True):
         first, last = self.start, self.last
         output = find_output(last)
         strange = 0 if output is None else strangeness(last.outputs[output])
-        fails = output is not None and last.outputs[output].kind == "multimodaltextbox"
-        is_asked = not first.events or bool(first.events & ASKING)
         name = last.api_name
         known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
         told = {(role, component) for component, (role, _) in self.roles.items()}
-        is_hidden = not (first.public and last.public) or last.api_name is None
         return (
-            len(self.missing),
-            fails,
-            not is_asked,
-            _SIDELINE.match((last.api_name or "").lower()) is not None or self.is_login,
-            is_hidden and self.has_rival,
+            *self.unfitness,
+            self.is_hidden and self.has_rival,
             not self.shows_chat,
-            is_hidden,
+            self.is_hidden,
             self.asks_later,
             self.shows_chat and self.is_closed,
             strange == 2,

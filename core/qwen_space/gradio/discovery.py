@@ -181,13 +181,17 @@ class App:
     def _submitted(self, rivals: list[Candidate]) -> list[Candidate]:
         """Return the functions that the submit event of the rivals' box starts; these without one.
 
-        Buttons may do other things with the text in the box, or with the answer.
+        Buttons may do other things with the text in the box, or with the answer. A function that
+        is less fit than they are, as without an input of `roles=`, tells nothing.
         """
+        unfitness, is_hidden = rivals[0].unfitness, rivals[0].is_hidden
         boxes = {part.id for each in rivals for part in each.prompts}
         submitted = [
             each
             for each in self._candidates
-            if any(event == "submit" and part in boxes for part, event in each.start.targets)
+            if each.unfitness == unfitness
+            and each.is_hidden == is_hidden
+            and any(event == "submit" and part in boxes for part, event in each.start.targets)
         ]
         return submitted if len(boxes) == 1 and submitted else rivals
 

@@ -181,6 +181,24 @@ def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
     assert find_endpoint(config).fn_index == 2
 
 
+@pytest.mark.parametrize(
+    ("submitted", "roles"),
+    [
+        pytest.param({}, {"Temperature": "temperature"}, id="without-the-caller-s-input"),
+        pytest.param({"api_name": "retry"}, None, id="for-an-earlier-message"),
+        pytest.param({"show_api": False}, None, id="not-in-the-api"),
+    ],
+)
+def test_a_submit_event_of_a_lesser_function_tells_nothing(
+    submitted: dict[str, Any], roles: Any
+) -> None:
+    rivals = [step("box heat", "chat", **CLICK), step("box heat size", "chat", **CLICK)]
+    config = app(*rivals, step("box", "chat", **submitted))
+
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config, roles=roles)
+
+
 def test_of_tabs_for_a_sound_and_for_a_question_the_latter_is_asked() -> None:
     # As a page with a tab for each kind of file, and the one for sounds is open.
     config = app(
