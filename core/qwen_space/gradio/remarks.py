@@ -22,6 +22,7 @@ _PAGES = frozenset({"html", "markdown", "modelscopemarkdown", "modelscopelegacym
 _PLACES = TEXTS - TEXTS_WITH_FILES | _PAGES
 _LONGEST = 2_000  # characters of one text
 _MOST = 20  # texts
+_LONGEST_NAME = 12  # characters beside a short prompt that is shown
 
 
 def find_places(
@@ -114,8 +115,8 @@ class Remarks:
 
     def _is_sent(self, text: str) -> bool:
         """Whether a text is the prompt as some app shows it, such as with a name before it."""
-        shown = _letters(text)
-        return any(_letters(each) in shown or shown in _letters(each) for each in self._sent)
+        shown = _words(text)
+        return any(_is_near(shown, each) for each in self._sent)
 
     def explain(self, error: QwenSpaceError) -> JobError | None:
         """Return an error with the words that the app said before it failed without any reason.
@@ -129,9 +130,22 @@ class Remarks:
         return told
 
 
-def _letters(text: str) -> str:
-    """Return the letters and figures of a text, as an app may mark up or escape all others."""
-    return "".join(filter(str.isalnum, html.unescape(text).lower()))
+def _is_near(shown: str, sent: str) -> bool:
+    """Whether one has the words of the other, and few besides."""
+    words = _words(sent)
+    if len(sent) >= _LONGEST // 2:  # it was cut, maybe within a word
+        words = words.rpartition(" ")[0]
+        shown = shown[: len(words) + _LONGEST_NAME]
+    short, long = sorted((shown, words), key=len)
+    is_near = len(long) - len(short) <= max(_LONGEST_NAME, len(long) // 2)
+    return short != "" and is_near and f" {short} " in f" {long} "
+
+
+def _words(text: str) -> str:
+    """Return the words of a text, as an app may mark up or escape all else; its signs if none."""
+    text = html.unescape(text).lower()
+    words = "".join(each if each.isalnum() else " " for each in text).split()
+    return " ".join(words or text.split())
 
 
 def _in_one_line(text: str) -> str:
