@@ -27,14 +27,12 @@ MOST_TOLD = 8
 _NO_ROLES: Mapping[Any, Any] = {}
 
 
-def list_names(functions: Sequence[AppFunction]) -> str:
-    """Return the names of the functions, and how to choose one."""
+def list_names(functions: Sequence[AppFunction], *, can_choose: bool = True) -> str:
+    """Return the names of the functions, and how to choose one if that helps."""
     names = [f"/{each.api_name}" for each in functions if each.api_name]
     more = ", ..." if len(names) > 30 else ""
-    return (
-        f"Its endpoints are: {', '.join(names[:30]) or 'none with a name'}{more}. "
-        "Name the one to use as endpoint."
-    )
+    listed = f"Its endpoints are: {', '.join(names[:30]) or 'none with a name'}{more}."
+    return f"{listed} Name the one to use as endpoint." if can_choose else listed
 
 
 def explain_unfit(functions: Sequence[AppFunction]) -> str:
@@ -47,7 +45,7 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
             f"(gr.render), and /config does not tell of them. {list_names(functions)}"
         )
     if not able and not any(map(_takes_text, functions)):
-        names, _, _ = list_names(functions).partition(" Name the one")
+        names = list_names(functions, can_choose=False)
         return f"None of its functions takes a text. {names}"
     if not able:
         return list_names(functions)
