@@ -238,7 +238,7 @@ def test_an_enter_with_nothing_to_send_changes_nothing(page: Page, engine: Scrip
     page.get_by_role("button", name="Send").click()
     ask(page, "Second")
     engine.wait_until(lambda seen: len(seen.requests) == 2)
-    replied(page, "four.")
+    page.locator("#chat [data-testid=bot]", has_text="four.").nth(1).wait_for()
 
     assert [turn["content"] for turn in engine.requests[1][1:]] == [
         "First",
