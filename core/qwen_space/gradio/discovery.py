@@ -181,17 +181,19 @@ class App:
     def _submitted(self, rivals: list[Candidate]) -> list[Candidate]:
         """Return the functions that the submit event of the rivals' box starts; these without one.
 
-        Buttons may do other things with the text in the box, or with the answer. A function that
-        is less fit than they are, as without an input of `roles=`, tells nothing.
+        Buttons may do other things with an answer of theirs, as put one of several into the chat.
+        A function that is less fit than they are, as without an input of `roles=`, tells nothing.
         """
         unfitness, is_hidden = rivals[0].unfitness, rivals[0].is_hidden
         boxes = {part.id for each in rivals for part in each.prompts}
+        taken = [{part.id for part in distinct_inputs(each.steps)} - boxes for each in rivals]
         submitted = [
             each
             for each in self._candidates
             if each.unfitness == unfitness
             and each.is_hidden == is_hidden
             and any(event == "submit" and part in boxes for part, event in each.start.targets)
+            and not any(parts.isdisjoint(part.id for part in each.last.outputs) for parts in taken)
         ]
         return submitted if len(boxes) == 1 and submitted else rivals
 

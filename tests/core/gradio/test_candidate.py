@@ -199,6 +199,14 @@ def test_a_submit_event_of_a_lesser_function_tells_nothing(
         find_endpoint(config, roles=roles)
 
 
+def test_a_box_that_saves_a_draft_is_no_rival_of_the_buttons_beside_it() -> None:
+    rivals = [step("box heat", "chat", **CLICK), step("box heat size", "chat", **CLICK)]
+    config = app(*rivals, step("box", "other", api_name="save_draft"))
+
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
 def test_of_tabs_for_a_sound_and_for_a_question_the_latter_is_asked() -> None:
     # As a page with a tab for each kind of file, and the one for sounds is open.
     config = app(
