@@ -257,10 +257,11 @@ async def _run_step(
         return await run_prerequisite(transport, step, request, deadline, send_data, remarks)
     except QwenSpaceError as exc:
         exc.may_have_run = False  # the endpoint, which answers, comes after it
-        if step.phase not in {"load", "change"} or not isinstance(exc, JobError):
+        if step.phase not in {"load", "change", "typing"} or not isinstance(exc, JobError):
             raise
         # The page shows the error, and lets its visitor write all the same.
-        failure = f"{step.title}, which the page runs as it loads, failed: {exc}"
+        when = "the prompt is typed" if step.phase == "typing" else "it loads"
+        failure = f"{step.title}, which the page runs as {when}, failed: {exc}"
         logger.warning("%s", failure)
         remarks.hear(failure)
         return Given({})

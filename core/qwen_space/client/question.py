@@ -135,7 +135,7 @@ class Question(msgspec.Struct):
             states: The numbers of the states that it has changed.
         """
         self.changed.update(states)
-        is_chat = step.phase in {"chat", "upload"}
+        is_chat = step.phase in {"chat", "upload", "typing"}
         if is_chat:
             self.remarks.see(values.items())
         elif step.phase == "change":

@@ -421,7 +421,7 @@ class App:
         taken = {each.id for each in distinct_inputs(candidate.steps)}
         needed = {each for each in taken if roles.get(each, (None,))[0] is None}
         functions = self._page.typing(boxes, needed)
-        return [self._step(each, roles, each.trigger, phase="chat") for each in functions]
+        return [self._step(each, roles, each.trigger, phase="typing") for each in functions]
 
     def _uploading(self, candidate: Candidate, roles: Roles) -> list[Endpoint]:
         """Return the functions that the page runs when a file is chosen, to put it in the chat."""

@@ -19,7 +19,7 @@ __all__ = ["SAMPLING", "Endpoint", "Input", "Phase", "Role", "Shape", "bare_name
 
 Role = InputRole | Literal["settings"]
 Shape = Literal["pairs", "messages", "parts", "blocks", "multimodal"]
-Phase = Literal["load", "change", "setting", "upload", "chat"]
+Phase = Literal["load", "change", "setting", "upload", "typing", "chat"]
 
 SAMPLING: frozenset[Role] = frozenset({"max_tokens", "temperature", "top_p"})
 
@@ -102,7 +102,8 @@ class Endpoint:
         queued: Whether it goes by the queue.
         remembers: Whether it may find the chat in its session, where no history can be put.
         phase: When the page runs it: as it loads, when that has changed a component, when a system
-            prompt or a figure is set, when a file is uploaded, or in the chat.
+            prompt or a figure is set, when a file is uploaded, as the prompt is typed, or in the
+            chat.
         started_by: The components that start it when the load has changed one of them: their
             values before it, by their numbers.
         is_deaf: Whether the server may not see that a stream is left, and has to be asked to stop

@@ -162,6 +162,30 @@ async def test_a_start_that_takes_too_long_is_not_waited_for() -> None:
     assert reply.text == "Hi after 0"
 
 
+# Functions that the page runs as somebody types.
+
+
+async def test_a_failure_of_what_the_page_runs_as_the_prompt_is_typed_ends_no_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def check(message: str) -> str:
+        raise gr.Error(f"{message} is too short")
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, told = gr.Textbox(label="Message"), gr.State("nothing")
+            box.change(check, box, told)
+            box.submit(lambda message, told: f"{message}, {told}", [box, told], gr.Textbox())
+        return app
+
+    with gradio_app.running(build) as url, caplog.at_level(logging.WARNING, "qwen_space"):
+        async with SpaceClient(url) as client:
+            reply = await client.complete("Hi")
+
+    assert reply.text == "Hi, nothing"
+    assert "/check, which the page runs as the prompt is typed, failed: " in caplog.text
+
+
 # Calls at the same time, and apps that are deployed anew meanwhile.
 
 
