@@ -155,10 +155,11 @@ def find_reply(
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
     parts = [part for part in found if isinstance(part, Part)]
     marked = [*mark_steps(parts)]
-    if not is_final or any(part.text for part in marked if not part.thought):
+    if titles_answer([part.title for part in parts]):
+        # A message after it would tell that it was a step: until the end it is neither.
+        parts[-1:] = [replace(parts[-1], thought=False)] if is_final else []
+    elif not is_final or any(part.text for part in marked if not part.thought):
         parts = marked
-    elif titles_answer([part.title for part in parts]):
-        parts[-1] = replace(parts[-1], thought=False)
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     files = tuple(part for part in found if isinstance(part, dict))

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from qwen_space.events import TextDelta, ThinkingDelta
 from qwen_space.gradio.chatbot import find_reply
+from qwen_space.gradio.deltas import ChatValue
 
 USER = {"role": "user", "content": "u"}
 
@@ -43,3 +45,27 @@ def test_a_title_tells_the_answer_where_each_message_has_one(
     assert reply.text == answer
     assert find_reply([*chat, bot("b")], is_final=True) == find_reply([*chat, bot("b")])
     assert find_reply(chat) != reply or not answer
+
+
+@pytest.mark.parametrize("title", ["Final Answer", "Ответ"])
+def test_such_an_answer_is_streamed_as_nothing_else(title: str) -> None:
+    value = ChatValue("u")
+    chat = [USER, bot("hm", title="Plan"), bot("So", title=title)]
+    events = [*value.replace(chat[:2]), *value.replace(chat)]
+    value.begin_edits(100)
+    value.edit([["append", [2, "content"], " be it"]])
+    events += value.end_edits()
+    chat[2] = bot("So be it", title=title)
+    events += value.replace(chat, is_final=True)
+
+    assert [type(each) for each in events] == [ThinkingDelta, TextDelta]
+    assert (value.thinking, value.text) == ("hm", "So be it")
+
+
+def test_a_message_after_such_an_answer_makes_a_step_of_it() -> None:
+    value = ChatValue("u")
+    chat = [USER, bot("hm", title="Plan"), bot("So", title="Final Answer"), bot("b")]
+    for size in (2, 3, 4):
+        value.replace(chat[:size], is_final=size == 4)
+
+    assert (value.thinking, value.text) == ("hm\n\nSo", "b")
