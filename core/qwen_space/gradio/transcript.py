@@ -27,8 +27,10 @@ _USER = re.compile(
 )
 _USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
 _WORD = r"[^\s:\uff1a]{1,24}"
+# A name of several words has capitals, or says what it names: "Here are three:" is no name.
+_MORE = rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f]){_WORD})"
 _NEXT = re.compile(
-    rf"[ \t]*\n\s{{0,9}}[^\w\n]{{0,8}}\w(?:{_WORD})?(?:[ \t]{_WORD}){{0,2}}[ \t]?[:\uff1a](?!/)"
+    rf"[ \t]*\n\s{{0,9}}[^\w\n]{{0,8}}\w(?:{_WORD})?(?:{_MORE}){{0,2}}[ \t]?[:\uff1a](?!/)"
     r"(?:\*\*|__|</b>)?\s{0,9}"
 )
 _UNFINISHED = re.compile(r"[ \t]*(?:\n\s{0,9}[^\n]{0,60})?")
