@@ -62,7 +62,7 @@ class Part(msgspec.Struct, frozen=True):
 
 def mark_steps(parts: list[Part]) -> Iterator[Part]:
     """Yield the parts with an agent's steps as thoughts, and its final answer without a heading."""
-    within = any(map(_is_foot, parts))
+    within = any(map(_is_foot, parts[1:]))
     for part in parts:
         within = within or (part is not parts[-1] and is_step(part))
         heading = _FINAL.match(part.text) if within and not part.thought else None

@@ -125,9 +125,12 @@ class AnswerReader:
         """Split a text that is being written from the end that may not stay."""
         if not self._has_begun and self._stands_in(text):
             return "", text
-        body, held = split_cursor(text, self._cursor)
-        free = self._free(body)
-        return body[:free], body[free:] + held
+        free = self._free(split_cursor(text, self._cursor)[0])
+        # Signs that came one by one were given before they looked like a cursor.
+        given = len(self.text) - len(self._held)
+        if free < given and text.startswith(self.text[:given]):
+            free = given
+        return text[:free], text[free:]
 
     def _stands_in(self, text: str) -> bool:
         """Whether a text may only stand in for the reply, and does not go on from the last one."""

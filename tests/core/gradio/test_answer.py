@@ -105,6 +105,16 @@ def test_an_end_that_looks_like_a_cursor_and_stays_is_text(end: str) -> None:
         assert not rewritings(events)
 
 
+@pytest.mark.parametrize(
+    "text", ["Well, etc...", "a ▌ b ●", "```\nx = 1\n```", "a <img src='x'>", "<i class='c'></i>"]
+)
+def test_such_an_end_that_came_sign_by_sign_is_given_once(text: str) -> None:
+    value, events = replaced(*[text[:end] for end in range(1, len(text) + 1)])
+
+    assert "".join(deltas(events)) == value.text == text
+    assert not rewritings(events)
+
+
 def test_dots_within_a_text_that_grows_are_not_held_back() -> None:
     _, events = appended("Well", "...", " then", "...", " go")
 

@@ -86,6 +86,11 @@ ROWS = [
         id="no-foot-of-a-step",
     ),
     pytest.param(
+        [USER, bot("Step 1 | 2 s")],
+        Reply("Step 1 | 2 s", [1, "content"]),
+        id="a-foot-below-nothing",
+    ),
+    pytest.param(
         [USER, bot("Step 1 is to look."), bot("Final answer: b")],
         Reply("Step 1 is to look.\n\nFinal answer: b", [2, "content"]),
         id="no-heading-of-a-step",
