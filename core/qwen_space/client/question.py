@@ -186,7 +186,7 @@ class Question(msgspec.Struct):
         if self.endpoint.locked and not self.media:
             return f"its page locks the prompt's box at first, and says {self.endpoint.locked!r}."
         for each in self.endpoint.chat_inputs:
-            if each.is_free and each.choices and not values.get(each.key, each.default):
+            if each.is_free and each.choices and values.get(each.key, each.default) is None:
                 given = {each.name: next(filter(None, each.choices), None)}
                 return f"nothing is chosen for {each.name!r}. Choose, as with inputs={given!r}."
         if self.endpoint.ticks:

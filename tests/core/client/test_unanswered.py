@@ -81,6 +81,27 @@ async def test_a_choice_that_nobody_made_is_named() -> None:
     assert chosen.text == "Ann: Hi"
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        pytest.param(lambda: gr.Radio([("None", 0), ("Short", 1)], value=0), id="of-zero"),
+        pytest.param(lambda: gr.CheckboxGroup(["Web"], value=[]), id="of-nothing-among-several"),
+    ],
+)
+async def test_an_empty_reply_beside_a_choice_that_is_made_is_empty(
+    choice: Callable[[], gr.components.Component],
+) -> None:
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            style, box, chat = choice(), gr.Textbox(label="Message"), gr.Chatbot()
+            box.submit(lambda _message, history, _style: history, [box, chat, style], chat)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi")).text == ""
+
+
 def polling() -> gr.Blocks:
     """A page whose function only starts the work, of which a timer shows how far it is."""
 
