@@ -6,18 +6,20 @@ import contextlib
 import itertools
 import logging
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.stop import StopScanner
+from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
+from qwen_space.client.prerequisite import Given, run_prerequisite
 from qwen_space.client.question import Question, build_question
-from qwen_space.client.stream import EventStreamReader, Submission
-from qwen_space.client.submit import Given, run_prerequisite, submit_job
+from qwen_space.client.stream import EventStreamReader
+from qwen_space.client.submit import Submission
 from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
 from qwen_space.config import CallOptions
@@ -31,6 +33,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Event
 from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.job import Job
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 from qwen_space.tokens.limiter import TokenLimiter
@@ -155,11 +158,17 @@ class Call:
         scanner = StopScanner(stop)
         limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
         request = await self._run_steps(transport, question, found)
-        submission = await self._submit_job(transport, question, request)
+        submission = Submission(
+            transport,
+            question.endpoint,
+            request,
+            self._deadline,
+            question.prompt,
+            question.chat_before,
+        )
+        body, job = await self._submit_job(submission, question.endpoint)
         model = None if question.model is None else str(question.model)
-        send_data = _sending(transport, request, self._deadline)
-        remarks = question.remarks
-        reply = EventStreamReader(submission, self._deadline, model, send_data, remarks)
+        reply = EventStreamReader(submission, body, job, model, question.remarks)
         stack.push_async_exit(reply.aclose)
         return reply.events(scanner if stop else None, limiter)
 
@@ -186,23 +195,12 @@ class Call:
         question.remarks.advice = question.advise()
         return request
 
-    async def _submit_job(
-        self, transport: Transport, question: Question, request: JobRequest
-    ) -> Submission:
+    async def _submit_job(self, submission: Submission, endpoint: Endpoint) -> tuple[Body, Job]:
         """Submit the endpoint's job; of a server that is no Gradio app, say so."""
-        endpoint = question.endpoint
         # Steps share a session, which a call without a queue does not have.
         may_call = self._resolver.is_discovered and not endpoint.before
         try:
-            return await submit_job(
-                transport,
-                endpoint,
-                request,
-                self._deadline,
-                may_call=may_call,
-                prompt=question.prompt,
-                before=question.chat_before,
-            )
+            return await submission.submit(may_call=may_call)
         except (SpaceStatusError, ProtocolError) as exc:
             if (explained := self._resolver.explain(exc)) is exc:
                 raise
@@ -225,23 +223,13 @@ async def _open(
     Raises:
         SpaceUnavailableError, SpaceUnreachableError: A call would not reach the app either.
     """
-    send_data = _sending(transport, request, deadline)
     try:
-        await run_prerequisite(transport, step, request, deadline, send_data, Remarks())
+        await run_prerequisite(transport, step, request, deadline, Remarks())
     except (SpaceUnavailableError, SpaceUnreachableError) as exc:
         exc.may_have_run = False
         raise
     except QwenSpaceError as exc:
         logger.warning("%s, which the page runs as it loads, failed: %s", step.title, exc)
-
-
-def _sending(
-    transport: Transport, request: JobRequest, deadline: Deadline
-) -> Callable[[str | None], Awaitable[None]]:
-    async def send_data(event_id: str | None) -> None:
-        await transport.json("POST", request.data_url, deadline, request.data_body(event_id))
-
-    return send_data
 
 
 async def _run_step(
@@ -252,9 +240,8 @@ async def _run_step(
     remarks: Remarks,
 ) -> Given:
     """Run a step before the endpoint, and return the part of the page that it changes."""
-    send_data = _sending(transport, request, deadline)
     try:
-        return await run_prerequisite(transport, step, request, deadline, send_data, remarks)
+        return await run_prerequisite(transport, step, request, deadline, remarks)
     except QwenSpaceError as exc:
         exc.may_have_run = False  # the endpoint, which answers, comes after it
         if step.phase not in {"load", "change", "typing"} or not isinstance(exc, JobError):

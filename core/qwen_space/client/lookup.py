@@ -15,8 +15,8 @@ from typing import Any
 from qwen_space.client import hub
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
+from qwen_space.client.prerequisite import run_renderer
 from qwen_space.client.retry import is_transient, retrying
-from qwen_space.client.submit import run_renderer
 from qwen_space.client.wakeup import SpaceWaker
 from qwen_space.errors import (
     EndpointError,

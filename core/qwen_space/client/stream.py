@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 
-import msgspec
 from msgspec.structs import replace
 
 from qwen_space.chat.stop import StopScanner
 from qwen_space.client.body import Body
-from qwen_space.client.deadline import Deadline
+from qwen_space.client.submit import Submission
 from qwen_space.errors import (
     QwenSpaceError,
     SpaceError,
@@ -37,7 +36,7 @@ from qwen_space.gradio.messages import SendData
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.tokens.limiter import TokenLimiter
 
-__all__ = ["EventStreamReader", "Submission"]
+__all__ = ["EventStreamReader"]
 
 logger = logging.getLogger("qwen_space.client")
 
@@ -49,61 +48,39 @@ _REPLICA_PAUSE = 0.05
 _HEARTBEATS = 20.0  # seconds, in which Gradio sends one at least
 
 
-class Submission(msgspec.Struct, frozen=True):
-    """A job that was submitted, and its stream.
-
-    Attributes:
-        body: The stream.
-        job: The job, before its first byte.
-        reopen: Opens the stream once more, and returns it with a new job; None where that
-            would submit another job.
-        explain_silence: Adds the reason to the error of a silent stream.
-        cancel: Asks the server to stop a job, by its event id, where it does not see that the
-            stream is left; None where it does.
-    """
-
-    body: Body
-    job: Job
-    reopen: Callable[[], Awaitable[tuple[Body, Job]]] | None = None
-    explain_silence: Callable[[SpaceTimeoutError], Awaitable[None]] | None = None
-    cancel: Callable[[str], object] | None = None
-
-
 class EventStreamReader:
     """Reads one reply from the stream of its session.
 
     Args:
-        submission: The job and its stream.
-        deadline: The time limits.
+        submission: The job, which was submitted.
+        body: The stream.
+        job: The job, before its first byte.
         model: The model that the app was asked to run.
-        send_data: Sends the function's arguments when the queue asks for them, as that of
-            protocol `sse` does, once.
         remarks: Collects the words that the app says beside its reply.
 
     Attributes:
-        job: The job.
+        job: As given, or a new one where the stream was opened again.
     """
 
     def __init__(
         self,
         submission: Submission,
-        deadline: Deadline,
+        body: Body,
+        job: Job,
         model: str | None,
-        send_data: Callable[[str | None], Awaitable[None]],
         remarks: Remarks,
     ) -> None:
-        self.job = submission.job
+        self.job = job
         self._remarks = remarks
-        self._body = submission.body
+        self._body = body
         self._submission = submission
+        self._deadline = submission.deadline
         self._replicas = _MOST_REPLICAS
         self._has_received = False
-        self._event_id = submission.job.event_id
-        self._deadline = deadline
         self._model = model
-        self._send_data = send_data
-        self._owes_data = submission.job.asks_for_data
-        self._patience = deadline.timeouts.first_token  # None: it is not the app that we wait for
+        self._owes_data = job.asks_for_data
+        # None where it is not the app that we wait for.
+        self._patience = self._deadline.timeouts.first_token
         self._is_whole = False
         self._generators: list[AsyncGenerator[Event, None]] = []
 
@@ -118,8 +95,7 @@ class EventStreamReader:
             self._body.release()
         else:
             self._body.close()
-            if self._submission.cancel is not None and self._event_id is not None:
-                self._submission.cancel(self._event_id)
+            self._submission.cancel()
         for generator in reversed(self._generators):
             await generator.aclose()
 
@@ -191,7 +167,7 @@ class EventStreamReader:
             StreamInterruptedError: No replica knows the session.
         """
         self._replicas -= 1
-        if self._submission.reopen is None or self._replicas < 0:
+        if self._submission.is_joined_by_stream or self._replicas < 0:
             lost = StreamInterruptedError(
                 "",
                 f"no server behind {self._body.url} knows the session ({exc.args[-1]}); where "
@@ -202,15 +178,14 @@ class EventStreamReader:
         logger.debug("the session is not known there: asking for it again")
         self._body.close()
         await asyncio.sleep(_REPLICA_PAUSE)
-        self._body, self.job = await self._submission.reopen()
+        self._body, self.job = await self._submission.open()
 
     async def _explain(self, exc: QwenSpaceError) -> None:
         """Look for the reason of a silence, where there should have been none."""
-        explain = self._submission.explain_silence
-        if explain is None or not isinstance(exc, SpaceTimeoutError):
+        if not isinstance(exc, SpaceTimeoutError):
             return
         if not self._has_received or (exc.limit == "silence" and exc.seconds >= _HEARTBEATS):
-            await explain(exc)
+            await self._submission.explain_silence(exc)
 
     async def _let_others_run(self) -> None:
         """Give the event loop a turn within long work, unless the time for the reply is over."""
@@ -281,8 +256,7 @@ class EventStreamReader:
         """Send the arguments, if they were not sent: a prompt is never sent twice."""
         if self._owes_data:
             self._owes_data = False
-            self._event_id = event_id
-            await self._send_data(event_id)
+            await self._submission.send_data(event_id)
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self.job

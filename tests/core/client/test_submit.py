@@ -1,4 +1,4 @@
-"""The way through `/call`, for apps whose queue endpoints are closed, and steps without a queue."""
+"""The way through `/call`, for apps whose queue endpoints are closed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,8 @@ from typing import Any
 
 import pytest
 
-from qwen_space import JobError, SpaceClient, SpaceConfig, SpaceStatusError, TextDelta, Timeouts
-from qwen_space.client.deadline import Deadline
-from qwen_space.client.http import Transport
-from qwen_space.client.submit import run_prerequisite
-from qwen_space.errors import ProtocolError
-from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.remarks import Remarks
-from qwen_space.gradio.requests import JobRequest
+from qwen_space import JobError, SpaceClient, SpaceStatusError, TextDelta
 from qwen_space.local import LocalSpace, ScriptedEngine
-from tests.scripted_server import Answer, ScriptedServer, status
 
 
 class Gate:
@@ -131,29 +123,3 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
     await asyncio.to_thread(
         closed.engine.wait_until, lambda engine: len(engine.requests) == asked + 1
     )
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "says"),
-    [
-        pytest.param(status(200, {"data": []}), ProtocolError, "#4 gave 0 values for 1", id="few"),
-        pytest.param(status(500, {"error": "Oh"}), JobError, "step #4 before", id="fails"),
-    ],
-)
-async def test_a_step_without_a_name_is_told_by_its_number(
-    answer: Answer, error: type[Exception], says: str
-) -> None:
-    step = Endpoint(None, 4, None, (), None, outputs=(1,), queued=False)
-
-    async with ScriptedServer(others={"/run/predict": answer}) as server:
-        transport = Transport(SpaceConfig(space=server.url))
-        request = JobRequest(f"{server.url}/queue", 4, None, [], "session")
-        with pytest.raises(error, match=says):
-            await run_prerequisite(
-                transport, step, request, Deadline(Timeouts()), _send_nothing, Remarks()
-            )
-        await transport.close()
-
-
-async def _send_nothing(_event_id: str | None) -> None:
-    pass
