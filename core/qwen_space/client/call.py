@@ -11,7 +11,6 @@ from typing import Any
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.stop import StopScanner
-from qwen_space.client.body import Body
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.hub import is_asleep
@@ -33,7 +32,6 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Event
 from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.job import Job
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.requests import JobRequest
 from qwen_space.tokens.limiter import TokenLimiter
@@ -166,7 +164,15 @@ class Call:
             question.prompt,
             question.chat_before,
         )
-        body, job = await self._submit_job(submission, question.endpoint)
+        # Steps share a session, which a call without a queue does not have.
+        may_call = self._resolver.is_discovered and not question.endpoint.before
+        try:
+            body, job = await submission.submit(may_call=may_call)
+        except (SpaceStatusError, ProtocolError) as exc:
+            if (explained := self._resolver.explain(exc)) is exc:
+                raise
+            explained.may_have_run = exc.may_have_run  # the server may be no Gradio app
+            raise explained from exc
         model = None if question.model is None else str(question.model)
         reply = EventStreamReader(submission, body, job, model, question.remarks)
         stack.push_async_exit(reply.aclose)
@@ -194,18 +200,6 @@ class Call:
                 question.receive(step, given.values, given.states)
         question.remarks.advice = question.advise()
         return request
-
-    async def _submit_job(self, submission: Submission, endpoint: Endpoint) -> tuple[Body, Job]:
-        """Submit the endpoint's job; of a server that is no Gradio app, say so."""
-        # Steps share a session, which a call without a queue does not have.
-        may_call = self._resolver.is_discovered and not endpoint.before
-        try:
-            return await submission.submit(may_call=may_call)
-        except (SpaceStatusError, ProtocolError) as exc:
-            if (explained := self._resolver.explain(exc)) is exc:
-                raise
-            explained.may_have_run = exc.may_have_run
-            raise explained from exc
 
 
 def _request(

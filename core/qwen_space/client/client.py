@@ -387,7 +387,7 @@ class SpaceClient:
         finally:
             await self._end_use()
 
-    async def _end_use(self) -> None:
+    async def _end_use(self, *_exc_info: object) -> None:
         self._users -= 1
         if not self._users and not self._is_entered:
             await self._transport.close()  # and not those of the others, which may be in use
@@ -412,7 +412,7 @@ class SpaceClient:
 
         async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
             self._users += 1
-            stack.push_async_callback(self._end_use)
+            stack.push_async_exit(self._end_use)
             deadline = Deadline(timeouts.within(options.get("timeout")))
             call = Call(self._transport, self._resolver, chat, options, deadline)
             return await call.open(stack)

@@ -102,7 +102,9 @@ class Submission:
         if self.is_joined_by_stream:
             return await self._open_stream(request.joining_stream_url), self._job()
         try:
-            self._event_id = await self._join_queue()
+            self._event_id = await self._post(
+                request.join_url, request.body, lambda _: request.stream_url
+            )
             logger.debug("joined %s as %s", request.queue, self._event_id)
         except SpaceStatusError as refusal:
             named = may_call and self._endpoint.api_name is not None
@@ -173,11 +175,6 @@ class Submission:
         if self._endpoint.is_deaf and self._event_id is not None:
             self._transport.background.start(self._reset(self._event_id))
 
-    async def _join_queue(self) -> str:
-        """Join the queue and return the event id."""
-        request = self._request
-        return await self._post(request.join_url, request.body, lambda _: request.stream_url)
-
     async def _call(self, refusal: SpaceStatusError) -> str:
         """Call the function by its name, where every value comes whole; return the stream's URL."""
         logger.debug("the queue is closed (%s): trying /call", refusal)
@@ -220,9 +217,9 @@ class Submission:
                 await self._run(self._open_and_close(url))
             raise
 
-    async def _post(
+    def _post(
         self, url: str, body: Any, stream_of: Callable[[str | None], str | None]
-    ) -> str:
+    ) -> Awaitable[str]:
         """Send the prompt, again only while it cannot have arrived; return the event id.
 
         Args:
@@ -232,7 +229,7 @@ class Submission:
                 or, where that was lost, from None.
         """
         retries = self._transport.config.max_retries
-        return await retrying(
+        return retrying(
             lambda: self._post_once(url, body, stream_of), was_never_sent, retries, self.deadline
         )
 
