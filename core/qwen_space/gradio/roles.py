@@ -164,10 +164,19 @@ _SYSTEMS = frozenset(
 _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_choice", "model_path"})
 
 _SYSTEM_WORDS = re.compile(
-    r"\bsys(?:tem)?\b|systemprompt|sysprompt|\bpre-?prompt|\bpersona\b|custom instructions"
-    r"|系统|系統|人设|人設|角色(?:设定|设置|描述|設定)|систем|システム|시스템|\bsistema\b|système",
+    r"\bsys(?:tem)?[ _-]?(?:prompt|messages?\b|msg|instruct|role|context|content|text|nachricht|anweis)"
+    r"|\bpre-?prompt|custom instructions|人设|人設|角色(?:设定|设置|描述|設定)"
+    r"|系[统統].{0,3}(?:提示|消息|訊息|指令|设定|設定|角色|prompt)|системн\w{1,3} (?:про|соо|инс|рол|под)"
+    r"|システム.{0,2}(?:プロンプト|メッセージ|指示|設定)|시스템 ?(?:프롬프트|메시지|지시|설정|역할)"
+    r"|(?:prompt|m[eo]\w{4,7}|instru\w{3,7}|istruzion\w) (?:(?:del?|do|di|du) )?(?:sistema|système)",
     re.IGNORECASE,
 )
+# Alone, or in a label of few words that asks for no message: a question may be about any system.
+_SYSTEM = re.compile(
+    r"\bsys(?:tem)?\b|\bpersona\b|系统|系統|систем|システム|시스템|\bsistema\b|système",
+    re.IGNORECASE,
+)
+_MOST_SYSTEM_WORDS = 3
 # In a label alone, as placeholders have them for messages, too; and only where another text is.
 _ROLE_WORDS = re.compile(
     r"\b(?:assistant|(?:chat)?bot|agent|model|ai)(?:'s)? (?:instructions?|role|personality)\b"
@@ -232,7 +241,7 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
 def is_setting(label: str) -> bool:
     """Whether the label of a text is the name of a setting, and asks for no message."""
     words = label.split()
-    if len(words) > 3 or _PROMPT_WORDS.search(label) or _ASKING.search(label):
+    if len(words) > 3 or _asks(label):
         return False
     return _SETTING.search(label) is not None
 
@@ -250,14 +259,31 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
     if name := clues.parameter_in(component, _SYSTEMS):
         return f"the parameter is called {name}"
     for where, text in _words(component):
-        if _SYSTEM_WORDS.search(text) and not _NO_SYSTEM.search(text):
-            return f"the {where} says {_SYSTEM_WORDS.findall(text)[0].lower()}"
+        found = _SYSTEM_WORDS.search(text) or _bare_system(text, surely=surely)
+        if found and not _NO_SYSTEM.search(text):
+            return f"the {where} says {found[0].lower()}"
     if not surely and (found := _ROLE_WORDS.search((component.label or "")[:500])):
         return f"the label says {found[0].lower()}"
     value = str(component.value or "")[:500]
-    if (found := _SYSTEM_VALUE.match(value)) and component.id not in clues.submitting:
+    may_be_message = surely and any(_asks(text) for _, text in _words(component))
+    found = None if may_be_message else _SYSTEM_VALUE.match(value)
+    if found and component.id not in clues.submitting:
         return f"its value begins with {found[0].strip()}"
     return None
+
+
+def _bare_system(text: str, *, surely: bool) -> re.Match[str] | None:
+    """Find the word "system" in a text of few words that asks for nothing."""
+    found = _SYSTEM.search(text)
+    if found is None or _asks(text) or len(text.split()) > _MOST_SYSTEM_WORDS:
+        return None
+    is_alone = not any(each.isalnum() for each in _SYSTEM.sub("", text, count=1))
+    return found if is_alone or not surely else None
+
+
+def _asks(text: str) -> bool:
+    """Whether a label or a placeholder asks for a message."""
+    return _PROMPT_WORDS.search(text) is not None or _ASKING.search(text) is not None
 
 
 def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:

@@ -55,6 +55,11 @@ def test_a_role_that_the_model_is_to_take_is_the_system_prompt(label: str) -> No
         {"label": "Task", "placeholder": "Give your instructions to the AI agent"},
         {"label": "Instructions for the agent"},
         {"label": "Роль"},
+        {"label": "Message", "placeholder": "Describe the issue of your system ..."},
+        {"label": "Ask about the solar system"},
+        {"label": "系统问题"},
+        {"label": "Your question", "placeholder": "Such as: which persona is Hamlet's?"},
+        {"label": "Prompt", "value": "You are a pirate. Tell me a joke."},
     ],
     ids=str,
 )
@@ -66,6 +71,14 @@ def test_the_box_that_is_sent_is_the_prompt_though_it_speaks_of_the_model() -> N
     config = page({**BOX, "label": "Tags"}, {**BOX, "label": "Agent instructions"}, submit=1)
 
     assert [each.role for each in find_endpoint(config).inputs] == [None, "prompt"]
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["System", "System (optional)", "Persona", "System behaviour", "Систем. инструкция", "系统提示"],
+)
+def test_a_few_words_of_the_system_are_its_prompt_s(label: str) -> None:
+    assert roles(label, "Text") == ["system", "prompt"]
 
 
 def test_words_within_words_are_no_role() -> None:
