@@ -75,7 +75,8 @@ FIGURES: Mapping[Role, Figure] = {
         ),
         re.compile(
             r"input|context|prompt|histor|source|memory|window|penalty|turns|\bmin\b|min_|retriev|"
-            r"replac|chunk|summar|search|document|overlap|"
+            r"replac|chunk|summar|search|document|overlap|think|reason|image|vision|audio|video|embed|"
+            r"\btools?\b|(?:chat|message) len|\bwords\b|sentence|seconds|\(s\)|"
             r"输入|上下文|历史|контекст|вход|истори|入力|履歴|文脈|입력|기록|문맥"
             r"|eingabe|verlauf|kontext|entrada|entrée|(?:de la|votre) question",
             re.IGNORECASE,
@@ -86,8 +87,8 @@ FIGURES: Mapping[Role, Figure] = {
     "temperature": Figure(
         ("temperature", "temp"),
         _patterns(r"temp[eé]rat[uú]r[ea]?|\btemp\b|温度|溫度|температур|온도|nhiệt độ"),
-        re.compile(r"decay|increment|fallback|step|last", re.IGNORECASE),
-        lambda low, high: high <= 100,
+        re.compile(r"decay|increment|fallback|step|last|°|celsius|room|%|percent", re.IGNORECASE),
+        lambda low, high: low >= 0 and high <= 100,  # those that a slider has by default
         lambda low, high: 0 <= low < 1 < high <= 5,
     ),
     "top_p": Figure(

@@ -164,11 +164,12 @@ _SYSTEMS = frozenset(
 _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_choice", "model_path"})
 
 _SYSTEM_WORDS = re.compile(
-    r"\bsys(?:tem)?[ _-]?(?:prompt|messages?\b|msg|instruct|role|context|content|text|nachricht|anweis)"
-    r"|\bpre-?prompt|custom instructions|人设|人設|角色(?:设定|设置|描述|設定)"
-    r"|系[统統].{0,3}(?:提示|消息|訊息|指令|设定|設定|角色|prompt)|системн\w{1,3} (?:про|соо|инс|рол|под)"
+    r"\bsys(?:tem)?[ _-]?(?:prompt|messages?\b|msg|instruct|role|context|content|text)"
+    r"|systemnachricht|systemanweisung|\bpre-?prompt|custom instructions"
+    r"|系[统統].{0,3}(?:提示|消息|訊息|指令|设定|設定|角色|prompt)|人设|人設|角色(?:设定|设置|描述|設定)"
+    r"|системн\w{1,3} (?:промпт|промт|сообщ|инструк|роль)"
     r"|システム.{0,2}(?:プロンプト|メッセージ|指示|設定)|시스템 ?(?:프롬프트|메시지|지시|설정|역할)"
-    r"|(?:prompt|m[eo]\w{4,7}|instru\w{3,7}|istruzion\w) (?:(?:del?|do|di|du) )?(?:sistema|système)",
+    r"|(?:prompt|m[eo]\w{4,7}|i[ns]\w{5,10}) (?:(?:del?|do|di|du) )?(?:sistema|système)",
     re.IGNORECASE,
 )
 # Alone, or in a label of few words that asks for no message: a question may be about any system.

@@ -75,7 +75,7 @@ def test_the_box_that_is_sent_is_the_prompt_though_it_speaks_of_the_model() -> N
 
 @pytest.mark.parametrize(
     "label",
-    ["System", "System (optional)", "Persona", "System behaviour", "Систем. инструкция", "系统提示"],
+    ["System", "System (optional)", "Persona", "System behaviour", "Системная роль", "系统提示"],
 )
 def test_a_few_words_of_the_system_are_its_prompt_s(label: str) -> None:
     assert roles(label, "Text") == ["system", "prompt"]
@@ -104,6 +104,11 @@ def test_a_creativity_in_per_cent_is_no_temperature() -> None:
         "Maximale Länge der Eingabe",
         "Máx. de tokens de entrada",
         "Longueur max. de la question",
+        "Max thinking tokens",
+        "Max vision tokens",
+        "Max audio length (s)",
+        "Max chat length",
+        "Max length (words)",
     ],
 )
 def test_a_limit_of_what_the_model_reads_is_none_of_its_answer(label: str) -> None:
@@ -151,3 +156,13 @@ def test_a_figure_is_told_by_its_label(label: str, role: str | None) -> None:
     found = find_endpoint(page(BOX, slider))
 
     assert [each.role for each in found.inputs] == ["prompt", role]
+
+
+@pytest.mark.parametrize(
+    ("label", "low", "high"),
+    [("Temperature (°C)", 0, 50), ("Temperature", -50, 50), ("Temperature (%)", 0, 100)],
+)
+def test_a_figure_in_other_units_is_none_of_the_model_s(label: str, low: int, high: int) -> None:
+    slider = {"type": "slider", "label": label, "minimum": low, "maximum": high}
+
+    assert [each.role for each in find_endpoint(page(BOX, slider)).inputs] == ["prompt", None]
