@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +68,16 @@ def _settings(llama_index_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from llama_index.core import Settings
 
     monkeypatch.setattr(Settings, "_llm", None)
+
+
+@pytest.fixture(autouse=True)
+def _levels() -> Iterator[None]:
+    """Undo a page's settings of logging, which would add records to other tests."""
+    loggers = [logging.getLogger(), logging.getLogger("qwen_space")]
+    before = [each.level for each in loggers]
+    yield
+    for each, level in zip(loggers, before, strict=True):
+        each.setLevel(level)
 
 
 @pytest.mark.filterwarnings(
