@@ -40,7 +40,8 @@ def running(
         blocks.queue()
         # No statistics after jobs: they import pandas, which warns.
         blocks._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
-        app = mount(blocks, path or "/") if auth is None else _mount_locked(blocks, path, auth)
+        with light_gradio.only_asked_routes():
+            app = mount(blocks, path or "/") if auth is None else _mount_locked(blocks, path, auth)
         return Site(app, lambda: shut(blocks))
 
     listener = socket.create_server(("127.0.0.1", port))

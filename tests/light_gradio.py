@@ -5,13 +5,37 @@ Programs in processes of their own run Gradio as it is.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import re
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
-__all__ = ["lighten", "write_no_stubs"]
+__all__ = ["lighten", "only_asked_routes", "write_no_stubs"]
+
+_ASKED = re.compile(
+    r"/(?:config|info|login|login_check|token|user|app_id|cancel|upload|theme\.css)?"
+    r"|/(?:queue/|call/|run/|heartbeat/|file=|proxy=).*"
+)
+_only_asked = ContextVar("only_asked", default=False)
+
+
+@contextlib.contextmanager
+def only_asked_routes() -> Iterator[None]:
+    """Leave out of the apps that are made now the routes that no client of ours asks.
+
+    An app takes half of its start for its eighty routes. The local Space keeps them all: they are
+    to be guarded.
+    """
+    before = _only_asked.set(True)
+    try:
+        yield
+    finally:
+        _only_asked.reset(before)
 
 
 def write_no_stubs() -> None:
@@ -34,7 +58,11 @@ def write_no_stubs() -> None:
 def lighten() -> None:
     """Have apps start in half the time, and wait for jobs with less work. This imports Gradio."""
     import gradio.blocks
+    import gradio.route_utils
+    import gradio.routes
     import gradio.state_holder
+    import gradio.utils
+    from fastapi import APIRouter
     from gradio.queueing import Queue
     from gradio.routes import App
     from gradio.state_holder import SessionState
@@ -65,14 +93,37 @@ def lighten() -> None:
             empty: Any = SimpleNamespace(default_config=blocks.default_config, blocks=nothing)
             super().__init__(empty)
 
+    add_route = APIRouter.add_api_route
+
+    def add_asked_route(self: APIRouter, path: str, *args: Any, **options: Any) -> None:
+        if not _only_asked.get() or _ASKED.fullmatch(path):
+            add_route(self, path, *args, **options)
+
     begin = Queue.__init__
 
     def begin_calmly(self: Queue, *args: Any, **options: Any) -> None:
         begin(self, *args, **options)
         self.sleep_when_free = 0.01  # a thousand looks a second are 6 % of a processor
 
+    copy, put_root = gradio.utils.safe_deepcopy, gradio.route_utils.update_root_in_config
+
+    def names_files(thing: Any) -> bool:
+        return b'"_type":"gradio.FileData"' in gradio.routes.ORJSONResponse._render(thing)
+
+    # Each answer to `/config` has a copy of all that the page is, for the addresses of its files to
+    # be written into. That is a quarter of a short reply's time, and few pages have files.
+    def copy_addresses(thing: Any) -> Any:
+        is_page = isinstance(thing, dict) and "dependencies" in thing
+        return {**thing} if is_page and not names_files(thing) else copy(thing)
+
+    def put_root_before_addresses(config: Any, root: str) -> Any:
+        return put_root(config, root) if names_files(config) else {**config, "root": root}
+
     # Each piece of a reply looks twice whether matplotlib is there now.
     sys.modules.setdefault("matplotlib", None)  # type: ignore[arg-type]
     gradio.blocks.App = Unserved  # type: ignore[misc]
+    APIRouter.add_api_route = add_asked_route  # type: ignore[method-assign]
+    gradio.utils.safe_deepcopy = copy_addresses
+    gradio.route_utils.update_root_in_config = put_root_before_addresses  # type: ignore[assignment]
     gradio.state_holder.SessionState = BriefState  # type: ignore[misc]
     Queue.__init__ = begin_calmly  # type: ignore[method-assign]
