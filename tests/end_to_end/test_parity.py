@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import message_chunk_to_message
 from llama_index.core.base.llms.types import ChatMessage
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
@@ -126,7 +126,8 @@ async def through_api(session: ScriptedSession, asked: Asked, way: str) -> Outco
     }
     async with (
         aserving(session) as url,
-        AsyncOpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0) as client,
+        DefaultAsyncHttpxClient(verify=False) as http,  # else it reads the certificates each time
+        AsyncOpenAI(base_url=f"{url}/v1", api_key="x", max_retries=0, http_client=http) as client,
     ):
         if "stream" in way:
             usage = {"stream_options": {"include_usage": True}}
