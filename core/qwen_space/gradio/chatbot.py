@@ -61,6 +61,7 @@ from qwen_space.gradio.inline_pictures import split_pictures
 
 __all__ = [
     "Reply",
+    "changes_nothing",
     "count_known",
     "find_prompt",
     "find_reply",
@@ -178,6 +179,11 @@ def find_reply(
         may_be_step=len(answer) == 1 and may_be_step(answer[0], parts[-1]),
         is_object=isinstance(value, dict) and any(part.path == path for part in answer),
     )
+
+
+def changes_nothing(value: Any) -> bool:
+    """Whether a value is an update without one, which leaves the component as it was."""
+    return _unwrapped(value)[1] is None
 
 
 def find_prompt(value: Any) -> str:

@@ -18,7 +18,14 @@ from qwen_space.events import (
     ThinkingDelta,
 )
 from qwen_space.gradio.answer import AnswerReader
-from qwen_space.gradio.chatbot import Reply, count_known, find_prompt, find_reply, shows_same
+from qwen_space.gradio.chatbot import (
+    Reply,
+    changes_nothing,
+    count_known,
+    find_prompt,
+    find_reply,
+    shows_same,
+)
 from qwen_space.gradio.cursor import CURSORS
 from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.files import to_reply_file
@@ -198,6 +205,7 @@ class ChatValue:
         self._has_new = before is None  # whether a value was another than that before
         self._known: int | None = None  # rows, that were there before the message; None: to count
         self._value = EditedValue(None)
+        self._shown: Any = None  # the last value that was no update without one, if it can grow
         self._cost = 0  # of the last look at the value, in characters and parts
         self._answer = TextTracker(TextDelta)
         self._thoughts = TextTracker(ThinkingDelta)
@@ -236,6 +244,8 @@ class ChatValue:
         Raises:
             ProtocolError: It has none of the known shapes.
         """
+        if self.known:  # an update may leave the last value as it was
+            self.begin_edits(len(self._text_so_far()))
         self._value, self.known, self._known = EditedValue(value), True, None
         events = self._look(is_final=is_final)
         # Pictures within the text pay for the edits behind them, each of which copies it.
@@ -295,19 +305,25 @@ class ChatValue:
         """
         return self._look() if self._value.spend(self._cost) else []
 
-    def finish(self) -> list[TextEvent]:
-        """Return the events of the text that was held back, as nothing follows."""
-        return self._read(self._text_so_far(), is_final=True)
+    def finish(self) -> list[ValueEvent]:
+        """Return the events of the value as it is the last one, so that nothing is held back."""
+        if not self.known:
+            return []
+        self.begin_edits(len(self._text_so_far()))
+        return self._look(is_final=True)
 
     def _look(self, *, is_final: bool = False) -> list[ValueEvent]:
+        if is_final and self._shown is not None and changes_nothing(self._value.value):
+            self._value.value = self._shown
         value = self._value.value
         if self._known is None or not self._has_new:
             self._known = count_known(value, self._before)
         reply = self._find_reply(value, is_final=is_final)
         if reply is None:
-            rest = self.finish() if is_final else []
+            self._known = None
             self._lead_to(None, None)
-            return [*rest]
+            return [*self._read(self._reader.text, is_final=True)] if is_final else []
+        self._shown = value if isinstance(value, (list, dict)) else None
         if not self._has_new:
             self._has_new = not shows_same(value, self._before)
             if not self._has_new:

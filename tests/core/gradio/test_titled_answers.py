@@ -47,16 +47,23 @@ def test_a_title_tells_the_answer_where_each_message_has_one(
     assert find_reply(chat) != reply or not answer
 
 
+NO_VALUE: dict[str, Any] = {"__type__": "update"}
+
+
 @pytest.mark.parametrize("title", ["Final Answer", "Ответ"])
-def test_such_an_answer_is_streamed_as_nothing_else(title: str) -> None:
+@pytest.mark.parametrize("last", ["a-value", "no-value", "nothing"])
+def test_such_an_answer_is_streamed_as_nothing_else(title: str, last: str) -> None:
     value = ChatValue("u")
     chat = [USER, bot("hm", title="Plan"), bot("So", title=title)]
     events = [*value.replace(chat[:2]), *value.replace(chat)]
     value.begin_edits(100)
     value.edit([["append", [2, "content"], " be it"]])
     events += value.end_edits()
-    chat[2] = bot("So be it", title=title)
-    events += value.replace(chat, is_final=True)
+    if last == "nothing":
+        events += value.finish()
+    else:
+        chat = [*chat[:2], bot("So be it", title=title)]
+        events += value.replace(chat if last == "a-value" else NO_VALUE, is_final=True)
 
     assert [type(each) for each in events] == [ThinkingDelta, TextDelta]
     assert (value.thinking, value.text) == ("hm", "So be it")
