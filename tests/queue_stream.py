@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from qwen_space.events import Rewritten, TextDelta
-from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
-from qwen_space.gradio.edits import EditedValue
 from qwen_space.gradio.job import Job, JobEvent
-from qwen_space.gradio.messages import AnyMessage
+from qwen_space.gradio.reply.deltas import ChatValue, ValueEvent, plain_piece
+from qwen_space.gradio.wire.edits import EditedValue
+from qwen_space.gradio.wire.messages import AnyMessage
 
 __all__ = ["apply_edits", "as_bytes", "read_text", "receive", "take_edits"]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from qwen_space.events import TextDelta
-from qwen_space.gradio.known_spaces import QWEN_2_5
+from qwen_space.gradio.page.known_spaces import QWEN_2_5
 
 if TYPE_CHECKING:
     import os

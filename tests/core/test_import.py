@@ -48,7 +48,7 @@ def test_the_client_needs_nothing_but_aiohttp() -> None:
     assert loaded & set(HEAVY) == {"aiohttp"}
 
 
-PURE = ["chat.prompt", "chat.structured", "gradio.job", "gradio.discovery", "tools"]
+PURE = ["chat.prompt", "chat.structured", "gradio.job", "gradio.page.discovery", "tools"]
 
 
 @pytest.mark.parametrize("module", PURE)

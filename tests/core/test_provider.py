@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qwen_space import JobError
-from qwen_space.gradio.known_spaces import QWEN_2_5
+from qwen_space.gradio.page.known_spaces import QWEN_2_5
 from qwen_space.provider import Qwen_Qwen_2_5
 
 MESSAGES = [{"role": "user", "content": "Hi"}]

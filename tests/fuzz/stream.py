@@ -9,16 +9,16 @@ from typing import Any
 
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import Rewritten, TextDelta
-from qwen_space.gradio.chatbot import find_reply
 from qwen_space.gradio.job import Job, JobEvent, JobState
-from qwen_space.gradio.messages import (
+from qwen_space.gradio.reply.chatbot import find_reply
+from qwen_space.gradio.wire.messages import (
     AnyMessage,
     Output,
     ProcessCompleted,
     ProcessGenerating,
     decode_event,
 )
-from qwen_space.gradio.sse import SSEDecoder
+from qwen_space.gradio.wire.sse import SSEDecoder
 from tests.fuzz.building import EVENT_ID, built
 from tests.queue_stream import apply_edits
 

@@ -21,9 +21,9 @@ from qwen_space.client import hub
 from qwen_space.client.http_errors import parse_retry_after
 from qwen_space.client.question import pair_history
 from qwen_space.errors import ModelNotOfferedError, QwenSpaceError
-from qwen_space.gradio.discovery import find_endpoint, is_unclear
-from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.page.discovery import find_endpoint, is_unclear
+from qwen_space.gradio.page.endpoint import Endpoint
+from qwen_space.gradio.wire.requests import JobRequest
 from tests.queue_stream import apply_edits
 
 DATA = Path(__file__).parents[1] / "data"

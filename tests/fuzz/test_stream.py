@@ -31,7 +31,7 @@ def test_any_messages(choices: bytes) -> None:
 
 def test_a_check_fails_where_the_text_is_not_the_server_s(monkeypatch: pytest.MonkeyPatch) -> None:
     from qwen_space.events import TextDelta
-    from qwen_space.gradio.deltas import TextTracker
+    from qwen_space.gradio.reply.deltas import TextTracker
 
     def swallow(self: TextTracker[TextDelta], new: list[str]) -> list[TextDelta]:
         self._pieces += [piece[1:] for piece in new]

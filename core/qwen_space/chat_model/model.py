@@ -62,7 +62,7 @@ from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 from qwen_space.tools import Message
 
 if TYPE_CHECKING:
-    from qwen_space.gradio.endpoint import Endpoint
+    from qwen_space.gradio.page.endpoint import Endpoint
 
 __all__ = ["SpaceChatModel"]
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from qwen_space.client.client import SpaceClient
     from qwen_space.client.login import Login
     from qwen_space.config import SpaceOptions, Timeouts
-    from qwen_space.gradio.endpoint import Endpoint
+    from qwen_space.gradio.page.endpoint import Endpoint
 
 __all__ = ["Space", "SyncEventStream"]
 

@@ -1,7 +1,7 @@
 """`qwen-space inspect`: an app's functions, and how a chat would map to them.
 
 The facts are read from the app's `/config`; the choice among them is made by the client and
-`qwen_space.gradio.discovery`, as in a chat.
+`qwen_space.gradio.page.discovery`, as in a chat.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from qwen_space.errors import (
     SpaceUnavailableError,
     SpaceUnreachableError,
 )
-from qwen_space.gradio.app import AppComponent, AppConfig, AppFunction
-from qwen_space.gradio.discovery import App, parameter_names
-from qwen_space.gradio.endpoint import Endpoint, Input, bare_name
+from qwen_space.gradio.page.app import AppComponent, AppConfig, AppFunction
+from qwen_space.gradio.page.discovery import App, parameter_names
+from qwen_space.gradio.page.endpoint import Endpoint, Input, bare_name
 
 __all__ = [
     "Component",

@@ -31,9 +31,9 @@ from qwen_space.errors import (
     SpaceUnreachableError,
 )
 from qwen_space.events import Event
-from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.remarks import Remarks
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.wire.requests import JobRequest
 from qwen_space.tokens.limiter import TokenLimiter
 
 __all__ = ["Call"]

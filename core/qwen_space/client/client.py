@@ -41,8 +41,8 @@ from qwen_space.config import (
     make_config,
 )
 from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
-from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.files import inline_bytes
+from qwen_space.gradio.page.endpoint import Endpoint
+from qwen_space.gradio.wire.files import inline_bytes
 
 if TYPE_CHECKING:
     import os

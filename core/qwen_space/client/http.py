@@ -36,7 +36,7 @@ from qwen_space.errors import (
     SpaceStatusError,
     SpaceUnreachableError,
 )
-from qwen_space.gradio.large_json import LARGE, decode_large
+from qwen_space.gradio.wire.large_json import LARGE, decode_large
 
 __all__ = ["Content", "Transport"]
 

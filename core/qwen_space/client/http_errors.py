@@ -34,7 +34,7 @@ from qwen_space.errors import (
     SpaceUnreachableError,
     StreamInterruptedError,
 )
-from qwen_space.gradio.messages import unquote
+from qwen_space.gradio.wire.messages import unquote
 
 __all__ = [
     "error_detail",

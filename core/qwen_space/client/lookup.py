@@ -26,11 +26,11 @@ from qwen_space.errors import (
     SpaceUnavailableError,
 )
 from qwen_space.events import Notice
-from qwen_space.gradio.app import api_prefix, with_rendered
-from qwen_space.gradio.discovery import App, find_endpoint, is_unclear
-from qwen_space.gradio.endpoint import Endpoint
-from qwen_space.gradio.known_spaces import QWEN_2_5, get_known_endpoint
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.page.app import api_prefix, with_rendered
+from qwen_space.gradio.page.discovery import App, find_endpoint, is_unclear
+from qwen_space.gradio.page.endpoint import Endpoint
+from qwen_space.gradio.page.known_spaces import QWEN_2_5, get_known_endpoint
+from qwen_space.gradio.wire.requests import JobRequest
 
 __all__ = ["EndpointResolver"]
 

@@ -14,11 +14,11 @@ from qwen_space.client.http import Transport
 from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Submission
 from qwen_space.errors import JobError, ProtocolError, SpaceStatusError
-from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import to_states
+from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.remarks import Remarks
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.wire.messages import to_states
+from qwen_space.gradio.wire.requests import JobRequest
 
 __all__ = ["Given", "run_prerequisite", "run_renderer"]
 

@@ -13,11 +13,11 @@ from qwen_space.chat.media import Media, describe_media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
-from qwen_space.gradio.app import CHATS, CHOICES, KEEPING
-from qwen_space.gradio.endpoint import Endpoint, Input, Shape
-from qwen_space.gradio.files import history_content
-from qwen_space.gradio.media_places import find_repeated, find_uploads, has_room, place_media
+from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING
+from qwen_space.gradio.page.endpoint import Endpoint, Input, Shape
+from qwen_space.gradio.page.media_places import find_repeated, find_uploads, has_room, place_media
 from qwen_space.gradio.remarks import Remarks
+from qwen_space.gradio.wire.files import history_content
 
 __all__ = ["Question", "build_question", "pair_history"]
 

@@ -30,10 +30,10 @@ from qwen_space.events import (
     TextDelta,
     ThinkingDelta,
 )
-from qwen_space.gradio.deltas import TextTracker
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.messages import SendData
 from qwen_space.gradio.remarks import Remarks
+from qwen_space.gradio.reply.deltas import TextTracker
+from qwen_space.gradio.wire.messages import SendData
 from qwen_space.tokens.limiter import TokenLimiter
 
 __all__ = ["EventStreamReader"]

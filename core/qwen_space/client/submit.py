@@ -25,10 +25,10 @@ from qwen_space.errors import (
     SpaceTimeoutError,
     SpaceUnavailableError,
 )
-from qwen_space.gradio.agent_steps import asks_for_thoughts
-from qwen_space.gradio.endpoint import Endpoint
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.page.endpoint import Endpoint
+from qwen_space.gradio.reply.agent_steps import asks_for_thoughts
+from qwen_space.gradio.wire.requests import JobRequest
 
 __all__ = ["Submission"]
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from qwen_space.chat.media import PLACEHOLDER, Media
 from qwen_space.chat.messages import Turn, is_text
-from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.page.endpoint import Endpoint
 
 __all__ = ["inline_text_files"]
 

@@ -26,7 +26,7 @@ from qwen_space.errors import (
     UploadError,
 )
 from qwen_space.events import Uploading
-from qwen_space.gradio.files import file_data
+from qwen_space.gradio.wire.files import file_data
 
 __all__ = ["Upload"]
 

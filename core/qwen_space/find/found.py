@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from qwen_space.gradio.endpoint import Endpoint, Role
+from qwen_space.gradio.page.endpoint import Endpoint, Role
 
 __all__ = ["FoundSpace", "describe_inputs"]
 

@@ -28,12 +28,12 @@ from qwen_space.events import (
     Started,
     TextDelta,
 )
-from qwen_space.gradio.beside import Beside, read_beside
-from qwen_space.gradio.chatbot import find_unanswered
-from qwen_space.gradio.deltas import ChatValue, ValueEvent, plain_piece
-from qwen_space.gradio.edits import is_edits
-from qwen_space.gradio.large_json import LARGE
-from qwen_space.gradio.messages import (
+from qwen_space.gradio.page.beside import Beside, read_beside
+from qwen_space.gradio.reply.chatbot import find_unanswered
+from qwen_space.gradio.reply.deltas import ChatValue, ValueEvent, plain_piece
+from qwen_space.gradio.wire.edits import is_edits
+from qwen_space.gradio.wire.large_json import LARGE
+from qwen_space.gradio.wire.messages import (
     REFUSALS,
     AnyMessage,
     CloseStream,
@@ -52,8 +52,8 @@ from qwen_space.gradio.messages import (
     to_states,
     unquote,
 )
-from qwen_space.gradio.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
-from qwen_space.gradio.zero_gpu import is_quota
+from qwen_space.gradio.wire.sse import DEFAULT_MAX_EVENT_SIZE, SSEDecoder
+from qwen_space.gradio.wire.zero_gpu import is_quota
 
 __all__ = ["Job", "JobEvent", "JobState"]
 

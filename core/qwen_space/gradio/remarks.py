@@ -11,41 +11,14 @@ from typing import Any
 
 from qwen_space.chat.overflow import is_overflow
 from qwen_space.errors import JobError, PromptTooLongError, QwenSpaceError
-from qwen_space.gradio.app import TEXTS, TEXTS_WITH_FILES, AppComponent
-from qwen_space.gradio.html_page import read_message
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.roles import Clues, looks_like_system
+from qwen_space.gradio.reply.html_page import read_message
 
-__all__ = ["Remarks", "find_places"]
+__all__ = ["Remarks"]
 
-_PAGES = frozenset({"html", "markdown", "modelscopemarkdown", "modelscopelegacymarkdown"})
-_PLACES = TEXTS - TEXTS_WITH_FILES | _PAGES
 _LONGEST = 2_000  # characters of one text
 _MOST = 20  # texts
 _LONGEST_NAME = 12  # characters beside a short prompt that is shown
-
-
-def find_places(
-    outputs: Iterable[AppComponent], inputs: Iterable[AppComponent], reply: Any
-) -> dict[Any, tuple[str, Any]]:
-    """Return the outputs in which an app may say something beside its reply.
-
-    Args:
-        outputs: The outputs of all steps.
-        inputs: Their inputs: a box among them is the visitor's, as is that of a system prompt.
-        reply: The number of the component that shows the reply.
-
-    Returns:
-        Their labels and the values that the page has at first, by their numbers.
-    """
-    taken = {each.id for each in inputs} | {reply}
-    return {
-        each.id: (each.label or "", each.value)
-        for each in outputs
-        if each.kind in _PLACES
-        and each.id not in taken
-        and looks_like_system(each, Clues()) is None
-    }
 
 
 class Remarks:

@@ -23,9 +23,9 @@ from qwen_space.errors import (
     SpaceTimeoutError,
     SpaceUnavailableError,
 )
-from qwen_space.gradio.discovery import find_endpoint
-from qwen_space.gradio.endpoint import Endpoint, Input
-from qwen_space.gradio.known_spaces import QWEN_2_5
+from qwen_space.gradio.page.discovery import find_endpoint
+from qwen_space.gradio.page.endpoint import Endpoint, Input
+from qwen_space.gradio.page.known_spaces import QWEN_2_5
 
 if TYPE_CHECKING:
     from conftest import ScriptedSpace

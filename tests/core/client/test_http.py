@@ -12,8 +12,8 @@ import pytest
 from qwen_space import AuthenticationError, ProtocolError, SpaceClient, TextDelta
 from qwen_space.chat_model.space import Space
 from qwen_space.client.http import _load
-from qwen_space.gradio.discovery import find_endpoint
-from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.page.discovery import find_endpoint
+from qwen_space.gradio.page.endpoint import Endpoint
 from tests.scripted_server import (
     CONFIG,
     Answer,

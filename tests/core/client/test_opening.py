@@ -23,7 +23,7 @@ from qwen_space import (
 from qwen_space.client import call as call_module
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.lookup import EndpointResolver
-from qwen_space.gradio.endpoint import Endpoint, Input
+from qwen_space.gradio.page.endpoint import Endpoint, Input
 from tests import gradio_app
 
 

@@ -9,9 +9,9 @@ from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
 from qwen_space.client.prerequisite import run_prerequisite
 from qwen_space.errors import ProtocolError
-from qwen_space.gradio.endpoint import Endpoint
+from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.remarks import Remarks
-from qwen_space.gradio.requests import JobRequest
+from qwen_space.gradio.wire.requests import JobRequest
 from tests.scripted_server import Answer, ScriptedServer, status
 
 

@@ -14,9 +14,9 @@ from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt
 from qwen_space.client.question import build_question, pair_history
 from qwen_space.config import SpaceConfig
-from qwen_space.gradio.endpoint import Endpoint, Input
-from qwen_space.gradio.known_spaces import QWEN_2_5
-from qwen_space.gradio.media_inputs import MediaSlot
+from qwen_space.gradio.page.endpoint import Endpoint, Input
+from qwen_space.gradio.page.known_spaces import QWEN_2_5
+from qwen_space.gradio.page.media_inputs import MediaSlot
 from tests.scripted_server import CONFIG, EVENT_ID, ScriptedServer, status, streaming
 
 APP = "http://127.0.0.1:1"

@@ -6,7 +6,7 @@ from typing import Any
 
 from qwen_space.events import TextDelta
 from qwen_space.gradio.job import JobEvent
-from qwen_space.gradio.messages import Output, ProcessCompleted, ProcessGenerating, Values
+from qwen_space.gradio.wire.messages import Output, ProcessCompleted, ProcessGenerating, Values
 
 E = "e1"
 PATH = [0, 1]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qwen_space.errors import ProtocolError, QwenSpaceError
 from qwen_space.events import Notice, Queued, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobState
-from qwen_space.gradio.messages import (
+from qwen_space.gradio.wire.messages import (
     AnyMessage,
     CloseStream,
     Estimation,

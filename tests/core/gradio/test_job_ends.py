@@ -18,7 +18,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import FileReceived, Rewritten, Started, TextDelta
 from qwen_space.gradio.job import Job, JobState
-from qwen_space.gradio.messages import (
+from qwen_space.gradio.wire.messages import (
     AnyMessage,
     CloseStream,
     Output,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwen_space.gradio import known_spaces
+from qwen_space.gradio.page import known_spaces
 from qwen_space.tokens.limits import Limits, get_full_name, get_limits
 
 LOCAL = "http://127.0.0.1:7860"

@@ -27,7 +27,7 @@ from qwen_space import ProtocolError, SpaceTimeoutError, Timeouts
 from qwen_space.chat_model.bridge import iterate_sync, run_sync
 from qwen_space.config import SpaceConfig
 from qwen_space.gradio.job import Job
-from qwen_space.gradio.sse import SSEDecoder
+from qwen_space.gradio.wire.sse import SSEDecoder
 from tests.end_to_end.faults.acts import ALL, BEGUN, DONE, ONE, THREE, TWO, app
 from tests.end_to_end.faults.conftest import Serve
 from tests.end_to_end.faults.script import END, Endless, http, message, playing, sse

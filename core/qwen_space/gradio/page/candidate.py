@@ -1,0 +1,253 @@
+"""A function of an app as one that can chat, and how well it fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
+from qwen_space.gradio.page.endpoint import SAMPLING, Role
+from qwen_space.gradio.page.media_inputs import MEDIA_ROLES
+from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
+from qwen_space.gradio.page.roles import Clues, Roles, is_setting, looks_like_system
+from qwen_space.gradio.page.steps import ASKING
+
+__all__ = ["Candidate", "distinct_inputs", "with_chats"]
+
+# Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
+_KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
+
+_CHAT_NAME = re.compile(r"(?:\w+_)?chat(?:_\w+)?")
+# Functions for whole chats.
+_OF_CHATS = re.compile(r"new|load|save|rename|search|summari[sz]e|title|select|list")
+
+# Functions for an earlier message, by the names that programmers give them.
+_SIDELINE = re.compile(
+    r"(?:on_|handle_|do_)?(?:regenerate|regen|retry|rerun|undo|clear|reset|delete|remove|edit|export"
+    r"|flag|like|dislike|vote|upvote|downvote|stop|cancel)(?:_|$)"
+)
+
+_LOGIN = re.compile(
+    r"user ?(?:name|id)|\blog-?in\b|e-?mail|account|用户名|用戶名|账号|帳號|логин|имя пользователя"
+    r"|ユーザー名|아이디|usuario|benutzer|identifiant",
+    re.IGNORECASE,
+)
+
+_TURNS = re.compile(
+    r"histor|memory|(?:chat|context|conversation|previous|past)[a-z ]{0,10}(?:turn|round|message)"
+    r"|历史|歷史|轮次|轮数|上文|истори|контекст",
+    re.IGNORECASE,
+)
+
+_WITH_TURNS = re.compile(
+    rf"{_TURNS.pattern}|context|remember|conversation|multi-?\s?turn|多轮|上下文|记忆"
+    "|запомин|память",
+    re.IGNORECASE,
+)
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A function that can chat.
+
+    Attributes:
+        start: The function that the page runs first.
+        steps: All functions that a message needs; the last one gives the reply.
+        roles: The roles of the components.
+        missing: The names in `roles=` that are of no input of its.
+        shows_chat: Whether the page shows its reply in a chat.
+        gives_response: Whether it is for the API alone, beside a chat of the page, as `/chat` of a
+            `gr.ChatInterface`.
+        asks_later: Whether the page shows the box of its prompt only later, as one for answers to
+            the model's own questions.
+        is_closed: Whether that box is in a tab that is not open at first.
+        has_rival: Whether the app's API lists a function that takes the same box.
+    """
+
+    start: AppFunction
+    steps: tuple[AppFunction, ...]
+    roles: Roles
+    missing: tuple[Any, ...]
+    shows_chat: bool = False
+    gives_response: bool = False
+    asks_later: bool = False
+    is_closed: bool = False
+    has_rival: bool = False
+
+    @property
+    def last(self) -> AppFunction:
+        """The function that gives the reply."""
+        return self.steps[-1]
+
+    @property
+    def output(self) -> int | None:
+        """The position of the reply: of several chats, the one that the turns are put into."""
+        chosen = {part for part, (role, _) in self.roles.items() if role == "history"}
+        for position, each in enumerate(self.last.outputs):
+            if each.id in chosen and each.kind in CHATS:
+                return position
+        return find_output(self.last)
+
+    @property
+    def chat_parts(self) -> Mapping[Role | None, Any]:
+        """The components of the prompt, the turns and the system prompt."""
+        roles = self.roles.items()
+        return {role: part for part, (role, _) in roles if role in {"prompt", "history", "system"}}
+
+    @property
+    def turn_parts(self) -> Mapping[Role | None, Any]:
+        """The components of the turns and the system prompt."""
+        return {role: part for role, part in self.chat_parts.items() if role != "prompt"}
+
+    @property
+    def is_public(self) -> bool:
+        """Whether the app's API lists it, with a name."""
+        return self.last.public and self.last.api_name is not None
+
+    @property
+    def takes_media(self) -> bool:
+        """Whether it takes pictures or files, in the message or beside it."""
+        prompts = (part for part, (role, _) in self.roles.items() if role == "prompt")
+        kinds = {each.id: each.kind for each in distinct_inputs(self.steps)}
+        has_files = any(kinds.get(part) in TEXTS_WITH_FILES for part in prompts)
+        return has_files or any(role in MEDIA_ROLES for role, _ in self.roles.values())
+
+    @property
+    def prompts(self) -> list[AppComponent]:
+        """The components that take the prompt."""
+        inputs = distinct_inputs(self.steps)
+        return [each for each in inputs if self.roles.get(each.id, ("",))[0] == "prompt"]
+
+    @property
+    def locked(self) -> str:
+        """The placeholder of the prompt's box where the page locks it at first; "" elsewhere."""
+        return next((each.placeholder for each in self.prompts if each.is_locked), "")
+
+    @property
+    def is_login(self) -> bool:
+        """Whether its prompt is the name in a login form, beside a password."""
+        has_password = any(each.is_password for each in distinct_inputs(self.steps))
+        return has_password and any(
+            _LOGIN.search((each.label or "")[:200]) for each in self.prompts
+        )
+
+    @property
+    def asks_setting(self) -> bool:
+        """Whether its prompt is a path, a name or the like, by its label."""
+        labels = [(each.label or "")[:200] for each in self.prompts]
+        return any(is_setting(each) for each in labels)
+
+    @property
+    def asks_role(self) -> bool:
+        """Whether its prompt may be the model's role, by its label."""
+        return any(looks_like_system(each, Clues()) is not None for each in self.prompts)
+
+    @property
+    def is_named_chat(self) -> bool:
+        """Whether its name in the API is that of a function that chats."""
+        name = self.last.api_name or ""
+        has_chat = _CHAT_NAME.fullmatch(name) is not None and _OF_CHATS.search(name) is None
+        return has_chat or name in _KNOWN_NAMES
+
+    @property
+    def asks_sound(self) -> bool:
+        """Whether a button hands it a sound or a film beside its prompt, and it shows no chat.
+
+        A page of several tabs has one for each, and one for questions alone.
+        """
+        roles = {role for role, _ in self.roles.values()}
+        return (
+            "submit" not in self.start.events
+            and not self.shows_chat
+            and not roles.isdisjoint({"audio", "video"})
+        )
+
+    @property
+    def sampling(self) -> frozenset[Role | None]:
+        """The sampling parameters that it takes."""
+        return SAMPLING.intersection(role for role, _ in self.roles.values())
+
+    @property
+    def forgets(self) -> bool:
+        """Whether the page leaves earlier turns out: their number is 0, or a box is not checked."""
+        inputs = distinct_inputs(self.steps)
+        zeros = [each for each in inputs if each.kind in NUMBERS and each.value == 0]
+        unchecked = [each for each in inputs if each.kind == "checkbox" and each.value is False]
+        return any(_TURNS.search((each.label or "")[:200]) for each in zeros) or any(
+            _WITH_TURNS.search((each.label or "")[:200]) for each in unchecked
+        )
+
+    @property
+    def likeness(self) -> tuple[Any, ...]:
+        """The part that two candidates share which do the same, as a box's and a button's."""
+        inputs = tuple(tuple(each.id for each in step.inputs) for step in self.steps)
+        return inputs, find_output(self.last)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the app's API lacks one of its ends, or its name."""
+        return not (self.start.public and self.last.public) or self.last.api_name is None
+
+    @property
+    def unfitness(self) -> tuple[int, ...]:
+        """What speaks against a function, whatever else it has; less is better."""
+        first, last = self.start, self.last
+        output = find_output(last)
+        return (
+            len(self.missing),
+            output is not None and last.outputs[output].kind == "multimodaltextbox",
+            bool(first.events) and not first.events & ASKING,
+            _SIDELINE.match((last.api_name or "").lower()) is not None or self.is_login,
+        )
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """How well a function fits; less is better.
+
+        gr.ChatInterface keeps the steps of its page out of the app's API: they read the prompt
+        from the session's state, which only the step before them fills. They are what is left
+        where `multimodal=True` makes its `/chat` fail, in Gradio 4.22 to 4.37: it
+        gives its text to a MultimodalTextbox, which takes no plain text.
+        """
+        first, last = self.start, self.last
+        output = find_output(last)
+        strange = 0 if output is None else strangeness(last.outputs[output])
+        name = last.api_name
+        known = _KNOWN_NAMES.index(name) if name in _KNOWN_NAMES else len(_KNOWN_NAMES)
+        told = {(role, component) for component, (role, _) in self.roles.items()}
+        return (
+            *self.unfitness,
+            self.is_hidden and self.has_rival,
+            not self.shows_chat,
+            self.is_hidden,
+            self.asks_later,
+            self.shows_chat and self.is_closed,
+            strange == 2,
+            self.asks_setting,
+            not last.streams,
+            self.asks_sound,
+            known,
+            self.is_closed,
+            bool(first.events) and "submit" not in first.events,
+            not self.is_named_chat,
+            output is not None and last.outputs[output].kind in {"json", *PAGES},
+            -min(len(self.sampling), 2),
+            output is not None and ("prompt", last.outputs[output].id) in told,
+            strange,
+            self.asks_role,
+        )
+
+
+def distinct_inputs(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
+    """Return the components that some steps take, each once."""
+    return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def with_chats(
+    components: Iterable[AppComponent], function: AppFunction
+) -> tuple[AppComponent, ...]:
+    """Return components and, behind them, the chats that a function shows."""
+    shown = [each for each in function.outputs if each.kind in CHATS]
+    return tuple({each.id: each for each in (*components, *shown)}.values())

@@ -1,0 +1,135 @@
+"""Tells which output of a function shows the reply, and which may show words beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from qwen_space.gradio.page.app import CHATS, TEXTS, TEXTS_WITH_FILES, AppComponent, AppFunction
+from qwen_space.gradio.page.roles import Clues, looks_like_system
+
+__all__ = ["PAGES", "find_output", "find_remark_places", "strangeness"]
+
+_REPLIES = frozenset(
+    {
+        *TEXTS,
+        "code",
+        "markdown",
+        "json",
+        "modelscopemarkdown",
+        "modelscopelegacymarkdown",
+        "antdxbubble",
+    }
+)
+
+_REPLY = re.compile(
+    r"answer|respon[sd]|reply|output|result|completion|generat|assistant|\bfinal\b"
+    r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
+    r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد",
+    re.IGNORECASE,
+)
+_NO_REPLY = re.compile(
+    r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
+    r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost"
+    r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
+    r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색",
+    re.IGNORECASE,
+)
+
+_CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
+_NO_CHAT = re.compile(r"statist|setting|control|list|统计|设置|列表|设定|設定", re.IGNORECASE)
+_OPEN_SOURCE = re.compile(r"\bopen[- ]?source\b", re.IGNORECASE)
+# What an answer comes with, as "Answer with sources"; a "response time" is a figure of it.
+_JOINED = re.compile(
+    r"\b(?:with|and|plus|incl\w*|mit|und|avec|et|con|y|com|e|и|\u0441)\b|[&+/,]|[与與和及と附含带]",
+    re.IGNORECASE,
+)
+# Any HTML may be an output or a result: a chart, a map.
+_HTML_REPLY = re.compile(
+    r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta",
+    re.IGNORECASE,
+)
+
+_REMARKS = TEXTS - TEXTS_WITH_FILES | {
+    "html",
+    "markdown",
+    "modelscopemarkdown",
+    "modelscopelegacymarkdown",
+}
+
+PAGES = frozenset({"html", "headless"})
+"""Components that may show a whole chat, as HTML."""
+
+
+def find_output(function: AppFunction) -> int | None:
+    """Return the position of the output that shows the reply; None if there is none.
+
+    A text that the function takes, too, is most likely the prompt's, which it clears. A JSON that
+    the page does not show keeps the turns of the HTML that it does, unless its label is a reply's:
+    that of `/chat` of a gr.ChatInterface is "Response". Of several texts, the label tells an
+    answer, and tells a status or the sources from it, which HTML beside it may be instead.
+    """
+    others = {each.id for each in function.inputs if each.kind in TEXTS}
+    unseen = (each for each in function.outputs if each.props.get("visible") is False)
+    others |= {each.id for each in unseen if each.kind == "json" and strangeness(each)}
+    for wanted, passed, most in (
+        (CHATS, (), 2),
+        (_REPLIES, others, 0),
+        (PAGES, (), 0),
+        (_REPLIES, others, 1),
+        (PAGES, (), 1),
+        (_REPLIES, others, 2),
+        (PAGES, (), 2),
+        (_REPLIES, (), 2),
+    ):
+        found = [
+            (strangeness(each), position)
+            for position, each in enumerate(function.outputs)
+            if each.kind in wanted and each.id not in passed and strangeness(each) <= most
+        ]
+        if found:
+            return min(found)[1]
+    return None
+
+
+def strangeness(component: AppComponent) -> int:
+    """Return how little the label of a text looks like a reply's: 0, 1 or 2.
+
+    2 is for a status, the sources and the like.
+    """
+    label = (component.label or "")[:200]
+    is_page = component.kind in PAGES
+    is_chat = _CHAT.search(label) is not None and _NO_CHAT.search(label) is None
+    if component.kind in CHATS or (is_page and is_chat):
+        return 0
+    label = _OPEN_SOURCE.sub("", label)
+    if found := _NO_REPLY.search(label):
+        first = label[: found.start()]
+        is_chat = found[0].lower() == "history" and _CHAT.search(first) is not None
+        is_joined = _REPLY.search(first) and _JOINED.search(first)
+        return 1 if is_joined or is_chat else 2
+    return 0 if (_HTML_REPLY if is_page else _REPLY).search(label) else 1
+
+
+def find_remark_places(
+    outputs: Iterable[AppComponent], inputs: Iterable[AppComponent], reply: Any
+) -> dict[Any, tuple[str, Any]]:
+    """Return the outputs in which an app may say something beside its reply.
+
+    Args:
+        outputs: The outputs of all steps.
+        inputs: Their inputs: a box among them is the visitor's, as is that of a system prompt.
+        reply: The number of the component that shows the reply.
+
+    Returns:
+        Their labels and the values that the page has at first, by their numbers.
+    """
+    taken = {each.id for each in inputs} | {reply}
+    return {
+        each.id: (each.label or "", each.value)
+        for each in outputs
+        if each.kind in _REMARKS
+        and each.id not in taken
+        and looks_like_system(each, Clues()) is None
+    }

@@ -1,0 +1,294 @@
+"""The choice of the function that chats, among those of a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qwen_space.errors import EndpointError
+from qwen_space.gradio.page.discovery import find_endpoint
+from tests.page_config import CLICK, STREAMS, app, step
+
+
+@pytest.mark.parametrize("name", ["regenerate_last_message", "retry", "on_undo_1"])
+def test_a_function_for_an_earlier_message_is_no_rival(name: str) -> None:
+    again = step("turns chat box", "chat", api_name=name, **CLICK, **STREAMS)
+    send = step("box chat heat", "chat", **CLICK)
+
+    assert find_endpoint(app(again, send)).fn_index == 1
+    assert find_endpoint(app(again, send), name).fn_index == 0
+
+
+def test_a_box_that_is_shown_later_is_no_rival() -> None:
+    config = app(step("box chat", "chat", **CLICK), step("later chat", "chat", **CLICK))
+    row = {"id": "row", "type": "row", "props": {"visible": False}}
+    config["components"] += [row, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {
+        "id": 0,
+        "children": [{"id": "box"}, {"id": "row", "children": [{"id": "later"}]}],
+    }
+
+    assert find_endpoint(config).fn_index == 0
+    row["props"] = {}
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
+def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
+    config = app(step("box", "other", **CLICK), step("later chat", "chat", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    config["components"] += [panel, {"id": "later", "type": "textbox", "props": {}}]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
+@pytest.mark.parametrize("label", ["Username", "E-mail", "用户名", "Логин"])
+def test_a_login_form_is_no_rival_of_the_text_that_is_shown_after_it(label: str) -> None:
+    config = app(step("name key", "out", **CLICK), step("later key", "other", **CLICK))
+    panel = {"id": "panel", "type": "column", "props": {"visible": False}}
+    key = {"id": "key", "type": "textbox", "props": {"type": "password"}}
+    names = {"name": label, "later": "Your question", "out": "Login status"}
+    config["components"] += [panel, key]
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in names.items()
+    ]
+    config["layout"] = {"id": 0, "children": [{"id": "panel", "children": [{"id": "later"}]}]}
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def tabbed(config: dict[str, Any], *boxes: str, selected: Any = None) -> dict[str, Any]:
+    """Put each of some boxes into a tab of its own."""
+    tabs = {"id": "tabs", "type": "tabs", "props": {"selected": selected}}
+    names = [f"tab {box}" for box in boxes]
+    items = [{"id": name, "type": "tabitem", "props": {"id": at}} for at, name in enumerate(names)]
+    known = {each["id"] for each in config["components"]}
+    texts = [{"id": box, "type": "textbox", "props": {}} for box in boxes if box not in known]
+    config["components"] += [tabs, *items, *texts]
+    pairs = zip(names, boxes, strict=True)
+    children = [{"id": name, "children": [{"id": box}]} for name, box in pairs]
+    config["layout"] = {"id": 0, "children": [{"id": "tabs", "children": children}]}
+    return config
+
+
+@pytest.mark.parametrize(
+    ("second", "selected", "expected"),
+    [
+        pytest.param(step("two", "chat", **CLICK), None, 0, id="the-first-tab"),
+        pytest.param(step("two", "chat", **CLICK), 1, 1, id="the-one-that-is-open"),
+        pytest.param(
+            step("two", "chat", **CLICK, **STREAMS), None, 0, id="though-it-does-not-stream"
+        ),
+        pytest.param(step("two", "other", **CLICK), 1, 0, id="a-chat-before-an-open-tab"),
+    ],
+)
+def test_of_several_tabs_the_one_that_is_open_has_the_chat(
+    second: dict[str, Any], selected: Any, expected: int
+) -> None:
+    config = app(step("box", "chat", **CLICK), second)
+
+    assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
+
+
+@pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
+def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
+    # As gr.ChatInterface does: its page's own functions are not in the API.
+    hidden = {"show_api": False, "api_name": None}
+    config = app(
+        step("box chat", "chat", **hidden),
+        step("box saved", "other saved", targets=targets, api_name="chat"),
+        step("two", "chat", **CLICK),
+    )
+    config["components"].append({"id": "fake", "type": "button", "props": {"visible": False}})
+    tabbed(config, "box", "two")["layout"]["children"].append({"id": "fake"})
+
+    found = find_endpoint(config)
+
+    assert (found.fn_index, found.gives_response) == (1, True)
+    assert not find_endpoint(config, "#2").gives_response
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        pytest.param("Enable Context", False, True, id="context-is-off"),
+        pytest.param("多轮对话", False, True, id="chinese"),
+        pytest.param("Remember the conversation", True, False, id="it-is-on"),
+    ],
+)
+def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
+    label: str, value: bool, expected: bool
+) -> None:
+    parts = app(step("box chat check", "chat"))
+    check = {"label": label, "value": value}
+    parts["components"].append({"id": "check", "type": "checkbox", "props": check})
+
+    assert find_endpoint(parts).remembers is expected
+
+
+def test_a_search_in_documents_is_no_rival_of_the_model_that_takes_a_temperature() -> None:
+    config = app(step("box memory", "other", **CLICK), step("box heat", "other", **CLICK))
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_a_function_that_gives_a_status_is_no_rival_of_one_that_answers() -> None:
+    # Pages for documents: one function takes them in, by the name of a table, another answers.
+    config = app(
+        step("name", "status", **CLICK, **STREAMS),
+        step("box", "answer", **CLICK),
+    )
+    config["components"] += [
+        {"id": "status", "type": "textbox", "props": {"label": "Ingestion status"}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Response"}},
+    ]
+
+    assert find_endpoint(tabbed(config, "name", "box")).fn_index == 1
+
+
+def test_of_two_functions_for_one_text_the_one_that_gives_an_answer_is_asked() -> None:
+    config = app(step("box size", "found", **CLICK), step("box saved", "answer", **CLICK))
+    config["components"] += [
+        {"id": "found", "type": "textbox", "props": {"label": "Content"}},
+        {"id": "answer", "type": "markdown", "props": {"label": "Response"}},
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_a_path_that_a_tool_of_the_page_asks_for_is_no_prompt() -> None:
+    # Pages for training: one tab tries the model, others take paths and names.
+    config = app(*(step(name, "other", **CLICK) for name in ("path", "try", "repo")))
+    labels = {"path": "GGUF Output Path", "try": "Test Input", "repo": "Repository Name"}
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}} for name, label in labels.items()
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
+    # A page suggests two answers, and a button puts one of them into the chat.
+    apply = [step(f"box {name} chat", "box one two chat", **CLICK) for name in ("one", "two")]
+    config = app(*apply, step("chat box", "one two"))
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": name, "interactive": False}}
+        for name in ("one", "two")
+    ]
+
+    assert find_endpoint(config).fn_index == 2
+
+
+@pytest.mark.parametrize(
+    ("submitted", "roles"),
+    [
+        pytest.param({}, {"Temperature": "temperature"}, id="without-the-caller-s-input"),
+        pytest.param({"api_name": "retry"}, None, id="for-an-earlier-message"),
+        pytest.param({"show_api": False}, None, id="not-in-the-api"),
+    ],
+)
+def test_a_submit_event_of_a_lesser_function_tells_nothing(
+    submitted: dict[str, Any], roles: Any
+) -> None:
+    rivals = [step("box heat", "chat", **CLICK), step("box heat size", "chat", **CLICK)]
+    config = app(*rivals, step("box", "chat", **submitted))
+
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config, roles=roles)
+
+
+def test_a_box_that_saves_a_draft_is_no_rival_of_the_buttons_beside_it() -> None:
+    rivals = [step("box heat", "chat", **CLICK), step("box heat size", "chat", **CLICK)]
+    config = app(*rivals, step("box", "other", api_name="save_draft"))
+
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
+def test_of_tabs_for_a_sound_and_for_a_question_the_latter_is_asked() -> None:
+    # As a page with a tab for each kind of file, and the one for sounds is open.
+    config = app(
+        step("box sound", "other", **CLICK, api_name="process_audio"),
+        step("two picture", "answer", **CLICK, api_name="process_chat"),
+        step("three", "found", **CLICK, api_name="create"),
+    )
+    config["components"] += [
+        {"id": "sound", "type": "audio", "props": {}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Antwort"}},
+        {"id": "found", "type": "textbox", "props": {"label": "Antwort"}},
+    ]
+
+    assert find_endpoint(tabbed(config, "box", "two", "three")).fn_index == 1
+
+
+SUMMARY = step("two", "found", **CLICK, api_name="summarize")
+
+
+def beside_a_summary(chat: dict[str, Any], label: str = "Message") -> int:
+    """Return the function that is found on a page that gives summaries, too."""
+    config = app(chat, SUMMARY)
+    config["components"] += [
+        {"id": "asked", "type": "textbox", "props": {"label": label}},
+        {"id": "two", "type": "textbox", "props": {"label": "Text"}},
+        {"id": "answer", "type": "textbox", "props": {"label": "Answer"}},
+        {"id": "found", "type": "textbox", "props": {"label": "Summary"}},
+        {"id": "sound", "type": "audio", "props": {}},
+    ]
+    return find_endpoint(config).fn_index
+
+
+SENT = {"targets": [["asked", "submit"]]}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Talk to the model",
+        "Спросите модель",
+        "Текст для модели",
+        "与大模型对话",
+        "和模型聊天",
+        "Write in any language",
+        "Tell me your name",
+        "Подключение",
+    ],
+)
+def test_a_label_that_speaks_of_the_model_or_a_language_names_no_setting(label: str) -> None:
+    assert beside_a_summary(step("asked", "answer", **SENT, **STREAMS), label) == 0
+
+
+@pytest.mark.parametrize("more", [SENT, {**CLICK, **STREAMS}], ids=["sent", "streams"])
+def test_a_message_that_may_have_a_sound_is_asked(more: dict[str, Any]) -> None:
+    assert beside_a_summary(step("asked sound", "answer", **more)) == 0
+
+
+@pytest.mark.parametrize("name", ["rename_chat", "new_chat", "chat_title", "chat_about_it"])
+def test_a_function_for_chats_comes_after_the_one_that_is_sent(name: str) -> None:
+    config = app(
+        step("box chat", "box chat", api_name="ask"),
+        step("two chat", "chat", **CLICK, api_name=name),
+    )
+    config["components"].append({"id": "two", "type": "textbox", "props": {"label": "Title"}})
+
+    assert find_endpoint(config).fn_index == 0
+
+
+def test_a_name_for_a_new_chat_is_none_of_a_chat() -> None:
+    config = app(
+        step("box chat", "chat", **CLICK, api_name="new_chat"),
+        step("box chat heat", "chat", **CLICK, api_name="my_chat"),
+    )
+    config["components"] = [each for each in config["components"] if each["id"] != "heat"]
+    config["components"].append({"id": "heat", "type": "slider", "props": {"label": "Size"}})
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_a_box_for_the_model_s_role_is_no_rival_of_a_message() -> None:
+    config = app(step("role", "other", **CLICK), step("box", "other", **CLICK))
+    props = {"label": "Assistant role"}
+    config["components"].append({"id": "role", "type": "textbox", "props": props})
+
+    assert find_endpoint(config).fn_index == 1

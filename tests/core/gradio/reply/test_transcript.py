@@ -1,0 +1,89 @@
+"""A reply in a text that shows the whole chat."""
+
+from __future__ import annotations
+
+import pytest
+
+from qwen_space.events import Rewritten, TextDelta
+from qwen_space.gradio.reply.deltas import ChatValue
+from qwen_space.gradio.reply.transcript import Transcript
+
+RUSSIAN = "\n".join(["Вы: Hi?", "Ответ:", "Да"])
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        pytest.param("User: Hi?\nAI: Hello: you\n", "Hello: you", id="a-box"),
+        pytest.param("**You:** Hi?\n\n**Lumora:** One.\n\nTwo.", "One.\n\nTwo.", id="markdown"),
+        pytest.param("👤 You: Hi?\n🤖 Bot: Yo\n\n---\n", "Yo\n\n---", id="signs"),
+        pytest.param("Me: Hi?\nAI: No\nMe: Hi?\nAI: Yes", "Yes", id="the-last-turn"),
+        pytest.param("You: Hi?\nAI: Hi? is short.", "Hi? is short.", id="a-reply-that-quotes"),
+        pytest.param("用户\uff1aHi?\n助手\uff1a好", "好", id="chinese"),
+        pytest.param(RUSSIAN, "Да", id="a-line-of-its-own"),
+        pytest.param("User: Hi?\nAI:", "", id="no-reply"),
+        pytest.param("Hi? Hello.", "Hi? Hello.", id="an-echo"),
+        pytest.param("She said: Hi?\nMe: No", "She said: Hi?\nMe: No", id="another-name"),
+        pytest.param("You: Ho\nBot: Hi?", "You: Ho\nBot: Hi?", id="another-prompt"),
+        pytest.param("User: Hi? again\nAI: No", "User: Hi? again\nAI: No", id="a-quotation"),
+        pytest.param("User: Hi?", "User: Hi?", id="the-prompt-alone"),
+        pytest.param("You: Ho\nAI: Yes\nYou: Hi?\nAI: No", "No", id="after-a-turn"),
+        pytest.param("**Question:** Hi?\n\nOr: no", None, id="a-model-s-heading"),
+        pytest.param("Question: Hi?\nAnswer: 4", None, id="a-model-s-question"),
+        pytest.param("You: Hi?\nFirst run this command: a", None, id="a-sentence"),
+        pytest.param("You: Hi?\nHere are three:\n1. a", None, id="a-short-sentence"),
+        pytest.param("You: Hi?\nQwen 2.5 Bot: a", "a", id="a-name-of-three-words"),
+        pytest.param("You: Hi?\nAI assistant: a", "a", id="a-name-that-says-so"),
+        pytest.param("You: Hi?\nhttps://a.b/c is a link", None, id="a-link"),
+        pytest.param("A dialogue.\n\nUser: Hi?\nBot: Yes", None, id="a-dialogue"),
+    ],
+)
+def test_the_reply_stands_behind_the_prompt_and_a_name(text: str, reply: str | None) -> None:
+    assert Transcript("Hi?").read(text) == (text if reply is None else reply)
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        pytest.param(
+            "**You:** Hi?\n\n**Bot:** Hello there.\n\nMore.\n\n", "Hello there.\n\nMore.", id="bold"
+        ),
+        pytest.param(
+            "\nUser: Hi?\nAI:\n**No**\nUser: Hi?\nAI: 1", "**No**\nUser: Hi?\nAI: 1", id="one"
+        ),
+        pytest.param("A dialogue.\n\nUser: Hi?\nBot: Yes", None, id="a-dialogue"),
+        pytest.param("Question: Hi?\nAnswer: 4.", None, id="a-question"),
+        pytest.param("You: Hi?\nhttps://a.b/c is a link", None, id="a-link"),
+        pytest.param("You: Hi?", None, id="the-prompt-alone"),
+        pytest.param("You said: Hi?", None, id="a-sentence"),
+        pytest.param("You", None, id="a-name"),
+        pytest.param("**Yes**, you: Hi", None, id="bold-text"),
+    ],
+)
+@pytest.mark.parametrize("start", [1, 5, 11])
+@pytest.mark.parametrize("last", ["the-value", "nothing"])
+def test_a_growing_text_gives_deltas_that_stay(
+    text: str, reply: str | None, start: int, last: str
+) -> None:
+    value = ChatValue("Hi?")
+    events = value.replace(text[:start])
+    for at in range(start, len(text)):
+        edits = [["append", [], text[at]]]
+        found = value.extend(edits)
+        if found is None:
+            value.begin_edits(100)
+            value.edit(edits)
+            found = value.end_edits()
+        events += found
+    events += value.replace(text, is_final=True) if last == "the-value" else value.finish()
+
+    assert not any(isinstance(each, Rewritten) for each in events)
+    deltas = [each.delta for each in events if isinstance(each, TextDelta)]
+    assert "".join(deltas) == value.text == (text if reply is None else reply)
+
+
+def test_the_reply_of_a_chat_is_no_transcript() -> None:
+    value = ChatValue("Hi?")
+    value.replace([["Hi?", "User: Hi?\nAI: Yes"]], is_final=True)
+
+    assert value.text == "User: Hi?\nAI: Yes"
