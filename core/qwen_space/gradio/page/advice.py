@@ -112,6 +112,7 @@ def _is_unknown(component: AppComponent) -> bool:
 _KNOWN_KINDS = frozenset(
     {
         "annotatedimage",
+        "api",
         "audio",
         "bargraph",
         "box",

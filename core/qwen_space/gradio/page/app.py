@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from qwen_space.errors import ProtocolError
+from qwen_space.gradio.page.api_parameters import API, api_output_kind, read_parameter
 from qwen_space.gradio.page.layout import Layout
 
 __all__ = [
@@ -98,6 +99,11 @@ class AppComponent(msgspec.Struct, frozen=True):
     def is_password(self) -> bool:
         """Whether the page hides the typed text."""
         return self.kind == "antdinputpassword" or self.props.get("type") == "password"
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether no page shows it, as it is a parameter, or the result, of `gr.api`."""
+        return "_api_info" in self.props
 
     @property
     def is_locked(self) -> bool:
@@ -234,6 +240,11 @@ class AppFunction(msgspec.Struct, frozen=True):
         return frozenset(event for _, event in self.targets if event)
 
     @property
+    def has_page(self) -> bool:
+        """Whether a page shows its inputs, which it does not for `gr.api`."""
+        return not any(each.is_parameter for each in self.inputs)
+
+    @property
     def changing(self) -> tuple[Any, ...]:
         """The components that start it on the page when they get another value."""
         return tuple(part for part, event in self.targets if event == "change")
@@ -311,7 +322,7 @@ class AppConfig:
             function.get("id", index),
             name if isinstance(name, str) else None,
             inputs,
-            tuple(map(self.component, function.get("outputs") or [])),
+            tuple(map(self._output, function.get("outputs") or [])),
             tuple(_target(each) for each in function.get("targets") or []),
             after,
             visible and function.get("show_api") is not False,
@@ -332,9 +343,17 @@ class AppConfig:
             if isinstance(text := props.get(name), str) and _TRANSLATED in text:
                 props[name] = _translate(text, self._words)
         kind = str(self._components.get(number, {}).get("type") or "unknown")
-        is_drawn = number not in self._undrawn
-        value = _untouched_value(kind, props, self.release, is_drawn=is_drawn)
+        if kind == API:
+            kind, value = read_parameter(props)
+            props["label"] = None  # its ordinal number, which is no name
+        else:
+            is_drawn = number not in self._undrawn
+            value = _untouched_value(kind, props, self.release, is_drawn=is_drawn)
         return self._read.setdefault(number, AppComponent(number, kind, props, value))
+
+    def _output(self, number: Any) -> AppComponent:
+        shown = self.component(number)
+        return replace(shown, kind=api_output_kind(shown.props)) if shown.is_parameter else shown
 
     def _props(self, number: Any) -> Mapping[str, Any]:
         props = self._components.get(number, {}).get("props")

@@ -219,6 +219,7 @@ class Candidate(msgspec.Struct, frozen=True):
         told = {(role, component) for component, (role, _) in self.roles.items()}
         return (
             *self.unfitness,
+            not last.has_page,
             self.is_hidden and self.has_rival,
             not self.shows_chat,
             self.is_hidden,

@@ -26,6 +26,7 @@ from qwen_space.gradio.page.advice import (
     list_names,
     prompt_advice,
 )
+from qwen_space.gradio.page.api_parameters import API
 from qwen_space.gradio.page.app import (
     CHATS,
     TEXTS,
@@ -78,13 +79,13 @@ def find_endpoint(
 def is_unclear(endpoint: Endpoint) -> bool:
     """Whether the names of its parameters may tell more of its inputs.
 
-    So it is for a text without a role, and for a number without a name. `/info` is asked for
-    only then, as it costs a request.
+    So it is for a text without a role, for a number without a name, and for a list or an object
+    that a function of `gr.api` takes. `/info` is asked for only then, as it costs a request.
     """
     chat = [step for step in endpoint.before if step.phase == "chat"]
     own = {each for step in chat for each in step.outputs}
     return any(
-        each.role is None and each.kind in TEXTS and each.component not in own
+        each.role is None and each.kind in {*TEXTS, API} and each.component not in own
         for each in endpoint.chat_inputs
     )
 

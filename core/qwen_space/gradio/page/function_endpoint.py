@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qwen_space.gradio.page.api_parameters import is_of_pairs
 from qwen_space.gradio.page.app import TEXTS_WITH_FILES, AppComponent, AppConfig, AppFunction
 from qwen_space.gradio.page.endpoint import Endpoint, Input, Phase, Role, Shape
 from qwen_space.gradio.page.media_inputs import find_slot
@@ -60,13 +61,15 @@ def _input(
     parameters: Sequence[str],
 ) -> Input:
     choices = component.choices
+    parameter = parameters[-1] if parameters else None
+    shown = component.label or (parameter if component.is_parameter else None)
     return Input(
         role,
-        component.label or component.kind,
+        shown or component.kind,
         component.value,
         None if choices is None else tuple(choices),
         _shape(config, component),
-        parameter=parameters[-1] if parameters else None,
+        parameter=parameter,
         kind=component.kind,
         component=component.id,
         why=why,
@@ -97,6 +100,8 @@ def _shape(config: AppConfig, component: AppComponent) -> Shape:
         return "blocks"
     if component.kind in {"agentchatbot", "antdxbubblelist"}:
         return "messages"
+    if component.is_parameter:
+        return "pairs" if is_of_pairs(component.props) else "messages"
     if component.kind != "chatbot":
         return "pairs"
     if config.version.split(".")[0] in {"4", "5"}:

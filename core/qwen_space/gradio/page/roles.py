@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from qwen_space.errors import EndpointError
+from qwen_space.gradio.page.api_parameters import may_hold_turns
 from qwen_space.gradio.page.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
@@ -161,6 +162,7 @@ _SYSTEMS = frozenset(
         "pre_prompt",
     }
 )
+_HISTORIES = frozenset({"history", "chat_history", "conversation_history", "messages"})
 _MODELS = frozenset({"model", "model_name", "model_size", "model_id", "model_choice", "model_path"})
 
 _SYSTEM_WORDS = re.compile(
@@ -351,7 +353,12 @@ def _labelled_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:
 
 def _find_history(components: Sequence[AppComponent], clues: Clues) -> _Found:
     chats = [each for each in components if each.kind in CHATS]
-    return (chats[0], f"the first {chats[0].kind}") if chats else None
+    if chats:
+        return chats[0], f"the first {chats[0].kind}"
+    for each in components:
+        if may_hold_turns(each.props) and (name := clues.parameter_in(each, _HISTORIES)):
+            return each, f"the parameter is called {name}"
+    return None
 
 
 def _find_system(components: Sequence[AppComponent], clues: Clues) -> _Found:
