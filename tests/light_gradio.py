@@ -83,7 +83,7 @@ def lighten() -> None:
             return app
 
     class BriefState(SessionState):
-        """Describes a component when it changes, and not all of the page for each session.
+        """Describes no component of the page for the session, neither all at first nor each later.
 
         Links to a page as it is now have these descriptions. A session is a chat here.
         """
@@ -92,6 +92,12 @@ def lighten() -> None:
             nothing: dict[int, Any] = {}
             empty: Any = SimpleNamespace(default_config=blocks.default_config, blocks=nothing)
             super().__init__(empty)
+
+        def _update_value_in_config(self, key: int, value: Any) -> None:
+            pass
+
+        def _update_config(self, key: int) -> None:
+            pass
 
     add_route = APIRouter.add_api_route
 

@@ -84,6 +84,7 @@ class TestFunctionCalling(Integration):
     method = "function_calling"
 
 
+@pytest.mark.cross
 class TestOneByOne(Integration):
     method = "function_calling"
     cut = "one"
@@ -94,7 +95,6 @@ class TestAsAWhole(Integration):
     cut = "whole"
 
 
-@pytest.mark.cross
 class TestCutAtRandom(Integration):
     method = "function_calling"
     cut = "random"
