@@ -73,7 +73,7 @@ async def _raw(client: Client, headers: dict[str, bytes]) -> tuple[int, Any]:
 async def test_a_server_on_loopback_answers_its_own_names_and_no_other_website(
     headers: dict[str, str], expected: int
 ) -> None:
-    async with Served(scripted("Hello."), allowed_hosts=["chat.example"]) as client:
+    async with Served(scripted("Hello."), allowed_hosts=["chat.Example"]) as client:
         status_code, _ = await client.ask(json=CHAT, headers=headers)
 
     assert status_code == expected

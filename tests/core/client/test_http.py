@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from qwen_space import AuthenticationError, ProtocolError, SpaceClient, TextDelta
+from qwen_space import (
+    AuthenticationError,
+    ProtocolError,
+    SpaceClient,
+    SpaceConfig,
+    TextDelta,
+    Timeouts,
+)
 from qwen_space.chat_model.space import Space
-from qwen_space.client.http import _load
+from qwen_space.client.deadline import Deadline
+from qwen_space.client.http import Transport, _load
 from qwen_space.gradio.page.discovery import find_endpoint
 from qwen_space.gradio.page.endpoint import Endpoint
 from tests.scripted_server import (
@@ -63,6 +71,20 @@ async def test_other_answers_may_be_compressed() -> None:
         await client.complete("Hi")
 
     assert "gzip" in server.exchanges[0].headers["accept-encoding"]
+
+
+# Headers
+
+
+async def test_the_origin_of_an_app_under_a_path_has_no_path() -> None:
+    async with ScriptedServer(others={"/app/config": status(200, {})}) as server:
+        transport = Transport(SpaceConfig(space=f"{server.url}/app"))
+        await transport.json("GET", f"{server.url}/app/config", Deadline(Timeouts()))
+        await transport.close()
+
+    (asked,) = server.exchanges
+    assert asked.headers["origin"] == server.url
+    assert asked.headers["referer"] == f"{server.url}/app/"
 
 
 # Headers of one call

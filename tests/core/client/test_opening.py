@@ -57,6 +57,9 @@ class Backend:
         self.opened += 100
         return [{"role": "assistant", "content": "Hello"}]
 
+    def greet_and_tell(self) -> tuple[str, list[dict[str, str]]]:
+        return "Ready", self.greet()
+
     def reply(self, message: str, request: gr.Request) -> list[dict[str, str]]:
         known = " in its session" if request.session_hash in self.sessions else ""
         says = f"{message} after {self.opened}{known}"
@@ -113,6 +116,7 @@ async def test_it_is_started_once_for_a_model_whose_calls_have_clients_of_their_
     [
         pytest.param("watch", status, id="a-log-that-may-never-end"),
         pytest.param("greet", gr.Chatbot, id="a-greeting-in-another-chat"),
+        pytest.param("greet_and_tell", lambda: [status(), gr.Chatbot()], id="with-a-status"),
     ],
 )
 async def test_other_work_of_the_page_is_left_to_a_browser(
@@ -162,28 +166,18 @@ async def test_a_start_that_takes_too_long_is_not_waited_for() -> None:
     assert reply.text == "Hi after 0"
 
 
-# Functions that the page runs as somebody types.
+async def test_all_starts_have_the_time_of_one_first_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float | None] = []
 
+    async def run(*args: Any) -> None:
+        limits.extend(each.timeouts.total for each in args if isinstance(each, Deadline))
 
-async def test_a_failure_of_what_the_page_runs_as_the_prompt_is_typed_ends_no_call(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    def check(message: str) -> str:
-        raise gr.Error(f"{message} is too short")
+    monkeypatch.setattr(call_module, "run_prerequisite", run)
+    with gradio_app.running(lambda: page(Backend().start, status, unload=False)) as url:
+        async with SpaceClient(url, timeouts=Timeouts(first_token=7.0)) as client:
+            await client.complete("Hi")
 
-    def build() -> gr.Blocks:
-        with gr.Blocks(analytics_enabled=False) as app:
-            box, told = gr.Textbox(label="Message"), gr.State("nothing")
-            box.change(check, box, told)
-            box.submit(lambda message, told: f"{message}, {told}", [box, told], gr.Textbox())
-        return app
-
-    with gradio_app.running(build) as url, caplog.at_level(logging.WARNING, "qwen_space"):
-        async with SpaceClient(url) as client:
-            reply = await client.complete("Hi")
-
-    assert reply.text == "Hi, nothing"
-    assert "/check, which the page runs as the prompt is typed, failed: " in caplog.text
+    assert limits == [7.0]
 
 
 # Calls at the same time, and apps that are deployed anew meanwhile.

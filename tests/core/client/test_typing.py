@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import gradio as gr
@@ -79,3 +80,24 @@ async def test_a_prompt_s_change_fills_the_inputs_that_the_page_lets_it_fill(
     with gradio_app.running(lambda: page(fill)) as url:
         async with SpaceClient(url) as client:
             assert (await client.complete("Hi")).text == f"Hi|{kept}|0"
+
+
+async def test_a_function_that_fails_as_the_prompt_is_typed_ends_no_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def check(message: str) -> str:
+        raise gr.Error(f"{message} is too short")
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, told = gr.Textbox(label="Message"), gr.State("nothing")
+            box.change(check, box, told)
+            box.submit(lambda message, told: f"{message}, {told}", [box, told], gr.Textbox())
+        return app
+
+    with gradio_app.running(build) as url, caplog.at_level(logging.WARNING, "qwen_space"):
+        async with SpaceClient(url) as client:
+            reply = await client.complete("Hi")
+
+    assert reply.text == "Hi, nothing"
+    assert "/check, which the page runs as the prompt is typed, failed: " in caplog.text
