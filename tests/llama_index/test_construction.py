@@ -1,3 +1,5 @@
+"""How an LLM is made: its arguments, the environment, secrets and copies."""
+
 from __future__ import annotations
 
 import copy
@@ -16,7 +18,6 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from llama_index_qwen_space import QwenSpace
 from qwen_space import ContextOverflowError, Timeouts
-from qwen_space.config import token_for
 from tests.llama_index.conformance.calls import ask
 
 TOKEN = "hf_verysecret"
@@ -151,26 +152,6 @@ async def test_an_option_of_a_call_that_cannot_be_right_is_named(
 
 
 # The environment
-
-
-TOKENS = [
-    pytest.param("https://qwen-qwen2-5.hf.space", None, "env", id="hugging-face"),
-    pytest.param("http://qwen-qwen2-5.hf.space", None, None, id="unencrypted"),
-    pytest.param("https://hf.space.example.com", None, None, id="looks-alike"),
-    pytest.param("http://127.0.0.1:7860", None, None, id="elsewhere"),
-    pytest.param("http://127.0.0.1:7860", "mine", "mine", id="given"),
-    pytest.param("https://qwen-qwen2-5.hf.space", "mine", "mine", id="given-wins"),
-    pytest.param("https://qwen-qwen2-5.hf.space", "", None, id="given-as-none"),
-]
-
-
-@pytest.mark.parametrize(("url", "given", "expected"), TOKENS)
-def test_a_token_of_the_environment_goes_to_hugging_face_only(
-    monkeypatch: pytest.MonkeyPatch, url: str, given: str | None, expected: str | None
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "env")
-
-    assert token_for(url, given) == expected
 
 
 @pytest.mark.parametrize("given", [None, TOKEN])
