@@ -114,7 +114,7 @@ class UploadError(core.UploadError, langchain.ModelInvalidRequestError):
     """A picture or a file could not be given to the app; the prompt was not sent."""
 
 
-# A class has the name of the core's that it is of.
+# Each class is a child of the core's class of the same name.
 _TYPED: dict[type[Exception], type[core.QwenSpaceError]] = {
     getattr(core, name): globals()[name] for name in core.__all__ if name in __all__
 }
@@ -131,7 +131,7 @@ def typed() -> Iterator[None]:
             raise
         error = kind(*exc.args)
         vars(error).update(vars(exc))  # attributes that are no arguments, such as the text so far
-        vars(error)["is_retryable"] = _may_pass(exc)
+        vars(error)["is_retryable"] = _is_transient(exc)
         raise error.with_traceback(exc.__traceback__) from exc.__cause__
 
 
@@ -145,8 +145,8 @@ def _kind(error: Exception) -> type[core.QwenSpaceError] | None:
     return SpaceRequestError if error.status >= 400 else SpaceStatusError
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     if isinstance(error, core.NoSpaceAnsweredError):
-        return any(_may_pass(each) for _, each in error.errors)
+        return any(_is_transient(each) for _, each in error.errors)
     is_lasting = not getattr(error, "retryable", True)  # such as a certificate that is not valid
     return not is_lasting and getattr(_kind(error), "is_retryable", False)

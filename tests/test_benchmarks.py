@@ -1,4 +1,4 @@
-"""The stand-in server's bytes are those of the servers that it stands for."""
+"""The stand-in servers speak as those that they stand for; a target is reached or not."""
 
 from __future__ import annotations
 

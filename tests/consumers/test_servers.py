@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import os
@@ -101,8 +102,6 @@ async def test_django_views_answer(space: ScriptedSpace, monkeypatch: pytest.Mon
     plain = await client.get("/a")
     streamed = await client.get("/astream")
     pieces = [piece async for piece in streamed]
-    import asyncio
-
     blocking = await asyncio.to_thread(lambda: b"".join(Client().get("/stream")))
 
     assert plain.content.decode() == SAID

@@ -212,7 +212,7 @@ def test_a_trace_has_the_final_text_and_the_reason_for_the_end(streaming: bool) 
     assert tracer.generation.message.response_metadata["model_name"] == "Qwen2.5-72B-Instruct"
 
 
-def test_a_model_has_one_name_everywhere(space: ScriptedSpace, model: ChatQwenSpace) -> None:
+def test_a_model_has_one_name_everywhere(space: ScriptedSpace) -> None:
     model = ChatQwenSpace(space=space.url, model="7B")
     name = "Qwen2.5-7B-Instruct"
     tracer = Traced()

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import JobError
 from qwen_space.local import LocalSpace, ScriptedEngine
+from tests.langchain.ways import every_way
 from tests.replies import tool_call
 
 if TYPE_CHECKING:
@@ -224,12 +225,7 @@ async def test_a_second_space_answers_where_the_first_fails(
     space.engine.reply = [ValueError("the app broke")]
     either = model.with_fallbacks([other]) | StrOutputParser()
 
-    answers = [
-        await asyncio.to_thread(either.invoke, "Hi"),
-        await either.ainvoke("Hi"),
-        "".join(await asyncio.to_thread(lambda: list(either.stream("Hi")))),
-        "".join([piece async for piece in either.astream("Hi")]),
-    ]
+    answers = await every_way(either, "Hi", join="".join)
 
     assert answers == ["From the other."] * 4
     assert len(space.joins) == 4

@@ -72,9 +72,7 @@ async def test_each_piece_of_a_thought_is_a_chunk(model: ChatQwenSpace) -> None:
     assert [chunk.content for chunk in chunks] == ["", "", "The", " answer", ""]
 
 
-async def test_thoughts_count_towards_max_tokens(
-    model: ChatQwenSpace,
-) -> None:
+async def test_thoughts_count_towards_max_tokens(model: ChatQwenSpace) -> None:
     for most, thought, text in ((1, "hm", ""), (3, "hm so", "The")):
         for message in await every_way(model.model_copy(update={"max_tokens": most}), PROMPT):
             assert message.additional_kwargs == {"reasoning_content": thought}

@@ -19,7 +19,8 @@ WHOLE = [name for name in ENDPOINTS if "stream" not in name]
 COMPLETIONS = [name for name in ENDPOINTS if "complete" in name]
 
 
-def text_of(response: Any) -> str:
+def text_of(response: Any) -> Any:
+    """Return a response's text, where None is no empty one, as it is for any LLM."""
     return response.message.content if isinstance(response, ChatResponse) else response.text
 
 

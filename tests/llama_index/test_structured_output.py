@@ -22,8 +22,6 @@ from tests.pieces import cut
 from tests.replies import in_turn, tool_call
 
 JSON = '{"name": "Help!", "year": 1965}'
-
-
 HELP = Song(name="Help!", year=1965)
 PROMPT = "Name a song of {whom}."
 

@@ -15,9 +15,8 @@ import pytest
 from qwen_space import Media, SpaceClient, UploadError
 from qwen_space.local import Limits, LocalSpace, ScriptedEngine
 
-LIMITS = Limits(
-    upload_bytes=50_000, stored_bytes=100_000
-)  # room for two files of 30,000, not for three
+# Room for two files of 30,000 bytes, and not for three.
+LIMITS = Limits(upload_bytes=50_000, stored_bytes=100_000)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A faulty server, and the answers and messages of which its scripts are made."""
+"""A faulty server, and the parts of its scripts: answers and messages."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ LATE = sse(*REPLY, Pause(), END)  # the end comes when the caller has left alrea
 
 
 def connections(server: ScriptedServer) -> int:
-    """How many connections brought a request."""
+    """Return the number of connections that brought a request."""
     return len({id(each.writer) for each in server.exchanges})
 
 
@@ -140,7 +140,7 @@ async def test_little_of_an_endless_body_is_read() -> None:
 
 
 def said(event_id: str) -> Raw:
-    """An answer that nobody has asked for."""
+    """Return an answer to no request."""
     return Raw(http(200, {"event_id": event_id}))
 
 

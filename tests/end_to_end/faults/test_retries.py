@@ -296,7 +296,7 @@ def test_a_step_that_runs_nothing_is_tried_again(
         pytest.param([http(503, {"detail": "Queue is full."}, Retry_After="0")], id="full"),
         pytest.param([CUT], id="cut"),
         pytest.param([RESET], id="reset"),
-        pytest.param([http(200, {})], id="no-name"),
+        pytest.param([http(200, {})], id="no-event-id"),
         pytest.param([HANG], id="silent"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Answers that are none."""
+"""Answers of the wrong kind, malformed, or without an end."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ ANSWERS = [
         bad(),
         join=[http(200, {"event_id": EVENT_ID}, Content_length="3")],
     ),
-    # It is of no use, as one that is not there.
+    # A `/config` that is too large to read is passed over, as a missing one is.
     Fault(
         "config-has-no-end",
         Text(ALL),

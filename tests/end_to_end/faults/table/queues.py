@@ -23,7 +23,7 @@ SAID_3 = call_event("complete", generating(ALL)["output"]["data"])
 CALLS = [
     call("call", Text(ALL), CALLED, sse(SAID_1, SAID_3, END)),
     call("call-is-closed-too", Fails(SpaceStatusError, "", "/queue/join"), CLOSED),
-    # Its job has no name yet, so it cannot be given up.
+    # Its job has no event id yet, and cannot be given up.
     call("call-is-cut", cut(), [CUT]),
     call("call-has-no-event-id", bad(says="event_id"), [http(200, {})]),
     call("call-is-busy", Fails(SpaceUnavailableError), [http(503, HTML)]),
@@ -77,7 +77,7 @@ OLD = [
     old("old-queue-is-cut-later", cut("one "), sse(*BEGUN, ASKS, ONE, CUT)),
     old("old-queue-asks-twice", Text(ALL), sse(ASKS, ASKS, *FULL_VALUES, END)),
     old(
-        "old-queue-refuses-what-it-asked-for",
+        "old-queue-refuses-its-arguments",
         Fails(SpaceStatusError),
         sse(ASKS, HANG),
         [http(500, HTML)],
