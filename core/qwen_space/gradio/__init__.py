@@ -1,1 +1,1 @@
-"""Gradio's queue protocol, without input or output: bytes and values in, events out."""
+"""All that knows Gradio, without input or output: its pages, the protocol of its queue, replies."""
