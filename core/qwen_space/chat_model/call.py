@@ -18,7 +18,7 @@ from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.chat_model.reply_reader import ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
-from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started
+from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started, TextDelta
 from qwen_space.imports import import_client
 from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
@@ -156,6 +156,7 @@ class _Events(AsyncIterator[CallEvent]):
             reask=call.reask,
             stream_arguments=call.stream_arguments,
         )
+        self._add_text = self._reader.add_text if deltas else None
         self._replies: AsyncIterator[Event] | None = None  # of the reply that is being read
         self._ready: Iterator[CallEvent] = iter(())
 
@@ -164,13 +165,14 @@ class _Events(AsyncIterator[CallEvent]):
             if self._replies is None:
                 self._replies = await self._ask()
             event = await self._replies.__anext__()
+            if type(event) is TextDelta and self._add_text is not None:  # nearly always
+                self._add_text(event.delta)
+                return event
             if isinstance(event, Completed):
                 self._ready = iter(await self._complete(event))
                 continue
             events = self._reader.receive(event)  # also without deltas: it keeps their order
             if self._deltas or isinstance(event, (Queued, Started, Notice)):
-                if len(events) == 1:  # nearly always
-                    return events[0]
                 self._ready = iter(events)
         return ready
 

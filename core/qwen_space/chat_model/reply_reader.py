@@ -66,6 +66,8 @@ class ReplyReader:
 
     Attributes:
         chat: The turns to ask with now; None once the last reply is complete.
+        add_text: Takes the text of a delta that is handed out as it is, in place of `receive`;
+            None where the reply may have calls or a format.
     """
 
     def __init__(
@@ -90,6 +92,8 @@ class ReplyReader:
         self._since = time.monotonic()
         self._waited: float | None = None
         self._out = HandedOut()
+        is_plain = response_format is None and not tools.active
+        self.add_text = self._out.add_text if is_plain else None
         self._begin()
 
     def _begin(self) -> None:
