@@ -31,7 +31,8 @@ _REPLY = re.compile(
 )
 _NO_REPLY = re.compile(
     r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
-    r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost"
+    r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost|\btitle\b|\braw json"
+    r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b"
     r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
     r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색",
     re.IGNORECASE,
@@ -45,8 +46,8 @@ _JOINED = re.compile(
     r"\b(?:with|and|plus|incl\w*|mit|und|avec|et|con|y|com|e|и|\u0441)\b|[&+/,]|[与與和及と附含带]",
     re.IGNORECASE,
 )
-# Any HTML may be an output or a result: a chart, a map.
-_HTML_REPLY = re.compile(
+# Surer than an output or a result, which may be any, as a chart or a map in HTML is.
+_ANSWER = re.compile(
     r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta",
     re.IGNORECASE,
 )
@@ -84,13 +85,17 @@ def find_output(function: AppFunction) -> int | None:
         (_REPLIES, (), 2),
     ):
         found = [
-            (strangeness(each), position)
+            (strangeness(each), each.kind not in CHATS and not _says_answer(each), position)
             for position, each in enumerate(function.outputs)
             if each.kind in wanted and each.id not in passed and strangeness(each) <= most
         ]
         if found:
-            return min(found)[1]
+            return min(found)[-1]
     return None
+
+
+def _says_answer(component: AppComponent) -> bool:
+    return _ANSWER.search((component.label or "")[:200]) is not None
 
 
 def strangeness(component: AppComponent) -> int:
@@ -109,7 +114,7 @@ def strangeness(component: AppComponent) -> int:
         is_chat = found[0].lower() == "history" and _CHAT.search(first) is not None
         is_joined = _REPLY.search(first) and _JOINED.search(first)
         return 1 if is_joined or is_chat else 2
-    return 0 if (_HTML_REPLY if is_page else _REPLY).search(label) else 1
+    return 0 if (_ANSWER if is_page else _REPLY).search(label) else 1
 
 
 def find_remark_places(

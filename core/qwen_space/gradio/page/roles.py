@@ -215,7 +215,8 @@ _PROMPT_WORDS = re.compile(
 
 # Labels of settings that are texts, too.
 _OTHERS = re.compile(
-    r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint"
+    r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint|titles?"
+    r"|subject|recipient"
     r"|lang(?:uage)?s?|country|(?:user|file|table)?[ _-]?name|id|e-?mail)\b"
     r"|模型|密钥|语言|名称|路径|модел|язык|ключ|имя|путь|名前|言語|이름|언어|경로"
     r"|\b(?:pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
@@ -384,9 +385,22 @@ def _find_model(components: Sequence[AppComponent], clues: Clues) -> _Found:
     return None
 
 
+# Models that do not answer, and other choices about a model.
+_OTHER_MODELS = re.compile(
+    r"embed|rerank|whisper|voice|speech|\btts\b|\basr\b|image|provider|precision|template|preset"
+    r"|嵌入|向量|语音|эмбеддинг",
+    re.IGNORECASE,
+)
+
+
 def _model_look(component: AppComponent) -> str | None:
     label = (component.label or "")[:500].lower()
-    for word, said in (("model", "model"), ("qwen", "Qwen"), ("模型", "模型"), ("модел", "модель")):
+    if _OTHER_MODELS.search(label):
+        return None
+    for word, said in (
+        *(("model", "model"), ("llm", "LLM"), ("qwen", "Qwen")),
+        *(("模型", "模型"), ("модел", "модель")),
+    ):
         if word in label:
             return f"the label says {said}"
     # No quantifier: a choice may be a long run of digits.

@@ -52,6 +52,10 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["参考资料", "回答"], 1, id="chinese"),
         pytest.param(["Journal", "Réponse"], 1, id="french"),
         pytest.param(["根拠: 検索結果", "回答: AI生成"], 1, id="japanese"),
+        pytest.param(["Generated SQL", "Answer"], 1, id="an-answer-is-surer"),
+        pytest.param(["Search results", "Summary"], 1, id="results-of-a-search"),
+        pytest.param(["Title", "Story"], 1, id="a-title"),
+        pytest.param(["AI", "Suggested responses"], 0, id="of-the-user-s"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
     ],
 )

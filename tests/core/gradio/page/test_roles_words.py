@@ -166,3 +166,24 @@ def test_a_figure_in_other_units_is_none_of_the_model_s(label: str, low: int, hi
     slider = {"type": "slider", "label": label, "minimum": low, "maximum": high}
 
     assert [each.role for each in find_endpoint(page(BOX, slider)).inputs] == ["prompt", None]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["Embedding model", "LLM"], [None, "model"]),
+        (["Model provider", "Model"], [None, "model"]),
+        (["Whisper model"], [None]),
+    ],
+)
+def test_the_model_is_the_one_that_answers(labels: list[str], expected: list[str | None]) -> None:
+    choices = {"type": "dropdown", "choices": [["a", "a"], ["b", "b"]], "value": "a"}
+
+    found = find_endpoint(page(BOX, *({**choices, "label": label} for label in labels)))
+
+    assert [each.role for each in found.inputs] == ["prompt", *expected]
+
+
+@pytest.mark.parametrize("other", ["Title", "Subject", "Recipient"])
+def test_a_detail_of_the_text_is_no_prompt(other: str) -> None:
+    assert roles(other, "Main points") == [None, "prompt"]
