@@ -138,7 +138,7 @@ def find_reply(
             answer then.
         is_response: Whether it is that of `/chat` of a `gr.ChatInterface`, which gives Python's
             words for a component, or the path of its file; elsewhere these are words.
-        known: How many of the chat's rows were there before the message.
+        known: How many of the chat's rows were there before the message, as `count_known` has it.
 
     Returns:
         The reply; None when the value is an update that leaves everything as it was.
@@ -149,6 +149,8 @@ def find_reply(
     value, path = _unwrapped(value)
     if path is None:
         return None
+    if known < 0 and isinstance(value, list):
+        value = value[:known]
     found = list(islice(_rows(value, path, known), _MAX_PARTS + 1))
     if is_response:
         found = [_named(each, is_update=bool(path)) for each in found]
@@ -228,12 +230,16 @@ def shows_same(value: Any, other: Any) -> bool:
 def count_known(value: Any, before: Any) -> int:
     """Return how many rows of a chat were there before the message, where others follow them.
 
-    None where the app has changed them, or left some out.
+    None where the app has changed them, or left some out. Where they follow the new ones, as on a
+    page that shows the newest turn first, a negative number.
     """
     value, _ = _unwrapped(value)
     if not isinstance(value, list) or not isinstance(before, list) or len(value) <= len(before):
         return 0
-    return len(before) if shows_same(value[: len(before)], before) else 0
+    count = len(before)
+    if shows_same(value[:count], before):
+        return count
+    return -count if find_prompt(before) and shows_same(value[-count:], before) else 0
 
 
 def _last_words(chat: list[Any]) -> list[list[str]]:

@@ -57,6 +57,20 @@ BEFORE = said("One?", "1", "Two?", "2")
             "Load a file.",
             id="no-new-row-at-first",
         ),
+        pytest.param(
+            BEFORE,
+            [*said("Hi?"), *BEFORE],
+            [*said("Hi?", "Hello"), *BEFORE],
+            "Hello",
+            id="the-newest-first",
+        ),
+        pytest.param(
+            said("Hello! Ask me."),
+            said("Hi?", "Hello!"),
+            said("Hi?", "Hello! Ask me."),
+            "Hello! Ask me.",
+            id="a-reply-like-the-greeting",
+        ),
     ],
 )
 @pytest.mark.parametrize("by_edits", [False, True], ids=["whole", "by-edits"])
