@@ -227,6 +227,7 @@ class Candidate(msgspec.Struct, frozen=True):
             self.shows_chat and self.is_closed,
             strange == 2,
             self.asks_setting,
+            output is not None and ("prompt", last.outputs[output].id) in told,
             not last.streams,
             self.asks_sound,
             known,
@@ -235,7 +236,6 @@ class Candidate(msgspec.Struct, frozen=True):
             not self.is_named_chat,
             output is not None and last.outputs[output].kind in {"json", *PAGES},
             -min(len(self.sampling), 2),
-            output is not None and ("prompt", last.outputs[output].id) in told,
             strange,
             self.asks_role,
         )

@@ -241,11 +241,13 @@ class App:
         if not steps:
             return None
         components = distinct_inputs(steps)
+        inputs = [each.id for each in components]
         parameters = self._parameters(steps)
         chosen, missing = choose_roles(self._wanted, with_chats(components, steps[-1]), parameters)
-        own = self._page.boxes(start)
+        # The API's own, as `gr.ChatInterface` has it, in Gradio 4 behind a hidden button.
+        is_for_api = not start.events or start.trigger in self.config.hidden
         clues = Clues(
-            {each.id for each in components if each.id in own} or self._page.submitting,
+            self._page.submitting if is_for_api else self._page.boxes(start, inputs),
             {each.id for each in components if self._page.gives(start, each.id)},
             self._page.elsewhere,
             parameters,
@@ -257,8 +259,6 @@ class App:
         if not prompts:
             return None
         shows_chat = any(each.kind in CHATS for each in steps[-1].outputs)
-        # The API's own, as `gr.ChatInterface` has it, in Gradio 4 behind a hidden button.
-        is_for_api = not start.events or start.trigger in self.config.hidden
         gives_response = is_for_api and any(map(self._page.answers_in_chat, prompts))
         return Candidate(
             start,

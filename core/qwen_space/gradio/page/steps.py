@@ -200,12 +200,21 @@ class Page:
             waiting += [(one, len(leading)) for one in reversed(following)]
         return []
 
-    def boxes(self, start: AppFunction) -> Collection[Any]:
-        """Return the boxes whose submit event starts a function with the same inputs and outputs.
+    def boxes(self, start: AppFunction, inputs: Iterable[Any]) -> Collection[Any]:
+        """Return the boxes among some inputs whose submit event does the same as a function.
 
-        A page may give each of its boxes such an event, and a button one, too.
+        It starts one with the same inputs and outputs: a page may give each of its boxes such an
+        event, and a button one, too. Else one that gives another component that this one gives,
+        too: that of a box for a name does not.
         """
-        return self._boxes.get(_parts(start), ())
+        if own := self._boxes.get(_parts(start)):
+            return own
+        given = {part for each in _targets(start) for part in self._given.get(each, ())}
+        return {
+            box
+            for box in inputs
+            if any(part in given and part != box for part in self._given.get((box, "submit"), ()))
+        }
 
     def gives(self, start: AppFunction, component: Any) -> bool:
         """Whether a function that the page runs for the same event gives this component."""

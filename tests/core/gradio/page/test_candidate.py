@@ -199,6 +199,25 @@ def test_a_submit_event_of_a_lesser_function_tells_nothing(
         find_endpoint(config, roles=roles)
 
 
+@pytest.mark.parametrize("gives", ["other", "saved", ""])
+def test_a_box_that_hands_a_name_over_is_no_prompt(gives: str) -> None:
+    config = app(
+        step("name box chat", "box chat", **CLICK),
+        step("name", gives, targets=[["name", "submit"]]),
+    )
+    config["components"].append({"id": "name", "type": "textbox", "props": {}})
+
+    found = find_endpoint(config)
+
+    assert [each.role for each in found.inputs] == [None, "prompt", "history"]
+
+
+def test_a_function_that_improves_the_prompt_is_no_rival_of_one_that_answers() -> None:
+    config = app(step("box", "box", **CLICK, **STREAMS), step("box", "other", **CLICK))
+
+    assert find_endpoint(config).fn_index == 1
+
+
 def test_a_box_that_saves_a_draft_is_no_rival_of_the_buttons_beside_it() -> None:
     rivals = [step("box heat", "chat", **CLICK), step("box heat size", "chat", **CLICK)]
     config = app(*rivals, step("box", "other", api_name="save_draft"))
