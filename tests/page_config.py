@@ -18,6 +18,8 @@ PARTS = {
     "memory": ("slider", {"label": "History turns", "value": 0}),
     "page": ("html", {}),
     "picture": ("image", {}),
+    "hint": ("textbox", {"visible": False}),
+    "rooms": ("radio", {"visible": False, "choices": ["a", "b"]}),
 }
 
 STREAMS = {"types": {"generator": True}}

@@ -7,10 +7,11 @@ has one at most that it comes after, so that they are trees; each tree is walked
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any
 
-from qwen_space.gradio.page.app import CHATS, KEEPING, TEXTS, AppComponent, AppFunction
+from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING, TEXTS, AppComponent, AppFunction
 from qwen_space.gradio.page.outputs import find_output
 
 __all__ = ["ASKING", "LOADING", "Page"]
@@ -48,7 +49,9 @@ class Page:
         opens_sessions: Whether it runs one as it is left, too, so that it may keep things for each.
     """
 
-    def __init__(self, functions: Sequence[AppFunction], hidden: Collection[Any] = ()) -> None:
+    def __init__(
+        self, functions: Sequence[AppFunction], hidden: AbstractSet[Any] = frozenset()
+    ) -> None:
         self._hidden = hidden
         numbers = {each.id for each in functions}
         self._following: dict[Any, list[AppFunction]] = {}
@@ -109,13 +112,15 @@ class Page:
 
         So a page may answer: the first function puts the message into the chat and into a state
         or a hidden box, whose change starts the function that replies in the chat. It is followed
-        from a visitor's function only, so that there is no circle.
+        from a visitor's function only, so that there is no circle. A hidden menu holds no message:
+        one of earlier chats opens what is chosen there.
         """
         replying: dict[Any, list[AppFunction]] = {}
         for each in self.starts:
             states = {part.id for part in each.inputs if part.kind in _STATES}
+            menus = {part.id for part in each.inputs if part.kind in CHOICES}
             triggers = each.changing
-            is_unseen = all(part in states or part in self._hidden for part in triggers)
+            is_unseen = all(part in states or part in self._hidden - menus for part in triggers)
             if is_unseen and each.events == {"change"} and each.runs:
                 for trigger in triggers:
                     replying.setdefault(trigger, []).append(each)
@@ -149,7 +154,8 @@ class Page:
         path: list[AppFunction] = []
         members: set[Any] = set()
         known: set[Any] = set()  # the components that the chat has passed through
-        replies = may_reply = False
+        shown: set[Any] = set()  # the components that show a reply
+        may_reply = False
         found = self._next([start], lambda each: each.runs and takes_prompt(each))
         while found:
             path += found
@@ -158,11 +164,11 @@ class Page:
             known.update(part.id for part in last.outputs)
             known.update(part.id for part in last.inputs if part.kind in TEXTS)
             may_reply = may_reply or find_output(last) is not None
-            replies = replies or _shows_reply(last)
+            shown |= _shown_replies(last)
             streams = last.streams and last.queued and not self._hands_on_chat(last)
-            if (replies and streams) or len(members) > _MOST_STEPS:
+            if (shown and streams) or len(members) > _MOST_STEPS:
                 break
-            found = self._next(self._following.get(last.id, ()), _Goes(known, replies=replies))
+            found = self._next(self._following.get(last.id, ()), _Goes(known, shown))
         steps = _needed(path, members) if may_reply else []
         return steps if len(steps) <= _MOST_STEPS else []
 
@@ -413,14 +419,14 @@ def _hands_over(steps: Sequence[AppFunction], needed: Collection[Any]) -> bool:
     return hands and not any(each.kind in CHATS for each in given)
 
 
-def _shows_reply(function: AppFunction) -> bool:
-    """Whether a function shows a reply, and does not only clear the box of the prompt."""
+def _shown_replies(function: AppFunction) -> set[Any]:
+    """Return the component in which a function shows a reply, if it does not only clear its box."""
     output = find_output(function)
     if output is None:
-        return False
+        return set()
     shown = function.outputs[output]
     is_own = shown.kind in TEXTS and any(each.id == shown.id for each in function.inputs)
-    return function.streams or not is_own
+    return {shown.id} if function.streams or not is_own else set()
 
 
 class _Goes:
@@ -428,17 +434,24 @@ class _Goes:
 
     Args:
         known: The components that the chat has passed through.
-        replies: Whether a function before it gives a reply.
+        shown: The components in which functions before it show a reply.
     """
 
-    def __init__(self, known: Collection[Any], *, replies: bool) -> None:
+    def __init__(self, known: Collection[Any], shown: Collection[Any]) -> None:
         self._known = known
-        self._replies = replies
+        self._shown = shown
 
     def __call__(self, function: AppFunction) -> bool:
-        shows = any(each.kind in CHATS for each in function.outputs)
-        shows = shows or (not self._replies and find_output(function) is not None)
-        return function.runs and shows and any(each.id in self._known for each in function.inputs)
+        takes = any(each.id in self._known for each in function.inputs)
+        return function.runs and takes and self._shows(function)
+
+    def _shows(self, function: AppFunction) -> bool:
+        if any(each.kind in CHATS for each in function.outputs):
+            return True
+        output = find_output(function)
+        if output is None or not self._shown:
+            return output is not None
+        return function.outputs[output].id in self._shown  # as it may be the message at first
 
 
 def _parts(function: AppFunction) -> tuple[Any, ...]:

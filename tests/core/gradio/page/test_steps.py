@@ -108,6 +108,24 @@ def run(endpoint: Endpoint) -> list[int]:
             [1],
             id="what-a-visitor-sends-before-what-follows-a-change",
         ),
+        pytest.param(
+            [
+                step("box turns", "page turns saved"),
+                step("", "box", trigger_after=0),
+                step("saved turns", "page turns", trigger_after=1),
+            ],
+            [0, 2],
+            id="a-page-that-shows-the-message-first-and-the-reply-later",
+        ),
+        pytest.param(
+            [
+                step("box turns", "page turns"),
+                step("turns", "heat", trigger_after=0),
+                step("heat", "page", trigger_after=1),
+            ],
+            [0],
+            id="a-page-that-is-made-anew-of-something-else",
+        ),
     ],
 )
 def test_the_steps_are_those_of_the_page(steps: list[Any], expected: list[int]) -> None:
@@ -358,6 +376,22 @@ def test_a_change_is_another_value_than_at_first(loaded: Any, is_started: bool) 
             ],
             [0],
             id="a-box-that-a-visitor-may-change",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat hint"),
+                step("hint chat", "chat", targets=[["hint", "change"]], **STREAMS),
+            ],
+            [0, 1],
+            id="a-hidden-box",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat rooms"),
+                step("rooms", "chat page", targets=[["rooms", "change"]]),
+            ],
+            [0],
+            id="a-hidden-menu-of-earlier-chats",
         ),
         pytest.param(
             [
