@@ -119,9 +119,14 @@ def _within(page: str, start: int, tag: str) -> str:
 
 
 def _after(prompt: str, text: str) -> str:
-    """Return the part of a text after the last place where it has the prompt."""
-    wanted = _bare(prompt)
-    at = _bare(text).rfind(wanted)
+    """Return the part of a text after the last place where it has the prompt.
+
+    A page that does not escape the prompt shows it as HTML.
+    """
+    wanted, bare = _bare(prompt), _bare(text)
+    if wanted not in bare:
+        wanted = _bare(read_html(prompt[:LONGEST]))
+    at = bare.rfind(wanted)
     if at < 0 or not wanted:
         return text
     missing = at + len(wanted)

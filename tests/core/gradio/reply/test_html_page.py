@@ -39,6 +39,11 @@ def test_the_text_after_the_prompt_is_the_reply_where_no_class_tells() -> None:
     assert read_chat_page("<div><p>Yes</p></div>", "Hi there") == "Yes"
 
 
+@pytest.mark.parametrize("prompt", ["Hi <there> & you", "Is <b>this</b> bold?", "a < b"])
+def test_the_prompt_is_found_where_the_page_takes_it_for_html(prompt: str) -> None:
+    assert read_chat_page(f"<div>{prompt}</div><div>Yes</div>", prompt) == "Yes"
+
+
 def test_who_speaks_is_no_part_of_the_reply() -> None:
     page = "<p><b>You:</b><br>Hi</p><p><b>Assistant:</b><br>Yes: no</p>"
 
