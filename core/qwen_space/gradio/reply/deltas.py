@@ -420,9 +420,13 @@ class ChatValue:
         """Take a piece of the app's text that may not go on as it stands."""
         read = self._reader.feed(piece, at_line_start=self._answer.ends_line)
         if read is None:
-            return self._read(self._text_so_far())
+            looked_at, text = self._reader.text, self._text_so_far()
+            self._reader.text = text[: len(text) - len(piece)]
+            events = self._read(text)
+            self._reader.text = looked_at
+            return events
         thought, answer = read
-        events: list[TextEvent] = []
+        events = []
         if thought:
             events.append(self._thoughts.append(thought))
         if answer:

@@ -115,6 +115,15 @@ def test_such_an_end_that_came_sign_by_sign_is_given_once(text: str) -> None:
     assert not rewritings(events)
 
 
+def test_an_end_that_was_given_in_part_is_no_cursor() -> None:
+    pieces = ("Hi", " <i", " class='c'></i>")
+
+    value, events = appended(*pieces, prompt="u")
+
+    assert "".join(deltas(events)) == value.text == "".join(pieces)
+    assert not rewritings(events)
+
+
 def test_dots_within_a_text_that_grows_are_not_held_back() -> None:
     _, events = appended("Well", "...", " then", "...", " go")
 
