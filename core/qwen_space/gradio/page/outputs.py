@@ -9,7 +9,7 @@ from typing import Any
 from qwen_space.gradio.page.app import CHATS, TEXTS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.page.roles import Clues, looks_like_system
 
-__all__ = ["PAGES", "find_output", "find_remark_places", "strangeness"]
+__all__ = ["PAGES", "find_output", "find_remark_places", "says_answer", "strangeness"]
 
 _REPLIES = frozenset(
     {
@@ -85,7 +85,7 @@ def find_output(function: AppFunction) -> int | None:
         (_REPLIES, (), 2),
     ):
         found = [
-            (strangeness(each), each.kind not in CHATS and not _says_answer(each), position)
+            (strangeness(each), each.kind not in CHATS and not says_answer(each), position)
             for position, each in enumerate(function.outputs)
             if each.kind in wanted and each.id not in passed and strangeness(each) <= most
         ]
@@ -94,7 +94,8 @@ def find_output(function: AppFunction) -> int | None:
     return None
 
 
-def _says_answer(component: AppComponent) -> bool:
+def says_answer(component: AppComponent) -> bool:
+    """Whether the label of a text says that it is an answer."""
     return _ANSWER.search((component.label or "")[:200]) is not None
 
 

@@ -439,3 +439,26 @@ def test_a_function_that_the_page_repeats_is_no_step_of_a_chat() -> None:
     repeated = step("", "chat", **LOAD, types={"generator": True, "continuous": True})
 
     assert run(find_endpoint(app(step("box chat", "chat"), repeated))) == [0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param("Retrieved context", "Answer", 1, id="the-sources-first"),
+        pytest.param("Plan", "Answer", 1, id="a-plan-first"),
+        pytest.param("Summary", "Translation", 0, id="none-says-that-it-answers"),
+        pytest.param("Answer", "Suggested questions", 0, id="suggestions-after-it"),
+        pytest.param("Story", "Evaluation result", 0, id="a-score-after-it"),
+        pytest.param(None, "Response", 0, id="a-text-without-a-label"),
+    ],
+)
+def test_an_answer_may_come_after_another_text(
+    first: str | None, second: str, expected: int
+) -> None:
+    config = app(step("box", "first"), step("box first", "second", trigger_after=0))
+    config["components"] += [
+        {"id": "first", "type": "textbox", "props": {"label": first}},
+        {"id": "second", "type": "textbox", "props": {"label": second}},
+    ]
+
+    assert find_endpoint(config).fn_index == expected
