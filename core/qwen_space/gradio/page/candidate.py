@@ -15,7 +15,7 @@ from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
 from qwen_space.gradio.page.roles import Clues, Roles, is_setting, looks_like_system
 from qwen_space.gradio.page.steps import ASKING
 
-__all__ = ["Candidate", "distinct_inputs", "with_chats"]
+__all__ = ["Candidate", "distinct_inputs", "visitor_inputs", "with_chats"]
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
@@ -244,6 +244,19 @@ class Candidate(msgspec.Struct, frozen=True):
 def distinct_inputs(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
     """Return the components that some steps take, each once."""
     return tuple({each.id: each for step in steps for each in step.inputs}.values())
+
+
+def visitor_inputs(steps: Iterable[AppFunction]) -> tuple[AppComponent, ...]:
+    """Return the components that some steps take, each once, and that no step has filled before.
+
+    One that takes nothing may only lock or unlock them.
+    """
+    filled: set[Any] = set()
+    found: dict[Any, AppComponent] = {}
+    for step in steps:
+        found.update({each.id: each for each in step.inputs if each.id not in filled})
+        filled.update(each.id for each in step.outputs if step.inputs and each.id not in found)
+    return tuple(found.values())
 
 
 def with_chats(

@@ -35,7 +35,12 @@ from qwen_space.gradio.page.app import (
     AppFunction,
 )
 from qwen_space.gradio.page.beside import find_beside
-from qwen_space.gradio.page.candidate import Candidate, distinct_inputs, with_chats
+from qwen_space.gradio.page.candidate import (
+    Candidate,
+    distinct_inputs,
+    visitor_inputs,
+    with_chats,
+)
 from qwen_space.gradio.page.endpoint import SAMPLING, Endpoint, Phase, Role
 from qwen_space.gradio.page.function_endpoint import to_endpoint
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MEDIA_ROLES
@@ -254,9 +259,13 @@ class App:
             chosen,
             _place(chosen, components, steps[-1]),
         )
-        roles = assign_roles(components, clues)
-        prompts = {part for part, (role, _) in roles.items() if role == "prompt"}
-        if not prompts:
+        # A step before may also only lock the prompt's box.
+        for among in (visitor_inputs(steps), components):
+            roles = assign_roles(among, clues)
+            prompts = {part for part, (role, _) in roles.items() if role == "prompt"}
+            if prompts:
+                break
+        else:
             return None
         shows_chat = any(each.kind in CHATS for each in steps[-1].outputs)
         gives_response = is_for_api and any(map(self._page.answers_in_chat, prompts))

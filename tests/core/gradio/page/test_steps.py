@@ -462,3 +462,40 @@ def test_an_answer_may_come_after_another_text(
     ]
 
     assert find_endpoint(config).fn_index == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(step("box first", "chat", trigger_after=0), id="into-a-chat"),
+        pytest.param(step("first", "second", trigger_after=0), id="into-a-text"),
+        pytest.param(step("first box", "second", trigger_after=0), id="as-its-first-input"),
+    ],
+)
+def test_a_text_that_a_step_fills_is_no_prompt(answer: dict[str, Any]) -> None:
+    config = app(step("box", "first", targets=[["button", "click"]]), answer)
+    config["components"] += [
+        {"id": "first", "type": "textbox", "props": {"label": "Retrieved context"}},
+        {"id": "second", "type": "textbox", "props": {"label": "Answer"}},
+    ]
+
+    found = find_endpoint(config)
+
+    assert {each.component: each.role for each in found.chat_inputs} == {
+        "box": "prompt",
+        "first": None,
+    }
+
+
+def test_a_step_that_locks_the_box_of_the_prompt_fills_nothing() -> None:
+    lock = step("chat", "box", targets=[["button", "click"]])
+
+    found = find_endpoint(app(lock, step("box chat", "chat", trigger_after=0)))
+
+    assert [each.role for each in found.inputs] == ["prompt", "history"]
+
+
+def test_a_chat_that_a_step_begins_anew_takes_no_history() -> None:
+    config = app(step("box", "box chat"), step("chat", "chat", trigger_after=0, **STREAMS))
+
+    assert not find_endpoint(config).takes("history")
