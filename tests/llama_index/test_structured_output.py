@@ -212,13 +212,16 @@ async def test_arguments_of_the_chat_reach_it(space: Any, llm: QwenSpace, way: s
 
 
 @pytest.mark.parametrize("way", STRUCTURED)
-async def test_arguments_for_tool_calls_are_left_out(space: Any, llm: QwenSpace, way: str) -> None:
+async def test_arguments_for_tool_calls_are_left_out(
+    space: Any, llm: QwenSpace, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
     space.engine.reply = [JSON]
     given = {"tool_choice": "required", "tool_required": True, "allow_parallel_tool_calls": False}
 
     objects = await predict(llm, way, llm_kwargs=given)
 
     assert objects[-1] == HELP
+    assert caplog.records == []  # as of an argument that is ignored
     assert set(given) == {"tool_choice", "tool_required", "allow_parallel_tool_calls"}
 
 

@@ -55,6 +55,26 @@ async def test_thoughts_are_apart_from_the_text_and_a_change_of_text_is_told() -
     assert (message["content"], message["reasoning_content"]) == ("Hello", "Hm.")
 
 
+async def test_a_stop_sequence_is_an_end_like_any_other() -> None:
+    async with Served(scripted("Hello.", finish_reason="stop_sequence")) as client:
+        _, body = await client.ask(json=CHAT)
+        chunks = await client.chunks()
+
+    reasons = [each["choices"][0]["finish_reason"] for each in (body, chunks[-1])]
+    assert reasons == ["stop", "stop"]
+
+
+async def test_a_problem_is_told_on_a_line_of_its_own() -> None:
+    tool = {"type": "function", "function": {"name": "add", "parameters": {}}}
+    async with Served(scripted("I add.<tool_call>\nadd(1)\n</tool_call>")) as client:
+        _, body = await client.ask(json={**CHAT, "tools": [tool], "reask": False})
+        chunks = await client.chunks(tools=[tool], reask=False)
+
+    text = "".join(each["choices"][0]["delta"].get("content", "") for each in chunks)
+    assert text == body["choices"][0]["message"]["content"]
+    assert text.startswith("I add.\nThe model's function call is not valid")
+
+
 async def test_json_that_does_not_come_is_a_refusal() -> None:
     wanted = {"response_format": {"type": "json_object"}}
     async with Served(scripted("No.")) as client:

@@ -1,4 +1,4 @@
-"""The words that an app says in the place of the message."""
+"""The words that an app says beside its chat, or in the place of the message."""
 
 from __future__ import annotations
 
@@ -42,3 +42,11 @@ def test_words_that_have_the_prompt_s_letters_are_the_reason(prompt: str) -> Non
 )
 def test_the_prompt_as_the_app_shows_it_is_none(prompt: str, shown: str) -> None:
     assert said(prompt, shown) is None
+
+
+def test_a_box_that_shows_the_prompt_says_nothing() -> None:
+    remarks = Remarks({1: ("Asked", "")}, sent=["Tell me\nof cats"])
+
+    remarks.see([(1, "Tell me of cats")])
+
+    remarks.check(Job("e", 1))

@@ -17,6 +17,11 @@ ROWS = [
         id="row",
     ),
     pytest.param(
+        [USER, bot("Step 1", title="T"), bot("b")],
+        Reply("b", [2, "content"], "Step 1", [1, "content"]),
+        id="row-like-a-step",
+    ),
+    pytest.param(
         [USER, bot("hm", title="T")], Reply("", None, "hm", [1, "content"]), id="row-alone"
     ),
     pytest.param(

@@ -47,6 +47,13 @@ def test_a_title_tells_the_answer_where_each_message_has_one(
     assert find_reply(chat) != reply or not answer
 
 
+def test_a_message_without_a_title_stays_the_answer() -> None:
+    reply = find_reply([USER, bot("a"), bot("b", title="Final Answer")], is_final=True)
+
+    assert reply is not None
+    assert reply.text == "a"
+
+
 NO_VALUE: dict[str, Any] = {"__type__": "update"}
 
 
