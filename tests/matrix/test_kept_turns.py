@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from qwen_space import Space, SpaceClient
-from tests.matrix.test_matrix import Apps, environment
+from tests.matrix.apps import Apps, environment
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
@@ -25,13 +24,6 @@ CHAT = [
     {"role": "user", "content": "Three"},
 ]
 SPLIT = "User: One\nAssistant: Two\nUser: Three\nAssistant:"
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    apps = Apps(tmp_path_factory.mktemp("apps") / "log")
-    yield apps
-    apps.stop()
 
 
 def running(apps: Apps, release: str, flavour: str) -> str:

@@ -8,12 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import re
-import subprocess
-import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,59 +25,17 @@ from qwen_space import (
 )
 from qwen_space.chat.messages import Turn
 from qwen_space.chat_model.space import Space
+from tests.matrix.apps import Apps, environment
+from tests.matrix.releases import MEDIA_RELEASES, RELEASES
 from tests.media_app import PNG, SILENCE, describe
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
 
-APP = Path(__file__).with_name("app.py")
-
-# The release, a day soon after it (its dependencies are those of that day), and the flavours of
-# the app: the chat's component, an answer in steps, or a gr.ChatInterface, which can take
-# files too. "modelscope" comes with the release of modelscope_studio whose chatbot is shown.
-RELEASES = [
-    ("4.0.2", "2023-11-10", "pairs steps interface escaped page"),
-    ("4.8.0", "2023-12-08", "pairs interface"),
-    ("4.9.1", "2023-12-20", "pairs interface"),
-    ("4.16.0", "2024-02-10", "pairs interface"),
-    ("4.19.2", "2024-03-01", "pairs"),
-    ("4.20.1", "2024-03-10", "pairs interface"),
-    ("4.21.0", "2024-03-16", "pairs interface"),
-    ("4.23.0", "2024-03-30", "pairs"),
-    ("4.26.0", "2024-04-10", "pairs interface multimodal"),
-    (
-        "4.44.1",
-        "2024-12-15",
-        "pairs messages steps interface multimodal escaped page modelscope==0.5.2",
-    ),
-    ("5.0.2", "2024-10-20", "pairs messages interface"),
-    ("5.29.0", "2025-05-10", "pairs messages interface"),
-    ("5.50.0", "2026-03-01", "pairs messages steps interface escaped page modelscope==1.6.1"),
-    ("6.0.2", "2025-12-12", "messages interface"),
-    ("6.31.0", None, "messages steps interface multimodal escaped page"),
-]
-
 INTERFACES = {"interface", "multimodal"}
 PAGES = {"escaped", "page"}  # whose texts are HTML
 
-# The oldest and the newest release of each kind of input for pictures and files.
-_SINCE_4_0 = "image audio file files gallery upload later button reply"
-_SINCE_4_44 = f"{_SINCE_4_0} video history"  # before that, a Video runs ffprobe
-MEDIA_RELEASES = [
-    ("4.0.2", "2023-11-10", _SINCE_4_0),
-    ("4.44.1", "2024-12-15", _SINCE_4_44),
-    ("5.50.0", "2026-03-01", _SINCE_4_44),
-    ("6.31.0", None, _SINCE_4_44),
-]
-
 PIECES = ["a", "a", " b", "[1]", '["append", [0], "x"]', "\nlist\n", "- x", " 你好🙂", "!"]
 TEXT = "".join(PIECES)
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    apps = Apps(tmp_path_factory.mktemp("apps") / "log")
-    yield apps
-    apps.stop()
 
 
 @pytest.fixture(
@@ -123,74 +75,6 @@ def agent(request: pytest.FixtureRequest, apps: Apps) -> str:
     """The address of an app that answers in several messages, from a state."""
     release, day, _ = request.param
     return apps.running(environment(release, day, []), ["agent"])["agent"]
-
-
-class Apps:
-    """The flavours of the app that one environment runs, in one process: the last asked for.
-
-    Args:
-        log: The file of their output.
-    """
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started: tuple[Path, list[str]] | None = None
-        self._urls: dict[str, str] = {}
-
-    def running(self, python: Path, flavours: list[str]) -> dict[str, str]:
-        """Return the addresses of the flavours, which are started if need be."""
-        if (python, flavours) != self._started:
-            # On a busy machine `launch` gives up where its own page takes more than 3 seconds.
-            # Nobody has asked the app for anything by then.
-            for _ in range(3):
-                self.stop()
-                self._start(python, flavours)
-                if len(self._urls) == len(flavours):
-                    break
-            else:
-                pytest.fail(f"the app did not start:\n{self._log.read_text()[-2000:]}")
-            self._started = python, flavours
-        return self._urls
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._process, self._started, self._urls = None, None, {}
-
-    def _start(self, python: Path, flavours: list[str]) -> None:
-        """Start the flavours, and wait until each says that it is ready, or the process ends."""
-        with self._log.open("w") as output:
-            self._process = subprocess.Popen(
-                [python, APP, *flavours],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"},
-            )
-        deadline = time.monotonic() + 180
-        while len(self._urls) < len(flavours) and time.monotonic() < deadline:
-            has_ended = self._process.poll() is not None
-            self._urls = dict(
-                re.findall(r"^ready (\S+) (\S+)\n", self._log.read_text(), re.MULTILINE)
-            )
-            if has_ended:
-                return
-            time.sleep(0.1)
-
-
-def environment(release: str, day: str | None, more: list[str]) -> Path:
-    """Return the Python of an environment with a release, which is made if need be."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "qwen-space", "matrix")
-    folder = cache / "-".join([release, *more])
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        subprocess.run(["uv", "venv", "-q", "--clear", "--python", "3.11", folder], check=True)
-        dated = [] if day is None else ["--exclude-newer", day]
-        install = ["uv", "pip", "install", "-q", "--python", python, *dated]
-        subprocess.run([*install, f"gradio=={release}", *more], check=True)
-        (folder / "complete").touch()
-    return python
 
 
 async def test_each_piece_is_a_delta_and_the_text_is_exact(url: str) -> None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from qwen_space import Space
-from tests.matrix.test_matrix import Apps, environment
+from tests.matrix.apps import Apps, environment
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
-    apps = Apps(tmp_path_factory.mktemp("apps") / "log")
-    yield apps
-    apps.stop()
 
 
 @pytest.mark.parametrize(("release", "day"), [("4.0.2", "2023-11-10"), ("6.31.0", None)])

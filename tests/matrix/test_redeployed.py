@@ -16,7 +16,8 @@ import pytest
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import Space, SpaceClient
-from tests.matrix.test_matrix import MEDIA_RELEASES, Apps, environment
+from tests.matrix.apps import Apps, environment
+from tests.matrix.releases import MEDIA_RELEASES
 
 if TYPE_CHECKING:
     from tests.core.cli.terminal import Terminal

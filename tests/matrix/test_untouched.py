@@ -17,7 +17,8 @@ import pytest
 from qwen_space import JobError, Space
 from qwen_space.client.http import Transport
 from tests.browser.driver import chromium
-from tests.matrix.test_matrix import RELEASES, Apps, environment
+from tests.matrix.apps import Apps, environment
+from tests.matrix.releases import RELEASES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
