@@ -86,6 +86,7 @@ def test_a_chat_that_gets_shorter_keeps_its_reply(
         cut = [["delete", [at], None] for at in range(len(last), len(first))]
         value.edit([*changed, *added, *cut])
         events += value.end_edits()
+        assert value.text == text
     events += value.replace([*last], is_final=True)
 
     shown = ""

@@ -106,6 +106,14 @@ def test_a_file_of_the_hub_is_fetched_once(
     assert from_hub_cache(wanted, cache) == path
 
 
+def test_a_small_file_has_an_etag_that_is_no_sha_256(
+    hub: type[Hub], fetch: Callable[[HubFile], Path]
+) -> None:
+    hub.etag = "a" * 40  # git's
+
+    assert fetch(HubFile("owner/made-up", FILE)).read_bytes() == CONTENT
+
+
 def test_of_a_repository_the_four_bit_file_is_taken(fetch: Callable[[HubFile], Path]) -> None:
     assert fetch(HubFile("owner/made-up")).name == FILE
 
