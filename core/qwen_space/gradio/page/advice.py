@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qwen_space.gradio.page.app import CHATS, TEXTS, AppComponent, AppFunction
+from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS, AppComponent, AppFunction
 from qwen_space.gradio.page.candidate import distinct_inputs
+from qwen_space.gradio.page.media_inputs import MEDIA_KINDS
 from qwen_space.gradio.page.outputs import find_output
 from qwen_space.gradio.page.roles import Roles
 
@@ -25,6 +26,8 @@ MOST_TOLD = 8
 """The most candidates, or inputs of one, in an error."""
 
 _NO_ROLES: Mapping[Any, Any] = {}
+
+_NO_PROMPTS = {"state", "checkbox", *CHATS, *NUMBERS}.union(*MEDIA_KINDS.values())
 
 
 def list_names(functions: Sequence[AppFunction], *, can_choose: bool = True) -> str:
@@ -91,7 +94,7 @@ def input_name(component: AppComponent) -> str:
 def prompt_advice(function: AppFunction) -> str:
     """Return how to say which of a function's inputs is the prompt, if one can be."""
     for at, each in enumerate(function.inputs):
-        if each.kind != "state" and each.kind not in CHATS and find_output(function) is not None:
+        if each.kind not in _NO_PROMPTS and find_output(function) is not None:
             key = repr(each.label) if each.label else at
             return (
                 f' If one of its inputs is the prompt, say so, as with roles={{{key}: "prompt"}}.'

@@ -14,3 +14,23 @@ def test_names_are_told_whole_where_none_can_be_chosen() -> None:
 
     with pytest.raises(QwenSpaceError, match=r"takes a text\. .*: /a Name the one\.$"):
         find_endpoint(config)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "advice"),
+    [
+        pytest.param(["slider", "size"], "roles={'Size': \"prompt\"}", id="a-choice-may-be"),
+        pytest.param(["slider", "image"], "", id="a-figure-or-a-picture-is-none"),
+    ],
+)
+def test_a_named_function_without_a_text_is_told_which_input_may_be_the_prompt(
+    inputs: list[str], advice: str
+) -> None:
+    ask = make_function(inputs, ["out"], "ask")
+    config = make_config(make_function(["box"], ["chat"]), ask, **PARTS)
+
+    with pytest.raises(QwenSpaceError, match="takes no text that is known") as told:
+        find_endpoint(config, "ask")
+
+    assert ("say so, as with" in str(told.value)) == bool(advice)
+    assert advice in str(told.value)
