@@ -289,7 +289,10 @@ class JobError(SpaceError):
         reason: The app's own message; None when the app keeps it to itself, which is
             Gradio's default (`show_error=False`).
         title: The message's heading, if it has one.
+        advice: What the app may miss, as a file; "" where nothing is known.
     """
+
+    advice: str = ""
 
     def __init__(self, reason: str | None, title: str | None = None) -> None:
         super().__init__(reason, title)
@@ -297,13 +300,15 @@ class JobError(SpaceError):
         self.title = title
 
     def _message(self) -> str:
+        advice = self.advice and f" Perhaps {self.advice}"
         if self.reason is None:
             return (
                 "The app failed and does not say why (Gradio hides errors unless the app sets "
-                "show_error). Try again; if it stays, try a shorter prompt, or the Space's page."
+                f"show_error).{advice} Try again; if it stays, try a shorter prompt, or the "
+                "Space's page."
             )
         heading = f"{self.title}: " if self.title and self.title != "Error" else ""
-        return f"The app failed: {heading}{self.reason}"
+        return f"The app failed: {heading}{self.reason}{advice and '.'}{advice}"
 
 
 class PromptTooLongError(JobError, ContextOverflowError):

@@ -199,6 +199,7 @@ class Call:
                 given = await _run_step(transport, step, request, self._deadline, remarks)
                 question.receive(step, given.values, given.states)
         question.remarks.advice = question.advise()
+        question.remarks.missing = question.find_missing()
         return request
 
 

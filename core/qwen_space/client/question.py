@@ -193,6 +193,15 @@ class Question(msgspec.Struct):
             return "its page fills the reply in by a timer, which this client does not follow."
         return ""
 
+    def find_missing(self) -> str:
+        """Return what an app that fails may miss: a file that it takes; "" if it got one."""
+        slots = [each for each in self.endpoint.media_inputs if each.role != "prompt"]
+        values = {**self.loaded, **self.values}
+        if self.media or any(values.get(each.key, each.default) for each in slots):
+            return ""
+        names = " or ".join(repr(each.name) for each in slots)
+        return names and f"it needs a file in {names}: send one with the message."
+
 
 def _uploads(
     steps: Sequence[Endpoint], files: dict[Any, list[Any]], shared: Collection[Any]

@@ -18,6 +18,7 @@ __all__ = ["Remarks"]
 
 _LONGEST = 2_000  # characters of one text
 _MOST = 20  # texts
+_NO_VALUE = "NoneType"  # in Python's words for a value that is missing
 _LONGEST_NAME = 12  # characters beside a short prompt that is shown
 
 
@@ -31,6 +32,7 @@ class Remarks:
 
     Attributes:
         advice: How to get a reply of an app that gives none; "" where that is not known.
+        missing: What an app that fails may miss; "" where that is not known.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Remarks:
         self._sent = [_in_one_line(each) for each in sent if each]
         self._heard: dict[str, None] = {}
         self._seen: dict[Any, str] = {}
-        self.advice = ""
+        self.advice = self.missing = ""
 
     def hear(self, message: str) -> None:
         """Take the text of a notice (`gr.Info`, `gr.Warning`)."""
@@ -94,8 +96,11 @@ class Remarks:
     def explain(self, error: QwenSpaceError) -> JobError | None:
         """Return an error with the words that the app said before it failed without any reason.
 
-        None where it gave a reason, or said nothing.
+        None where it gave a reason, or said nothing. An error that keeps its reason to itself, or
+        is Python's own for a value that is missing, gets what the app may miss.
         """
+        if type(error) is JobError and (error.reason is None or _NO_VALUE in error.reason):
+            error.advice = self.missing
         if type(error) is not JobError or error.reason is not None or not self._heard:
             return None
         told = JobError("; ".join(self._heard), "It gives no reason, but said before")

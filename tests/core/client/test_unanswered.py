@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -121,3 +123,30 @@ async def test_a_reply_that_a_timer_fills_in_is_an_error() -> None:
         async with SpaceClient(url) as client:
             with pytest.raises(JobError, match=r"no reply: its page fills the reply in by a timer"):
                 await client.complete("Hi")
+
+
+async def test_a_file_that_an_app_fails_without_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "a.pdf"
+    file.write_bytes(b"%PDF-1.4")
+
+    def answer(document: str | None, question: str) -> str:
+        if question == "Fail":
+            raise gr.Error("No model.")
+        return document[-4:]  # type: ignore[index]  # None without one, which fails
+
+    def build() -> gr.Blocks:
+        upload = gr.File(label="Upload a PDF", type="filepath")
+        boxes = gr.Textbox(label="Question"), gr.Textbox(label="Answer")
+        return gr.Interface(answer, [upload, boxes[0]], boxes[1], analytics_enabled=False)
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match="it needs a file in 'Upload a PDF'") as missing:
+                await client.complete("Hi")
+            with pytest.raises(JobError) as other:
+                await client.complete("Fail")
+            done = await client.complete("Hi", files=[file])
+
+    assert str(pickle.loads(pickle.dumps(missing.value))) == str(missing.value)
+    assert str(other.value) == "The app failed: No model."
+    assert done.text == ".pdf"

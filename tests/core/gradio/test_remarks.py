@@ -22,6 +22,24 @@ def said(prompt: str, unanswered: str) -> str | None:
     return None
 
 
+@pytest.mark.parametrize(
+    ("reason", "is_told"),
+    [
+        pytest.param(None, True, id="no-reason"),
+        pytest.param("'NoneType' object has no attribute 'name'", True, id="of-a-missing-value"),
+        pytest.param("None of the models is loaded.", False, id="of-its-own"),
+    ],
+)
+def test_what_a_failing_app_may_miss_is_told_where_it_gives_no_other_reason(
+    reason: str | None, is_told: bool
+) -> None:
+    remarks, error = Remarks(), JobError(reason)
+    remarks.missing = "it needs a file."
+
+    assert remarks.explain(error) is None
+    assert ("Perhaps it needs a file." in str(error)) is is_told
+
+
 @pytest.mark.parametrize("prompt", ["Hi", "???", "file", "Tell me of cats", LONG])
 def test_words_that_have_the_prompt_s_letters_are_the_reason(prompt: str) -> None:
     text = "Please load this file first."
