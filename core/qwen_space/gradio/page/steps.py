@@ -63,6 +63,7 @@ class Page:
         self._taken = {part.id for each in functions for part in each.inputs}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
+        self._scripted: set[Any] = set()  # those whose event runs a script of the page alone
         self._boxes: dict[Any, set[Any]] = {}
         self.elsewhere: set[Any] = set()
         for each in functions:
@@ -72,6 +73,7 @@ class Page:
                 self._following.setdefault(each.after, []).append(each)
             boxes = {part for part, event in each.targets if event == "submit"}
             self.submitting |= boxes
+            self._scripted |= frozenset() if each.runs else boxes
             self._boxes.setdefault(_parts(each), set()).update(boxes)
             if not each.outputs and len(each.inputs) == 1 and each.events & _CHANGING:
                 self.elsewhere.add(each.inputs[0].id)
@@ -210,7 +212,7 @@ class Page:
 
         It starts one with the same inputs and outputs: a page may give each of its boxes such an
         event, and a button one, too. Else one that gives another component that this one gives,
-        too: that of a box for a name does not.
+        too, as that of a box for a name does not, or a script that may press the button.
         """
         if own := self._boxes.get(_parts(start)):
             return own
@@ -218,7 +220,8 @@ class Page:
         return {
             box
             for box in inputs
-            if any(part in given and part != box for part in self._given.get((box, "submit"), ()))
+            if box in self._scripted
+            or any(part in given and part != box for part in self._given.get((box, "submit"), ()))
         }
 
     def gives(self, start: AppFunction, component: Any) -> bool:

@@ -212,6 +212,16 @@ def test_a_box_that_hands_a_name_over_is_no_prompt(gives: str) -> None:
     assert [each.role for each in found.inputs] == [None, "prompt", "history"]
 
 
+def test_a_box_whose_script_presses_the_button_is_the_prompt() -> None:
+    pressing = step("", "", targets=[["second", "submit"]], backend_fn=False)
+    config = app(step("first second", "chat", **CLICK), pressing)
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {}} for name in ("first", "second")
+    ]
+
+    assert [each.role for each in find_endpoint(config).inputs] == [None, "prompt"]
+
+
 def test_a_function_that_improves_the_prompt_is_no_rival_of_one_that_answers() -> None:
     config = app(step("box", "box", **CLICK, **STREAMS), step("box", "other", **CLICK))
 
