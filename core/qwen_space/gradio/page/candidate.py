@@ -47,6 +47,11 @@ _WITH_TURNS = re.compile(
     "|запомин|память",
     re.IGNORECASE,
 )
+# Check boxes that leave no turns out of the prompt, whatever they do with them or with a machine.
+_OTHER_MEMORY = re.compile(
+    r"\b(?:low|less|gpu|show|display|save|export|clear|reset|documents?|files?|rag|web|search)\b",
+    re.IGNORECASE,
+)
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -176,7 +181,8 @@ class Candidate(msgspec.Struct, frozen=True):
         zeros = [each for each in inputs if each.kind in NUMBERS and each.value == 0]
         unchecked = [each for each in inputs if each.kind == "checkbox" and each.value is False]
         return any(_TURNS.search((each.label or "")[:200]) for each in zeros) or any(
-            _WITH_TURNS.search((each.label or "")[:200]) for each in unchecked
+            _WITH_TURNS.search(label) and not _OTHER_MEMORY.search(label)
+            for label in ((each.label or "")[:200] for each in unchecked)
         )
 
     @property

@@ -116,6 +116,9 @@ def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any
         pytest.param("Enable Context", False, True, id="context-is-off"),
         pytest.param("多轮对话", False, True, id="chinese"),
         pytest.param("Remember the conversation", True, False, id="it-is-on"),
+        pytest.param("Low memory mode", False, False, id="of-the-machine"),
+        pytest.param("Show conversation history", False, False, id="shown"),
+        pytest.param("Use document context", False, False, id="of-a-document"),
     ],
 )
 def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
