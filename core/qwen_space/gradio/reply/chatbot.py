@@ -83,8 +83,8 @@ _ROLES = {
 }
 _DEEPEST = 5  # objects within each other
 _ROW_KEYS = ("content", "text", "component")
-# One of these is in each message, part of one, component and file.
-_PART_KEYS = {*_THOUGHT_TEXTS, "role", "type", "component", "file", "files", "path", "url", "data"}
+# One of these is in each message, part of one, component and file; an app's own may have a "type".
+_PART_KEYS = {*_THOUGHT_TEXTS, "role", "component", "file", "files", "path", "url", "data"}
 # Of these types, a content lists paths or suggestions, and no text.
 _NO_TEXTS = frozenset({"file", "files", "suggestion", "image", "image_url", "audio", "video"})
 

@@ -300,7 +300,10 @@ def test_another_shape_is_a_protocol_error(value: Any) -> None:
         ({"score": 1, "said": ["é"]}, '{"score": 1, "said": ["é"]}', []),
         ({"response": 1}, '{"response": 1}', []),
         ({}, "", None),
-        ({"type": "score", "value": 1}, "", None),
+        ({"type": "score", "value": 1}, '{"type": "score", "value": 1}', []),
+        ({"type": "error", "error": "No."}, '{"type": "error", "error": "No."}', []),
+        ({"type": "answer", "answer": "a"}, "a", ["answer"]),
+        ({"type": "text", "text": ""}, "", ["text"]),
         ({"data": {"data": {"data": {"data": {"data": {"data": "a"}}}}}}, "", None),
     ],
 )
