@@ -355,6 +355,19 @@ def kept(kind):
     return app
 
 
+def typed():
+    """An app whose page is a script's, and whose function has types in place of components."""
+
+    def chat(message: str, history: list, system_prompt: str = "Kind.", heat: float = 0.5) -> str:
+        turns = [each["content"] for each in history]
+        yield from (f"{system_prompt} {turns} {message} {heat}"[:end] for end in (3, None))
+
+    with gr.Blocks() as app:
+        gr.HTML('<div id="root"></div>')
+        gr.api(chat, api_name="chat")
+    return app
+
+
 def loaded():
     """An app whose page chooses a model as it loads."""
 
@@ -480,6 +493,7 @@ FLAVOURS = {
     "changed": changed,
     **{f"kept-{kind}": functools.partial(kept, kind) for kind in KEPT},
     "loaded": loaded,
+    "typed": typed,
     "opened": opened,
     "old": lambda: moved("old"),
     "new": lambda: moved("new"),
