@@ -236,9 +236,8 @@ class Submission:
     async def _post_once(
         self, url: str, body: Any, stream_of: Callable[[str | None], str | None]
     ) -> str:
-        answer = self._transport.json("POST", url, self.deadline, body)
         # In a task of its own: a request that is cut off may be accepted after it was given up.
-        posting = asyncio.ensure_future(_read_event_id(answer))
+        posting = asyncio.ensure_future(self._read_event_id(url, body))
         try:
             await asyncio.wait({posting})
             return posting.result()
@@ -250,6 +249,15 @@ class Submission:
             if not _was_not_accepted(exc) and (stream := stream_of(None)) is not None:
                 await self._run(self._open_and_close(stream))
             raise
+
+    async def _read_event_id(self, url: str, body: Any) -> str:
+        answer = await self._transport.json("POST", url, self.deadline, body)
+        event_id = answer.get("event_id") if isinstance(answer, dict) else None
+        if not isinstance(event_id, str):
+            raise ProtocolError(
+                f"The join was answered without an event_id: {reprlib.repr(answer)}"
+            )
+        return event_id
 
     async def _run(self, work: Coroutine[Any, Any, None]) -> None:
         await self._transport.background.run(work)
@@ -292,11 +300,3 @@ def _has_no_job(exc: QwenSpaceError) -> bool:
     if isinstance(exc, SpaceUnavailableError):
         return exc.status in _NOT_PASSED_ON
     return _was_not_accepted(exc)
-
-
-async def _read_event_id(answering: Awaitable[Any]) -> str:
-    answer = await answering
-    event_id = answer.get("event_id") if isinstance(answer, dict) else None
-    if not isinstance(event_id, str):
-        raise ProtocolError(f"The join was answered without an event_id: {reprlib.repr(answer)}")
-    return event_id

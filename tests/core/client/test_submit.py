@@ -1,9 +1,11 @@
-"""The way through `/call`, for apps whose queue endpoints are closed."""
+"""Submitting a job, also through `/call`, for apps whose queue endpoints are closed."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,3 +125,23 @@ async def test_a_stream_that_is_refused_after_the_join_does_not_send_the_prompt_
     await asyncio.to_thread(
         closed.engine.wait_until, lambda engine: len(engine.requests) == asked + 1
     )
+
+
+async def test_a_join_that_is_cancelled_before_its_first_step_leaves_nothing_unawaited(
+    running: LocalSpace,
+) -> None:
+    """At the end of a loop all its tasks are cancelled at once, and the join is one of its own."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        async with SpaceClient(running.url) as client:
+            await client.endpoint()
+            before = asyncio.all_tasks()
+            asking = asyncio.create_task(client.complete("Hi"))
+            while len(begun := asyncio.all_tasks() - before) < 2:  # noqa: ASYNC110 - at its birth
+                await asyncio.sleep(0)
+            for task in begun:
+                task.cancel()
+            await asyncio.wait({asking})
+        gc.collect()
+
+    assert [str(warning.message) for warning in warned] == []
