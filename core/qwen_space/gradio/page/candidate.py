@@ -198,7 +198,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
     @property
     def unfitness(self) -> tuple[int, ...]:
-        """What speaks against a function, whatever else it has; less is better."""
+        """The faults of a function, whatever else it has; fewer are better."""
         first, last = self.start, self.last
         output = find_output(last)
         return (
