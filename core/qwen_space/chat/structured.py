@@ -107,9 +107,7 @@ def find_json(reply: str, accepts: Callable[[Any], bool] | None = None) -> Found
         return first
     if not reply.strip():
         raise NoJSONError(reply, "The reply is empty")
-    if _within(reply)[1]:
-        raise NoJSONError(reply, "The JSON in the reply is cut off")
-    raise NoJSONError(reply, "There is no JSON in the reply")
+    raise NoJSONError(reply, _within(reply)[1])
 
 
 def _candidates(reply: str) -> Iterator[Found]:
@@ -151,9 +149,10 @@ def _read(text: str) -> Found | None:
         return None
 
 
-def _within(text: str) -> tuple[list[Found], bool]:
-    """Return the objects and lists in a text, and whether a further one is cut off."""
+def _within(text: str) -> tuple[list[Found], str]:
+    """Return the objects and lists in a text, and why there is none beside them."""
     found: list[Found] = []
+    fault = "There is no JSON in the reply"
     at = 0
     while opening := _OPENING.search(text, at):
         start = opening.start()
@@ -161,8 +160,10 @@ def _within(text: str) -> tuple[list[Found], bool]:
             value, at = scan_json(text, start)
         except JSONTextError as exc:
             if exc.is_cut:
-                return found, True
+                return found, "The JSON in the reply is cut off"
+            if opening[0] == "{":  # a bracket is in prose as well
+                fault = f"There is no valid JSON in the reply: {exc}"
             at = max(exc.position, start + 1)  # the text before it belongs to the broken value
         else:
             found.append(Found(value, text[start:at]))
-    return found, False
+    return found, fault

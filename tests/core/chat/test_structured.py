@@ -47,8 +47,14 @@ NOT_FOUND = [
     pytest.param("I cannot.", "There is no JSON", id="prose"),
     pytest.param("It is 5 or null.", "There is no JSON", id="scalars-within-text"),
     pytest.param("{'a': 1}", "There is no JSON", id="python"),
-    pytest.param('{"a": {"b": 1},}', "There is no JSON", id="what-is-inside-of-no-json"),
-    pytest.param('{"a": NaN}', "There is no JSON", id="nan"),
+    pytest.param(
+        '{"a": {"b": 1},}', "valid JSON.*: Expecting prop", id="what-is-inside-of-no-json"
+    ),
+    pytest.param(
+        'So: {"a": "say "b" now"}', "valid JSON.*: Expecting ','", id="quotes-in-a-string"
+    ),
+    pytest.param('{"a": NaN}', "valid JSON.*: NaN is no number", id="nan"),
+    pytest.param("{x} or [note]", "There is no JSON", id="brackets-of-prose"),
     pytest.param("[" * 100_000 + "]" * 100_000, "There is no JSON", id="too-deep"),
     pytest.param('{"a": {"b": 1}, ', "The JSON in the reply is cut off", id="cut-off"),
     pytest.param('[{"a": 1}, {"a": "x', "The JSON in the reply is cut off", id="cut-in-a-string"),
