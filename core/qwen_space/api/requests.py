@@ -94,7 +94,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
             *("tools", "tool_choice", "parallel_tool_calls", "response_format", "stop"),
             *("temperature", "top_p", "reask"),
         )
-        most = self.max_completion_tokens or self.max_tokens
+        most = self.max_completion_tokens
+        most = self.max_tokens if most is None else most
         return {name: getattr(self, name) for name in names} | {"max_tokens": most}
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qwen_space import ReplyFile, Space
+from qwen_space.api.requests import read_request
 from tests.core.api.served import CHAT, HI, PATH, Served, scripted
 
 
@@ -117,6 +118,12 @@ async def test_options_reach_the_space_and_unknown_fields_are_passed_over(
     assert options["sampling"] == {"temperature": 0.5, "top_p": 0.9, "max_tokens": 7}
     assert (options["stop"], options["model"]) == ("END", "72B")
     assert caplog.text == ""
+
+
+def test_of_two_limits_the_newer_counts_and_zero_is_one() -> None:
+    body = {**CHAT, "max_completion_tokens": 0, "max_tokens": 9}
+
+    assert read_request(json.dumps(body).encode()).arguments["max_tokens"] == 0
 
 
 async def test_a_chat_of_every_role_reaches_the_model() -> None:
