@@ -269,10 +269,9 @@ class Submission:
         with contextlib.suppress(asyncio.CancelledError):  # the loop ends: there is time for this
             await asyncio.wait({posting}, timeout=_JOIN_SECONDS)
         posting.cancel()
-        event_id = None
         with contextlib.suppress(QwenSpaceError, RuntimeError, asyncio.CancelledError):
-            event_id = await posting
-        if (stream := stream_of(event_id)) is not None:
+            self._event_id = await posting
+        if (stream := stream_of(self._event_id)) is not None:
             await self._open_and_close(stream)
 
     async def _open_and_close(self, stream_url: str) -> None:
@@ -280,6 +279,7 @@ class Submission:
         # A RuntimeError says that the session was closed in the meantime.
         with contextlib.suppress(QwenSpaceError, RuntimeError):
             (await self._transport.stream(stream_url, Deadline(_BRIEF))).close()
+        self.cancel()
 
 
 def _was_not_accepted(exc: QwenSpaceError) -> bool:

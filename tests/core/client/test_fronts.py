@@ -252,3 +252,28 @@ async def test_a_server_that_may_not_notice_is_asked_to_stop_the_job(
         resets = server.of("/reset")
 
     assert [json.loads(each.body) for each in resets] == [{"event_id": EVENT_ID}] * asked
+
+
+async def test_it_is_asked_too_where_a_call_is_given_up_before_its_stream() -> None:
+    config = status(200, {**CONFIG, "version": "4.20.1", "protocol": "sse_v2"})
+    others = {"/reset": status(200, {"success": True})}
+    reached, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def join(exchange: Exchange) -> None:
+        reached.set()
+        await may_answer.wait()
+        await exchange.answer(200, {"event_id": EVENT_ID})
+
+    async with (
+        ScriptedServer(config=config, others=others, join=join) as server,
+        SpaceClient(server.url) as client,
+    ):
+        asking = asyncio.create_task(client.complete("Hi"))
+        await reached.wait()
+        asking.cancel()
+        may_answer.set()
+        await asyncio.wait({asking})
+        await client.close()  # which waits for what it does aside
+        resets = server.of("/reset")
+
+    assert [json.loads(each.body) for each in resets] == [{"event_id": EVENT_ID}]
