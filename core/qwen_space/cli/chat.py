@@ -200,7 +200,7 @@ def _decode_stdin() -> str:
     for encoding in ("utf-16" if is_utf_16 else "utf-8-sig", sys.stdin.encoding):
         with contextlib.suppress(UnicodeDecodeError):
             return data.decode(encoding)
+    encodings = " or ".join(dict.fromkeys(("utf-8", sys.stdin.encoding.lower())))
     raise ValueError(
-        f"stdin is no text in utf-8 or {sys.stdin.encoding}: convert it, such as by iconv, or give "
-        "it with --file."
+        f"stdin is no text in {encodings}: convert it, such as by iconv, or give it with --file."
     )

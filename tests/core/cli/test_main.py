@@ -292,7 +292,7 @@ def test_stdin_that_is_no_text_is_named(
 
     assert main(["chat", "http://127.0.0.1:9"]) == 1
 
-    assert "stdin is no text in utf-8" in capsys.readouterr().err
+    assert "stdin is no text in utf-8: convert it" in capsys.readouterr().err
 
 
 def test_a_writer_who_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
