@@ -199,7 +199,6 @@ class ScriptedServer:
         await asyncio.wait_for(wait(), 10)
 
     async def __aenter__(self) -> ScriptedServer:  # noqa: PYI034 - Self is of Python 3.11
-        loop = asyncio.get_running_loop()
         self._held = socket.socket()
         port = 0
         if sys.platform != "win32":  # where an address is for one socket
@@ -207,12 +206,17 @@ class ScriptedServer:
             self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._held.bind(("127.0.0.1", 0))
             port = self._held.getsockname()[1]
-        self._server = await loop.create_server(
-            lambda: _Connection(self._accept), "127.0.0.1", port, ssl=self._tls
-        )
+        await self.listen(port)
         scheme = "http" if self._tls is None else "https"
         self.url = f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
+
+    async def listen(self, port: int) -> None:
+        """Take connections at a port; 0 is any that is free."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: _Connection(self._accept), "127.0.0.1", port, ssl=self._tls
+        )
 
     async def stop_listening(self) -> None:
         """Refuse connections from now on; those that are open stay."""

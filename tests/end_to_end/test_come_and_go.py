@@ -52,10 +52,7 @@ class Place:
 
     async def come(self) -> None:
         if self.mode == "closed":
-            loop = asyncio.get_running_loop()
-            port = int(self.server.url.rpartition(":")[2])
-            factory = self.server._server._protocol_factory  # type: ignore[attr-defined]
-            self.server._server = await loop.create_server(factory, "127.0.0.1", port)
+            await self.server.listen(int(self.server.url.rpartition(":")[2]))
         self.mode = "alive"
 
     async def go(self, way: str) -> None:

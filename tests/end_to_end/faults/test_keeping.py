@@ -311,10 +311,18 @@ async def by_an_error(client: SpaceClient) -> None:
 
 
 async def by_cancelling(client: SpaceClient) -> None:
-    task = asyncio.ensure_future(client.complete(PROMPT))
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async with client.stream(PROMPT) as events:
+            async for _ in events:
+                begun.set()
+
+    task = asyncio.ensure_future(read())
+    await begun.wait()
     while not task.done():
-        await asyncio.sleep(0.05)
         task.cancel()
+        await asyncio.sleep(0.05)
     assert task.cancelled()
 
 
