@@ -230,8 +230,8 @@ def shows_same(value: Any, other: Any) -> bool:
 def count_known(value: Any, before: Any) -> int:
     """Return how many rows of a chat were there before the message, where others follow them.
 
-    None where the app has changed them, or left some out. Where they follow the new ones, as on a
-    page that shows the newest turn first, a negative number.
+    It is 0 where the app has changed them, or left some out. Where they follow the new ones, as on
+    a page that shows the newest turn first, it is a negative number.
     """
     value, _ = _unwrapped(value)
     if not isinstance(value, list) or not isinstance(before, list) or len(value) <= len(before):
