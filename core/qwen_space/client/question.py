@@ -372,7 +372,7 @@ def pair_history(
     if found is None:
         return None
     earlier, prompt = found
-    shape = next(each.shape for each in endpoint.chat_inputs if each.role == "history")
+    shape = endpoint.history_shape
     spoken = [turn for turn in chat if not turn.is_system]
     last = [Turn("user", prompt, media=spoken[-1].media)]
     system = [turn for turn in chat if turn.is_system]

@@ -11,7 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["API", "api_output_kind", "is_of_pairs", "may_hold_turns", "read_parameter"]
+__all__ = [
+    "API",
+    "api_output_kind",
+    "is_of_pairs",
+    "may_hold_messages",
+    "may_hold_turns",
+    "read_parameter",
+]
 
 API = "api"
 """The kind of those whose type is that of no component of a chat's page."""
@@ -58,6 +65,11 @@ def may_hold_turns(props: Mapping[str, Any]) -> bool:
     """Whether a list can be one of turns, and not of texts, such as file names."""
     schema, _ = _schema(props)
     return schema.get("type") == "array" and _items(props).get("type") in {"array", "object", None}
+
+
+def may_hold_messages(props: Mapping[str, Any]) -> bool:
+    """Whether a list can be one of messages, the last of which is the prompt."""
+    return may_hold_turns(props) and not is_of_pairs(props)
 
 
 def _items(props: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from qwen_space.gradio.page.api_parameters import API
 from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.page.endpoint import SAMPLING, Role
 from qwen_space.gradio.page.media_inputs import MEDIA_ROLES
@@ -240,6 +241,7 @@ class Candidate(msgspec.Struct, frozen=True):
             self.is_closed,
             bool(first.events) and "submit" not in first.events,
             not self.is_named_chat,
+            any(each.is_parameter and each.kind == API for each in self.prompts),
             output is not None and last.outputs[output].kind in {"json", *PAGES},
             -min(len(self.sampling), 2),
             strange,

@@ -44,6 +44,7 @@ from qwen_space.gradio.page.candidate import (
 from qwen_space.gradio.page.endpoint import SAMPLING, Endpoint, Phase, Role
 from qwen_space.gradio.page.function_endpoint import to_endpoint
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MEDIA_ROLES
+from qwen_space.gradio.page.message_lists import find_message_list
 from qwen_space.gradio.page.opening import find_opening
 from qwen_space.gradio.page.outputs import PAGES, find_remark_places
 from qwen_space.gradio.page.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
@@ -85,12 +86,14 @@ def is_unclear(endpoint: Endpoint) -> bool:
     """Whether the names of its parameters may tell more of its inputs.
 
     So it is for a text without a role, for a number without a name, and for a list or an object
-    that a function of `gr.api` takes. `/info` is asked for only then, as it costs a request.
+    that a function of `gr.api` takes, whatever its role. `/info` is asked for only then, as it
+    costs a request.
     """
     chat = [step for step in endpoint.before if step.phase == "chat"]
     own = {each for step in chat for each in step.outputs}
     return any(
-        each.role is None and each.kind in {*TEXTS, API} and each.component not in own
+        (each.role is None and each.kind in {*TEXTS, API} and each.component not in own)
+        or each.holds_chat
         for each in endpoint.chat_inputs
     )
 
@@ -282,11 +285,13 @@ class App:
 
     def _takes_prompt(self, function: AppFunction) -> bool:
         """Whether a function takes a text that can be a prompt's, or that the caller says is."""
+        parameters = self._parameters([function])
         if "prompt" in self._wanted.values():
-            parameters = self._parameters([function])
             chosen, _ = choose_roles(self._wanted, function.inputs, parameters)
             if "prompt" in chosen.values():
                 return True
+        if find_message_list(function.inputs, parameters) is not None:
+            return True
         return any(
             each.kind in self._prompts
             and not each.is_password

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from qwen_space.chat.media import Media
 from qwen_space.config import DEFAULT_REASONING_TAGS, InputRole
 from qwen_space.errors import ModelNotOfferedError
+from qwen_space.gradio.page.api_parameters import API
 from qwen_space.gradio.page.beside import Beside
 from qwen_space.gradio.page.media_inputs import MEDIA_ROLES, MediaSlot
 from qwen_space.gradio.wire.files import component_value
@@ -57,6 +58,11 @@ class Input:
     why: str = field(default="", compare=False)
     limits: tuple[float | None, float | None] = field(default=(None, None), compare=False)
     slot: MediaSlot | None = field(default=None, compare=False)
+
+    @property
+    def holds_chat(self) -> bool:
+        """Whether it takes the whole chat as a list of messages, the prompt as the last one."""
+        return self.role == "prompt" and self.kind == API
 
     def clamp(self, value: float) -> float:
         """Return the nearest value that the server takes, as the page's own slider does."""
@@ -223,7 +229,19 @@ class Endpoint:
         if role == "history" and self.remembers:
             return False
         roles = self._roles
+        if role in {"system", "history"} and self._holds_chat:
+            return True
         return role in roles or (role in {"system", "model"} and "settings" in roles)
+
+    @property
+    def history_shape(self) -> Shape:
+        """The form of the turns in the input that takes them."""
+        taking = (each for each in self.chat_inputs if each.role == "history" or each.holds_chat)
+        return next(each.shape for each in taking)
+
+    @cached_property
+    def _holds_chat(self) -> bool:
+        return any(each.holds_chat for each in self.every_input)
 
     @cached_property
     def _roles(self) -> frozenset[Role | None]:
@@ -407,6 +425,8 @@ class Endpoint:
         """
         given = {"prompt": prompt, "system": system, "model": model, "history": list(history)}
         given["files"] = files or {}
+        apart = not self._roles.isdisjoint({"system", "settings"})
+        given["lead"] = [] if apart or system is None else [_message("system", system)]
         return [
             _argument(each, given, values or {}, loaded or {}, page or {}) for each in self.inputs
         ]
@@ -427,6 +447,8 @@ def _argument(
         return {**default, **dict(_settings(given)), **values.get(each.key, {})}
     if each.role == "history":
         return [*(default if isinstance(default, list) else ()), *given["history"]]
+    if each.holds_chat:
+        return [*given["lead"], *given["history"], _message("user", given["prompt"])]
     files = given["files"].get(each.key, [])
     if each.role == "prompt" and each.shape == "multimodal":
         return {"text": given["prompt"], "files": files}
@@ -438,6 +460,10 @@ def _argument(
         return default
     value = given.get(each.role or "")
     return default if value is None else value
+
+
+def _message(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": text}
 
 
 def _shown(each: Input, value: Any) -> Any:

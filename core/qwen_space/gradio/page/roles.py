@@ -18,6 +18,7 @@ from qwen_space.gradio.page.app import CHATS, CHOICES, NUMBERS, TEXTS, AppCompon
 from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole
+from qwen_space.gradio.page.message_lists import find_message_list
 
 __all__ = [
     "Clues",
@@ -297,9 +298,18 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     texts = [each for each in texts if looks_like_system(each, clues, surely=True) is None]
     texts = _without_roles(texts, clues)
     texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
-    for find in (_submitted, _emptied, _named_prompt, _labelled_prompt):
+    for find in (_submitted, _emptied, _named_prompt):
         if (found := find(texts, clues)) is not None:
             return found
+    found = find_message_list(
+        components,
+        clues.parameters,
+        lambda surely: any(_may_be_message(each, clues, surely=surely) for each in texts),
+    )
+    if found is not None:
+        return found
+    if (found := _labelled_prompt(texts, clues)) is not None:
+        return found
     if not texts:
         codes = [each for each in components if each.kind == "code" and not each.is_locked]
         return (codes[0], "the only text is code") if len(codes) == 1 else None
@@ -340,6 +350,20 @@ def _named_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:
         if name := clues.parameter_in(each, _PROMPTS):
             return each, f"the parameter is called {name}"
     return None
+
+
+def _may_be_message(text: AppComponent, clues: Clues, *, surely: bool) -> bool:
+    """Whether a text beside a list of messages may be the prompt: no setting, nor has it a value.
+
+    Args:
+        text: The text.
+        clues: The wiring of the page.
+        surely: Whether its name has to ask for a message, if that is known.
+    """
+    names = [name[:200].replace("_", " ") for name in clues.parameters.get(text.id, ())]
+    if text.value or any(map(_OTHERS.search, names)):
+        return False
+    return not (surely and names) or any(map(_asks, names))
 
 
 def _labelled_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:

@@ -9,7 +9,7 @@ import pytest
 
 from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
-from qwen_space import Space, SpaceClient
+from qwen_space import EndpointError, Space, SpaceClient
 from qwen_space.gradio.page.api_parameters import read_parameter
 from qwen_space.gradio.page.discovery import find_endpoint, is_unclear
 from tests.core.gradio.page.app_config import PARTS, make_config, make_function, roles
@@ -183,3 +183,80 @@ def test_both_adapters_and_blocking_callers_use_it(url: str) -> None:
     assert "".join(pieces) == expected
     assert QwenSpace(space=url).complete("Hi").text == expected
     assert Space(url).complete("Hi").text == expected
+
+
+# Functions whose prompt is the last of a list of messages
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        pytest.param({"messages": MESSAGES}, ["prompt"], id="messages"),
+        pytest.param({"messages": LIST}, ["prompt"], id="any-list"),
+        pytest.param({"history": MESSAGES}, ["prompt"], id="a-history-alone"),
+        pytest.param({"messages": PAIRS}, None, id="pairs"),
+        pytest.param({"documents": MESSAGES}, None, id="another-list"),
+        pytest.param({"documents": MESSAGES, "q": TEXT}, [None, "prompt"], id="beside-a-text"),
+        pytest.param(
+            {"system_prompt": TEXT, "messages": MESSAGES, "temperature": {"type": "number"}},
+            ["system", "prompt", "temperature"],
+            id="with-a-system-prompt",
+        ),
+        pytest.param({"messages": LIST, "session_id": TEXT}, ["prompt", None], id="with-an-id"),
+        pytest.param({"messages": LIST, "context": TEXT}, ["prompt", None], id="with-a-context"),
+        pytest.param({"message": TEXT, "messages": LIST}, ["prompt", "history"], id="a-message"),
+        pytest.param({"user_query": TEXT, "messages": LIST}, ["prompt", "history"], id="a-query"),
+        pytest.param({"q": TEXT, "history": LIST}, ["prompt", "history"], id="a-text-and-history"),
+    ],
+)
+def test_the_prompt_is_the_last_message_where_no_text_can_be(
+    parameters: dict[str, Any], expected: list[str | None] | None
+) -> None:
+    config, names = chat(*parameters.values()), info("chat", *parameters)
+
+    if expected is None:
+        with pytest.raises(EndpointError):
+            find_endpoint(config, info=names)
+    else:
+        assert is_unclear(find_endpoint(config))
+        assert roles(find_endpoint(config, info=names)) == expected
+
+
+def test_of_two_functions_the_one_with_a_text_is_taken() -> None:
+    config = make_config(
+        make_function(["list"], ["out"], targets=[], name="rank"),
+        make_function(["text"], ["out"], targets=[], name="ask"),
+        list=parameter(MESSAGES),
+        text=parameter(TEXT),
+        out=parameter(TEXT),
+    )
+
+    assert find_endpoint(config).api_name == "ask"
+
+
+def build_messages() -> Any:
+    import gradio as gr
+
+    def chat(messages: list[dict[str, Any]], temperature: float = 0.5) -> Iterator[str]:
+        said = f"{[(each['role'], each['content']) for each in messages]} {temperature}"
+        yield said[:9]
+        yield said
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        gr.HTML('<div id="root"></div>')
+        gr.api(chat, api_name="generate")
+    return app
+
+
+def test_a_whole_chat_reaches_a_real_function_as_its_messages() -> None:
+    with running(build_messages) as url:
+        told = Space(url).chat(TURNS, sampling={"temperature": 0.2}).text
+        split = Space(url, history="split").chat(TURNS).text
+        pieces = [each.text for each in ChatQwenSpace(space=url).stream("Hi")]
+        llama = QwenSpace(space=url).complete("Hi").text
+
+    turns = [(each["role"], each["content"]) for each in TURNS]
+    assert told == f"{turns} 0.2"
+    prompt = "User: I am Ann\nAssistant: Hello Ann\nUser: Who?\nAssistant:"
+    assert split == f"{[turns[0], ('user', prompt)]} 0.5"
+    assert "".join(pieces) == llama == "[('user', 'Hi')] 0.5"
