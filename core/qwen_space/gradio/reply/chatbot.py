@@ -134,8 +134,8 @@ def find_reply(
 
     Args:
         value: The value.
-        is_final: Whether nothing follows: the steps of an agent without a final answer are the
-            answer then.
+        is_final: Whether nothing follows: the last text in the steps of an agent without a final
+            answer is the answer then.
         is_response: Whether it is that of `/chat` of a `gr.ChatInterface`, which gives Python's
             words for a component, or the path of its file; elsewhere these are words.
         known: How many of the chat's rows were there before the message, as `count_known` has it.
@@ -157,12 +157,11 @@ def find_reply(
     if len(found) > _MAX_PARTS:
         raise ProtocolError(f"The reply has more than {_MAX_PARTS} parts.")
     parts = [part for part in found if isinstance(part, Part)]
-    marked = [*mark_steps(parts)]
     if titles_answer([part.title for part in parts]):
         # A message after it would tell that it was a step: until the end it is neither.
         parts[-1:] = [replace(parts[-1], thought=False)] if is_final else []
-    elif not is_final or any(part.text for part in marked if not part.thought):
-        parts = marked
+    else:
+        parts = [*mark_steps(parts, is_final=is_final)]
     answer = [part for part in parts if not part.thought]
     thoughts = [part for part in parts if part.thought]
     files = tuple(part for part in found if isinstance(part, dict))

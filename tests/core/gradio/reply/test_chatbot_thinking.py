@@ -72,7 +72,7 @@ ROWS = [
     ),
     pytest.param(
         [USER, bot("**Step 1**"), bot("hm", title="T"), bot("so")],
-        Reply("", None, "**Step 1**\n\nhm\n\nso", [3, "content"]),
+        Reply("", None, "**Step 1**\n\nhm", [2, "content"]),
         id="steps-so-far",
     ),
     pytest.param(
@@ -172,10 +172,10 @@ def test_a_text_without_a_mark_is_no_thought(value: Any) -> None:
     assert (reply.text, reply.thinking) == ("<think>hm</think>b", "")
 
 
-def test_steps_without_a_final_answer_are_the_answer_in_the_end() -> None:
+def test_the_last_text_of_steps_without_a_final_answer_is_one_in_the_end() -> None:
     reply = find_reply([USER, bot("Step 1"), bot("hm", title="T"), bot("b")], is_final=True)
 
-    assert reply == Reply("Step 1\n\nb", [3, "content"], "hm", [2, "content"])
+    assert reply == Reply("b", [3, "content"], "Step 1\n\nhm", [2, "content"])
 
 
 def test_titles_are_names_where_the_user_has_one_too() -> None:

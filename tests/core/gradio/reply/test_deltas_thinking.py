@@ -32,7 +32,7 @@ from tests.queue_stream import take_edits
         ),
         pytest.param(
             [[bot("Step 1")], [bot("Step 1"), bot("hm")], [bot("Step 1"), bot("hm"), FINAL]],
-            [ThinkingDelta("Step 1\n\nhm"), TextDelta("b")],
+            [ThinkingDelta("Step 1"), ThinkingDelta("\n\nhm"), TextDelta("b")],
             id="of-an-agent",
         ),
         pytest.param([[bot("Step 1")]], [TextDelta("Step 1")], id="alone"),
@@ -61,6 +61,39 @@ def test_an_answer_that_begins_as_a_step_does_is_no_thought(
     events = [event for each in values for event in value.replace([USER, *each])]
 
     assert [repr(each) for each in [*events, *value.finish()]] == [repr(each) for each in expected]
+
+
+KINDS = (ThinkingDelta, TextDelta)
+STEP, TOOL = bot("**Step 1**"), bot("hm", title="Used tool")
+
+
+@pytest.mark.parametrize(
+    ("rows", "thinking", "text"),
+    [
+        pytest.param([STEP, bot("hm"), TOOL, bot("b")], "**Step 1**\n\nhm\n\nhm", "b", id="a-text"),
+        pytest.param([STEP, bot("hm"), TOOL], "**Step 1**\n\nhm\n\nhm", "", id="a-tool"),
+        pytest.param([STEP, TOOL, bot("-----")], "**Step 1**\n\nhm\n\n-----", "", id="a-line"),
+        pytest.param([STEP, TOOL, STEP], "**Step 1**\n\nhm\n\n**Step 1**", "", id="a-step"),
+        pytest.param([STEP, TOOL, bot("a"), FINAL], "**Step 1**\n\nhm\n\na", "b", id="an-answer"),
+        pytest.param(
+            [bot("Thought: a"), bot("Step 1 | 2 s"), bot("so")],
+            "Thought: a\n\nStep 1 | 2 s\n\nso",
+            "",
+            id="feet",
+        ),
+    ],
+)
+def test_steps_without_an_answer_are_given_once(rows: list[Any], thinking: str, text: str) -> None:
+    value = ChatValue()
+    events = [
+        event for at, _ in enumerate(rows) for event in value.replace([USER, *rows[: at + 1]])
+    ]
+    events += value.replace([USER, *rows], is_final=True)
+
+    assert not any(isinstance(each, Rewritten) for each in events)
+    given = {kind: "".join(e.delta for e in events if isinstance(e, kind)) for kind in KINDS}
+    assert given == {ThinkingDelta: thinking, TextDelta: text}
+    assert (value.thinking, value.text) == (thinking, text)
 
 
 def test_a_thought_that_the_prompt_asks_for_is_an_answer_that_streams() -> None:
