@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from qwen_space.gradio.page.api_parameters import API
 from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
@@ -16,7 +17,7 @@ from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
 from qwen_space.gradio.page.roles import Clues, Roles, is_setting, looks_like_system
 from qwen_space.gradio.page.steps import ASKING
 
-__all__ = ["Candidate", "distinct_inputs", "visitor_inputs", "with_chats"]
+__all__ = ["Candidate", "distinct_inputs", "visitor_inputs", "with_chats", "with_rivals"]
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
@@ -29,6 +30,14 @@ _OF_CHATS = re.compile(r"new|load|save|rename|search|summari[sz]e|title|select|l
 _SIDELINE = re.compile(
     r"(?:on_|handle_|do_)?(?:regenerate|regen|retry|rerun|undo|clear|reset|delete|remove|edit|export"
     r"|flag|like|dislike|vote|upvote|downvote|stop|cancel)(?:_|$)"
+)
+
+# Words on buttons that send a message, or ask for a reply to it in another way.
+_SENDING = re.compile(
+    r"\b(?:send|submit|ask|chat|talk|go|run|generate|answer|reply|respond|stream|enter|start)\b"
+    r"|发送|發送|提交|提问|对话|回答|生成|送信|質問|回答|보내|전송|질문|отправ|спросить|ответ|senden"
+    r"|fragen|envoyer|demander|enviar|preguntar|perguntar|invia|chiedi|gönder|kirim|gửi|إرسال",
+    re.IGNORECASE,
 )
 
 _LOGIN = re.compile(
@@ -70,6 +79,9 @@ class Candidate(msgspec.Struct, frozen=True):
             the model's own questions.
         is_closed: Whether that box is in a tab that is not open at first.
         has_rival: Whether the app's API lists a function that takes the same box.
+        is_action: Whether a button for another thing starts it, such as "Explain", while its box
+            is sent to a function with the same output.
+        buttons: The words on the buttons that start it.
     """
 
     start: AppFunction
@@ -81,6 +93,8 @@ class Candidate(msgspec.Struct, frozen=True):
     asks_later: bool = False
     is_closed: bool = False
     has_rival: bool = False
+    is_action: bool = False
+    buttons: tuple[str, ...] = ()
 
     @property
     def last(self) -> AppFunction:
@@ -171,6 +185,13 @@ class Candidate(msgspec.Struct, frozen=True):
         )
 
     @property
+    def is_sent(self) -> bool:
+        """Whether the page sends its box to it, by the submit event or a button that says so."""
+        boxes = {each.id for each in self.prompts}
+        submits = any(event == "submit" and part in boxes for part, event in self.start.targets)
+        return submits or any(map(_SENDING.search, self.buttons))
+
+    @property
     def sampling(self) -> frozenset[Role | None]:
         """The sampling parameters that it takes."""
         return SAMPLING.intersection(role for role, _ in self.roles.values())
@@ -235,6 +256,7 @@ class Candidate(msgspec.Struct, frozen=True):
             strange == 2,
             self.asks_setting,
             output is not None and ("prompt", last.outputs[output].id) in told,
+            self.is_action,
             not last.streams,
             self.asks_sound,
             known,
@@ -273,3 +295,31 @@ def with_chats(
     """Return components and, behind them, the chats that a function shows."""
     shown = [each for each in function.outputs if each.kind in CHATS]
     return tuple({each.id: each for each in (*components, *shown)}.values())
+
+
+def with_rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return an app's candidates, each with the rivals that it has among the others."""
+    listed = {part.id for each in candidates if each.is_public for part in each.prompts}
+    sent = [each for each in candidates if each.is_sent]
+    return [
+        replace(
+            each,
+            has_rival=any(part.id in listed for part in each.prompts),
+            is_action=_names_another_thing(each) and any(_precedes(other, each) for other in sent),
+        )
+        for each in candidates
+    ]
+
+
+def _names_another_thing(candidate: Candidate) -> bool:
+    """Whether the buttons that start a function have words, and none of them sends a message."""
+    has_words = any(any(map(str.isalpha, words)) for words in candidate.buttons)
+    return has_words and not candidate.is_sent
+
+
+def _precedes(sent: Candidate, action: Candidate) -> bool:
+    """Whether a function that the box is sent to gives its reply where a button's gives its own."""
+    given = {part.id for part in sent.last.outputs}
+    shown = action.output
+    is_same = shown is not None and action.last.outputs[shown].id in given
+    return is_same and sent.prompts == action.prompts and sent.unfitness <= action.unfitness

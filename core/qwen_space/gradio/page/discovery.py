@@ -13,8 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from msgspec import structs
-
 from qwen_space.errors import EndpointError, ProtocolError
 from qwen_space.gradio.page.advice import (
     MOST_TOLD,
@@ -40,6 +38,7 @@ from qwen_space.gradio.page.candidate import (
     distinct_inputs,
     visitor_inputs,
     with_chats,
+    with_rivals,
 )
 from qwen_space.gradio.page.endpoint import SAMPLING, Endpoint, Phase, Role
 from qwen_space.gradio.page.function_endpoint import to_endpoint
@@ -232,12 +231,7 @@ class App:
         """Return the functions that chat, with a prompt of one of these kinds."""
         self._prompts = prompts
         candidates = map(self._candidate, self._page.starts)
-        found = [each for each in candidates if each is not None]
-        listed = {part.id for each in found if each.is_public for part in each.prompts}
-        return [
-            structs.replace(each, has_rival=any(part.id in listed for part in each.prompts))
-            for each in found
-        ]
+        return with_rivals([each for each in candidates if each is not None])
 
     # One candidate
 
@@ -281,7 +275,14 @@ class App:
             gives_response=gives_response and not shows_chat,
             asks_later=prompts <= self.config.hidden,
             is_closed=prompts <= self.config.in_closed_tabs,
+            buttons=self._buttons(start),
         )
+
+    def _buttons(self, start: AppFunction) -> tuple[str, ...]:
+        """Return the words on the buttons whose click starts a function."""
+        clicked = [part for part, event in start.targets if event == "click"]
+        buttons = [each for each in map(self.config.component, clicked) if each.kind == "button"]
+        return tuple(str(each.props.get("value") or "")[:200] for each in buttons)
 
     def _takes_prompt(self, function: AppFunction) -> bool:
         """Whether a function takes a text that can be a prompt's, or that the caller says is."""

@@ -324,3 +324,34 @@ def test_a_box_for_the_model_s_role_is_no_rival_of_a_message() -> None:
     config["components"].append({"id": "role", "type": "textbox", "props": props})
 
     assert find_endpoint(config).fn_index == 1
+
+
+def beside_an_action(send: dict[str, Any], value: str, output: str = "chat") -> int:
+    """Return the function that is found on a page with a button that streams from the same box."""
+    action = step("box chat", output, targets=[["action", "click"]], api_name="act", **STREAMS)
+    config = app(action, step("box chat", "chat", api_name="reply", **send))
+    config["components"] += [
+        {"id": "action", "type": "button", "props": {"value": value}},
+        {"id": "send", "type": "button", "props": {"value": "Send"}},
+    ]
+    return find_endpoint(config).fn_index
+
+
+BY_BUTTON = {"targets": [["send", "click"]]}
+
+
+@pytest.mark.parametrize("send", [{}, BY_BUTTON], ids=["by-submit", "by-button"])
+@pytest.mark.parametrize("value", ["Explain", "✨ Summarize", "Перевести", "总结"])
+def test_a_quick_action_is_no_rival_of_the_function_that_the_box_is_sent_to(
+    send: dict[str, Any], value: str
+) -> None:
+    assert beside_an_action(send, value) == 1
+
+
+@pytest.mark.parametrize("value", ["Stream", "Ask", "Generate answer", "▶", "", "Отправить"])
+def test_a_button_that_sends_the_box_in_another_way_streams(value: str) -> None:
+    assert beside_an_action({}, value) == 0
+
+
+def test_a_button_with_a_chat_of_its_own_streams() -> None:
+    assert beside_an_action({}, "Explain", "copy") == 0
