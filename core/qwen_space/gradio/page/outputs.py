@@ -9,7 +9,7 @@ from typing import Any
 from qwen_space.gradio.page.app import CHATS, TEXTS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.page.roles import Clues, looks_like_system
 
-__all__ = ["PAGES", "find_output", "find_remark_places", "says_answer", "strangeness"]
+__all__ = ["PAGES", "find_output", "find_remark_places", "says_answer", "says_plan", "strangeness"]
 
 _REPLIES = frozenset(
     {
@@ -52,6 +52,13 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 
+# A plan of something, as of a journey, may be the answer.
+_PLAN = re.compile(
+    r"\W*(?:(?:the|research|search|first|initial) )?(?:plan|outline)\W*"
+    r"|\W*(?:план|大纲|大綱|提纲|计划|計画|개요|계획|gliederung|esquema|piano|taslak)\W*",
+    re.IGNORECASE,
+)
+
 _REMARKS = TEXTS - TEXTS_WITH_FILES | {
     "html",
     "markdown",
@@ -85,7 +92,12 @@ def find_output(function: AppFunction) -> int | None:
         (_REPLIES, (), 2),
     ):
         found = [
-            (strangeness(each), each.kind not in CHATS and not says_answer(each), position)
+            (
+                strangeness(each),
+                each.kind not in CHATS and not says_answer(each),
+                each.kind not in CHATS and says_plan(each),
+                position,
+            )
             for position, each in enumerate(function.outputs)
             if each.kind in wanted and each.id not in passed and strangeness(each) <= most
         ]
@@ -97,6 +109,11 @@ def find_output(function: AppFunction) -> int | None:
 def says_answer(component: AppComponent) -> bool:
     """Whether the label of a text says that it is an answer."""
     return _ANSWER.search((component.label or "")[:200]) is not None
+
+
+def says_plan(component: AppComponent) -> bool:
+    """Whether the label of a text says that it is a plan, which comes before the answer."""
+    return _PLAN.fullmatch((component.label or "")[:200]) is not None
 
 
 def strangeness(component: AppComponent) -> int:

@@ -6,13 +6,14 @@ has one at most that it comes after, so that they are trees; each tree is walked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING, TEXTS, AppComponent, AppFunction
-from qwen_space.gradio.page.outputs import find_output, says_answer, strangeness
+from qwen_space.gradio.page.shown_replies import ShownReplies
 
 __all__ = ["ASKING", "LOADING", "Page"]
 
@@ -156,7 +157,7 @@ class Page:
         path: list[AppFunction] = []
         members: set[Any] = set()
         known: set[Any] = set()  # the components that the chat has passed through
-        shown: dict[Any, int] = {}  # the components that show a reply, and the doubt about it
+        shown = ShownReplies()
         found = self._next([start], lambda each: each.runs and takes_prompt(each))
         while found:
             path += found
@@ -164,12 +165,13 @@ class Page:
             members.add(last.id)
             known.update(part.id for part in last.outputs)
             known.update(part.id for part in last.inputs if part.kind in TEXTS)
-            shown.update(_shown_replies(last))
-            doubt = min(shown.values(), default=_NO_REPLY)
+            shown.add(last)
             streams = last.streams and last.queued and not self._hands_on_chat(last)
-            if (doubt < _STRANGE and streams) or len(members) > _MOST_STEPS:
+            if (shown.is_sure and streams) or len(members) > _MOST_STEPS:
                 break
-            found = self._next(self._following.get(last.id, ()), _Goes(known, shown))
+            shown.streams = streams and shown.is_likely
+            goes = partial(_goes, known, shown)
+            found = self._next(self._following.get(last.id, ()), goes)
         steps = _needed(path, members) if shown else []
         return steps if len(steps) <= _MOST_STEPS else []
 
@@ -421,53 +423,16 @@ def _hands_over(steps: Sequence[AppFunction], needed: Collection[Any]) -> bool:
     return hands and not any(each.kind in CHATS for each in given)
 
 
-_STRANGE, _OWN, _NO_REPLY = 2, 3, 4
-
-
-def _shown_replies(function: AppFunction) -> dict[Any, int]:
-    """Return the component in which a function shows a reply, and the doubt that it is the answer.
-
-    A plan (1), or the sources or a status (2), may come before an answer. A text that it takes,
-    too (3), may be the box of the prompt, which it clears.
-    """
-    output = find_output(function)
-    if output is None:
-        return {}
-    shown = function.outputs[output]
-    is_own = shown.kind in TEXTS and any(each.id == shown.id for each in function.inputs)
-    if is_own and not function.streams:
-        return {shown.id: _OWN}
-    if strangeness(shown) == _STRANGE:
-        return {shown.id: _STRANGE}
-    is_sure = shown.kind in CHATS or shown.label is None or says_answer(shown)
-    return {shown.id: int(not is_sure)}
-
-
-class _Goes:
+def _goes(known: Collection[Any], shown: ShownReplies, function: AppFunction) -> bool:
     """Whether a function takes the chat from those before it, and gives it on.
 
     Args:
         known: The components that the chat has passed through.
-        shown: The components in which functions before it show a reply, with the doubt about it.
+        shown: The replies that they show.
+        function: The function.
     """
-
-    def __init__(self, known: Collection[Any], shown: Mapping[Any, int]) -> None:
-        self._known = known
-        self._shown = shown
-        self._doubt = min(shown.values(), default=_NO_REPLY)
-
-    def __call__(self, function: AppFunction) -> bool:
-        takes = any(each.id in self._known for each in function.inputs)
-        return function.runs and takes and self._shows(function)
-
-    def _shows(self, function: AppFunction) -> bool:
-        if any(each.kind in CHATS for each in function.outputs):
-            return True
-        # One that was shown may be the message at first.
-        return any(
-            doubt < self._doubt or self._shown.get(part, _OWN) < _OWN
-            for part, doubt in _shown_replies(function).items()
-        )
+    takes = any(each.id in known for each in function.inputs)
+    return function.runs and takes and shown.may_go_on(function)
 
 
 def _parts(function: AppFunction) -> tuple[Any, ...]:

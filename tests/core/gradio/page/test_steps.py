@@ -446,22 +446,34 @@ def test_a_function_that_the_page_repeats_is_no_step_of_a_chat() -> None:
     [
         pytest.param("Retrieved context", "Answer", 1, id="the-sources-first"),
         pytest.param("Plan", "Answer", 1, id="a-plan-first"),
+        pytest.param("📝 Outline", "Report", 1, id="an-outline-first"),
+        pytest.param("Travel plan", "Packing list", 0, id="a-plan-of-something"),
         pytest.param("Summary", "Translation", 0, id="none-says-that-it-answers"),
         pytest.param("Answer", "Suggested questions", 0, id="suggestions-after-it"),
         pytest.param("Story", "Evaluation result", 0, id="a-score-after-it"),
         pytest.param(None, "Response", 0, id="a-text-without-a-label"),
     ],
 )
+@pytest.mark.parametrize("streams", [{}, STREAMS], ids=["whole", "streams"])
 def test_an_answer_may_come_after_another_text(
-    first: str | None, second: str, expected: int
+    first: str | None, second: str, expected: int, streams: dict[str, Any]
 ) -> None:
-    config = app(step("box", "first"), step("box first", "second", trigger_after=0))
+    later = step("box first", "second", trigger_after=0, **streams)
+    config = app(step("box", "first", **streams), later)
     config["components"] += [
         {"id": "first", "type": "textbox", "props": {"label": first}},
         {"id": "second", "type": "textbox", "props": {"label": second}},
     ]
 
     assert find_endpoint(config).fn_index == expected
+
+
+@pytest.mark.parametrize("label", ["Output", "Plan"])
+def test_a_text_that_streams_is_put_into_a_chat_later_unless_it_is_a_plan(label: str) -> None:
+    config = app(step("box", "first", **STREAMS), step("first chat", "chat", trigger_after=0))
+    config["components"].append({"id": "first", "type": "textbox", "props": {"label": label}})
+
+    assert find_endpoint(config).fn_index == (label == "Plan")
 
 
 @pytest.mark.parametrize(
