@@ -44,7 +44,7 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     """Add the command and its options."""
     chat = commands.add_parser(
         "chat",
-        usage="%(prog)s [options] [SPACE] [PROMPT]",
+        usage="%(prog)s [options] [SPACE] [PROMPT ...]",
         help="chat with a Space in the terminal",
         description="Chat with a Space. With a PROMPT, or a text on stdin, only the answer is "
         "printed, as plain text; with both, the text stands before the prompt. HF_TOKEN is sent "
@@ -56,10 +56,11 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "words",
         nargs="*",
         metavar="SPACE PROMPT",
-        help=f"SPACE is {SPACE_HELP}. PROMPT is asked, and nothing else. Where QWEN_SPACE_URL is "
-        "set, SPACE can be left out",
+        help=f"SPACE is {SPACE_HELP}. PROMPT is asked, and nothing else; it may be several words. "
+        "Where QWEN_SPACE_URL is set, SPACE can be left out",
     )
     chat.add_argument(
+        "-f",
         "--file",
         action="append",
         type=_file,
@@ -74,8 +75,8 @@ def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_reply_options(chat: argparse.ArgumentParser) -> None:
     """Add the options for the reply: its model, its length, its form."""
-    chat.add_argument("--system", metavar="TEXT", help="the system prompt")
-    chat.add_argument("--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
+    chat.add_argument("-s", "--system", metavar="TEXT", help="the system prompt")
+    chat.add_argument("-m", "--model", default=DEFAULT_MODEL, help="(default: %(default)s)")
     chat.add_argument("--temperature", type=float, help="where the app has an input for it")
     chat.add_argument(
         "--max-tokens", type=count, metavar="TOKENS", help="after which the answer ends"
@@ -125,22 +126,23 @@ def _chat(options: argparse.Namespace) -> None:
 
 
 def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:
-    """Return the Space, or several, and the prompt. One word alone is the Space, if it can be one.
+    """Return the Space, or several, and the prompt, which may be several words.
+
+    The first word is the Space, if it can be one.
 
     Raises:
-        ValueError: There are more than two words, or one that is no Space and has none to go to.
+        ValueError: It is no Space, and no other is named.
     """
-    if len(words) > 2:
-        raise ValueError(f"A prompt is one word for the shell: put it in quotes ({words[1]} ...).")
-    if len(words) == 1 and not _is_space(words[0]):
-        if not os.environ.get("QWEN_SPACE_URL"):
-            raise ValueError(
-                f"space={words[0]!r:.200} is neither a Space's id nor the address of an app. If it "
-                "is a prompt, name the Space before it, or in QWEN_SPACE_URL."
-            )
-        return default_space(), words[0]
-    space = split_spaces(words[0]) if words else default_space()
-    return space, words[1] if len(words) > 1 else None
+    if not words:
+        return default_space(), None
+    if _is_space(words[0]):
+        return split_spaces(words[0]), " ".join(words[1:]) if len(words) > 1 else None
+    if not os.environ.get("QWEN_SPACE_URL"):
+        raise ValueError(
+            f"space={words[0]!r:.200} is neither a Space's id nor the address of an app. If it "
+            "is a prompt, name the Space before it, or in QWEN_SPACE_URL."
+        )
+    return default_space(), " ".join(words)
 
 
 def _is_space(word: str) -> bool:

@@ -83,6 +83,7 @@ def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> No
         pytest.param(["chat", "http://127.0.0.1:9", " "], "empty", id="chat-without-prompt"),
         pytest.param(["chat", "Hello there"], "space='Hello there'", id="chat-no-space"),
         pytest.param(["chat", "Hello there"], "name the Space before it", id="chat-no-space-hint"),
+        pytest.param(["chat", "Why", "is"], "name the Space before it", id="chat-words-no-space"),
         pytest.param(["inspect", "no space"], "space='no space'", id="inspect-no-space"),
     ],
 )
@@ -110,7 +111,7 @@ def test_a_prompt_prints_the_answers_text_and_nothing_else(
 ) -> None:
     space.engine.reply = ["**One**\n\n", "two\x1b[0m"]
 
-    status = main(["chat", space.url, "Hi", "--system", "Be brief.", "--model", "7B"])
+    status = main(["chat", space.url, "Hi", "-s", "Be brief.", "-m", "7B"])
 
     assert (status, *capsys.readouterr()) == (0, "**One**\n\ntwo\x1b[0m\n", "")
     assert space.joins[0]["data"] == ["Hi", [], "Be brief.", "7B"]
@@ -326,9 +327,12 @@ def test_a_writer_who_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         pytest.param(["Hi there"], "http://named", ("http://named", "Hi there"), id="a-prompt"),
         pytest.param(["a/b", "Hi"], "http://named", ("a/b", "Hi"), id="both"),
         pytest.param(["a/b,c/d"], "http://named", (["a/b", "c/d"], None), id="several"),
+        pytest.param(["a/b", "Why", "is"], "", ("a/b", "Why is"), id="without-quotes"),
+        pytest.param(["Why", "a/b"], "http://named", ("http://named", "Why a/b"), id="and-no-space"),
+        pytest.param(["a/b", ""], "", ("a/b", ""), id="an-empty-prompt"),
     ],
 )
-def test_one_word_is_the_space_if_it_can_be_one(
+def test_the_first_word_is_the_space_if_it_can_be_one(
     words: list[str],
     named: str,
     expected: tuple[str | list[str], str | None],
@@ -337,11 +341,6 @@ def test_one_word_is_the_space_if_it_can_be_one(
     monkeypatch.setenv("QWEN_SPACE_URL", named)
 
     assert _split_words(words) == expected
-
-
-def test_a_prompt_without_quotes_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["chat", "a/b", "Why", "is"]) == 1
-    assert "put it in quotes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
