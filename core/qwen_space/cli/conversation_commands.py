@@ -15,7 +15,7 @@ __all__ = ["COMMANDS"]
 _KEYS = """\
 Ctrl-C     leave the answer, or the line
 Ctrl-D     end the chat
-Alt-Enter  begin a new line; a paste stays whole
+Alt-Enter  begin a new line, and so does Ctrl-J; a paste stays whole
 \"\"\"        begin a prompt of several lines, and end it"""
 
 

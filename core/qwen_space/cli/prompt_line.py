@@ -15,30 +15,29 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.utils import is_dumb_terminal
 
 __all__ = ["PromptLine"]
 
 _QUOTES = '"""'
 
-_keys = KeyBindings()
-
-
-@_keys.add("escape", "enter")
-def _break_line(event: KeyPressEvent) -> None:
-    event.current_buffer.newline(copy_margin=False)
-
 
 class PromptLine:
     """A line of a terminal at which prompts are typed.
 
-    A paste stays whole, however many lines it has. Alt-Enter begins a new line, and so does Enter
-    after an opening `\"\"\"`. The lines of earlier sessions come back with the arrow keys.
+    A paste stays whole, however many lines it has. Alt-Enter and Ctrl-J begin a new line, and
+    so does Enter after an opening `\"\"\"`. The lines of earlier sessions come back with the arrow
+    keys.
 
     Args:
         words: Words to complete where they begin the line.
     """
 
     def __init__(self, words: Iterable[str] = ()) -> None:
+        self._drawn = 0  # how often the screen was drawn before this prompt
+        keys = KeyBindings()
+        keys.add("escape", "enter")(_break_line)
+        keys.add("c-j", filter=Condition(self._is_ctrl_j))(_break_line)
         self._session: PromptSession[str] = PromptSession(
             "> ",
             completer=WordCompleter(sorted(words), sentence=True),
@@ -46,7 +45,7 @@ class PromptLine:
             enable_open_in_editor=True,
             enable_suspend=True,
             history=_history(_history_file()),
-            key_bindings=_keys,
+            key_bindings=keys,
             multiline=Condition(lambda: _is_open(get_app().current_buffer.text)),
             prompt_continuation=". ",
         )
@@ -58,11 +57,25 @@ class PromptLine:
             EOFError: The person typed Ctrl-D.
             KeyboardInterrupt: The person typed Ctrl-C.
         """
-        text = self._session.prompt()
+        text = self._session.prompt(pre_run=self._begin)
         bare = text.strip()
         if bare.startswith(_QUOTES) and not _is_open(bare):
             return bare.removeprefix(_QUOTES).removesuffix(_QUOTES).strip("\n")
         return text
+
+    def _begin(self) -> None:
+        self._drawn = get_app().render_counter
+
+    def _is_ctrl_j(self) -> bool:
+        """Whether a newline is a key: in lines typed ahead, and in a dumb terminal, it is Enter.
+
+        Lines typed ahead come in one piece, before their first character could be drawn.
+        """
+        return get_app().render_counter > self._drawn + 1 and not is_dumb_terminal()
+
+
+def _break_line(event: KeyPressEvent) -> None:
+    event.current_buffer.newline(copy_margin=False)
 
 
 def _history_file() -> Path | None:

@@ -191,6 +191,27 @@ def test_a_prompt_may_have_several_lines(
     assert space.joins[0]["data"][0].strip() == prompt
 
 
+def test_ctrl_j_begins_a_new_line(space: ScriptedSpace, chat: Terminal) -> None:
+    chat.wait_for_prompt()
+    chat.type("one")
+    chat.read_until("> one")
+
+    chat.type("\ntwo\r")
+
+    chat.read_until("Hello there.")
+    assert space.joins[0]["data"][0] == "one\ntwo"
+
+
+def test_lines_typed_before_the_prompt_is_there_are_sent(
+    space: ScriptedSpace, chat: Terminal
+) -> None:
+    chat.type("One\rTwo\r")  # newlines for the program, as terminals translate them until it reads
+
+    chat.read_until("Hello there.")
+    chat.read_until("Hello there.")
+    assert [space.transcript(0), space.transcript(1).splitlines()[-2]] == ["One", "User: Two"]
+
+
 def test_the_lines_of_a_session_come_back_in_the_next(space: ScriptedSpace, tmp_path: Path) -> None:
     history = tmp_path / "state" / "history"
     with contextlib.closing(Terminal(space.url, history=str(history))) as chat:

@@ -328,7 +328,9 @@ def test_a_writer_who_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> 
         pytest.param(["a/b", "Hi"], "http://named", ("a/b", "Hi"), id="both"),
         pytest.param(["a/b,c/d"], "http://named", (["a/b", "c/d"], None), id="several"),
         pytest.param(["a/b", "Why", "is"], "", ("a/b", "Why is"), id="without-quotes"),
-        pytest.param(["Why", "a/b"], "http://named", ("http://named", "Why a/b"), id="and-no-space"),
+        pytest.param(
+            ["Why", "a/b"], "http://named", ("http://named", "Why a/b"), id="and-no-space"
+        ),
         pytest.param(["a/b", ""], "", ("a/b", ""), id="an-empty-prompt"),
     ],
 )
