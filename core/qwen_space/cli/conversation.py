@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -21,12 +22,13 @@ from qwen_space.cli.live import LiveAnswer
 from qwen_space.cli.named_pictures import find_pictures
 from qwen_space.cli.plain import describe_error, strip_control_chars
 from qwen_space.cli.prompt_line import PromptLine
+from qwen_space.config import CallOptions
 from qwen_space.errors import QwenSpaceError
 
 __all__ = ["Command", "Conversation"]
 
 _COMMAND = re.compile(r"/(?:[a-z]+|\?)(?=\s|$)|(?:exit|quit)$")
-_OF_OTHERS = {"/set": "/system", "/show": "/model", "/list": "/model"}  # `ollama run` has them
+_OF_OTHERS = {"/show": "/model", "/list": "/model"}  # `ollama run` has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Conversation:
         turns: The turns so far, without the system prompt.
         system: The system prompt; None is the Space's own.
         model: The name of the model.
+        sampling: Values such as the temperature, on top of the Space's.
+        inputs: Values for further inputs of the app, on top of the Space's.
         question: The last question, answered or not; None before the first.
         files: The files that go with the next prompt.
     """
@@ -70,6 +74,8 @@ class Conversation:
         self.turns: list[Turn] = []
         self.system = space.config.system_prompt
         self.model = space.config.model
+        self.sampling: dict[str, float] = {}
+        self.inputs: dict[str, Any] = {}
         self.question: Turn | None = None
         self.files: list[Path] = []
         self._console = console
@@ -167,7 +173,12 @@ class Conversation:
 
     async def _show(self, chat: list[Turn], answer: LiveAnswer) -> None:
         system = [] if self.system is None else [Turn("system", self.system)]
-        async with self.space.astream_chat([*system, *chat], model=self.model) as events:
+        options: CallOptions = {
+            "model": self.model,
+            "sampling": self.sampling,
+            "inputs": self.inputs,
+        }
+        async with self.space.astream_chat([*system, *chat], **options) as events:
             async for event in events:
                 answer.show(event)
 

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from qwen_space.chat.messages import Turn, to_turns
+from qwen_space.chat_model.arguments import SAMPLING
 from qwen_space.cli.conversation import Command, Conversation
+from qwen_space.cli.space_options import read_value
+from qwen_space.config import check_options
 
 __all__ = ["COMMANDS"]
 
@@ -40,6 +43,44 @@ def _model(chat: Conversation, name: str) -> None:
     chat.say(f"Model: {chat.model}")
     if not name and (offered := asyncio.run(chat.space.aoffered_models())):
         chat.say(f"Offered: {', '.join(offered)}")
+
+
+def _set(chat: Conversation, text: str) -> None:
+    first, _, rest = text.removeprefix("parameter ").partition(" ")  # as `ollama run` has it
+    if first == "system":
+        _system(chat, rest.strip())
+        return
+    if text:
+        _set_value(chat, *_split_setting(f"{first} {rest}".strip()))
+    config = chat.space.config
+    values = {**config.sampling, **config.inputs, **chat.sampling, **chat.inputs}
+    for name, value in values.items():
+        chat.say(f"{name}: {value}")
+    if not values:
+        chat.say("No value is set.")
+
+
+def _split_setting(text: str) -> tuple[str, str]:
+    """Return the name and the value of `NAME VALUE` or `NAME=VALUE`; a name may have spaces.
+
+    Raises:
+        ValueError: One of them is missing.
+    """
+    name, _, value = text.partition("=") if "=" in text else text.rpartition(" ")
+    if not (name.strip() and value.strip()):
+        raise ValueError("/set NAME VALUE: give both, such as /set temperature 0.2.")
+    return name.strip(), value.strip()
+
+
+def _set_value(chat: Conversation, name: str, text: str) -> None:
+    kind = "sampling" if name in SAMPLING else "inputs"
+    values: dict[str, Any] = getattr(chat, kind)
+    if text == "-":
+        values.pop(name, None)
+    else:
+        value = read_value(text)
+        check_options({kind: {name: value}})
+        values[name] = value
 
 
 def _clear(chat: Conversation, _: str) -> None:
@@ -117,6 +158,7 @@ COMMANDS = (
     Command("/help", "", "list the commands", _help, ("/?",)),
     Command("/system", "[TEXT]", "show or set the system prompt; - is the Space's own", _system),
     Command("/model", "[NAME]", "show or choose the model", _model),
+    Command("/set", "[NAME VALUE]", "set the temperature, or another input; - is none", _set),
     Command("/clear", "", "forget the chat", _clear),
     Command("/retry", "", "ask the last prompt again", _retry),
     Command("/file", "[FILE]", "send a picture or file with the next prompt; - is none", _file),

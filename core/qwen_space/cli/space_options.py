@@ -26,6 +26,7 @@ __all__ = [
     "add_network_options",
     "build_config",
     "count",
+    "read_value",
 ]
 
 SPACE_HELP = (
@@ -65,7 +66,7 @@ def _roles(pairs: Sequence[str]) -> dict[str, str | None]:
 def _inputs(pairs: Sequence[str]) -> dict[str, Any]:
     """Read `--input INPUT=VALUE`; a value may have an equals sign."""
     parts = [(each, each.partition("=")) for each in pairs]
-    return {_named(name, each, "--input"): _value(value) for each, (name, _, value) in parts}
+    return {_named(name, each, "--input"): read_value(value) for each, (name, _, value) in parts}
 
 
 def _named(name: str, pair: str, option: str) -> str:
@@ -79,7 +80,7 @@ def _named(name: str, pair: str, option: str) -> str:
     return name.strip()
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
     """Read JSON; a text that is none stands for itself."""
     try:
         return json.loads(text)

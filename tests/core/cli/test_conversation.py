@@ -260,8 +260,8 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.read_until("Hello there.")
     chat.ask("/halp")
     chat.read_until("did you mean /help?")
-    chat.ask("/set system Be brief.")
-    chat.read_until("did you mean /system?")
+    chat.ask("/sett")
+    chat.read_until("did you mean /set?")
     chat.ask("/show info")
     chat.read_until("did you mean /model?")
     chat.ask(" /help me")
@@ -287,6 +287,36 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": "Hello there."},
     ]
+
+
+def test_values_are_set_within_a_chat(space: ScriptedSpace) -> None:
+    options = ["--endpoint", "chat", "--temperature", "0.9", "--role", "Top-p="]
+    with contextlib.closing(Terminal(space.url, *options)) as chat:
+        chat.ask("/set temperature 0.2")
+        chat.read_until("temperature: 0.2")
+        chat.ask("/set parameter max_tokens 9")  # as in `ollama run`
+        chat.ask("/set Top-p=0.25")
+        chat.ask("/set system Be brief.")
+        chat.read_until("System prompt: Be brief.")
+        chat.ask("/set temperature hot")
+        chat.read_until("temperature='hot' is no number.")
+        chat.ask("/set")
+        assert chat.read_until("Top-p: 0.25").split("\n")[1:] == [
+            *("temperature: 0.2", "max_tokens: 9", "Top-p: 0.25"),
+        ]
+        chat.ask("/set verbose")
+        chat.read_until("/set NAME VALUE:")
+        chat.ask("Hi")
+        chat.read_until("Hello there.")
+        chat.ask("/set temperature -")
+        chat.read_until("temperature: 0.9")
+        chat.ask("Hi")
+        chat.read_until("Hello there.")
+        chat.wait_for_prompt()
+
+    first, second = (join["data"] for join in space.joins)
+    assert {"Be brief.", 0.2, 9, 0.25} <= {each for each in first if not isinstance(each, list)}
+    assert {0.9, 9, 0.25} <= {each for each in second if not isinstance(each, list)}
 
 
 @pytest.mark.parametrize("word", ["exit", "quit"])
