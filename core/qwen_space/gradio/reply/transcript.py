@@ -1,7 +1,9 @@
 """Replies in a text that shows the whole chat, as a box or a Markdown of some pages does.
 
-User: Hi               **You:** Hi
-AI: Hello              **Lumora:** Hello
+User: Hi               **You:** Hi               ### User
+AI: Hello              **Lumora:** Hello         Hi
+                                                 ### Assistant
+                                                 Hello
 
 Models write "Question:" and "Answer:" themselves, so these are no names.
 """
@@ -20,19 +22,45 @@ _NAMES = (
     *("usuario", "usuaria", "tú", "você", "utilisateur", "vous", "moi", "benutzer", "du"),
     *("utente", "tu", "kullan\u0131c\u0131", "sen"),
 )
-# A speaker at the start of a line: a sign, a name that may be bold, and a colon.
+_MARK = r"(?:[ \t]{0,3}#{1,6}[ \t]{1,4}|[^\w\n]{0,4}(?:\*\*|__))[^\w\n]{0,8}"
+_LINE_END = r"[^\w\n]{0,6}\n\s{0,9}"
+# A speaker at the start of a line: a sign, a name that may be bold, and a colon; or a heading.
 _USER = re.compile(
-    rf"^[^\w\n]{{0,8}}(?:{'|'.join(_NAMES)})[^\w\n:\uff1a]{{0,4}}[:\uff1a]",
+    rf"^(?:[^\w\n]{{0,8}}(?:{'|'.join(_NAMES)})[^\w\n:\uff1a]{{0,4}}[:\uff1a]"
+    rf"|(?P<heading>{_MARK})(?:{'|'.join(_NAMES)})(?={_LINE_END}))",
     re.IGNORECASE | re.MULTILINE,
 )
 _USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
 _WORD = r"[^\s:\uff1a]{1,24}"
 # A name of several words has capitals, or says what it names: "Here are three:" is no name.
 _MORE = rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f]){_WORD})"
-_NEXT = re.compile(
-    rf"[ \t]*\n\s{{0,9}}[^\w\n]{{0,8}}\w(?:{_WORD})?(?:{_MORE}){{0,2}}[ \t]?[:\uff1a](?!/)"
-    r"(?:\*\*|__|</b>)?\s{0,9}"
+# A reply may begin with these itself, behind an echo of the prompt.
+_OPENINGS = (
+    *("sure", "yes", "no", "ok", "okay", "certainly", "absolutely", "hello", "hi", "well", "here"),
+    *("note", "example", "summary", "warning", "tip", "hint", "好的", "是的", "当然", "注意"),
+    *(
+        "конечно",
+        "да",
+        "нет",
+        "хорошо",
+        "привет",
+        "はい",
+        "네",
+        "ja",
+        "nein",
+        "natürlich",
+        "hinweis",
+    ),
+    *("oui", "non", "bonjour", "remarque", "sí", "claro", "hola", "nota", "sim", "olá", "certo"),
 )
+_NEXT = re.compile(
+    rf"[ \t]*\n\s{{0,9}}(?P<signs>[^\w\n]{{0,8}})"
+    rf"(?!(?i:{'|'.join(_OPENINGS)})[*_]{{0,2}}[ \t]?[:\uff1a])\w(?:{_WORD})?(?:{_MORE}){{0,2}}"
+    r"[ \t]?[:\uff1a](?!/)(?:\*\*|__|</b>)?\s{0,9}"
+)
+_NEXT_HEADING = re.compile(rf"[ \t]*\n\s{{0,9}}{_MARK}\w(?:{_WORD})?(?:{_MORE}){{0,2}}{_LINE_END}")
+_NEXT_LINE = re.compile(_LINE_END)
+_BOLD = re.compile(r"\*\*|__|<b>")
 _UNFINISHED = re.compile(r"[ \t]*(?:\n\s{0,9}[^\n]{0,60})?")
 _LONGEST_NEXT = 200  # characters
 _MOST_LINES = 20  # of the user's, the last ones
@@ -83,7 +111,7 @@ class Transcript:
             may_be_asked = any(self._asked.startswith(text[at:]) for at in places)
             return None if not is_final and may_be_asked else ""
         rest = text[end : end + _LONGEST_NEXT]
-        if (speaker := _NEXT.match(rest)) is None:
+        if (speaker := _find_speaker(first, rest)) is None:
             return None if not is_final and _UNFINISHED.fullmatch(rest) else ""
         end += speaker.end()
         return None if not is_final and text[end:].rstrip() in _MARKS else text[:end]
@@ -96,8 +124,19 @@ class Transcript:
         return None
 
 
+def _find_speaker(user: re.Match[str], rest: str) -> re.Match[str] | None:
+    """Find the name of the model behind the prompt, in the form of the user's."""
+    if user["heading"] is not None:
+        return _NEXT_HEADING.match(rest)
+    found = _NEXT.match(rest)
+    is_plain = found is not None and _BOLD.search(found["signs"]) is None
+    return None if is_plain and _BOLD.search(user[0]) else found
+
+
 def _places(text: str, start: int) -> Iterator[int]:
-    """Yield where the user's words may begin that are behind the colon, and up to four signs."""
+    """Yield where the user's words may begin: behind up to four signs, or on the next line."""
+    if (found := _NEXT_LINE.match(text, start)) is not None:
+        yield found.end()
     for at in range(start, min(start + _MOST_SIGNS, len(text)) + 1):
         yield at
         if text[at : at + 1].isalnum() or text[at : at + 1] == "\n":

@@ -8,6 +8,7 @@ from qwen_space.events import Rewritten, TextDelta
 from qwen_space.gradio.reply.deltas import ChatValue
 from qwen_space.gradio.reply.transcript import Transcript
 
+SURELY = "\n".join(["Вы: Hi?", "Конечно: 4"])
 RUSSIAN = "\n".join(["Вы: Hi?", "Ответ:", "Да"])
 
 
@@ -36,6 +37,21 @@ RUSSIAN = "\n".join(["Вы: Hi?", "Ответ:", "Да"])
         pytest.param("You: Hi?\nAI assistant: a", "a", id="a-name-that-says-so"),
         pytest.param("You: Hi?\nhttps://a.b/c is a link", None, id="a-link"),
         pytest.param("A dialogue.\n\nUser: Hi?\nBot: Yes", None, id="a-dialogue"),
+        pytest.param("You: Hi?\nSure: 4", None, id="an-opening"),
+        pytest.param("You: Hi?\n\nNote: 4", None, id="a-note"),
+        pytest.param("You: Hi?\nYes Man: 4", "4", id="a-name-that-begins-so"),
+        pytest.param(SURELY, None, id="an-opening-in-russian"),
+        pytest.param("**You:** Hi?\n\nStep: 4", None, id="no-bold-name"),
+        pytest.param("User:\nHi?\nAI:\nYo", "Yo", id="lines-of-their-own"),
+        pytest.param("**User:**\nHi?\n\n**AI:**\nYo", "Yo", id="bold-lines-of-their-own"),
+        pytest.param("### User\nHi?\n\n### Assistant\nYo\n\nMore", "Yo\n\nMore", id="headings"),
+        pytest.param("## 👤 You\n\nHi?\n\n## 🤖 Qwen 2.5\n\nYo", "Yo", id="headings-with-signs"),
+        pytest.param("**User**\nHi?\n\n**Assistant**\nYo", "Yo", id="bold-headings"),
+        pytest.param("### User\nHo\n### AI\nYo\n### User\nHi?\n### AI\nNo", "No", id="turns"),
+        pytest.param("### User\nHi?\n\nYo", None, id="no-heading-of-the-reply"),
+        pytest.param("User\nHi?\nAssistant\nYo", None, id="plain-lines"),
+        pytest.param("You: Hi?\n\n**Summary**\nYo", None, id="a-heading-behind-a-name"),
+        pytest.param("### User guide\nHi?\n### AI\nYo", None, id="another-heading"),
     ],
 )
 def test_the_reply_stands_behind_the_prompt_and_a_name(text: str, reply: str | None) -> None:
@@ -58,6 +74,10 @@ def test_the_reply_stands_behind_the_prompt_and_a_name(text: str, reply: str | N
         pytest.param("You said: Hi?", None, id="a-sentence"),
         pytest.param("You", None, id="a-name"),
         pytest.param("**Yes**, you: Hi", None, id="bold-text"),
+        pytest.param("### User\nHi?\n\n### AI\n\n**No**", "**No**", id="headings"),
+        pytest.param("**User**\nHi?\n\n**AI**\nYo.", "Yo.", id="bold-headings"),
+        pytest.param("### User manual\nHi?", None, id="another-heading"),
+        pytest.param("You: Hi?\nSure: a", None, id="an-opening"),
     ],
 )
 @pytest.mark.parametrize("start", [1, 5, 11])
