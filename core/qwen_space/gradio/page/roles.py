@@ -19,6 +19,7 @@ from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole
 from qwen_space.gradio.page.message_lists import find_message_list
+from qwen_space.gradio.page.orders import find_order
 
 __all__ = [
     "Clues",
@@ -272,6 +273,8 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
     value = str(component.value or "")[:500]
     may_be_message = surely and any(_asks(text) for _, text in _words(component))
     found = None if may_be_message else _SYSTEM_VALUE.match(value)
+    if not (found or surely) and clues.submitting:
+        found = find_order(component.label or "", value)
     if found and component.id not in clues.submitting:
         return f"its value begins with {found[0].strip()}"
     return None

@@ -125,6 +125,29 @@ def test_not_each_system_is_a_system_prompt(label: str) -> None:
     assert "system" not in roles(find_endpoint(page(BOX, {**BOX, "label": label}, submit=0)))
 
 
+@pytest.mark.parametrize("label", ["Instructions", "Initial prompt", "Context", "Behavior"])
+@pytest.mark.parametrize(
+    ("value", "submit", "expected"),
+    [
+        pytest.param("Your task is to help.", 0, "system", id="a-task"),
+        pytest.param("The following is a conversation with Bob.", 0, "system", id="a-dialogue"),
+        pytest.param("I want you to act as a poet.", 0, "system", id="a-wish"),
+        pytest.param("Answer politely.", 0, "system", id="an-order"),
+        pytest.param("Paris is the capital of France.", 0, None, id="a-text"),
+        pytest.param("", 0, None, id="nothing"),
+        pytest.param("Answer politely.", None, None, id="where-no-other-box-is-sent"),
+    ],
+)
+def test_a_box_of_instructions_whose_value_gives_orders_is_the_system_prompt(
+    label: str, value: str, submit: int | None, expected: str | None
+) -> None:
+    box = {**BOX, "label": label, "value": value}
+
+    found = find_endpoint(page({**BOX, "label": "Message"}, CHAT, box, submit=submit))
+
+    assert [each.role for each in found.inputs] == ["prompt", "history", expected]
+
+
 def slider(low: float, high: float, **props: Any) -> dict[str, Any]:
     return {"type": "slider", "minimum": low, "maximum": high, "value": low, **props}
 
