@@ -213,6 +213,7 @@ class AppFunction(msgspec.Struct, frozen=True):
         renders: The number by which it makes components and functions while the page is open
             (`gr.render`); None if it does not.
         rendered_in: The number by which it was made so; None for a function of `/config`.
+        script: The script that the page runs for it, or its start; "" without one.
     """
 
     id: int
@@ -228,6 +229,7 @@ class AppFunction(msgspec.Struct, frozen=True):
     repeats: bool = False
     renders: Any = None
     rendered_in: Any = None
+    script: str = ""
 
     @property
     def trigger(self) -> Any:
@@ -332,6 +334,7 @@ class AppConfig:
             bool(types.get("continuous")),
             made,
             made_by,
+            script[:_LONGEST_SCRIPT] if isinstance(script := function.get("js"), str) else "",
         )
 
     def component(self, number: Any) -> AppComponent:

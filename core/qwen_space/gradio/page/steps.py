@@ -6,6 +6,7 @@ has one at most that it comes after, so that they are trees; each tree is walked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
@@ -28,6 +29,8 @@ _CHANGING = frozenset({"blur", "change", "input"})
 _TYPING = frozenset({"change", "input"})
 _UPLOADING = frozenset({"upload", "change"})
 _PRESSING = frozenset({"click"})
+
+_PRESSES = re.compile(r"click|submit|dispatch|send", re.IGNORECASE)
 
 _MOST_STEPS = 20  # that are run for one message
 
@@ -64,7 +67,7 @@ class Page:
         self._taken = {part.id for each in functions for part in each.inputs}
         self.starts: list[AppFunction] = []
         self.submitting: set[Any] = set()
-        self._scripted: set[Any] = set()  # those whose event runs a script of the page alone
+        self._scripted: set[Any] = set()  # those whose event may press a button by a script alone
         self._boxes: dict[Any, set[Any]] = {}
         self.elsewhere: set[Any] = set()
         for each in functions:
@@ -74,7 +77,7 @@ class Page:
                 self._following.setdefault(each.after, []).append(each)
             boxes = {part for part, event in each.targets if event == "submit"}
             self.submitting |= boxes
-            self._scripted |= frozenset() if each.runs else boxes
+            self._scripted |= frozenset() if each.runs or _only_focuses(each) else boxes
             self._boxes.setdefault(_parts(each), set()).update(boxes)
             if not each.outputs and len(each.inputs) == 1 and each.events & _CHANGING:
                 self.elsewhere.add(each.inputs[0].id)
@@ -407,6 +410,11 @@ def _is_constant(value: Any) -> bool:
     is told of it by Gradio 5 and newer.
     """
     return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
+
+
+def _only_focuses(function: AppFunction) -> bool:
+    """Whether a function's script only puts the cursor into another box, as behind a name."""
+    return "focus" in function.script and _PRESSES.search(function.script) is None
 
 
 def _changed_state(function: AppFunction) -> Any:

@@ -215,11 +215,22 @@ def test_a_box_that_hands_a_name_over_is_no_prompt(gives: str) -> None:
     assert [each.role for each in found.inputs] == [None, "prompt", "history"]
 
 
-def test_a_box_whose_script_presses_the_button_is_the_prompt() -> None:
-    pressing = step("", "", targets=[["second", "submit"]], backend_fn=False)
+@pytest.mark.parametrize(
+    ("box", "script"),
+    [
+        pytest.param("second", None, id="a-script-that-is-not-told"),
+        pytest.param("second", "() => document.querySelector('#go').click()", id="presses"),
+        pytest.param("first", "() => document.querySelector('#ask').focus()", id="focuses"),
+    ],
+)
+def test_a_box_whose_script_may_press_the_button_is_the_prompt(
+    box: str, script: str | None
+) -> None:
+    pressing = step("", "", targets=[[box, "submit"]], backend_fn=False, js=script)
     config = app(step("first second", "chat", **CLICK), pressing)
     config["components"] += [
-        {"id": name, "type": "textbox", "props": {}} for name in ("first", "second")
+        {"id": "first", "type": "textbox", "props": {"label": "Name"}},
+        {"id": "second", "type": "textbox", "props": {}},
     ]
 
     assert [each.role for each in find_endpoint(config).inputs] == [None, "prompt"]
