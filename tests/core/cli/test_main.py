@@ -458,7 +458,10 @@ def test_without_a_framework_the_demo_names_the_extra_before_it_begins(
 @pytest.mark.timeout(240)  # half a minute on two cores, which others may use too
 def test_the_demo_answers_with_a_real_model() -> None:
     done = subprocess.run(
-        [*COMMAND, "demo", "--small"], capture_output=True, text=True, timeout=220
+        [*COMMAND, "demo", "--small", "--max-tokens", "24"],
+        capture_output=True,
+        text=True,
+        timeout=220,
     )
 
     assert done.returncode == 0, done.stderr
