@@ -269,7 +269,7 @@ class AppConfig:
         reasoning_tags: The tags between which the page's chats show thoughts.
         layout: The layout of the page.
         hidden: The numbers of the components that the page does not show at first.
-        in_closed_tabs: The numbers of those in a tab that is not open at first.
+        in_closed_parts: The numbers of those in a part of the page that is not open at first.
         context_window: How many tokens its model takes, prompt and reply together; None where it
             does not say so, as a local Space does.
 
@@ -301,7 +301,7 @@ class AppConfig:
             self._components = {each["id"]: each for each in components if "id" in each}
             layout = Layout(config.get("layout"), self._components, self.release)
             self.layout = layout
-            self.hidden, self.in_closed_tabs = layout.hidden, layout.in_closed_tabs
+            self.hidden, self.in_closed_parts = layout.hidden, layout.in_closed_parts
             self._undrawn = layout.undrawn
             self.functions = _distinct(
                 self._function(index, each) for index, each in enumerate(config["dependencies"])

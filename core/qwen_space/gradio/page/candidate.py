@@ -17,7 +17,14 @@ from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
 from qwen_space.gradio.page.roles import Clues, Roles, is_setting, looks_like_system
 from qwen_space.gradio.page.steps import ASKING
 
-__all__ = ["Candidate", "distinct_inputs", "visitor_inputs", "with_chats", "with_rivals"]
+__all__ = [
+    "Candidate",
+    "choose_first",
+    "distinct_inputs",
+    "visitor_inputs",
+    "with_chats",
+    "with_rivals",
+]
 
 # Names that chat functions have in the Qwen Spaces and in gr.ChatInterface, best first.
 _KNOWN_NAMES = ("model_chat_1", "model_chat", "chat", "bot", "respond", "predict")
@@ -77,7 +84,7 @@ class Candidate(msgspec.Struct, frozen=True):
             `gr.ChatInterface`.
         asks_later: Whether the page shows the box of its prompt only later, as one for answers to
             the model's own questions.
-        is_closed: Whether that box is in a tab that is not open at first.
+        is_closed: Whether that box is in a part of the page that is not open at first, as a tab.
         has_rival: Whether the app's API lists a function that takes the same box.
         is_action: Whether a button for another thing starts it, such as "Explain", while its box
             is sent to a function with the same output.
@@ -309,6 +316,20 @@ def with_rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
         )
         for each in candidates
     ]
+
+
+def choose_first(rivals: list[Candidate]) -> list[Candidate]:
+    """Return the first of several that the page runs for one message, else all of them.
+
+    Two models answer side by side so, each in a chat of its own; both may be a
+    `gr.ChatInterface` with one box. So it is of two of these with functions of one name.
+    """
+    boxes = {part.id for each in rivals for part in each.prompts}
+    are_for_api = all(each.gives_response for each in rivals)
+    submits = [any((part, "submit") in each.start.targets for part in boxes) for each in rivals]
+    names = {re.sub(r"_\d{1,3}$", "", each.last.api_name or "") for each in rivals}
+    shares_box = len(boxes) == 1 and (are_for_api or all(submits))
+    return rivals[:1] if shares_box or (are_for_api and len(names) == 1) else rivals
 
 
 def _names_another_thing(candidate: Candidate) -> bool:

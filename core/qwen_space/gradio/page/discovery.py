@@ -35,6 +35,7 @@ from qwen_space.gradio.page.app import (
 from qwen_space.gradio.page.beside import find_beside
 from qwen_space.gradio.page.candidate import (
     Candidate,
+    choose_first,
     distinct_inputs,
     visitor_inputs,
     with_chats,
@@ -170,7 +171,7 @@ class App:
         least = min(ranks)
         best = [each for each, rank in zip(self._candidates, ranks, strict=True) if rank == least]
         if len({each.likeness for each in best}) > 1:
-            best = self._submitted(best)
+            best = choose_first(self._submitted(best))
         if len({each.likeness for each in best}) > 1:
             shown = [describe(each.steps, each.roles) for each in best]
             raise EndpointError(
@@ -274,7 +275,7 @@ class App:
             shows_chat=shows_chat or gives_response,
             gives_response=gives_response and not shows_chat,
             asks_later=prompts <= self.config.hidden,
-            is_closed=prompts <= self.config.in_closed_tabs,
+            is_closed=prompts <= self.config.in_closed_parts,
             buttons=self._buttons(start),
         )
 

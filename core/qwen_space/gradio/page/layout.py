@@ -29,7 +29,8 @@ class Layout:
 
     Attributes:
         hidden: The numbers of the components that the page does not show at first.
-        in_closed_tabs: The numbers of those in a tab that is not open at first.
+        in_closed_parts: The numbers of those in a tab, an accordion or a sidebar that is not open
+            at first.
         undrawn: The numbers of those that the page does not draw at first.
     """
 
@@ -39,7 +40,8 @@ class Layout:
         self._layout = layout
         self._components = components
         self.hidden = self._within(self._is_hidden)
-        self.in_closed_tabs = self._within(set(self._closed_tabs()).__contains__)
+        closed = {*self._closed_tabs(), *filter(self._is_folded, components)}
+        self.in_closed_parts = self._within(closed.__contains__)
         self.undrawn = self._undrawn(release)
 
     def around(self, numbers: Collection[Any]) -> list[Any]:
@@ -86,6 +88,10 @@ class Layout:
 
     def _is_invisible(self, number: Any) -> bool:
         return self._props(number).get("visible") is False
+
+    def _is_folded(self, number: Any) -> bool:
+        is_part = self._kind(number) in {"accordion", "sidebar"}
+        return is_part and self._props(number).get("open") is False
 
     def _is_closed_accordion(self, number: Any) -> bool:
         return self._kind(number) == "accordion" and self._props(number).get("open") is False

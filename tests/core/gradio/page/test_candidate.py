@@ -92,6 +92,26 @@ def test_of_several_tabs_the_one_that_is_open_has_the_chat(
     assert find_endpoint(tabbed(config, "box", "two", selected=selected)).fn_index == expected
 
 
+@pytest.mark.parametrize("kind", ["accordion", "sidebar"])
+def test_a_chat_in_a_part_that_is_closed_is_no_rival(kind: str) -> None:
+    config = app(step("later chat", "chat", **CLICK), step("box copy", "copy", **CLICK))
+    part = {"id": "part", "type": kind, "props": {"open": False}}
+    config["components"] += [part, {"id": "later", "type": "textbox", "props": {}}]
+    within = {"id": "part", "children": [{"id": "later"}]}
+    config["layout"] = {"id": 0, "children": [within, {"id": "box"}]}
+
+    assert find_endpoint(config).fn_index == 1
+    part["props"] = {"open": True}
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
+def test_of_two_functions_that_one_message_starts_the_first_is_asked() -> None:
+    config = app(step("box chat", "chat"), step("box copy", "copy"))
+
+    assert find_endpoint(config).fn_index == 0
+
+
 @pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
 def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
     # As gr.ChatInterface does: its page's own functions are not in the API.
