@@ -16,12 +16,12 @@ __all__ = ["ChatRequest", "read_request"]
 
 class _Function(msgspec.Struct, frozen=True):
     name: str
-    arguments: str = ""
+    arguments: str | None = None
 
 
 class _Call(msgspec.Struct, frozen=True):
     function: _Function
-    id: str = ""
+    id: str | None = None
 
 
 class _ChatMessage(msgspec.Struct, frozen=True):
@@ -39,7 +39,7 @@ class _ChatMessage(msgspec.Struct, frozen=True):
             ValueError: It holds something that is neither text nor media.
         """
         calls = [
-            ToolCall(call.function.name, call.function.arguments or "{}", call.id)
+            ToolCall(call.function.name, call.function.arguments or "{}", call.id or "")
             for call in self.tool_calls or ()
         ]
         content = self.refusal if self.content is None else self.content
@@ -49,7 +49,7 @@ class _ChatMessage(msgspec.Struct, frozen=True):
 
 
 class _StreamOptions(msgspec.Struct, frozen=True):
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +77,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     modalities: list[str] | None = None
     functions: Any = None
     function_call: Any = None
-    reask: bool = True
+    reask: bool | None = None
 
     def to_core(self) -> list[Message]:
         """Return the messages as the core has them.
@@ -101,7 +101,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def wants_usage(self) -> bool:
         """Whether a stream is to end with the count of tokens."""
-        return self.stream_options is not None and self.stream_options.include_usage
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
 def _to_core(message: _ChatMessage, place: int) -> Message:

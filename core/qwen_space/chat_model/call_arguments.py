@@ -80,7 +80,7 @@ class CallArguments(msgspec.Struct, frozen=True, kw_only=True):
                 rest, to_schema, usage_hint=usage_hint, allow_list=not stream_arguments
             ),
             response_format=ResponseFormat.from_argument(rest.pop("response_format", None)),
-            reask=bool(rest.pop("reask", True)),
+            reask=rest.pop("reask", None) is not False,
             stream_arguments=stream_arguments,
         )
         _warn_unknown(owner, rest, fields)

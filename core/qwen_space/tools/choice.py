@@ -85,7 +85,8 @@ class ToolBinding(msgspec.Struct, frozen=True):
             schemas: The tools' schemas.
             choice: None or "auto"; "none" or False; "any", "required" or True; a tool's name; or
                 OpenAI's `{"type": "function", "function": {"name": ...}}`, which is the way for a
-                tool that has one of the other words as its name; or Anthropic's `{"type": "any"}`.
+                tool that has one of the other words as its name; or Anthropic's `{"type": "any"}`;
+                or OpenAI's `{"type": "allowed_tools", ...}`, which leaves the other tools out.
             parallel: False asks for one call at most.
             usage_hint: Whether to say more of when and how to call than Qwen's template does.
             allow_list: Whether that may ask for a list of calls, whose arguments come whole.
@@ -102,15 +103,18 @@ class ToolBinding(msgspec.Struct, frozen=True):
         only = None
         if isinstance(choice, Mapping) and choice.keys() == {"type"}:
             choice = choice["type"]
+        elif isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+            allowed, choice = _allowed(choice, names)
+            schemas = tuple(each for each in schemas if _name(each) in allowed)
+            names = [_name(schema) for schema in schemas]
         if isinstance(choice, Mapping):
             only = _chosen(choice)
         elif choice in _WORDS:
             kind = _WORDS[choice]
         else:
             only = str(choice)
-        if only is not None and only not in names:
-            known = ", ".join(names) or "none"
-            raise ValueError(f"tool_choice={only!r} is no tool that is bound; those are: {known}.")
+        if only is not None:
+            _check_bound(only, names)
         if kind == "any" and not names:
             raise ValueError(f"tool_choice={choice!r} wants a call, but no tool is bound.")
         return cls(schemas, kind, only, parallel, usage_hint, allow_list)
@@ -220,6 +224,24 @@ def _name(schema: Mapping[str, Any]) -> str:
     if name := _named(schema):
         return name
     raise ValueError(f"A tool has no name: {schema!r:.200}; give OpenAI's function schema.")
+
+
+def _check_bound(name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise ValueError(f"tool_choice={name!r} is no tool that is bound; those are: {known}.")
+
+
+def _allowed(choice: Mapping[str, Any], names: Sequence[str]) -> tuple[set[str], Any]:
+    """Return the names of the tools that a choice allows, and the choice among them."""
+    given = choice.get("allowed_tools", choice)  # flat in OpenAI's interface for responses
+    tools = given.get("tools") if isinstance(given, Mapping) else None
+    if not isinstance(tools, Sequence) or not all(isinstance(each, Mapping) for each in tools):
+        raise ValueError(f"tool_choice={choice!r:.200} lists no tools.")
+    allowed = {_name(each) for each in tools}
+    for name in sorted(allowed):
+        _check_bound(name, names)
+    return allowed, given.get("mode")
 
 
 def _chosen(choice: Mapping[str, Any]) -> str:

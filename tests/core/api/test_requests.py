@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from qwen_space import ReplyFile, Space
-from qwen_space.api.requests import read_request
+from qwen_space.api.requests import ChatRequest, read_request
+from qwen_space.chat_model.call_arguments import CallArguments
+from qwen_space.tools import ToolCall
 from tests.core.api.served import CHAT, HI, PATH, Served, scripted
 
 
@@ -124,6 +126,23 @@ def test_of_two_limits_the_newer_counts_and_zero_is_one() -> None:
     body = {**CHAT, "max_completion_tokens": 0, "max_tokens": 9}
 
     assert read_request(json.dumps(body).encode()).arguments["max_tokens"] == 0
+
+
+def test_null_is_as_good_as_nothing_wherever_a_value_may_be_missing() -> None:
+    call = {"id": None, "function": {"name": "add", "arguments": None}}
+    optional = set(ChatRequest.__struct_fields__) - {"model", "messages"}
+    body = {
+        **dict.fromkeys(optional),
+        "model": "m",
+        "messages": [{"role": "assistant", "tool_calls": [call]}, {"role": "user"}],
+        "stream_options": {"include_usage": None},
+    }
+
+    request = read_request(json.dumps(body).encode())
+
+    assert request.to_core()[0].calls == [ToolCall("add", "{}", "")]
+    assert not request.wants_usage
+    assert CallArguments.take("qwen-space api", request.arguments).reask
 
 
 async def test_a_chat_of_every_role_reaches_the_model() -> None:

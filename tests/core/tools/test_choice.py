@@ -38,6 +38,18 @@ def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | 
     assert tools.names == ("f", "g")
 
 
+FEWER = {"mode": "required", "tools": [{"type": "function", "function": {"name": "g"}}]}
+FLAT = {"mode": "required", "tools": [{"type": "function", "name": "g"}]}
+
+
+@pytest.mark.parametrize("given", [{"allowed_tools": FEWER}, FLAT], ids=["chat", "responses"])
+def test_tools_that_a_choice_does_not_allow_are_left_out(given: Any) -> None:
+    tools = ToolBinding.from_schemas([tool("f"), tool("g")], {"type": "allowed_tools", **given})
+
+    assert (tools.names, tools.choice) == (("g",), "any")
+    assert '"f"' not in tools.block()
+
+
 @pytest.mark.parametrize(
     ("schemas", "choice", "says"),
     [
@@ -50,6 +62,10 @@ def test_a_choice_in_any_framework_s_words(given: Any, choice: str, only: str | 
         pytest.param(
             [tool("f")], {"f": True}, "tool_choice={'f': True} names no tool", id="choice"
         ),
+        pytest.param(
+            [tool("f")], {"type": "allowed_tools", **FLAT}, "'g' is no tool", id="allowed"
+        ),
+        pytest.param([tool("f")], {"type": "allowed_tools", "x": 1}, "lists no", id="no-list"),
     ],
 )
 def test_an_unknown_choice_or_a_bad_tool_is_a_misuse(schemas: Any, choice: Any, says: str) -> None:
