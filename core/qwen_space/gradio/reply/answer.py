@@ -42,8 +42,9 @@ class AnswerReader:
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
         has_backslashes: Whether it does so with backslashes, and not with entities.
-        is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
-            whether the app escapes if the user's message does not.
+        is_chat: Whether the text is a message of a chat beside the user's, or of `/chat` of a
+            `gr.ChatInterface`, where the reply shows whether the app escapes if the user's
+            message does not.
         leaves_lines: Whether the user's message has its signs as they were: the app
             may make HTML of code and of line breaks all the same.
         has_thought: Whether there are thoughts between tags.

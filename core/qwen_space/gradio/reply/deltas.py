@@ -28,7 +28,7 @@ from qwen_space.gradio.reply.chatbot import (
 )
 from qwen_space.gradio.reply.cursor import CURSORS
 from qwen_space.gradio.reply.html_page import is_html_of, read_chat_page, read_message
-from qwen_space.gradio.reply.html_text import MADE, escapes_html
+from qwen_space.gradio.reply.html_text import MADE, escapes_html, has_escape
 from qwen_space.gradio.reply.inline_pictures import INLINE
 from qwen_space.gradio.reply.markdown_text import escapes_markdown
 from qwen_space.gradio.reply.transcript import Transcript
@@ -405,7 +405,11 @@ class ChatValue:
             leaves_lines = escapes is False and not self._is_html and not asks_for_it
             self._reader.leaves_lines = leaves_lines
             self._reader.escapes = None if leaves_lines else escapes
-            self._reader.is_chat = bool(shown)
+            # The page of a `gr.ChatInterface` shows its response in a chat, where an escape is a
+            # sign; a question about escapes may be answered with some.
+            self._reader.is_chat = bool(shown) or (
+                self._is_response and not asks_for_it and not has_escape(self._prompt)
+            )
 
     def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:
         thinking, answer = self._reader.read(text, is_final=is_final)

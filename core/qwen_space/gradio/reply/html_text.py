@@ -21,6 +21,7 @@ __all__ = [
     "HTMLText",
     "escapes_html",
     "find_unfinished_sign",
+    "has_escape",
     "has_escaped_prose",
     "has_made_code",
     "may_tell",
@@ -54,6 +55,7 @@ _SIGN = re.compile(
     re.MULTILINE,
 )
 _TELLING = re.compile(rf"[<>]|{_ESCAPE}")
+_HAS_ESCAPE = re.compile(_ESCAPE)
 _SIGN_STARTS = re.compile(
     r"(?:\\|&(?:[a-z]{0,4}|#[x\d]{0,3})|<(?:br? ?/?|p(?:r|re|re><?c?o?d?)?)?)$", re.ASCII
 )
@@ -135,6 +137,11 @@ def _end_of_fence(text: str, start: int) -> int:
     """Return where the code ends whose fence is before `start`."""
     end = text.find("\n" + text[start - 3 : start], start)
     return len(text) if end < 0 else end + 4
+
+
+def has_escape(text: str) -> bool:
+    """Whether a text has an escape of a sign."""
+    return _HAS_ESCAPE.search(text) is not None
 
 
 def may_tell(piece: str) -> bool:

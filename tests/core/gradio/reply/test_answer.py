@@ -249,6 +249,29 @@ def test_an_escape_that_is_cut_is_held_back() -> None:
     assert not rewritings(events)
 
 
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("prompt", "shown", "expected"),
+    [
+        pytest.param("Hi", "It&#x27;s x &lt; 3", "It's x < 3", id="escape"),
+        pytest.param("a < b?", "Yes: a &lt; b", "Yes: a < b", id="sign-in-the-prompt"),
+        pytest.param("Hi", "x < 3, not x &lt; 3", "x < 3, not x &lt; 3", id="sign-first"),
+        pytest.param("What is &lt;?", "&lt; is a sign", "&lt; is a sign", id="asked-for"),
+    ],
+)
+def test_an_escaped_response_of_a_chat_interface_is_given_as_its_page_shows_it(
+    prompt: str, shown: str, expected: str, size: int
+) -> None:
+    value, events = ChatValue(prompt, [TAGS], is_response=True), []
+    pieces = cut(shown, size)
+    for count in range(len(pieces)):
+        events += value.replace("".join(pieces[: count + 1]))
+    events += value.replace(shown, is_final=True)
+
+    assert value.text == read_text(events) == expected
+    assert not rewritings(events)
+
+
 def test_a_text_output_is_as_it_stands() -> None:
     value = ChatValue("Hi", [TAGS])
 
