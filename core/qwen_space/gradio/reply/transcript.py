@@ -6,6 +6,9 @@ AI: Hello              **Lumora:** Hello         Hi
                                                  Hello
 
 Models write "Question:" and "Answer:" themselves, so these are no names.
+
+A page that completes a text shows the prompt before what it adds. Some pages correct or continue
+the user's own words, so the prompt is left out only where it is a rendered chat.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ _USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
 _WORD = r"[^\s:\uff1a]{1,24}"
 # A name of several words has capitals, or says what it names: "Here are three:" is no name.
 _MORE = rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f]){_WORD})"
+_CUE = "\nAssistant:"  # the end of a rendered chat (qwen_space.chat.prompt)
 # A reply may begin with these itself, behind an echo of the prompt.
 _OPENINGS = (
     *("sure", "yes", "no", "ok", "okay", "certainly", "absolutely", "hello", "hi", "well", "here"),
@@ -99,6 +103,15 @@ class Transcript:
 
     def _find_lead(self, text: str, *, is_final: bool) -> str | None:
         """Return all before the reply; None as long as that cannot be said."""
+        if self._asked.endswith(_CUE):
+            if text.startswith(self._asked):
+                completed = text[len(self._asked) :]
+                reply = completed.lstrip()
+                if not reply:
+                    return "" if is_final else None
+                return text[: len(text) - len(reply)]
+            if not is_final and self._asked.startswith(text):
+                return None
         first = _USER.search(text) if self._asked else None
         if first is None or text[: first.start()].strip():
             return None if self._asked and not is_final and _may_be_name(text.lstrip()) else ""

@@ -62,6 +62,30 @@ def test_the_reply_stands_behind_the_prompt_and_a_name(text: str, reply: str | N
     ("text", "reply"),
     [
         pytest.param(
+            "System: S\nUser: Hi?\nAssistant: Yes\nUser: b", "Yes\nUser: b", id="completed"
+        ),
+        pytest.param("System: S\nUser: Hi?\nAssistant:\n\nYes", "Yes", id="on-a-line-of-its-own"),
+        pytest.param("System: S\nUser: Hi?\nAssistant:", None, id="nothing-added"),
+        pytest.param("Sys", None, id="a-word"),
+        pytest.param("System: S is all", None, id="another-text"),
+    ],
+)
+@pytest.mark.parametrize("start", [1, 5, 40])
+def test_a_chat_that_a_page_completes_is_no_part_of_the_reply(
+    text: str, reply: str | None, start: int
+) -> None:
+    value = ChatValue("System: S\nUser: Hi?\nAssistant:")
+    events = [event for end in range(start, len(text) + 1) for event in value.replace(text[:end])]
+    events += value.replace(text, is_final=True)
+
+    assert not any(isinstance(each, Rewritten) for each in events)
+    assert value.text == (text if reply is None else reply)
+
+
+@pytest.mark.parametrize(
+    ("text", "reply"),
+    [
+        pytest.param(
             "**You:** Hi?\n\n**Bot:** Hello there.\n\nMore.\n\n", "Hello there.\n\nMore.", id="bold"
         ),
         pytest.param(
