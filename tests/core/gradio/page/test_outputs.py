@@ -55,6 +55,7 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Generated SQL", "Answer"], 1, id="an-answer-is-surer"),
         pytest.param(["Search results", "Summary"], 1, id="results-of-a-search"),
         pytest.param(["Title", "Story"], 1, id="a-title"),
+        pytest.param(["Raw JSON response", "Out"], 1, id="raw-json"),
         pytest.param(["Research plan", "Report"], 1, id="a-plan"),
         pytest.param(["AI", "Suggested responses"], 0, id="of-the-user-s"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),

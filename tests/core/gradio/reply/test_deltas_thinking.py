@@ -354,3 +354,12 @@ def test_deltas_of_growing_texts_are_the_thoughts_and_the_answer(
     assert (whole.thinking, whole.text) == (reply.thinking, reply.text)
     assert (edited.thinking, edited.text) == (reply.thinking, reply.text)
     assert (shown[ThinkingDelta], shown[TextDelta]) == (reply.thinking, reply.text)
+
+
+def test_a_titled_thought_that_grows_before_those_in_tags_keeps_its_place() -> None:
+    value = ChatValue(reasoning_tags=[("<think>", "</think>")])
+    value.replace([USER, bot("a", title="Thinking"), bot("<think>b</think>c")])
+
+    take_edits(value, ["append", [1, "content"], " more"])
+
+    assert (value.thinking, value.text) == ("a more\n\nb", "c")
