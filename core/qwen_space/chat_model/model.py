@@ -335,10 +335,7 @@ class SpaceChatModel(BaseModel):
         """The kinds of media that the app takes, as far as it was asked."""
         if (found := self._found) is None:
             return frozenset()
-        functions = [each for each in (found, found.with_media) if each is not None]
-        return frozenset(
-            each.kind for each in _SAMPLES if any(one.takes_media(each) for one in functions)
-        )
+        return frozenset(each.kind for each in _SAMPLES if found.chat_takes_media(each))
 
     def _known_limits(self, window: int | None) -> Limits | None:
         """Return the limits of the model, or of the one that the app was found to run.

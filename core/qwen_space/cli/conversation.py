@@ -143,7 +143,7 @@ class Conversation:
         if named := find_pictures(text):
             endpoint = asyncio.run(self.space.aendpoint())
             for word, path in named.items():
-                if endpoint.takes_media(Media.from_path(path)):
+                if endpoint.chat_takes_media(Media.from_path(path)):
                     text = text.replace(word, path.name)
                     files.append(path)
                     self.say(f"With this prompt: {path}")

@@ -31,16 +31,11 @@ async def _inline(endpoint: Endpoint, turn: Turn, limit: int) -> Turn:
     kept: list[Media] = []
     pieces = turn.text.split(PLACEHOLDER, len(turn.media))
     for place, media in enumerate(turn.media):
-        text = None if _is_taken(endpoint, media) else await _read(media, limit)
+        text = None if endpoint.chat_takes_media(media) else await _read(media, limit)
         if text is None:
             kept.append(media)
         pieces[place] += PLACEHOLDER if text is None else f"{media.filename}:\n{text}"
     return replace(turn, text="".join(pieces), media=tuple(kept))
-
-
-def _is_taken(endpoint: Endpoint, media: Media) -> bool:
-    functions = (endpoint, endpoint.with_media)
-    return any(each is not None and each.takes_media(media) for each in functions)
 
 
 async def _read(media: Media, limit: int) -> str | None:

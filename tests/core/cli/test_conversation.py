@@ -14,6 +14,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 
 pytest.importorskip("termios", reason="Windows has no pseudo-terminals")
 
+from qwen_space.local import LocalSpace, ScriptedEngine, describe_message
 from tests.core.cli.terminal import Terminal
 from tests.media_app import PNG, MediaApp, describe
 
@@ -381,6 +382,18 @@ def test_a_picture_whose_path_is_in_a_prompt_goes_with_it(
         chat.ask(f"Look at {written.format(picture)}")
         chat.read_until(f"With this prompt: {picture}")
         chat.read_until(describe("red.png", PNG))
+
+
+def test_a_picture_whose_path_is_in_a_prompt_goes_to_a_space_that_has_a_function_for_files(
+    tmp_path: Path,
+) -> None:
+    picture = tmp_path / "red.png"
+    picture.write_bytes(PNG)
+    engine = ScriptedEngine(describe_message, takes=["image"])
+    with LocalSpace(engine) as seeing, contextlib.closing(Terminal(seeing.url)) as chat:
+        chat.ask(f"Look at {picture}")
+        chat.read_until(f"With this prompt: {picture}")
+        chat.read_until(f"image {len(PNG)} bytes")
 
 
 def test_a_picture_s_path_is_text_for_an_app_that_takes_none(

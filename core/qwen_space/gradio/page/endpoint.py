@@ -350,6 +350,11 @@ class Endpoint:
         """Whether one of the inputs takes a media of this type."""
         return any(each.slot is not None and each.slot.takes(media) for each in self.media_inputs)
 
+    def chat_takes_media(self, media: Media) -> bool:
+        """Whether this function, or the one of the chat for files, takes a media of this type."""
+        functions = (self, self.with_media)
+        return any(each is not None and each.takes_media(media) for each in functions)
+
     @property
     def models(self) -> tuple[str, ...]:
         """The models that the app offers; none where it has no choice, or fills it in later."""
