@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from qwen_space.cli.extra import cli_extra
-from qwen_space.cli.plain import print_json, print_reply
+from qwen_space.cli.plain import note, print_json, print_reply
 from qwen_space.cli.space_options import (
     SPACE_HELP,
     add_endpoint_options,
@@ -89,6 +89,14 @@ def _add_reply_options(chat: argparse.ArgumentParser) -> None:
         help="earlier turns as a part of the prompt, in the app's own history, or as suits the app "
         "(default: %(default)s)",
     )
+    chat.add_argument("--hide-thinking", action="store_true", help="do not show thoughts")
+    chat.add_argument(
+        "-u",
+        "--usage",
+        "--verbose",
+        action="store_true",
+        help="say at the end how many tokens were read and written, and how long it took",
+    )
     chat.add_argument(
         "--json",
         action="store_true",
@@ -119,10 +127,16 @@ def _chat(options: argparse.Namespace) -> None:
         )
     )
     if prompt is None and not options.json and sys.stdin.isatty() and sys.stdout.isatty():
-        _converse(space, options.file)
+        _converse(space, options)
         return
-    ask = print_json if options.json else print_reply
-    asyncio.run(ask(space, _with_stdin(prompt), options.file))
+    text = _with_stdin(prompt)
+    if options.json:
+        asyncio.run(print_json(space, text, options.file))
+        return
+    seen = not options.hide_thinking
+    figures = asyncio.run(print_reply(space, text, options.file, show_thinking=seen))
+    if options.usage:
+        note(figures.describe())
 
 
 def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:
@@ -159,14 +173,16 @@ def _sampling(options: argparse.Namespace) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _converse(space: Space, files: Sequence[Path]) -> None:
+def _converse(space: Space, options: argparse.Namespace) -> None:
     with cli_extra("A chat in the terminal", "a PROMPT works without it"):
         from rich.console import Console
 
         from qwen_space.cli.conversation import Conversation
         from qwen_space.cli.conversation_commands import COMMANDS
-    conversation = Conversation(space, Console(highlight=False), COMMANDS)
-    conversation.files += files
+    console = Console(highlight=False)
+    seen = not options.hide_thinking
+    conversation = Conversation(space, console, COMMANDS, show_thinking=seen, usage=options.usage)
+    conversation.files += options.file
     conversation.run()
 
 

@@ -18,6 +18,7 @@ from qwen_space.chat.media import Media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.space import Space
+from qwen_space.cli.figures import Figures
 from qwen_space.cli.live import LiveAnswer
 from qwen_space.cli.named_pictures import find_pictures
 from qwen_space.cli.plain import describe_error, strip_control_chars
@@ -58,6 +59,8 @@ class Conversation:
         space: The Space that answers.
         console: The terminal.
         commands: Those that a line can begin with.
+        show_thinking: Show thoughts until the answer begins.
+        usage: Show tokens and times below an answer.
 
     Attributes:
         turns: The turns so far, without the system prompt.
@@ -67,9 +70,18 @@ class Conversation:
         inputs: Values for further inputs of the app, on top of the Space's.
         question: The last question, answered or not; None before the first.
         files: The files that go with the next prompt.
+        thoughts: The thoughts before the last answer.
     """
 
-    def __init__(self, space: Space, console: Console, commands: Sequence[Command]) -> None:
+    def __init__(
+        self,
+        space: Space,
+        console: Console,
+        commands: Sequence[Command],
+        *,
+        show_thinking: bool = True,
+        usage: bool = False,
+    ) -> None:
         self.space = space
         self.turns: list[Turn] = []
         self.system = space.config.system_prompt
@@ -78,6 +90,9 @@ class Conversation:
         self.inputs: dict[str, Any] = {}
         self.question: Turn | None = None
         self.files: list[Path] = []
+        self.thoughts = ""
+        self._show_thinking = show_thinking
+        self._usage = usage
         self._console = console
         self._commands = {
             name: command for command in commands for name in (command.name, *command.others)
@@ -160,26 +175,31 @@ class Conversation:
         """
         self.question, self.files = question, []
         chat = [*self.turns, question]
-        answer = LiveAnswer(self._console)
+        answer = LiveAnswer(self._console, show_thinking=self._show_thinking)
+        sent = chat if self.system is None else [Turn("system", self.system), *chat]
+        figures = Figures(self.space.config, sent)
         try:
             with answer:
-                asyncio.run(self._show(chat, answer))
+                asyncio.run(self._show(sent, answer, figures))
         except QwenSpaceError:
             answer.text = ""
             raise
         finally:
+            self.thoughts = answer.thoughts
             if answer.text.strip():
                 self.turns = [*chat, Turn("assistant", answer.text)]
+        if self._usage:
+            self.say(figures.describe())
 
-    async def _show(self, chat: list[Turn], answer: LiveAnswer) -> None:
-        system = [] if self.system is None else [Turn("system", self.system)]
+    async def _show(self, chat: list[Turn], answer: LiveAnswer, figures: Figures) -> None:
         options: CallOptions = {
             "model": self.model,
             "sampling": self.sampling,
             "inputs": self.inputs,
         }
-        async with self.space.astream_chat([*system, *chat], **options) as events:
+        async with self.space.astream_chat(chat, **options) as events:
             async for event in events:
+                figures.see(event)
                 answer.show(event)
 
     def say(self, line: str, style: str = "dim") -> None:

@@ -96,6 +96,10 @@ def _retry(chat: Conversation, _: str) -> None:
     chat.ask(chat.question)
 
 
+def _thinking(chat: Conversation, _: str) -> None:
+    chat.say(chat.thoughts.strip() or "There were no thoughts.")
+
+
 def _file(chat: Conversation, name: str) -> None:
     if name == "-":
         chat.files = []
@@ -161,6 +165,7 @@ COMMANDS = (
     Command("/set", "[NAME VALUE]", "set the temperature, or another input; - is none", _set),
     Command("/clear", "", "forget the chat", _clear),
     Command("/retry", "", "ask the last prompt again", _retry),
+    Command("/thinking", "", "show the thoughts before the last answer", _thinking),
     Command("/file", "[FILE]", "send a picture or file with the next prompt; - is none", _file),
     Command("/save", "FILE", "write the chat as Markdown, or as .json", _save),
     Command("/load", "FILE", "go on with a chat that was saved as .json", _load),

@@ -22,7 +22,12 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from qwen_space.cli.plain import describe_component, describe_file, strip_control_chars
+from qwen_space.cli.plain import (
+    describe_component,
+    describe_file,
+    describe_place,
+    strip_control_chars,
+)
 from qwen_space.events import (
     Completed,
     ComponentReceived,
@@ -59,14 +64,17 @@ class LiveAnswer:
 
     Args:
         console: Where to show it.
+        show_thinking: Show thoughts, and not only that there are some.
 
     Attributes:
         text: The answer so far.
+        thoughts: The thoughts so far.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, show_thinking: bool = True) -> None:
         self.text = ""
-        self._thoughts = ""
+        self.thoughts = ""
+        self._show_thinking = show_thinking
         self._console = console
         self._printed = 0  # how much of the text is printed for good
         self._silence = contextlib.ExitStack()
@@ -97,9 +105,10 @@ class LiveAnswer:
                 self._complete(event.text)
             case ThinkingDelta():
                 with self._lock:
-                    self._thoughts += strip_control_chars(event.delta)
+                    self.thoughts += strip_control_chars(event.delta)
+                self._waiting.update(text=Text("Thinking", style="dim"))
             case Queued():
-                self._waiting.update(text=Text(_place(event), style="dim"))
+                self._waiting.update(text=Text(describe_place(event), style="dim"))
             case Started():
                 self._waiting.update(text=Text("Started", style="dim"))
             case Uploading(sent, total):
@@ -116,8 +125,8 @@ class LiveAnswer:
         with self._lock:
             if self.text:
                 return _Trimmed(Markdown(self.text[self._printed :]), to_fit=True)
-            if self._thoughts:
-                return _Trimmed(Text(self._thoughts, style="dim"), to_fit=True)
+            if self.thoughts and self._show_thinking:
+                return _Trimmed(Text(self.thoughts, style="dim"), to_fit=True)
             return self._waiting
 
     def _grow(self, delta: str) -> None:
@@ -177,12 +186,6 @@ class _Bar:
         share = Text(f"Uploading, {self._sent / self._total:.0%}", style="dim")
         grid.add_row(ProgressBar(self._total, self._sent, width=30), share)
         yield grid
-
-
-def _place(event: Queued) -> str:
-    """Return a place in the queue in words."""
-    place = "In the queue" if event.rank is None else f"In the queue, {event.rank} in front"
-    return place if event.eta is None else f"{place}, about {event.eta:.0f} s to wait"
 
 
 class _Trimmed:

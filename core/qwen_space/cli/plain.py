@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,23 +12,29 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.space import Space
+from qwen_space.cli.figures import Figures
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import (
     ComponentReceived,
     Event,
     FileReceived,
     Notice,
+    Queued,
     ReplyComponent,
     ReplyFile,
     Rewritten,
     TextDelta,
+    ThinkingDelta,
 )
 
 __all__ = [
     "describe_component",
     "describe_error",
     "describe_file",
+    "describe_place",
+    "note",
     "print_json",
     "print_reply",
     "strip_control_chars",
@@ -79,29 +86,42 @@ def describe_component(component: ReplyComponent) -> str:
     return strip_control_chars(f"[{component.kind}] {label}{shown}".strip())
 
 
-async def print_reply(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
+async def print_reply(
+    space: Space,
+    prompt: str,
+    files: Sequence[Path] = (),
+    *,
+    show_thinking: bool = True,
+) -> Figures:
     """Print the reply's text as it streams, then a newline, and nothing else.
 
-    Notices of the app go to stderr.
+    Notices of the app go to stderr, and where that is a terminal, thoughts and the queue too.
 
     Args:
         space: The Space to ask.
         prompt: The question.
         files: Pictures and files that go with it.
+        show_thinking: Show thoughts.
+
+    Returns:
+        The reply's tokens and times.
 
     Raises:
         ValueError: The prompt is empty, or the app does not offer the model.
         QwenSpaceError: The answer does not come to its end.
     """
-    printed = False
+    chat = make_chat(prompt, files=files)
+    figures = Figures(space.config, chat)
+    printer = _Printer(show_thinking=show_thinking)
     try:
-        async with space.astream(prompt, files=files) as events:
+        async with space.astream_chat(chat) as events:
             async for event in events:
-                printed = _print(event) or printed
-        printed = True  # an empty answer is a line too
+                figures.see(event)
+                printer.print(event)
+        printer.has_begun = True  # an empty answer is a line too
     finally:
-        if printed:
-            _write("\n")
+        printer.end()
+    return figures
 
 
 async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
@@ -132,21 +152,82 @@ def _print_object(space: Space, values: Mapping[str, Any]) -> None:
     _write(f"{json.dumps(whole)}\n")  # in ASCII, which moves no terminal
 
 
-def _print(event: Event) -> bool:
-    """Print an event; return whether it is a part of the reply."""
+class _Printer:
+    """Prints the events of a reply.
+
+    Args:
+        show_thinking: Show thoughts, where stderr is a terminal.
+
+    Attributes:
+        has_begun: Whether a line of the answer was begun.
+    """
+
+    def __init__(self, *, show_thinking: bool) -> None:
+        self.has_begun = False
+        self._is_seen = sys.stderr.isatty()
+        self._show_thinking = show_thinking and self._is_seen
+        self._is_thinking = False
+        self._dim, self._normal = ("\x1b[2m", "\x1b[0m") if _has_styles() else ("", "")
+
+    def print(self, event: Event) -> None:
+        """Print an event."""
+        match event:
+            case ThinkingDelta():
+                self._think(event.delta)
+                return
+            case TextDelta():
+                self._stop_thinking()
+                _write(event.delta)
+                self.has_begun = True
+                return
+        if line := _describe(event, is_seen=self._is_seen):
+            self._stop_thinking()
+            note(line)
+
+    def end(self) -> None:
+        """End the lines that were begun."""
+        self._stop_thinking()
+        if self.has_begun:
+            _write("\n")
+
+    def _think(self, thought: str) -> None:
+        if self._show_thinking:
+            begin = "" if self._is_thinking else self._dim
+            self._is_thinking = True
+            _say(f"{begin}{strip_control_chars(thought)}")
+
+    def _stop_thinking(self) -> None:
+        if self._is_thinking:
+            self._is_thinking = False
+            _say(f"{self._normal}\n")
+
+
+def _has_styles() -> bool:
+    """Whether stderr, as a terminal, may get codes; a console of Windows shows them at times."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not is_plain and sys.platform != "win32"
+
+
+def _describe(event: Event, *, is_seen: bool) -> str:
+    """Return the line of an event that is no text; empty for one that is none of a reader's."""
     match event:
-        case TextDelta():
-            _write(event.delta)
-            return True
+        case Queued(rank=rank) if rank and is_seen:
+            return describe_place(event)
         case Rewritten():
-            _note("the app has rewritten its answer; it goes on after the new text")
+            return "the app has rewritten its answer; it goes on after the new text"
         case FileReceived(file):
-            _note(describe_file(file))
+            return describe_file(file)
         case ComponentReceived(component):
-            _note(describe_component(component))
+            return describe_component(component)
         case Notice():
-            _note(strip_control_chars(event.message))
-    return False
+            return strip_control_chars(event.message)
+    return ""
+
+
+def describe_place(event: Queued) -> str:
+    """Return a place in the queue in words."""
+    place = "In the queue" if event.rank is None else f"In the queue, {event.rank} in front"
+    return place if event.eta is None else f"{place}, about {event.eta:.0f} s to wait"
 
 
 def _write(text: str) -> None:
@@ -154,5 +235,11 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _note(line: str) -> None:
-    sys.stderr.write(f"qwen-space: {line}\n")
+def note(line: str) -> None:
+    """Print a line that is no reply, on stderr."""
+    _say(f"qwen-space: {line}\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

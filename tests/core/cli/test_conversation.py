@@ -14,7 +14,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 
 pytest.importorskip("termios", reason="Windows has no pseudo-terminals")
 
-from qwen_space.local import LocalSpace, ScriptedEngine, describe_message
+from qwen_space.local import LocalSpace, ScriptedEngine, Thinking, describe_message
 from tests.core.cli.terminal import Terminal
 from tests.media_app import PNG, MediaApp, describe
 
@@ -318,6 +318,19 @@ def test_values_are_set_within_a_chat(space: ScriptedSpace) -> None:
     first, second = (join["data"] for join in space.joins)
     assert {"Be brief.", 0.2, 9, 0.25} <= {each for each in first if not isinstance(each, list)}
     assert {0.9, 9, 0.25} <= {each for each in second if not isinstance(each, list)}
+
+
+def test_thoughts_and_figures_of_an_answer_can_be_seen(space: ScriptedSpace) -> None:
+    space.engine.reply = [Thinking("Well, well."), "Yes."]
+    with contextlib.closing(Terminal(space.url, "--usage", "--hide-thinking")) as chat:
+        chat.ask("/thinking")
+        chat.read_until("There were no thoughts.")
+        chat.ask("Hi")
+        assert "Well" not in chat.read_until("Yes.")
+        chat.read_until(" tokens in, ")
+        chat.ask("/thinking")
+        chat.read_until("Well, well.")
+        chat.wait_for_prompt()
 
 
 @pytest.mark.parametrize("word", ["exit", "quit"])

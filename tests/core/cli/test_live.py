@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from qwen_space.cli.live import LiveAnswer, _blocks, _place
-from qwen_space.cli.plain import strip_control_chars
+from qwen_space.cli.live import LiveAnswer, _blocks
+from qwen_space.cli.plain import describe_place, strip_control_chars
 from qwen_space.events import (
     Completed,
     Event,
@@ -126,13 +126,27 @@ def test_a_text_is_split_where_a_block_begins(blocks: list[str]) -> None:
     ],
 )
 def test_the_place_in_the_queue_is_shown_while_waiting(event: Queued, words: str) -> None:
-    assert _place(event) == words
+    assert describe_place(event) == words
     file = io.StringIO()
 
     with LiveAnswer(Console(file=file, force_terminal=True, width=80)) as answer:
         answer.show(event)
 
     assert words in file.getvalue()
+
+
+def test_hidden_thoughts_are_named() -> None:
+    file = io.StringIO()
+
+    with LiveAnswer(
+        Console(file=file, force_terminal=True, width=80), show_thinking=False
+    ) as answer:
+        answer.show(ThinkingDelta("Well, well"))
+        answer._live.refresh()
+
+    assert "Thinking" in file.getvalue()
+    assert "Well" not in file.getvalue()
+    assert answer.thoughts == "Well, well"
 
 
 def test_a_block_that_is_higher_than_the_terminal_shows_its_end() -> None:

@@ -1,0 +1,82 @@
+"""One prompt, whose reply is printed."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwen_space.cli import main
+from qwen_space.local import Thinking
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+
+@pytest.fixture(autouse=True)
+def _stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "options", "seen"),
+    [
+        pytest.param({}, [], "\x1b[2mWell, well.\x1b[0m\n", id="dim"),
+        pytest.param({"TERM": "dumb"}, [], "Well, well.\n", id="dumb"),
+        pytest.param({"NO_COLOR": "1"}, [], "Well, well.\n", id="no-color"),
+        pytest.param({}, ["--hide-thinking"], "", id="hidden"),
+    ],
+)
+def test_thoughts_are_seen_where_stderr_is_a_terminal(
+    space: ScriptedSpace,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    options: list[str],
+    seen: str,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "stderr", screen := Screen())
+    space.engine.reply = [Thinking("Well, \x07"), Thinking("well."), "Yes."]
+
+    assert main(["chat", space.url, "Hi", *options]) == 0
+
+    assert (capsys.readouterr().out, screen.getvalue()) == ("Yes.\n", seen)
+
+
+def test_thoughts_are_no_part_of_a_log(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = [Thinking("Well, well."), "Yes."]
+
+    assert main(["chat", space.url, "Hi"]) == 0
+
+    assert tuple(capsys.readouterr()) == ("Yes.\n", "")
+
+
+@pytest.mark.parametrize("option", ["-u", "--usage", "--verbose"])
+def test_tokens_and_times_are_a_line_on_stderr(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    assert main(["chat", space.url, "Hi", option]) == 0
+
+    said = capsys.readouterr()
+    assert said.out == "Hello there.\n"
+    assert re.fullmatch(
+        r"qwen-space: 3\d tokens in, 3 out; \d+\.\d\d s, the first after \d+\.\d\d s"
+        r"(, \d+ tokens/s)?\n",
+        said.err,
+    )
