@@ -17,7 +17,8 @@ from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.prerequisite import Given, run_prerequisite
 from qwen_space.client.question import Question, build_question
-from qwen_space.client.stream import EventStreamReader
+from qwen_space.client.reopening import Reopening
+from qwen_space.client.stream import EventStreamReader, Opened
 from qwen_space.client.submit import Submission
 from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
@@ -155,7 +156,25 @@ class Call:
         stop = self._options.get("stop") or ()
         scanner = StopScanner(stop)
         limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
-        request = await self._run_steps(transport, question, found)
+        session_hash = uuid.uuid4().hex
+        were_run = await self._open_page(transport, found, session_hash)
+        reopening = self._reopening(transport, question, found, session_hash, were_run=were_run)
+        try:
+            opened = await self._start(transport, question, session_hash)
+        except JobError as exc:  # of a step before the reply
+            new = None if reopening is None else await reopening.try_again(exc)
+            if new is None:
+                raise
+            opened = new
+        model = None if question.model is None else str(question.model)
+        again = None if reopening is None else reopening.try_again
+        reply = EventStreamReader(opened, model, again)
+        stack.push_async_exit(reply.aclose)
+        return reply.events(scanner if stop else None, limiter)
+
+    async def _start(self, transport: Transport, question: Question, session_hash: str) -> Opened:
+        """Run the steps of a question in a session, and submit its job."""
+        request = await self._run_steps(transport, question, session_hash)
         submission = Submission(
             transport,
             question.endpoint,
@@ -173,24 +192,51 @@ class Call:
                 raise
             explained.may_have_run = exc.may_have_run  # the server may be no Gradio app
             raise explained from exc
-        model = None if question.model is None else str(question.model)
-        reply = EventStreamReader(submission, body, job, model, question.remarks)
-        stack.push_async_exit(reply.aclose)
-        return reply.events(scanner if stop else None, limiter)
+        return Opened(submission, body, job, question.remarks)
 
-    async def _run_steps(
-        self, transport: Transport, question: Question, found: Endpoint
-    ) -> JobRequest:
-        """Run the functions before the endpoint, and return the endpoint's own request."""
-        session_hash = uuid.uuid4().hex
+    def _reopening(
+        self,
+        transport: Transport,
+        question: Question,
+        found: Endpoint,
+        session_hash: str,
+        *,
+        were_run: bool,
+    ) -> Reopening | None:
+        """Return the way to ask once more; None where all load functions were run."""
+        run = {each.fn_index for each in found.opening} if were_run else set()
+        if all(each.fn_index in run for each in found.loads):
+            return None
+
+        async def ask() -> Opened:
+            other = uuid.uuid4().hex
+            await self._run_loads(transport, found.loads, other)
+            again = await self._question(found)
+            again.files = question.files
+            return await self._start(transport, again, other)
+
+        return Reopening(self._resolver, found, session_hash, ask)
+
+    async def _open_page(self, transport: Transport, found: Endpoint, session_hash: str) -> bool:
+        """Run the functions that may start the app's backend; return whether they were run now."""
 
         async def open_page() -> None:
-            deadline = self._deadline.part(self._deadline.timeouts.first_token)
-            for step in found.opening:
-                request = _request(transport, step, step.data(""), session_hash)
-                await _open(transport, step, request, deadline)
+            await self._run_loads(transport, found.opening, session_hash)
 
-        await self._resolver.open_page(found, open_page, self._deadline)
+        return await self._resolver.open_page(found, open_page, self._deadline)
+
+    async def _run_loads(
+        self, transport: Transport, loads: Sequence[Endpoint], session_hash: str
+    ) -> None:
+        deadline = self._deadline.part(self._deadline.timeouts.first_token)
+        for step in loads:
+            request = _request(transport, step, step.data(""), session_hash)
+            await _open(transport, step, request, deadline)
+
+    async def _run_steps(
+        self, transport: Transport, question: Question, session_hash: str
+    ) -> JobRequest:
+        """Run the functions before the endpoint, and return the endpoint's own request."""
         for step, files in question.calls:
             data = question.data(step, files)
             request = _request(transport, step, data, session_hash)

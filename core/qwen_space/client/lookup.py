@@ -138,7 +138,7 @@ class EndpointResolver:
 
     async def open_page(
         self, endpoint: Endpoint, open_: Callable[[], Awaitable[None]], deadline: Deadline
-    ) -> None:
+    ) -> bool:
         """Run what starts the app's backend as its page is opened: once, before the first call.
 
         An app may keep something for each page, which it then drops as that is left. Its page is
@@ -149,17 +149,21 @@ class EndpointResolver:
             open_: Runs the functions of its `opening`.
             deadline: The time limits, also of the wait for another call that opens the page.
 
+        Returns:
+            Whether they were run now.
+
         Raises:
             SpaceTimeoutError: The time for the whole reply is over.
         """
         if not endpoint.opening:
-            return
+            return False
         if endpoint.opens_sessions:
             await open_()
-            return
+            return True
         await deadline.limit(self._opening.acquire())
         try:
-            if self._opened != _page(endpoint):
+            must_open = self._opened != _page(endpoint)
+            if must_open:
                 await open_()
                 self._opened = _page(endpoint)
         finally:
@@ -167,6 +171,20 @@ class EndpointResolver:
         # Those who are given the endpoint, as is a later client of the same model, need not.
         if self._endpoint is not None and _page(self._endpoint) == self._opened:
             self._endpoint = replace(self._endpoint, opening=())
+        return must_open
+
+    def note_loads(self, endpoint: Endpoint, *, are_needed: bool) -> None:
+        """Take note whether an app's load functions have to be run in each call's session.
+
+        Args:
+            endpoint: The endpoint of a call.
+            are_needed: Whether it has replied after them alone; else they are tried no more.
+        """
+        if self._endpoint is not None and self._endpoint.app_id == endpoint.app_id:
+            self._endpoint = replace(self._endpoint, loads=())
+            if are_needed:
+                opening = endpoint.loads
+                self._endpoint = replace(self._endpoint, opening=opening, opens_sessions=True)
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""

@@ -45,7 +45,7 @@ from qwen_space.gradio.page.endpoint import SAMPLING, Endpoint, Phase, Role
 from qwen_space.gradio.page.function_endpoint import to_endpoint
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MEDIA_ROLES
 from qwen_space.gradio.page.message_lists import find_message_list
-from qwen_space.gradio.page.opening import find_opening
+from qwen_space.gradio.page.opening import find_loads, find_opening
 from qwen_space.gradio.page.outputs import PAGES, find_remark_places
 from qwen_space.gradio.page.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
 from qwen_space.gradio.page.steps import LOADING, Page
@@ -345,7 +345,7 @@ class App:
         tabs = self.config.layout.around(boxes)
         before = [*self._loading([*before, last], candidate, tabs), *before]
         before = [*self._rendering(candidate.steps), *before]
-        opening = find_opening(self._page.opening(tabs), {each.fn_index for each in before})
+        loads = self._page.opening(tabs), {each.fn_index for each in before}
         shown = None if output is None else candidate.last.outputs[output]
         return replace(
             last,
@@ -373,7 +373,8 @@ class App:
                 for part, (role, _) in candidate.roles.items()
                 if role in MEDIA_ROLES and not self._page.gives(candidate.start, part)
             ),
-            opening=tuple(self._step(each, {}, None, phase="load") for each in opening),
+            opening=tuple(self._load(each) for each in find_opening(*loads)),
+            loads=tuple(self._load(each) for each in find_loads(*loads)),
             opens_sessions=self._page.opens_sessions,
         )
 
@@ -395,13 +396,16 @@ class App:
                 changing.append(replace(step, started_by=before))
                 needed.update(before, (part.id for part in each.inputs))
         loading = self._page.loading(needed, tabs)
-        return [*(self._step(each, {}, None, phase="load") for each in loading), *changing]
+        return [*map(self._load, loading), *changing]
 
     def renderers(self) -> list[Endpoint]:
         """Return the functions that make parts of the page as it loads, with `gr.render`."""
         functions = [each for each in self.config.functions if each.renders is not None]
         loading = [each for each in functions if each.runs and "load" in each.events]
-        return [self._step(each, {}, None, phase="load") for each in loading]
+        return [*map(self._load, loading)]
+
+    def _load(self, function: AppFunction) -> Endpoint:
+        return self._step(function, {}, None, phase="load")
 
     def _rendering(self, steps: Iterable[AppFunction]) -> list[Endpoint]:
         """Return the functions that have made these steps, the first one first."""
@@ -413,7 +417,7 @@ class App:
             if number in makers and number not in needed:
                 needed[number] = makers[number]
                 waiting.append(makers[number])
-        return [self._step(each, {}, None, phase="load") for each in reversed(needed.values())]
+        return [*map(self._load, reversed(needed.values()))]
 
     def _setting(self, candidate: Candidate) -> list[Endpoint]:
         """Return the functions that put a system prompt or a figure into a state of the steps."""

@@ -131,6 +131,7 @@ class Endpoint:
         kept: The keys of the inputs beside the prompt whose file stays there after a message.
         opening: The functions that may start the app's backend as its page is opened.
         opens_sessions: Whether they may keep something for each session, and not for all.
+        loads: All functions that the page runs as it is opened and that a chat may do without.
     """
 
     api_name: str | None
@@ -161,6 +162,7 @@ class Endpoint:
     kept: frozenset[Any] = field(default=frozenset(), compare=False)
     opening: tuple[Endpoint, ...] = field(default=(), compare=False)
     opens_sessions: bool = field(default=False, compare=False)
+    loads: tuple[Endpoint, ...] = field(default=(), compare=False)
 
     def choose_tags(self, tags: tuple[str, str] | None) -> tuple[tuple[str, str], ...]:
         """Return the tags around thoughts: the caller's, or the page's own beside the default."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, TEXTS, AppFunction
 
-__all__ = ["find_opening"]
+__all__ = ["find_loads", "find_opening"]
 
 _WORDS = frozenset({*TEXTS, "html", "label", "markdown"})
 # Those are made, not told: an example picture, a chart, or the model's first message.
@@ -52,12 +52,24 @@ def find_opening(loading: Iterable[AppFunction], needed: Collection[Any] = ()) -
     """
     return [
         each
+        for each in find_loads(loading, needed)
+        if _tells_only({part.kind for part in each.outputs})
+    ][:_MOST]
+
+
+def find_loads(loading: Iterable[AppFunction], needed: Collection[Any] = ()) -> list[AppFunction]:
+    """Return all functions that a page runs as it is opened, but those that may never end.
+
+    They may make something for the session, whatever they show: `request.session_hash` is its key.
+
+    Args:
+        loading: The functions that the page runs as it loads.
+        needed: The numbers of those that a chat needs in any case.
+    """
+    return [
+        each
         for each in loading
-        if each.runs
-        and not each.streams
-        and each.renders is None
-        and each.id not in needed
-        and _tells_only({part.kind for part in each.outputs})
+        if each.runs and not each.streams and each.renders is None and each.id not in needed
     ][:_MOST]
 
 
