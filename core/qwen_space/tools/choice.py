@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -109,7 +109,7 @@ class ToolBinding(msgspec.Struct, frozen=True):
             names = [_name(schema) for schema in schemas]
         if isinstance(choice, Mapping):
             only = _chosen(choice)
-        elif choice in _WORDS:
+        elif isinstance(choice, Hashable) and choice in _WORDS:
             kind = _WORDS[choice]
         else:
             only = str(choice)

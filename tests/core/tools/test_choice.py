@@ -59,6 +59,7 @@ def test_tools_that_a_choice_does_not_allow_are_left_out(given: Any) -> None:
         pytest.param([{"type": "function"}], None, "has no name", id="no-function"),
         pytest.param([tool("")], None, "has no name", id="empty-name"),
         pytest.param([tool("f")], {"type": "all"}, "'all' is no tool that is bound", id="type"),
+        pytest.param([tool("f")], ["f"], "is no tool that is bound; those are: f", id="a-list"),
         pytest.param(
             [tool("f")], {"f": True}, "tool_choice={'f': True} names no tool", id="choice"
         ),
