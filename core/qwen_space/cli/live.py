@@ -159,7 +159,9 @@ class LiveAnswer:
             with self._lock:
                 self._printed += len(block)
             if block.strip():
-                self._console.print(_Trimmed(Markdown(block)), Text())
+                with self._console:  # in one piece, or the block would be seen twice for a moment
+                    self._live.refresh()
+                    self._console.print(_Trimmed(Markdown(block)), Text())
 
     def _say(self, line: str) -> None:
         self._console.print(Text(line, style="dim"))

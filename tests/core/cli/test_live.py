@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Sequence
 
+import pyte
 import pytest
 from rich.console import Console
 
@@ -161,6 +162,20 @@ def test_a_block_that_is_higher_than_the_terminal_shows_its_end() -> None:
     assert "row49" in painted
     assert "row30" not in painted
     assert file.getvalue().count("row0\x1b") + file.getvalue().count("row0 ") == 1
+
+
+def test_a_finished_block_is_not_on_the_screen_twice() -> None:
+    file = io.StringIO()
+
+    with LiveAnswer(Console(file=file, force_terminal=True, width=40, height=20)) as answer:
+        answer.show(TextDelta("First"))
+        answer._live.refresh()
+        answer.show(TextDelta(" block\n\nSecond\n"))
+        written = file.getvalue()
+
+    screen = pyte.Screen(40, 20)
+    pyte.Stream(screen).feed(written.replace("\n", "\r\n"))
+    assert "\n".join(screen.display).count("First") == 1
 
 
 @pytest.mark.parametrize(
