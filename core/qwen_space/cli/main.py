@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: In place of `sys.argv`.
     """
+    _replace_closed_streams()
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):  # an app's text may hold anything
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            options.run(options)
     except BrokenPipeError:
         _forget_stdout()
         return 141  # as a shell has it for a program that SIGPIPE ended
@@ -58,6 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _replace_closed_streams() -> None:
+    """Drop all that is written to a stream that is closed, as services and `>&-` have them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    from qwen_space.cli.plain import note
+
+    note(str(message))
 
 
 def _parser() -> Parser:

@@ -40,6 +40,8 @@ __all__ = [
     "strip_control_chars",
 ]
 
+_IN_PYTHON = re.compile(r"raise Timeouts\((?:total|first_token|wake)=\.\.\.\)")
+
 _KEYS = (
     "text",
     "thinking",
@@ -63,8 +65,8 @@ def strip_control_chars(text: str) -> str:
 
 
 def describe_error(error: Exception) -> str:
-    """Return the sentence of an error, without the number of the system's errors."""
-    said = str(error)
+    """Return the sentence of an error, for the command line."""
+    said = _IN_PYTHON.sub("give a longer --timeout", str(error))
     if isinstance(error, OSError) and not isinstance(error, QwenSpaceError) and error.strerror:
         said = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     return strip_control_chars(said)

@@ -95,7 +95,8 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
-        help="for a whole reply, the queue included (default: none in total)",
+        help="for a whole reply, the queue and a slow start included (default: none in total, 120 "
+        "until the first text)",
     )
     network.add_argument(
         "--proxy",
@@ -145,12 +146,19 @@ def build_config(options: argparse.Namespace, space: SpaceLike, **more: Any) -> 
         auth=None if options.auth is None else (options.auth, _password(options.auth)),
         proxy=options.proxy,
         headers=dict(_header(line) for each in options.header for line in _lines(each)),
-        timeouts=Timeouts(total=options.timeout),
+        timeouts=_timeouts(options.timeout),
         verify=options.verify,
         hub=default_hub(),
         **_asked_of(options),
         **more,
     )
+
+
+def _timeouts(seconds: float | None) -> Timeouts:
+    """Return a limit for a whole reply in place of those for its parts that a slow Space passes."""
+    if seconds is None:
+        return Timeouts()
+    return Timeouts(total=seconds, first_token=None, wake=None)
 
 
 def _asked_of(options: argparse.Namespace) -> dict[str, Any]:

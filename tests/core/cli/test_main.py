@@ -21,7 +21,7 @@ from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.cli.chat import _split_words
 from qwen_space.cli.main import _parser, main
 from qwen_space.cli.space_options import build_config
-from qwen_space.config import SpaceConfig
+from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.local import EngineError
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ def test_the_network_has_options(tmp_path: Path) -> None:
         *("--header", "X-One: 1: one", "--header", f"@{secret}"),
     )
 
-    assert (config.timeouts.total, config.proxy) == (2.5, "http://127.0.0.1:3128")
+    assert config.timeouts == Timeouts(total=2.5, first_token=None, wake=None)
+    assert config.proxy == "http://127.0.0.1:3128"
     assert config.headers == {"X-One": "1: one", "Authorization": "Basic abc", "X-Two": "2"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,3 +81,36 @@ def test_tokens_and_times_are_a_line_on_stderr(
         r"(, \d+ tokens/s)?\n",
         said.err,
     )
+
+
+def test_a_limit_of_time_names_the_option_for_it(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.gate = threading.Semaphore(0)
+
+    assert main(["chat", space.url, "Hi", "--timeout", "0.2"]) == 1
+
+    assert capsys.readouterr().err.endswith("If that is to be expected, give a longer --timeout.\n")
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_option_that_the_app_has_no_input_for_is_a_line(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--endpoint", "model_chat", "--temperature", "0.5"]
+
+    assert main(["chat", space.url, "Hi", *options]) == 0
+
+    said = capsys.readouterr().err
+    assert said == f"qwen-space: {space.url} has no input for temperature: the app keeps its own.\n"
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_gets_nothing(
+    space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(sys, name, None)  # as after >&- or in a service
+
+    assert main(["chat", space.url, "Hi", "--usage"]) == 0
+
+    assert space.joins[0]["data"][0] == "Hi"
