@@ -55,6 +55,16 @@ async def test_the_engine_gets_the_bytes(seeing: LocalSpace) -> None:
     ]
 
 
+async def test_a_temperature_reaches_the_engine_of_a_model_that_sees() -> None:
+    engine = ScriptedEngine(["Hi"], takes=["image"])
+    with LocalSpace(engine) as space:
+        async with SpaceClient(space.url) as client:
+            await client.complete("Hi", sampling={"temperature": 0.5})
+            await client.complete("Look", files=[IMAGE], sampling={"temperature": 0.5})
+
+    assert [each.temperature for each in engine.samplings] == [0.5, 0.5]
+
+
 async def test_earlier_files_stay_with_their_turns(seeing: LocalSpace) -> None:
     chat = [
         {"role": "user", "content": [IMAGE, "One?"]},

@@ -179,7 +179,8 @@ class App:
                 f'Name one, as with endpoint="{function_name(best[0].last)}".'
             )
         chosen = self._chosen(best[0])
-        sampling, media = self._with_sampling(best[0]), self._with_media(best[0])
+        media = self._with_media(best[0])
+        sampling = self._with_sampling(best[0], media)
         return replace(
             chosen,
             with_sampling=None if sampling is None else self._chosen(sampling),
@@ -214,16 +215,17 @@ class App:
         ]
         return min(others, key=lambda each: each.rank, default=None)
 
-    def _with_sampling(self, chosen: Candidate) -> Candidate | None:
+    def _with_sampling(self, chosen: Candidate, media: Candidate | None) -> Candidate | None:
         """Return the function of the same chat that takes more sampling parameters; None without.
 
-        The same chat has the same components for the prompt, the turns and the system prompt.
+        The same chat has the same components for the prompt, the turns and the system prompt. The
+        function for its files, whose prompt is a box of its own, answers a text too.
         """
         others = [
             each
             for each in self._candidates
             if each.is_public
-            and each.chat_parts == chosen.chat_parts
+            and (each.chat_parts == chosen.chat_parts or each is media)
             and each.sampling > chosen.sampling
         ]
         return min(others, key=lambda each: each.rank, default=None)
