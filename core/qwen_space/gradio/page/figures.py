@@ -66,7 +66,7 @@ FIGURES: Mapping[Role, Figure] = {
             r"(?:new|output|generated|completion|response|answer) tokens|output len|response len"
             r"|(?:num|n)_predict|tokens to generate|最大.{0,6}(?:输出|輸出|生成|新)"
             r"|(?:输出|輸出|生成|回复|回答).{0,6}(?:长度|長度|token|字数)|новых токен",
-            r"max[a-z_. -]{0,12}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
+            r"max[a-z_. -]{0,18}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
             r"最大.{0,8}(?:长度|長度|token|字数)|(?:长度|長度)(?:上限|限制)"
             r"|макс.{0,16}(?:токен|длин)|(?:токен|длин).{0,12}макс|количество токенов"
             r"|最大.{0,8}(?:トークン|出力|長さ)|최대.{0,8}(?:토큰|길이|출력)"
