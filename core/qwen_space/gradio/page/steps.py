@@ -217,10 +217,14 @@ class Page:
 
         It starts one with the same inputs and outputs: a page may give each of its boxes such an
         event, and a button one, too. Else one that gives another component that this one gives,
-        too, as that of a box for a name does not, or a script that may press the button.
+        too, as that of a box for a name does not, or a script that may press the button. A
+        function that puts a text into the chat that it takes has the message: no box of a later
+        step, such as an address to open, is it.
         """
         if own := self._boxes.get(_parts(start)):
             return own
+        if _adds_message(start):
+            inputs = [each.id for each in start.inputs]
         given = {part for each in _targets(start) for part in self._given.get(each, ())}
         return {
             box
@@ -410,6 +414,13 @@ def _is_constant(value: Any) -> bool:
     is told of it by Gradio 5 and newer.
     """
     return isinstance(value, (str, int, float)) and str(value)[:1] != "<"
+
+
+def _adds_message(function: AppFunction) -> bool:
+    """Whether a function gives a chat that it takes, beside a text that it takes."""
+    chats = {part.id for part in function.outputs if part.kind in CHATS}
+    texts = [part for part in function.inputs if part.kind in TEXTS]
+    return bool(texts) and any(part.id in chats for part in function.inputs)
 
 
 def _only_focuses(function: AppFunction) -> bool:

@@ -235,6 +235,22 @@ def test_a_box_that_hands_a_name_over_is_no_prompt(gives: str) -> None:
     assert [each.role for each in found.inputs] == [None, "prompt", "history"]
 
 
+def test_a_box_of_a_later_step_is_no_prompt_where_the_first_adds_the_message() -> None:
+    config = app(
+        step("chat box", "chat", **CLICK),
+        step("address", "address other", trigger_after=0),
+        step("box address chat", "box address chat", trigger_after=1),
+        step("address", "address other", targets=[["address", "submit"]]),
+    )
+    config["components"].append({"id": "address", "type": "textbox", "props": {"label": "URL"}})
+
+    found = find_endpoint(config)
+
+    asked = [each.name for each in found.every_input if each.role == "prompt"]
+    assert asked
+    assert "URL" not in asked
+
+
 @pytest.mark.parametrize(
     ("box", "script"),
     [
