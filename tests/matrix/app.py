@@ -368,6 +368,17 @@ def typed():
     return app
 
 
+def listed():
+    """An app whose function takes the whole chat as a list of messages."""
+
+    def chat(messages: list, heat: float = 0.5) -> str:
+        return f"{[(each['role'], each['content']) for each in messages]} {heat}"
+
+    with gr.Blocks() as app:
+        gr.api(chat, api_name="complete")
+    return app
+
+
 def loaded():
     """An app whose page chooses a model as it loads."""
 
@@ -403,6 +414,24 @@ def opened():
         if "every" in inspect.signature(app.load).parameters:  # it never ends
             app.load(lambda: "now", None, clock, every=1)
             app.load(list, None, chat, every=1)
+    return app
+
+
+def remembered():
+    """An app that makes a memory for each session as its page is opened."""
+    memories = {}
+
+    def start(request: gr.Request):
+        memories[request.session_hash] = []
+
+    def answer(query, chat, request: gr.Request):
+        says = f"{query} {memories[request.session_hash]}"
+        return [*chat, *row("pairs" if MAJOR < 6 else "messages", query, says)]
+
+    with gr.Blocks() as app:
+        chat, query = gr.Chatbot(), gr.Textbox(label="Input")
+        query.submit(answer, [query, chat], chat)
+        app.load(start)
     return app
 
 
@@ -494,7 +523,9 @@ FLAVOURS = {
     **{f"kept-{kind}": functools.partial(kept, kind) for kind in KEPT},
     "loaded": loaded,
     "typed": typed,
+    "listed": listed,
     "opened": opened,
+    "remembered": remembered,
     "old": lambda: moved("old"),
     "new": lambda: moved("new"),
     **{kind: functools.partial(media, kind) for kind in COMPONENTS},

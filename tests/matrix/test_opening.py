@@ -18,3 +18,13 @@ def test_the_backend_is_started_once_and_a_clock_is_not(
 
     with Space(url) as space:
         assert [space.complete("Hi").text for _ in range(2)] == ["Hi after 1"] * 2
+
+
+@pytest.mark.parametrize(("release", "day"), [("4.44.1", "2024-12-15"), ("6.31.0", None)])
+def test_a_session_that_the_page_makes_is_made_where_the_app_fails_without(
+    apps: Apps, release: str, day: str | None
+) -> None:
+    url = apps.running(environment(release, day, []), ["remembered"])["remembered"]
+
+    with Space(url) as space:
+        assert [space.complete("Hi").text for _ in range(3)] == ["Hi []"] * 3

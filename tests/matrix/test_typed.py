@@ -30,3 +30,15 @@ async def test_the_chat_reaches_the_parameters_by_their_names(
 
     assert done.text == "Brief. ['One', 'Two'] Three 0.2"
     assert plain.text == "Kind. [] Hi 0.5"
+
+
+@pytest.mark.parametrize(("release", "day"), [("5.50.0", "2026-03-01"), ("6.31.0", None)])
+async def test_the_chat_reaches_the_list_of_messages(
+    apps: Apps, release: str, day: str | None
+) -> None:
+    url = apps.running(environment(release, day, []), ["listed"])["listed"]
+
+    async with SpaceClient(url) as client:
+        done = await client.chat(CHAT)
+
+    assert done.text == f"{[(each['role'], each['content']) for each in CHAT]} 0.5"
