@@ -97,7 +97,13 @@ def _add_reply_options(chat: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say at the end how many tokens were read and written, and how long it took",
     )
-    chat.add_argument(
+    form = chat.add_mutually_exclusive_group()
+    form.add_argument(
+        "--schema",
+        metavar="SCHEMA",
+        help="print JSON that fits this JSON schema, a file or the text itself",
+    )
+    form.add_argument(
         "--json",
         action="store_true",
         help="print one object, with the keys text, thinking, files, model, finish_reason, "
@@ -126,17 +132,27 @@ def _chat(options: argparse.Namespace) -> None:
             system_prompt=options.system,
         )
     )
-    if prompt is None and not options.json and sys.stdin.isatty() and sys.stdout.isatty():
+    is_chat = prompt is None and not options.json and not options.schema
+    if is_chat and sys.stdin.isatty() and sys.stdout.isatty():
         _converse(space, options)
-        return
-    text = _with_stdin(prompt)
-    if options.json:
-        asyncio.run(print_json(space, text, options.file))
-        return
-    seen = not options.hide_thinking
-    figures = asyncio.run(print_reply(space, text, options.file, show_thinking=seen))
-    if options.usage:
-        note(figures.describe())
+    else:
+        _print(space, _with_stdin(prompt), options)
+
+
+def _print(space: Space, prompt: str, options: argparse.Namespace) -> None:
+    """Print one reply, in the form that the options ask for."""
+    if options.schema:
+        from qwen_space.cli.structured import print_object, read_schema
+
+        schema = read_schema(options.schema)
+        asyncio.run(print_object(space, prompt, options.file, schema))
+    elif options.json:
+        asyncio.run(print_json(space, prompt, options.file))
+    else:
+        seen = not options.hide_thinking
+        figures = asyncio.run(print_reply(space, prompt, options.file, show_thinking=seen))
+        if options.usage:
+            note(figures.describe())
 
 
 def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:

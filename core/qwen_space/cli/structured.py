@@ -1,0 +1,59 @@
+"""A reply that is JSON, and fits a schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from qwen_space.chat.prompt import make_chat
+from qwen_space.chat_model.call import ChatCall
+from qwen_space.chat_model.response_format import ResponseFormat
+from qwen_space.chat_model.space import Space
+from qwen_space.tools import Message
+
+__all__ = ["print_object", "read_schema"]
+
+
+def read_schema(given: str) -> Any:
+    """Return a JSON schema, from a file or from the text itself.
+
+    Args:
+        given: The name of the file, or the schema.
+
+    Raises:
+        ValueError: It is no JSON.
+        OSError: The file cannot be read.
+    """
+    is_schema = given.lstrip().startswith("{")
+    text = given if is_schema else Path(given).expanduser().read_text("utf-8")
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"--schema {given!r:.200} is no JSON: {exc}.") from exc
+
+
+async def print_object(space: Space, prompt: str, files: Sequence[Path], schema: Any) -> None:
+    """Print the JSON of a reply, which fits a schema; the model is asked once more where not.
+
+    Args:
+        space: The Space to ask.
+        prompt: The question.
+        files: Pictures and files that go with it.
+        schema: The JSON schema.
+
+    Raises:
+        ValueError: The prompt is empty, or the schema, or the model writes no such JSON.
+        QwenSpaceError: The answer does not come to its end.
+    """
+    asked = make_chat(prompt, files=files)[-1]
+    reply = await ChatCall(
+        space=space,
+        messages=[Message("user", asked.text, media=asked.media)],
+        options={},
+        response_format=ResponseFormat(schema),
+    ).acomplete()
+    if reply.problem:
+        raise ValueError(reply.problem)
+    print(reply.text)

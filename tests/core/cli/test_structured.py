@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qwen_space.cli import main
+from tests.media_app import PNG, MediaApp
+
+if TYPE_CHECKING:
+    from conftest import ScriptedSpace
+
+SCHEMA = json.dumps(
+    {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+)
+
+
+@pytest.fixture(autouse=True)
+def _stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+
+@pytest.mark.parametrize("in_a_file", [True, False])
+def test_a_reply_by_a_schema_is_its_json_alone(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], tmp_path: Path, *, in_a_file: bool
+) -> None:
+    space.engine.reply = ['Here:\n```json\n{"age": 3}\n```\n']
+    path = tmp_path / "dog.json"
+    path.write_text(SCHEMA)
+
+    status = main(["chat", space.url, "A dog", "--schema", str(path) if in_a_file else SCHEMA])
+
+    said = capsys.readouterr()
+    assert (status, json.loads(said.out), said.err) == (0, {"age": 3}, "")
+    assert '"age"' in space.transcript(0)
+
+
+def test_a_reply_that_fits_no_schema_is_an_error(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = ['{"age": "three"}']
+
+    assert main(["chat", space.url, "A dog", "--schema", SCHEMA]) == 1
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "age" in said.err
+    assert len(space.joins) == 2, "the model is asked once more"
+
+
+def test_a_picture_goes_with_a_schema(
+    media_app: MediaApp, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    picture = tmp_path / "red.png"
+    picture.write_bytes(PNG)
+
+    options = ["--file", str(picture), "--schema", SCHEMA]
+    main(["chat", media_app("image"), 'Say {"age": 5}', *options])
+
+    assert '"age"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{oops", "--schema '{oops' is no JSON"),
+        ("no/where.json", "no/where.json: No such file or directory"),
+        ('{"type": "nonsense"}', "nonsense"),
+    ],
+)
+def test_a_schema_that_is_none_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], given: str, said: str
+) -> None:
+    assert main(["chat", "http://127.0.0.1:9", "A dog", "--schema", given]) == 1
+
+    assert said in capsys.readouterr().err
