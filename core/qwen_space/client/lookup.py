@@ -181,10 +181,13 @@ class EndpointResolver:
             are_needed: Whether it has replied after them alone; else they are tried no more.
         """
         if self._endpoint is not None and self._endpoint.app_id == endpoint.app_id:
-            self._endpoint = replace(self._endpoint, loads=())
-            if are_needed:
-                opening = endpoint.loads
-                self._endpoint = replace(self._endpoint, opening=opening, opens_sessions=True)
+            kept = endpoint.opening if endpoint.opens_sessions else ()
+            self._endpoint = replace(
+                self._endpoint,
+                opening=endpoint.loads if are_needed else kept,
+                opens_sessions=are_needed or endpoint.opens_sessions,
+                loads=(),
+            )
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:
         """Look the endpoint up again by its parameters, unless `names` are known without them."""

@@ -90,7 +90,7 @@ async def test_an_app_that_fails_in_an_opened_session_too_is_asked_once_from_the
                 with pytest.raises(JobError):
                     await client.complete("Hi")
 
-    assert backend.asked == 4
+    assert (backend.asked, len(backend.memories)) == (4, 2)
 
 
 @pytest.mark.parametrize("prompt", ["Refuse", "Break"])
