@@ -63,8 +63,9 @@ FIGURES: Mapping[Role, Figure] = {
         _patterns(
             r"max[a-z_. -]{0,12}(?:new|output|gen|completion|response|answer|dec)[a-z_ -]{0,12}"
             r"(?:tok|len)",
-            r"(?:new|output|generated|completion|response|answer) tokens|output len|response len"
-            r"|(?:num|n)_predict|tokens to generate|最大.{0,6}(?:输出|輸出|生成|新)"
+            r"(?:new|output|generated|completion|response|answer)[ _-]tokens"
+            r"|(?:output|response) len|(?:num|n)_predict|tokens to generate"
+            r"|最大.{0,6}(?:输出|輸出|生成|新)"
             r"|(?:输出|輸出|生成|回复|回答).{0,6}(?:长度|長度|token|字数)|новых токен",
             r"max[a-z_. -]{0,18}(?:tok|len)|(?:tok|len)[a-z]{0,6}[ _-]?max",
             r"最大.{0,8}(?:长度|長度|token|字数)|(?:长度|長度)(?:上限|限制)"

@@ -145,6 +145,7 @@ def test_another_figure_that_speaks_of_creativity_is_no_temperature(
         ("最大出力トークン数", "max_tokens"),
         ("최대 토큰 수", "max_tokens"),
         ("Maximum number of tokens that can be generated", "max_tokens"),
+        ("new_tokens", "max_tokens"),
         ("Máximo de tokens", "max_tokens"),
         ("Longueur maximale", "max_tokens"),
         ("Maximale Länge", "max_tokens"),
