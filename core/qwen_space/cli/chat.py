@@ -104,6 +104,12 @@ def _add_reply_options(chat: argparse.ArgumentParser) -> None:
         help="print JSON that fits this JSON schema, a file or the text itself",
     )
     form.add_argument(
+        "-x",
+        "--extract",
+        action="store_true",
+        help="print the first block of code in the answer, and nothing else",
+    )
+    form.add_argument(
         "--json",
         action="store_true",
         help="print one object, with the keys text, thinking, files, model, finish_reason, "
@@ -132,7 +138,7 @@ def _chat(options: argparse.Namespace) -> None:
             system_prompt=options.system,
         )
     )
-    is_chat = prompt is None and not options.json and not options.schema
+    is_chat = prompt is None and not (options.json or options.schema or options.extract)
     if is_chat and sys.stdin.isatty() and sys.stdout.isatty():
         _converse(space, options)
     else:
@@ -146,6 +152,10 @@ def _print(space: Space, prompt: str, options: argparse.Namespace) -> None:
 
         schema = read_schema(options.schema)
         asyncio.run(print_object(space, prompt, options.file, schema))
+    elif options.extract:
+        from qwen_space.cli.structured import print_code
+
+        asyncio.run(print_code(space, prompt, options.file))
     elif options.json:
         asyncio.run(print_json(space, prompt, options.file))
     else:

@@ -38,6 +38,7 @@ __all__ = [
     "print_json",
     "print_reply",
     "strip_control_chars",
+    "write",
 ]
 
 _IN_PYTHON = re.compile(r"raise Timeouts\((?:total|first_token|wake)=\.\.\.\)")
@@ -151,7 +152,7 @@ async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> N
 
 def _print_object(space: Space, values: Mapping[str, Any]) -> None:
     whole = {**dict.fromkeys(_KEYS), **values, "space": space.config.url}
-    _write(f"{json.dumps(whole)}\n")  # in ASCII, which moves no terminal
+    write(f"{json.dumps(whole)}\n")  # in ASCII, which moves no terminal
 
 
 class _Printer:
@@ -179,7 +180,7 @@ class _Printer:
                 return
             case TextDelta():
                 self._stop_thinking()
-                _write(event.delta)
+                write(event.delta)
                 self.has_begun = True
                 return
         if line := _describe(event, is_seen=self._is_seen):
@@ -190,7 +191,7 @@ class _Printer:
         """End the lines that were begun."""
         self._stop_thinking()
         if self.has_begun:
-            _write("\n")
+            write("\n")
 
     def _think(self, thought: str) -> None:
         if self._show_thinking:
@@ -232,7 +233,8 @@ def describe_place(event: Queued) -> str:
     return place if event.eta is None else f"{place}, about {event.eta:.0f} s to wait"
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """Print a piece of a reply on stdout; on a terminal, without the codes that could move it."""
     sys.stdout.write(strip_control_chars(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 

@@ -1,8 +1,9 @@
-"""A reply that is JSON, and fits a schema."""
+"""The part of a reply that a program wants: JSON that fits a schema, or a block of code."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
+from qwen_space.cli.plain import write
 from qwen_space.tools import Message
 
-__all__ = ["print_object", "read_schema"]
+__all__ = ["find_code", "print_code", "print_object", "read_schema"]
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)$")
 
 
 def read_schema(given: str) -> Any:
@@ -56,4 +60,34 @@ async def print_object(space: Space, prompt: str, files: Sequence[Path], schema:
     ).acomplete()
     if reply.problem:
         raise ValueError(reply.problem)
-    print(reply.text)
+    write(f"{reply.text}\n")
+
+
+async def print_code(space: Space, prompt: str, files: Sequence[Path]) -> None:
+    """Print the first block of code in a reply; the whole reply where it has none.
+
+    Args:
+        space: The Space to ask.
+        prompt: The question.
+        files: Pictures and files that go with it.
+
+    Raises:
+        ValueError: The prompt is empty, or the app does not offer the model.
+        QwenSpaceError: The answer does not come to its end.
+    """
+    reply = await space.acomplete(prompt, files=files)
+    write(f"{find_code(reply.text)}\n")
+
+
+def find_code(text: str) -> str:
+    """Return the first fenced block of code in a Markdown text, or the text if there is none."""
+    fence, code = "", []
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if fence and mark and mark[1].startswith(fence) and not mark[2].strip():
+            break
+        if fence:
+            code.append(line)
+        elif mark:
+            fence = mark[1]
+    return "\n".join(code) if fence else text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwen_space.cli import main
+from qwen_space.cli.structured import find_code
 from tests.media_app import PNG, MediaApp
 
 if TYPE_CHECKING:
@@ -78,3 +79,47 @@ def test_a_schema_that_is_none_is_a_sentence(
     assert main(["chat", "http://127.0.0.1:9", "A dog", "--schema", given]) == 1
 
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        pytest.param(
+            "So:\n\n```python\nx = 1\n\ny = 2\n```\n\n```\nz\n```", "x = 1\n\ny = 2", id="first"
+        ),
+        pytest.param("~~~\n```\na\n```\n~~~", "```\na\n```", id="within-tildes"),
+        pytest.param("````md\n```\na\n```\n````\n", "```\na\n```", id="within-longer"),
+        pytest.param("```sh\ncut off", "cut off", id="not-closed"),
+        pytest.param("Use ```x``` here.\n", "Use ```x``` here.\n", id="none"),
+        pytest.param("```x``` is none", "```x``` is none", id="within-a-line"),
+    ],
+)
+def test_the_first_block_of_code_is_found(reply: str, code: str) -> None:
+    assert find_code(reply) == code
+
+
+def test_a_block_of_code_can_be_printed_alone(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space.engine.reply = ["Here:\n\n```sh\nls", " -l\n```\n", "It lists."]
+
+    assert main(["chat", space.url, "List", "-x"]) == 0
+
+    assert tuple(capsys.readouterr()) == ("ls -l\n", "")
+
+
+@pytest.mark.parametrize("options", [["-x"], ["--schema", "{}"]])
+def test_neither_moves_a_terminal(
+    space: ScriptedSpace, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    space.engine.reply = ['```\n{"age": "\x1b]0;title\x07\x9b2J"}\n```']
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+
+    main(["chat", space.url, "Hi", *options])
+
+    assert not set("\x1b\x07\x9b") & set(screen.getvalue())
+    assert "age" in screen.getvalue()
