@@ -17,7 +17,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.progress_bar import ProgressBar
-from rich.segment import Segment
+from rich.segment import ControlType, Segment
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -50,7 +50,9 @@ __all__ = ["LiveAnswer"]
 _BRACKETED_PASTE_ON, _BRACKETED_PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 # A line that is wider to this terminal than to rich must not wrap while it is painted, as the next
 # painting would begin a line too low.
-_WRAP_OFF, _WRAP_ON = Segment("\x1b[?7l", control=()), Segment("\x1b[?7h", control=())
+# Any code marks them as without a width, and so it must not be empty.
+_NO_WIDTH = ((ControlType.CARRIAGE_RETURN,),)
+_WRAP_OFF, _WRAP_ON = Segment("\x1b[?7l", None, _NO_WIDTH), Segment("\x1b[?7h", None, _NO_WIDTH)
 _BLOCKS = MarkdownIt("commonmark").enable("table")
 
 

@@ -164,6 +164,18 @@ def test_a_block_that_is_higher_than_the_terminal_shows_its_end() -> None:
     assert file.getvalue().count("row0\x1b") + file.getvalue().count("row0 ") == 1
 
 
+def test_a_line_is_painted_to_the_edge_of_the_terminal() -> None:
+    file = io.StringIO()
+    line = "x" * 37 + "end"
+
+    with LiveAnswer(Console(file=file, force_terminal=True, width=40)) as answer:
+        answer.show(TextDelta(f"{line} and more"))
+        answer._live.refresh()
+        painted = file.getvalue()
+
+    assert line in painted
+
+
 def test_a_finished_block_is_not_on_the_screen_twice() -> None:
     file = io.StringIO()
 
