@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from qwen_space.config import (
     make_config,
 )
 from qwen_space.errors import (
+    JobError,
     ProtocolError,
     QwenSpaceError,
     SpaceError,
@@ -341,7 +343,7 @@ class Space:
             return SpaceClient.from_config(config, endpoint=endpoint, login=self._login)
 
         client = await stack.enter_async_context(self._pool.acquire(make))
-        stack.push(self._forget)
+        stack.push(partial(self._forget, client))
         return client
 
     def _remember(self, client: SpaceClient) -> None:
@@ -358,10 +360,19 @@ class Space:
         return old
 
     def _forget(
-        self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
+        self,
+        client: SpaceClient,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        _: TracebackType | None,
     ) -> bool:
-        """Look again after a failure: the app may have been redeployed, or moved."""
-        if isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
+        """Look again after a failure: the app may have been redeployed, or moved.
+
+        Not where it is known what the app misses.
+        """
+        if isinstance(exc, JobError) and exc.advice:
+            self._remember(client)
+        elif isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config.without_fallbacks, None
             self._renew_pool()
         return False

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import re
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, TypeGuard
 
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.stop import StopScanner
@@ -17,8 +19,7 @@ from qwen_space.client.hub import is_asleep
 from qwen_space.client.lookup import EndpointResolver
 from qwen_space.client.prerequisite import Given, run_prerequisite
 from qwen_space.client.question import Question, build_question
-from qwen_space.client.reopening import Reopening
-from qwen_space.client.stream import EventStreamReader, Opened
+from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Submission
 from qwen_space.client.text_files import inline_text_files
 from qwen_space.client.upload import Upload
@@ -40,6 +41,10 @@ from qwen_space.tokens.limiter import TokenLimiter
 __all__ = ["Call"]
 
 logger = logging.getLogger("qwen_space.client")
+
+# Words of an app that misses a session, or of Python for a value that is missing.
+_MISSING = re.compile(r"session|NoneType|KeyError|会话|сесси", re.IGNORECASE)
+_NOT_LOADED = "its page has to be loaded in each session, as it is from now on: ask again."
 
 
 class Call:
@@ -158,23 +163,16 @@ class Call:
         limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
         session_hash = uuid.uuid4().hex
         were_run = await self._open_page(transport, found, session_hash)
-        reopening = self._reopening(transport, question, found, session_hash, were_run=were_run)
+        run = found.opening if were_run else ()
+        on_failure = None
+        if not {each.fn_index for each in found.loads} <= {each.fn_index for each in run}:
+            on_failure = partial(self._note_failure, found, session_hash)
         try:
-            opened = await self._start(transport, question, session_hash)
-        except JobError as exc:  # of a step before the reply
-            new = None if reopening is None else await reopening.try_again(exc)
-            if new is None:
-                raise
-            opened = new
-        model = None if question.model is None else str(question.model)
-        again = None if reopening is None else reopening.try_again
-        reply = EventStreamReader(opened, model, again)
-        stack.push_async_exit(reply.aclose)
-        return reply.events(scanner if stop else None, limiter)
-
-    async def _start(self, transport: Transport, question: Question, session_hash: str) -> Opened:
-        """Run the steps of a question in a session, and submit its job."""
-        request = await self._run_steps(transport, question, session_hash)
+            request = await self._run_steps(transport, question, session_hash)
+        except JobError as exc:
+            if on_failure is not None:
+                on_failure(exc)
+            raise
         submission = Submission(
             transport,
             question.endpoint,
@@ -192,46 +190,31 @@ class Call:
                 raise
             explained.may_have_run = exc.may_have_run  # the server may be no Gradio app
             raise explained from exc
-        return Opened(submission, body, job, question.remarks)
-
-    def _reopening(
-        self,
-        transport: Transport,
-        question: Question,
-        found: Endpoint,
-        session_hash: str,
-        *,
-        were_run: bool,
-    ) -> Reopening | None:
-        """Return the way to ask once more; None where all load functions were run."""
-        run = {each.fn_index for each in found.opening} if were_run else set()
-        if all(each.fn_index in run for each in found.loads):
-            return None
-
-        async def ask() -> Opened:
-            other = uuid.uuid4().hex
-            await self._run_loads(transport, found.loads, other)
-            again = await self._question(found)
-            again.files = question.files
-            return await self._start(transport, again, other)
-
-        return Reopening(self._resolver, found, session_hash, ask)
+        model = None if question.model is None else str(question.model)
+        reply = EventStreamReader(submission, body, job, model, question.remarks, on_failure)
+        stack.push_async_exit(reply.aclose)
+        return reply.events(scanner if stop else None, limiter)
 
     async def _open_page(self, transport: Transport, found: Endpoint, session_hash: str) -> bool:
         """Run the functions that may start the app's backend; return whether they were run now."""
 
         async def open_page() -> None:
-            await self._run_loads(transport, found.opening, session_hash)
+            deadline = self._deadline.part(self._deadline.timeouts.first_token)
+            for step in found.opening:
+                request = _request(transport, step, step.data(""), session_hash)
+                await _open(transport, step, request, deadline)
 
         return await self._resolver.open_page(found, open_page, self._deadline)
 
-    async def _run_loads(
-        self, transport: Transport, loads: Sequence[Endpoint], session_hash: str
-    ) -> None:
-        deadline = self._deadline.part(self._deadline.timeouts.first_token)
-        for step in loads:
-            request = _request(transport, step, step.data(""), session_hash)
-            await _open(transport, step, request, deadline)
+    def _note_failure(self, found: Endpoint, session_hash: str, error: QwenSpaceError) -> None:
+        """Have the page loaded in each session, if an app without that may miss its session.
+
+        `/config` does not show that a load function keeps something by the session's hash. The
+        prompt is not sent again, as a job that has failed may have run in part.
+        """
+        if _may_miss_session(error, session_hash):
+            error.advice = error.advice or _NOT_LOADED
+            self._resolver.open_each_session(found)
 
     async def _run_steps(
         self, transport: Transport, question: Question, session_hash: str
@@ -247,6 +230,14 @@ class Call:
         question.remarks.advice = question.advise()
         question.remarks.missing = question.find_missing()
         return request
+
+
+def _may_miss_session(error: QwenSpaceError, session_hash: str) -> TypeGuard[JobError]:
+    """Whether an app may have failed as it misses its session; most keep the reason back."""
+    if type(error) is not JobError:
+        return False
+    reason = error.reason
+    return reason is None or session_hash in reason or _MISSING.search(reason) is not None
 
 
 def _request(

@@ -173,20 +173,11 @@ class EndpointResolver:
             self._endpoint = replace(self._endpoint, opening=())
         return must_open
 
-    def note_loads(self, endpoint: Endpoint, *, are_needed: bool) -> None:
-        """Take note whether an app's load functions have to be run in each call's session.
-
-        Args:
-            endpoint: The endpoint of a call.
-            are_needed: Whether it has replied after them alone; else they are tried no more.
-        """
+    def open_each_session(self, endpoint: Endpoint) -> None:
+        """Run all that the page of an endpoint runs as it loads in each session from now on."""
         if self._endpoint is not None and self._endpoint.app_id == endpoint.app_id:
-            kept = endpoint.opening if endpoint.opens_sessions else ()
             self._endpoint = replace(
-                self._endpoint,
-                opening=endpoint.loads if are_needed else kept,
-                opens_sessions=are_needed or endpoint.opens_sessions,
-                loads=(),
+                self._endpoint, opening=endpoint.loads, loads=(), opens_sessions=True
             )
 
     async def load_parameters(self, names: Iterable[str], deadline: Deadline) -> None:

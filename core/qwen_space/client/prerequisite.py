@@ -11,7 +11,7 @@ import msgspec
 
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
-from qwen_space.client.stream import EventStreamReader, Opened
+from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Submission
 from qwen_space.errors import JobError, ProtocolError, SpaceStatusError
 from qwen_space.gradio.job import Job
@@ -92,8 +92,8 @@ async def _complete(
 ) -> Job:
     """Submit a job that gives no reply, and return it once it is completed."""
     submission = Submission(transport, step, request, deadline)
-    body, job = await submission.submit(may_call=False)
-    reply = EventStreamReader(Opened(submission, body, job, remarks), None)
+    opened = await submission.submit(may_call=False)
+    reply = EventStreamReader(submission, *opened, None, remarks)
     # It is not released: the next step has the same session, whose messages could come on it.
     with contextlib.closing(reply):
         async for _ in reply.events():

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from qwen_space.chat.stop import StopScanner
@@ -37,7 +36,7 @@ from qwen_space.gradio.reply.deltas import TextTracker
 from qwen_space.gradio.wire.messages import SendData
 from qwen_space.tokens.limiter import TokenLimiter
 
-__all__ = ["EventStreamReader", "Opened"]
+__all__ = ["EventStreamReader"]
 
 logger = logging.getLogger("qwen_space.client")
 
@@ -49,29 +48,16 @@ _REPLICA_PAUSE = 0.05
 _HEARTBEATS = 20.0  # seconds, in which Gradio sends one at least
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """A job that was submitted, with the stream that tells of it.
-
-    Attributes:
-        submission: Its submission.
-        body: The stream.
-        job: The job, before its first byte.
-        remarks: Collects the words that the app says beside its reply.
-    """
-
-    submission: Submission
-    body: Body
-    job: Job
-    remarks: Remarks
-
-
 class EventStreamReader:
     """Reads one reply from the stream of its session.
 
     Args:
-        opened: The job that was submitted, and its stream.
+        submission: The job, which was submitted.
+        body: The stream.
+        job: The job, before its first byte.
         model: The model that the app was asked to run.
-        try_again: Returns a new job after an error of this one, or None; None is no way to that.
+        remarks: Collects the words that the app says beside its reply.
+        on_failure: Gets the error of a job that ends before any part of the reply.
 
     Attributes:
         job: As given, or a new one where the stream was opened again.
@@ -79,27 +65,27 @@ class EventStreamReader:
 
     def __init__(
         self,
-        opened: Opened,
+        submission: Submission,
+        body: Body,
+        job: Job,
         model: str | None,
-        try_again: Callable[[QwenSpaceError], Awaitable[Opened | None]] | None = None,
+        remarks: Remarks,
+        on_failure: Callable[[QwenSpaceError], None] | None = None,
     ) -> None:
-        self._take(opened)
-        self._deadline = opened.submission.deadline
-        self._try_again = try_again
-        self._model = model
-        self._is_whole = False
-        self._generators: list[AsyncGenerator[Event, None]] = []
-
-    def _take(self, opened: Opened) -> None:
-        self.job = opened.job
-        self._remarks = opened.remarks
-        self._body = opened.body
-        self._submission = opened.submission
+        self.job = job
+        self._on_failure = on_failure
+        self._remarks = remarks
+        self._body = body
+        self._submission = submission
+        self._deadline = submission.deadline
         self._replicas = _MOST_REPLICAS
         self._has_received = False
-        self._owes_data = opened.job.asks_for_data
+        self._model = model
+        self._owes_data = job.asks_for_data
         # None where it is not the app that we wait for.
-        self._patience = opened.submission.deadline.timeouts.first_token
+        self._patience = self._deadline.timeouts.first_token
+        self._is_whole = False
+        self._generators: list[AsyncGenerator[Event, None]] = []
 
     async def aclose(self, *_exc_info: object) -> None:
         """Leave the stream, and close the events.
@@ -168,24 +154,14 @@ class EventStreamReader:
                 has_failed = isinstance(exc, SpaceError) or job.was_ended
                 exc.may_have_run = not (has_failed or self._owes_data)
                 if not job.session_not_found:
-                    if await self._is_asked_again(exc):
-                        continue
                     await self._explain(exc)
-                    if (told := self._remarks.explain(exc)) is not None:
+                    told = self._remarks.explain(exc)
+                    if not (job.text or job.thinking or job.files) and self._on_failure:
+                        self._on_failure(exc)
+                    if told is not None:
                         raise told from exc
                     raise
                 await self._ask_next_replica(exc)
-
-    async def _is_asked_again(self, exc: QwenSpaceError) -> bool:
-        """Ask once more, if there is a way and nobody has seen a part of the reply; say whether."""
-        job = self.job
-        if self._try_again is None or job.text or job.thinking or job.files:
-            return False
-        again = await self._try_again(exc)
-        if again is not None:
-            self._body.close()
-            self._take(again)
-        return again is not None
 
     async def _ask_next_replica(self, exc: QwenSpaceError) -> None:
         """Open the stream again: the replica that has the job holds the whole reply ready.
