@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwen_space.cli import main
+from qwen_space.cli.plain import _Printer
+from qwen_space.events import Queued, Started
 from qwen_space.local import Thinking
 
 if TYPE_CHECKING:
@@ -66,6 +68,26 @@ def test_thoughts_are_no_part_of_a_log(
     assert main(["chat", space.url, "Hi"]) == 0
 
     assert tuple(capsys.readouterr()) == ("Yes.\n", "")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "said"),
+    [
+        (Screen, "qwen-space: In the queue, 2 in front, about 4 s to wait\n"),
+        (io.StringIO, ""),
+    ],
+)
+def test_the_place_in_the_queue_is_seen_where_stderr_is_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: type[io.StringIO], said: str
+) -> None:
+    monkeypatch.setattr(sys, "stderr", screen := terminal())
+    printer = _Printer(show_thinking=True)
+
+    for event in (Queued(2, 3, 4.2), Queued(0, 1, None), Started(None)):
+        printer.print(event)
+    printer.end()
+
+    assert screen.getvalue() == said
 
 
 @pytest.mark.parametrize("option", ["-u", "--usage", "--verbose"])
