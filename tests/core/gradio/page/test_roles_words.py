@@ -105,6 +105,8 @@ def test_a_creativity_in_per_cent_is_no_temperature() -> None:
         "Máx. de tokens de entrada",
         "Longueur max. de la question",
         "Maximum number of prompt tokens",
+        "Maximum passage length",
+        "Maximum description length",
         "Max thinking tokens",
         "Max vision tokens",
         "Max audio length (s)",
