@@ -7,19 +7,22 @@ import re
 __all__ = ["find_order"]
 
 _LABELS = re.compile(
-    r"\b(?:instructions?|initial (?:prompt|message)|(?:base|main|role) prompt|context|behaviou?r"
-    r"|rules|guidelines|personality|character)\b|指令|指示|上下文|角色|инструкц|контекст|правила"
+    r"\b(?:instructions?|initial (?:prompt|message)|(?:base|main|role) prompt|behaviou?r"
+    r"|rules|guidelines|personality|character)\b|指令|指示|角色|инструкц|правила"
     r"|anweisung|consignes|instrucciones|instruções|istruzioni|지침",
     re.IGNORECASE,
 )
+# It may be a document that the questions are about, which may begin with "Please note".
+_CONTEXT = re.compile(r"\bcontext\b|上下文|контекст", re.IGNORECASE)
 _ORDER = re.compile(
     r"\s{0,9}(?:your (?:task|role|job|goal|name|purpose) is|i want you to|imagine you"
     r"|as an? (?:\w{1,20} ){0,2}(?:ai|assistant|expert|agent|bot|model|tutor)\b"
     r"|(?:this|the following|below) is an? (?:chat|conversation|dialog|instruction)"
     r"|(?:(?:please|always|never|do not|don't) )?(?:answer|respond|reply|help|assist|act|speak)\b"
-    r"|(?:please|always|never|be)\b|请|отвечай|antworte|réponds|responde)",
+    r"|отвечай|antworte|réponds|responde)",
     re.IGNORECASE,
 )
+_OPEN_ORDER = re.compile(r"\s{0,9}(?:(?:please|always|never|be)\b|请)", re.IGNORECASE)
 
 
 def find_order(label: str, value: str) -> re.Match[str] | None:
@@ -29,4 +32,7 @@ def find_order(label: str, value: str) -> re.Match[str] | None:
         label: The label.
         value: The value that the page has at first, or its start.
     """
-    return _ORDER.match(value[:500]) if _LABELS.search(label[:500]) else None
+    label, value = label[:500], value[:500]
+    if _LABELS.search(label):
+        return _ORDER.match(value) or _OPEN_ORDER.match(value)
+    return _ORDER.match(value) if _CONTEXT.search(label) else None

@@ -148,6 +148,20 @@ def test_a_box_of_instructions_whose_value_gives_orders_is_the_system_prompt(
     assert [each.role for each in found.inputs] == ["prompt", "history", expected]
 
 
+@pytest.mark.parametrize(
+    "value", ["Please note that Paris is a city.", "Never Let Me Go is a novel.", "请注意"]
+)
+@pytest.mark.parametrize(("label", "expected"), [("Context", None), ("Rules", "system")])
+def test_a_document_that_questions_are_about_is_no_system_prompt(
+    value: str, label: str, expected: str | None
+) -> None:
+    box = {**BOX, "label": label, "value": value}
+
+    found = find_endpoint(page({**BOX, "label": "Question"}, CHAT, box, submit=0))
+
+    assert [each.role for each in found.inputs] == ["prompt", "history", expected]
+
+
 def slider(low: float, high: float, **props: Any) -> dict[str, Any]:
     return {"type": "slider", "minimum": low, "maximum": high, "value": low, **props}
 
