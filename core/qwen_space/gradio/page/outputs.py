@@ -9,7 +9,15 @@ from typing import Any
 from qwen_space.gradio.page.app import CHATS, TEXTS, TEXTS_WITH_FILES, AppComponent, AppFunction
 from qwen_space.gradio.page.roles import Clues, looks_like_system
 
-__all__ = ["PAGES", "find_output", "find_remark_places", "says_answer", "says_plan", "strangeness"]
+__all__ = [
+    "PAGES",
+    "find_output",
+    "find_remark_places",
+    "may_follow_plan",
+    "says_answer",
+    "says_plan",
+    "strangeness",
+]
 
 _REPLIES = frozenset(
     {
@@ -52,10 +60,18 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 
-# A plan of something, as of a journey, may be the answer.
+# A plan of something, as of a journey, is the answer.
 _PLAN = re.compile(
     r"\W*(?:(?:the|research|search|first|initial) )?(?:plan|outline)\W*"
     r"|\W*(?:план|大纲|大綱|提纲|计划|計画|개요|계획|gliederung|esquema|piano|taslak)\W*",
+    re.IGNORECASE,
+)
+
+# What is written by a plan. A budget or keywords beside it are no answer.
+_WORK = re.compile(
+    r"report|article|essay|draft|story|\bpost\b|blog|paper|letter|mail|document|summary|script"
+    r"|speech|\bbook\b|chapter|\bcode\b|program|solution|content|\btext\b"
+    r"|报告|報告|文章|论文|正文|отч[её]т|стать|текст|bericht|artikel|rapport|informe|relat[óo]rio",
     re.IGNORECASE,
 )
 
@@ -91,15 +107,21 @@ def find_output(function: AppFunction) -> int | None:
         (PAGES, (), 2),
         (_REPLIES, (), 2),
     ):
+        places = [
+            position
+            for position, each in enumerate(function.outputs)
+            if each.kind in wanted and each.id not in passed and strangeness(each) <= most
+        ]
+        has_plan = wanted is not CHATS and any(says_plan(function.outputs[at]) for at in places)
         found = [
             (
                 strangeness(each),
                 each.kind not in CHATS and not says_answer(each),
-                each.kind not in CHATS and says_plan(each),
+                has_plan and not may_follow_plan(each),
                 position,
             )
-            for position, each in enumerate(function.outputs)
-            if each.kind in wanted and each.id not in passed and strangeness(each) <= most
+            for position in places
+            for each in [function.outputs[position]]
         ]
         if found:
             return min(found)[-1]
@@ -114,6 +136,12 @@ def says_answer(component: AppComponent) -> bool:
 def says_plan(component: AppComponent) -> bool:
     """Whether the label of a text says that it is a plan, which comes before the answer."""
     return _PLAN.fullmatch((component.label or "")[:200]) is not None
+
+
+def may_follow_plan(component: AppComponent) -> bool:
+    """Whether a text may be the answer that a plan comes before, and not some more of the plan."""
+    label = (component.label or "")[:200]
+    return not label or says_answer(component) or _WORK.search(label) is not None
 
 
 def strangeness(component: AppComponent) -> int:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, TEXTS, AppFunction
-from qwen_space.gradio.page.outputs import find_output, says_answer, says_plan, strangeness
+from qwen_space.gradio.page.outputs import (
+    find_output,
+    may_follow_plan,
+    says_answer,
+    says_plan,
+    strangeness,
+)
 
 __all__ = ["ShownReplies"]
 
@@ -58,9 +64,12 @@ class ShownReplies:
             return any(each.id in found and says_answer(each) for each in others)
         if any(each.kind in CHATS for each in function.outputs):
             return True
+        if any(self._doubts.get(part, _OWN) < _OWN for part in found):
+            return True
+        surer = {part for part, doubt in found.items() if doubt < self._doubt}
+        is_plan = self._doubt == _PLAN
         return any(
-            doubt < self._doubt or self._doubts.get(part, _OWN) < _OWN
-            for part, doubt in found.items()
+            each.id in surer and (may_follow_plan(each) or not is_plan) for each in function.outputs
         )
 
 

@@ -57,6 +57,8 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Title", "Story"], 1, id="a-title"),
         pytest.param(["Raw JSON response", "Out"], 1, id="raw-json"),
         pytest.param(["Research plan", "Report"], 1, id="a-plan"),
+        pytest.param(["Outline", "Keywords"], 0, id="an-outline-that-is-asked-for"),
+        pytest.param(["Plan", "Tips"], 0, id="a-plan-that-is-asked-for"),
         pytest.param(["AI", "Suggested responses"], 0, id="of-the-user-s"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
     ],

@@ -447,6 +447,7 @@ def test_a_function_that_the_page_repeats_is_no_step_of_a_chat() -> None:
         pytest.param("Retrieved context", "Answer", 1, id="the-sources-first"),
         pytest.param("Plan", "Answer", 1, id="a-plan-first"),
         pytest.param("📝 Outline", "Report", 1, id="an-outline-first"),
+        pytest.param("Plan", "Budget", 0, id="a-plan-that-is-asked-for"),
         pytest.param("Travel plan", "Packing list", 0, id="a-plan-of-something"),
         pytest.param("Summary", "Translation", 0, id="none-says-that-it-answers"),
         pytest.param("Answer", "Suggested questions", 0, id="suggestions-after-it"),
