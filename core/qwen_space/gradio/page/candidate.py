@@ -41,9 +41,19 @@ _SIDELINE = re.compile(
 
 # Words on buttons that send a message, or ask for a reply to it in another way.
 _SENDING = re.compile(
-    r"\b(?:send|submit|ask|chat|talk|go|run|generate|answer|reply|respond|stream|enter|start)\b"
-    r"|发送|發送|提交|提问|对话|回答|生成|送信|質問|回答|보내|전송|질문|отправ|спросить|ответ|senden"
+    r"\b(?:send|submit|ask|chat|talk|go|run|generate|answer|reply|respond|stream|enter|start|query"
+    r"|predict|execute)\b"
+    r"|发送|發送|提交|提问|对话|回答|生成|送信|質問|回答|보내기?|전송|질문"
+    r"|отправ\w{0,6}|спросить|ответ\w{0,6}|senden"
     r"|fragen|envoyer|demander|enviar|preguntar|perguntar|invia|chiedi|gönder|kirim|gửi|إرسال",
+    re.IGNORECASE,
+)
+
+# The other words of a button that does no more than that: "Send message", not "Generate title".
+_MESSAGE = re.compile(
+    r"\b(?:a|an|the|my|your|it|to|get|message|msg|question|prompt|request|text|input|ai|bot|model"
+    r"|assistant|now|with|without|streaming)\b|消息|问题|メッセージ|сообщение|вопрос|nachricht"
+    r"|frage|mensaje|pregunta|mensagem|pergunta|messaggio",
     re.IGNORECASE,
 )
 
@@ -136,10 +146,14 @@ class Candidate(msgspec.Struct, frozen=True):
     @property
     def takes_media(self) -> bool:
         """Whether it takes pictures or files, in the message or beside it."""
-        prompts = (part for part, (role, _) in self.roles.items() if role == "prompt")
-        kinds = {each.id: each.kind for each in distinct_inputs(self.steps)}
-        has_files = any(kinds.get(part) in TEXTS_WITH_FILES for part in prompts)
-        return has_files or any(role in MEDIA_ROLES for role, _ in self.roles.values())
+        return self.takes_files_in_message or any(
+            role in MEDIA_ROLES for role, _ in self.roles.values()
+        )
+
+    @property
+    def takes_files_in_message(self) -> bool:
+        """Whether its prompt may come with files, so that it answers one without any, too."""
+        return any(each.kind in TEXTS_WITH_FILES for each in self.prompts)
 
     @property
     def prompts(self) -> list[AppComponent]:
@@ -192,11 +206,15 @@ class Candidate(msgspec.Struct, frozen=True):
         )
 
     @property
-    def is_sent(self) -> bool:
-        """Whether the page sends its box to it, by the submit event or a button that says so."""
+    def is_submitted(self) -> bool:
+        """Whether the submit event of its box starts it."""
         boxes = {each.id for each in self.prompts}
-        submits = any(event == "submit" and part in boxes for part, event in self.start.targets)
-        return submits or any(map(_SENDING.search, self.buttons))
+        return any(event == "submit" and part in boxes for part, event in self.start.targets)
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the page sends its box to it, by the submit event or a button for no more."""
+        return self.is_submitted or any(map(_only_sends, self.buttons))
 
     @property
     def sampling(self) -> frozenset[Role | None]:
@@ -335,7 +353,14 @@ def choose_first(rivals: list[Candidate]) -> list[Candidate]:
 def _names_another_thing(candidate: Candidate) -> bool:
     """Whether the buttons that start a function have words, and none of them sends a message."""
     has_words = any(any(map(str.isalpha, words)) for words in candidate.buttons)
-    return has_words and not candidate.is_sent
+    sends = candidate.is_submitted or any(map(_SENDING.search, candidate.buttons))
+    return has_words and not sends
+
+
+def _only_sends(words: str) -> bool:
+    """Whether the words on a button say that it sends a message, and name nothing else."""
+    rest = _MESSAGE.sub("", _SENDING.sub("", words))
+    return _SENDING.search(words) is not None and not any(map(str.isalnum, rest))
 
 
 def _precedes(sent: Candidate, action: Candidate) -> bool:

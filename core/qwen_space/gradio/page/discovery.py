@@ -219,13 +219,15 @@ class App:
         """Return the function of the same chat that takes more sampling parameters; None without.
 
         The same chat has the same components for the prompt, the turns and the system prompt. The
-        function for its files, whose prompt is a box of its own, answers a text too.
+        function for its files answers a text, too, if its prompt is a box of texts with files; one
+        with a picture beside its text may ask for it.
         """
+        answers_text = media is not None and media.takes_files_in_message
         others = [
             each
             for each in self._candidates
             if each.is_public
-            and (each.chat_parts == chosen.chat_parts or each is media)
+            and (each.chat_parts == chosen.chat_parts or (answers_text and each is media))
             and each.sampling > chosen.sampling
         ]
         return min(others, key=lambda each: each.rank, default=None)

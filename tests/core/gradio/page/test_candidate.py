@@ -395,10 +395,40 @@ def test_a_quick_action_is_no_rival_of_the_function_that_the_box_is_sent_to(
     assert beside_an_action(send, value) == 1
 
 
-@pytest.mark.parametrize("value", ["Stream", "Ask", "Generate answer", "▶", "", "Отправить"])
+@pytest.mark.parametrize(
+    "value", ["Stream", "Ask", "Generate answer", "Query", "▶", "", "Отправить"]
+)
 def test_a_button_that_sends_the_box_in_another_way_streams(value: str) -> None:
     assert beside_an_action({}, value) == 0
 
 
+@pytest.mark.parametrize("value", ["Generate Title", "Run spell check", "生成标题"])
+def test_of_two_actions_none_is_what_the_box_is_sent_to(value: str) -> None:
+    other = step("box chat", "chat", targets=[["other action", "click"]], api_name="title")
+    config = app(other, step("box chat", "chat", targets=[["action", "click"]], **STREAMS))
+    config["components"] += [
+        {"id": "other action", "type": "button", "props": {"value": value}},
+        {"id": "action", "type": "button", "props": {"value": "Write article"}},
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
 def test_a_button_with_a_chat_of_its_own_streams() -> None:
     assert beside_an_action({}, "Explain", "copy") == 0
+
+
+def test_a_text_with_a_temperature_goes_to_no_function_that_may_need_a_picture() -> None:
+    look = step("picture other heat", "seen", targets=[["look", "click"]])
+    config = app(step("box", "out"), look)
+    config["components"] += [
+        {"id": name, "type": "textbox", "props": {"label": label}}
+        for name, label in (("out", "Answer"), ("seen", "Description"))
+    ]
+    config["components"] = [each for each in config["components"] if each["id"] != "other"]
+    config["components"].append({"id": "other", "type": "textbox", "props": {}})
+
+    found = find_endpoint(config)
+
+    assert (found.fn_index, found.with_sampling) == (0, None)
+    assert found.with_media is not None
