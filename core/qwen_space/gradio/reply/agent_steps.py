@@ -63,30 +63,38 @@ class Part(msgspec.Struct, frozen=True):
 def mark_steps(parts: list[Part], *, is_final: bool) -> Iterator[Part]:
     """Yield the parts with an agent's steps as thoughts, and its final answer without a heading.
 
-    Where no heading tells an answer, the last text in the steps is one if nothing follows it. As
-    long as something may follow it is left out, as a thought that was given cannot be taken back.
+    Where no heading tells an answer, the last text in the steps is one if nothing follows it but
+    signs, as a line. As long as something may follow it is left out, as a thought that was given
+    cannot be taken back.
 
     Args:
         parts: The parts of a reply.
         is_final: Whether nothing follows them.
     """
     has_feet = within = any(map(_is_foot, parts[1:]))
-    for part in parts:
+    end = len(parts) if has_feet else _find_end(parts)
+    for place, part in enumerate(parts):
         within = within or (part is not parts[-1] and is_step(part))
         heading = _FINAL.match(part.text) if within and not part.thought else None
         if heading is not None:
             within = False
             yield replace(part, text=part.text[heading.end() :])
-        elif within and part is parts[-1] and not has_feet and _may_answer(part):
+        elif within and place >= end:
             if is_final:
                 yield part
         else:
             yield replace(part, thought=True) if within else part
 
 
-def _may_answer(part: Part) -> bool:
-    """Whether a text in the steps may be the answer: it has words, and is no step's heading."""
-    return not part.thought and not is_step(part) and any(map(str.isalnum, part.text))
+def _find_end(parts: list[Part]) -> int:
+    """Return where the steps end: at the last text with words, if it is no step's heading."""
+    for place in range(len(parts) - 1, -1, -1):
+        part = parts[place]
+        if part.thought or is_step(part):
+            break
+        if any(map(str.isalnum, part.text)):
+            return place
+    return len(parts)
 
 
 def titles_answer(titles: list[str]) -> bool:

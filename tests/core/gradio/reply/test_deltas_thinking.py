@@ -73,6 +73,9 @@ STEP, TOOL = bot("**Step 1**"), bot("hm", title="Used tool")
         pytest.param([STEP, bot("hm"), TOOL, bot("b")], "**Step 1**\n\nhm\n\nhm", "b", id="a-text"),
         pytest.param([STEP, bot("hm"), TOOL], "**Step 1**\n\nhm\n\nhm", "", id="a-tool"),
         pytest.param([STEP, TOOL, bot("-----")], "**Step 1**\n\nhm\n\n-----", "", id="a-line"),
+        pytest.param(
+            [STEP, TOOL, bot("b"), bot("---")], "**Step 1**\n\nhm", "b\n\n---", id="signs"
+        ),
         pytest.param([STEP, TOOL, STEP], "**Step 1**\n\nhm\n\n**Step 1**", "", id="a-step"),
         pytest.param([STEP, TOOL, bot("a"), FINAL], "**Step 1**\n\nhm\n\na", "b", id="an-answer"),
         pytest.param(
