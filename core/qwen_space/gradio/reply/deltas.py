@@ -28,7 +28,7 @@ from qwen_space.gradio.reply.chatbot import (
 )
 from qwen_space.gradio.reply.cursor import CURSORS
 from qwen_space.gradio.reply.html_page import is_html_of, read_chat_page, read_message
-from qwen_space.gradio.reply.html_text import MADE, escapes_html, has_escape
+from qwen_space.gradio.reply.html_text import MADE, asks_for_escapes, escapes_html
 from qwen_space.gradio.reply.inline_pictures import INLINE
 from qwen_space.gradio.reply.markdown_text import escapes_markdown
 from qwen_space.gradio.reply.transcript import Transcript
@@ -408,7 +408,7 @@ class ChatValue:
             # The page of a `gr.ChatInterface` shows its response in a chat, where an escape is a
             # sign; a question about escapes may be answered with some.
             self._reader.is_chat = bool(shown) or (
-                self._is_response and not asks_for_it and not has_escape(self._prompt)
+                self._is_response and not asks_for_it and not asks_for_escapes(self._prompt)
             )
 
     def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:

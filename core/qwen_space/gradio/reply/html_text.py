@@ -19,9 +19,9 @@ from itertools import islice
 __all__ = [
     "MADE",
     "HTMLText",
+    "asks_for_escapes",
     "escapes_html",
     "find_unfinished_sign",
-    "has_escape",
     "has_escaped_prose",
     "has_made_code",
     "may_tell",
@@ -55,7 +55,11 @@ _SIGN = re.compile(
     re.MULTILINE,
 )
 _TELLING = re.compile(rf"[<>]|{_ESCAPE}")
-_HAS_ESCAPE = re.compile(_ESCAPE)
+_ASKING = re.compile(
+    rf"{_ESCAPE}|escap|\bentit(?:y|ies)\b|html[-_ ]?encod|sanitiz|转义|轉義|实体|エスケープ|экранир"
+    r"|сущност|échapp",
+    re.IGNORECASE,
+)
 _SIGN_STARTS = re.compile(
     r"(?:\\|&(?:[a-z]{0,4}|#[x\d]{0,3})|<(?:br? ?/?|p(?:r|re|re><?c?o?d?)?)?)$", re.ASCII
 )
@@ -139,9 +143,9 @@ def _end_of_fence(text: str, start: int) -> int:
     return len(text) if end < 0 else end + 4
 
 
-def has_escape(text: str) -> bool:
-    """Whether a text has an escape of a sign."""
-    return _HAS_ESCAPE.search(text) is not None
+def asks_for_escapes(prompt: str) -> bool:
+    """Whether a prompt has an escape of a sign, or speaks of escapes: the reply may have some."""
+    return _ASKING.search(prompt) is not None
 
 
 def may_tell(piece: str) -> bool:

@@ -257,6 +257,8 @@ def test_an_escape_that_is_cut_is_held_back() -> None:
         pytest.param("a < b?", "Yes: a &lt; b", "Yes: a < b", id="sign-in-the-prompt"),
         pytest.param("Hi", "x < 3, not x &lt; 3", "x < 3, not x &lt; 3", id="sign-first"),
         pytest.param("What is &lt;?", "&lt; is a sign", "&lt; is a sign", id="asked-for"),
+        pytest.param("Escape A & B for XML", "A &amp; B", "A &amp; B", id="asked-for-in-words"),
+        pytest.param("HTML-encode A & B", "A &amp; B", "A &amp; B", id="to-be-encoded"),
     ],
 )
 def test_an_escaped_response_of_a_chat_interface_is_given_as_its_page_shows_it(
