@@ -340,8 +340,12 @@ def choose_first(rivals: list[Candidate]) -> list[Candidate]:
     """Return the first of several that the page runs for one message, else all of them.
 
     Two models answer side by side so, each in a chat of its own; both may be a
-    `gr.ChatInterface` with one box. So it is of two of these with functions of one name.
+    `gr.ChatInterface` with one box. So it is of two of these with functions of one name. Where
+    both give one chat, the first may do no more than put the message there.
     """
+    given = {each.last.outputs[each.output].id for each in rivals if each.output is not None}
+    if len(given) < len(rivals):
+        return rivals
     boxes = {part.id for each in rivals for part in each.prompts}
     are_for_api = all(each.gives_response for each in rivals)
     submits = [any((part, "submit") in each.start.targets for part in boxes) for each in rivals]

@@ -112,6 +112,13 @@ def test_of_two_functions_that_one_message_starts_the_first_is_asked() -> None:
     assert find_endpoint(config).fn_index == 0
 
 
+def test_of_two_functions_that_one_message_starts_for_one_chat_none_is_the_first() -> None:
+    config = app(step("box chat", "chat"), step("box chat turns", "chat turns"))
+
+    with pytest.raises(EndpointError, match="Several endpoints"):
+        find_endpoint(config)
+
+
 @pytest.mark.parametrize("targets", [[], [["fake", "click"]]], ids=["alone", "hidden-button"])
 def test_a_function_of_the_api_alone_shows_the_chat_of_its_box(targets: list[Any]) -> None:
     # As gr.ChatInterface does: its page's own functions are not in the API.
