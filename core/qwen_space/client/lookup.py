@@ -27,7 +27,7 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice
 from qwen_space.gradio.page.app import api_prefix, with_rendered
-from qwen_space.gradio.page.discovery import App, find_endpoint, is_unclear
+from qwen_space.gradio.page.discovery import App, find_endpoint, has_lists, is_unclear
 from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.page.known_spaces import QWEN_2_5, get_known_endpoint
 from qwen_space.gradio.wire.requests import JobRequest
@@ -273,7 +273,8 @@ class EndpointResolver:
             if not (info or is_unclear(endpoint)):
                 return endpoint
         except EndpointError:
-            if not config.roles:  # whose names may be those of parameters
+            # The names of roles may be those of parameters; of two lists the name tells the chat.
+            if not (config.roles or has_lists(app_config)):
                 raise
         info = await self.app_info(api_prefix(app_config), deadline)
         return await _run(partial(find, info=info), app_config)

@@ -43,5 +43,5 @@ def find_message_list(
             named = [name for name in parameters.get(each.id, ()) if bare_name(name) in names]
             is_known = bool(parameters.get(each.id))
             if (named or not is_known) and not has_prompt(bool(named) and names is _WHOLE):
-                return each, f"the parameter is called {named[0]}" if named else "the only list"
+                return each, f"the parameter is called {named[0]}" if named else "the first list"
     return None

@@ -260,3 +260,23 @@ def test_a_whole_chat_reaches_a_real_function_as_its_messages() -> None:
     prompt = "User: I am Ann\nAssistant: Hello Ann\nUser: Who?\nAssistant:"
     assert split == f"{[turns[0], ('user', prompt)]} 0.5"
     assert "".join(pieces) == llama == "[('user', 'Hi')] 0.5"
+
+
+def build_lists() -> Any:
+    import gradio as gr
+
+    def generate(messages: list[dict[str, Any]]) -> str:
+        return f"You said {messages[-1]['content']}"
+
+    def add(documents: list[dict[str, Any]]) -> str:
+        return f"{len(documents)} more"
+
+    with gr.Blocks(analytics_enabled=False) as app:
+        gr.api(add)
+        gr.api(generate)
+    return app
+
+
+def test_of_two_functions_with_lists_the_name_tells_the_one_that_chats() -> None:
+    with running(build_lists) as url:
+        assert Space(url).chat([{"role": "user", "content": "Hi"}]).text == "You said Hi"
