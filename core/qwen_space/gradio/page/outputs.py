@@ -60,6 +60,13 @@ _ANSWER = re.compile(
     re.IGNORECASE,
 )
 
+# Words about an answer.
+_OF_ANSWER = re.compile(
+    r"length|\bcount|\bwords\b|\brat(?:e|ing)\b|evaluat|quality|feedback|confiden|language|grade"
+    r"|评价|评分|长度|字数|оценк|длин",
+    re.IGNORECASE,
+)
+
 # A plan of something, as of a journey, is the answer.
 _PLAN = re.compile(
     r"\W*(?:(?:the|research|search|first|initial) )?(?:plan|outline)\W*"
@@ -129,8 +136,9 @@ def find_output(function: AppFunction) -> int | None:
 
 
 def says_answer(component: AppComponent) -> bool:
-    """Whether the label of a text says that it is an answer."""
-    return _ANSWER.search((component.label or "")[:200]) is not None
+    """Whether the label of a text says that it is an answer, and not a figure of one."""
+    label = (component.label or "")[:200]
+    return _ANSWER.search(label) is not None and _OF_ANSWER.search(label) is None
 
 
 def says_plan(component: AppComponent) -> bool:

@@ -452,6 +452,9 @@ def test_a_function_that_the_page_repeats_is_no_step_of_a_chat() -> None:
         pytest.param("Summary", "Translation", 0, id="none-says-that-it-answers"),
         pytest.param("Answer", "Suggested questions", 0, id="suggestions-after-it"),
         pytest.param("Story", "Evaluation result", 0, id="a-score-after-it"),
+        pytest.param("Output", "Answer length", 0, id="a-figure-of-the-answer"),
+        pytest.param("Output", "Reply rating", 0, id="a-rating-of-the-reply"),
+        pytest.param("Output", "回答评价", 0, id="a-rating-in-chinese"),
         pytest.param(None, "Response", 0, id="a-text-without-a-label"),
     ],
 )
