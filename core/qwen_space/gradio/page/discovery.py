@@ -228,10 +228,12 @@ class App:
         """Return the function of the same chat that takes more sampling parameters; None without.
 
         The same chat has the same components for the prompt, the turns and the system prompt. The
-        function for its files answers a text, too, if its prompt is a box of texts with files; one
-        with a picture beside its text may ask for it.
+        function for its files answers a text, too, if its prompt is a box of texts with files and
+        it takes the same turns; one with a picture beside its text may ask for it.
         """
-        answers_text = media is not None and media.takes_files_in_message
+        answers_text = (
+            media is not None and media.takes_files_in_message and "history" in media.turn_parts
+        )
         others = [
             each
             for each in self._candidates

@@ -425,15 +425,18 @@ def test_a_button_with_a_chat_of_its_own_streams() -> None:
     assert beside_an_action({}, "Explain", "copy") == 0
 
 
-def test_a_text_with_a_temperature_goes_to_no_function_that_may_need_a_picture() -> None:
-    look = step("picture other heat", "seen", targets=[["look", "click"]])
-    config = app(step("box", "out"), look)
-    config["components"] += [
-        {"id": name, "type": "textbox", "props": {"label": label}}
-        for name, label in (("out", "Answer"), ("seen", "Description"))
-    ]
+@pytest.mark.parametrize("kind", ["textbox", "multimodaltextbox"])
+def test_a_text_with_a_temperature_goes_to_no_function_for_pictures_of_another_tab(
+    kind: str,
+) -> None:
+    inputs = "picture other heat" if kind == "textbox" else "other heat"
+    config = app(step("box", "out"), step(inputs, "seen", targets=[["look", "click"]]))
     config["components"] = [each for each in config["components"] if each["id"] != "other"]
-    config["components"].append({"id": "other", "type": "textbox", "props": {}})
+    config["components"] += [
+        {"id": "other", "type": kind, "props": {}},
+        {"id": "out", "type": "textbox", "props": {"label": "Answer"}},
+        {"id": "seen", "type": "textbox", "props": {"label": "Description"}},
+    ]
 
     found = find_endpoint(config)
 
