@@ -45,6 +45,7 @@ _ANSWER_TITLE = re.compile(
     r"|(?:ответ|итог|итоговый ответ|r[ée]ponse|resposta|respuesta|antwort)\b)",
     re.IGNORECASE,
 )
+_WORD = re.compile(r"[^\W_]")
 _NO_ANSWER_TITLE = re.compile(
     r"tool|think|thought|reason|search|prepar|generat|工具|思考|推理|搜索|инструмент|поиск|мысл",
     re.IGNORECASE,
@@ -72,7 +73,7 @@ def mark_steps(parts: list[Part], *, is_final: bool) -> Iterator[Part]:
         is_final: Whether nothing follows them.
     """
     has_feet = within = any(map(_is_foot, parts[1:]))
-    end = len(parts) if has_feet else _find_end(parts)
+    end = len(parts) if has_feet or len(parts) == 1 else _find_end(parts)
     for place, part in enumerate(parts):
         within = within or (part is not parts[-1] and is_step(part))
         heading = _FINAL.match(part.text) if within and not part.thought else None
@@ -92,7 +93,7 @@ def _find_end(parts: list[Part]) -> int:
         part = parts[place]
         if part.thought or is_step(part):
             break
-        if any(map(str.isalnum, part.text)):
+        if _WORD.search(part.text):
             return place
     return len(parts)
 
