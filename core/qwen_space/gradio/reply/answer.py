@@ -42,9 +42,11 @@ class AnswerReader:
     Attributes:
         escapes: Whether the app escapes HTML; None as long as it has not shown it.
         has_backslashes: Whether it does so with backslashes, and not with entities.
-        is_chat: Whether the text is a message of a chat beside the user's, or of `/chat` of a
-            `gr.ChatInterface`, where the reply shows whether the app escapes if the user's
-            message does not.
+        is_chat: Whether the text is a message of a chat beside the user's, where the reply shows
+            whether the app escapes if the user's message does not.
+        is_response: Whether it is that of `/chat` of a `gr.ChatInterface`, where the reply shows
+            whether the app escapes with entities. Backslashes may be those of a pattern, and
+            `<br>` is the model's, as in HTML that was asked for.
         leaves_lines: Whether the user's message has its signs as they were: the app
             may make HTML of code and of line breaks all the same.
         has_thought: Whether there are thoughts between tags.
@@ -62,6 +64,7 @@ class AnswerReader:
         self.escapes: bool | None = None
         self.has_backslashes = False
         self.is_chat = False
+        self.is_response = False
         self.leaves_lines = False
         self.has_thought = False
         self.is_folding = False
@@ -192,6 +195,11 @@ class AnswerReader:
         is_first = not (self._has_begun or self.has_thought)
         return is_first and bool(self._tags) and text.lstrip().startswith("<")
 
+    @property
+    def _shows_escapes(self) -> bool:
+        """Whether the reply may show whether the app escapes."""
+        return self.is_chat or self.is_response
+
     def _tells(self, body: str) -> bool | None:
         """Return whether the app escapes, by its reply."""
         if any(each in body for each in _ESCAPED):
@@ -204,13 +212,15 @@ class AnswerReader:
             self.has_backslashes = self.is_chat and has_backslashed_prose(body)
         if self.has_backslashes:
             return True
-        return has_escaped_prose(body) if self.is_chat else None
+        if not self._shows_escapes:
+            return None
+        return has_escaped_prose(body, may_be_made=self.is_chat)
 
     def _may_tell(self, text: str) -> bool:
         """Whether a piece may show whether the app escapes, if the whole text is looked at."""
         if any(each in text for each in _MARKS):
             return True
-        if not self.is_chat or self._looks == _MAX_LOOKS or not may_tell(text):
+        if not self._shows_escapes or self._looks == _MAX_LOOKS or not may_tell(text):
             return False
         self._looks += 1
         return True
@@ -220,7 +230,7 @@ class AnswerReader:
         free = len(text.rstrip(_CURSORS))
         if self.escapes is None:
             free = min(free, _start_of_escaped(text))
-            if self.is_chat:
+            if self._shows_escapes:
                 free = min(free, find_unfinished_sign(text))
         return free if len(text) - free <= _MAX_HELD else len(text)
 

@@ -407,9 +407,9 @@ class ChatValue:
             self._reader.escapes = None if leaves_lines else escapes
             # The page of a `gr.ChatInterface` shows its response in a chat, where an escape is a
             # sign; a question about escapes may be answered with some.
-            self._reader.is_chat = bool(shown) or (
-                self._is_response and not asks_for_it and not asks_for_escapes(self._prompt)
-            )
+            self._reader.is_chat = bool(shown)
+            is_about = asks_for_it or asks_for_escapes(self._prompt)
+            self._reader.is_response = self._is_response and not is_about
 
     def _read(self, text: str, *, is_final: bool = False) -> list[TextEvent]:
         thinking, answer = self._reader.read(text, is_final=is_final)

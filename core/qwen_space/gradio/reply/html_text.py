@@ -99,11 +99,15 @@ def has_made_code(text: str) -> bool | None:
     return None if line_end < 0 else False
 
 
-def has_escaped_prose(text: str) -> bool | None:
+def has_escaped_prose(text: str, *, may_be_made: bool = True) -> bool | None:
     """Return whether an app escapes, by the first sign or escape in the text of its reply.
 
     An escape in a code span or fence tells nothing, as a model may write one there. An app that
     makes HTML of the line breaks may escape in code alone.
+
+    Args:
+        text: The reply, or its start.
+        may_be_made: Whether the app may have made line breaks, too; else they are the model's.
 
     Returns:
         None where the text has neither, so far.
@@ -117,6 +121,8 @@ def has_escaped_prose(text: str) -> bool | None:
             break
         start, at = found.span()
         kind = found.lastgroup
+        if kind == "made" and not may_be_made:
+            kind = "raw"
         if kind == "escape":
             return not has_raw
         if kind == "made":  # a model may write some into a table, which has lines of its own
