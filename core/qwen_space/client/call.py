@@ -164,14 +164,14 @@ class Call:
         session_hash = uuid.uuid4().hex
         were_run = await self._open_page(transport, found, session_hash)
         run = found.opening if were_run else ()
-        on_failure = None
+        on_end = None
         if not {each.fn_index for each in found.loads} <= {each.fn_index for each in run}:
-            on_failure = partial(self._note_failure, found, session_hash)
+            on_end = partial(self._note_end, found, session_hash)
         try:
             request = await self._run_steps(transport, question, session_hash)
         except JobError as exc:
-            if on_failure is not None:
-                on_failure(exc)
+            if on_end is not None:
+                on_end(exc)
             raise
         submission = Submission(
             transport,
@@ -191,7 +191,7 @@ class Call:
             explained.may_have_run = exc.may_have_run  # the server may be no Gradio app
             raise explained from exc
         model = None if question.model is None else str(question.model)
-        reply = EventStreamReader(submission, body, job, model, question.remarks, on_failure)
+        reply = EventStreamReader(submission, body, job, model, question.remarks, on_end)
         stack.push_async_exit(reply.aclose)
         return reply.events(scanner if stop else None, limiter)
 
@@ -206,13 +206,16 @@ class Call:
 
         return await self._resolver.open_page(found, open_page, self._deadline)
 
-    def _note_failure(self, found: Endpoint, session_hash: str, error: QwenSpaceError) -> None:
+    def _note_end(self, found: Endpoint, session_hash: str, error: QwenSpaceError | None) -> None:
         """Have the page loaded in each session, if an app without that may miss its session.
 
         `/config` does not show that a load function keeps something by the session's hash. The
-        prompt is not sent again, as a job that has failed may have run in part.
+        prompt is not sent again, as a job that has failed may have run in part. An app that has
+        replied without it does not miss it when it fails later.
         """
-        if _may_miss_session(error, session_hash):
+        if error is None:
+            self._resolver.forget_loads(found)
+        elif _may_miss_session(error, session_hash):
             error.advice = error.advice or _NOT_LOADED
             self._resolver.open_each_session(found)
 

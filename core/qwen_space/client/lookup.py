@@ -173,6 +173,11 @@ class EndpointResolver:
             self._endpoint = replace(self._endpoint, opening=())
         return must_open
 
+    def forget_loads(self, endpoint: Endpoint) -> None:
+        """Take note that an app replies in a session in which its page was not loaded."""
+        if self._endpoint is not None and self._endpoint.app_id == endpoint.app_id:
+            self._endpoint = replace(self._endpoint, loads=())
+
     def open_each_session(self, endpoint: Endpoint) -> None:
         """Run all that the page of an endpoint runs as it loads in each session from now on."""
         if self._endpoint is not None and self._endpoint.app_id == endpoint.app_id:

@@ -57,7 +57,8 @@ class EventStreamReader:
         job: The job, before its first byte.
         model: The model that the app was asked to run.
         remarks: Collects the words that the app says beside its reply.
-        on_failure: Gets the error of a job that ends before any part of the reply.
+        on_end: Gets the error of a job that ends before any part of the reply, and None once a
+            reply is whole.
 
     Attributes:
         job: As given, or a new one where the stream was opened again.
@@ -70,10 +71,10 @@ class EventStreamReader:
         job: Job,
         model: str | None,
         remarks: Remarks,
-        on_failure: Callable[[QwenSpaceError], None] | None = None,
+        on_end: Callable[[QwenSpaceError | None], None] | None = None,
     ) -> None:
         self.job = job
-        self._on_failure = on_failure
+        self._on_end = on_end
         self._remarks = remarks
         self._body = body
         self._submission = submission
@@ -145,6 +146,8 @@ class EventStreamReader:
                     if job.done:
                         self._is_whole = True
                         self._remarks.check(job)
+                        if self._on_end:
+                            self._on_end(None)
                         yield self._completed(job.text, "stop")
                         return
                     del chunk  # it is not kept while the next one is waited for
@@ -156,8 +159,8 @@ class EventStreamReader:
                 if not job.session_not_found:
                     await self._explain(exc)
                     told = self._remarks.explain(exc)
-                    if not (job.text or job.thinking or job.files) and self._on_failure:
-                        self._on_failure(exc)
+                    if not (job.text or job.thinking or job.files) and self._on_end:
+                        self._on_end(exc)
                     if told is not None:
                         raise told from exc
                     raise

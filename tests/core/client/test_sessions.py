@@ -100,3 +100,28 @@ async def test_an_app_that_gives_a_reason_or_a_text_has_its_session(prompt: str)
 
     assert caught.value.advice == ""
     assert len(backend.memories) == 1
+
+
+async def test_an_app_that_replied_without_its_page_misses_no_session_when_it_fails() -> None:
+    loaded = []
+
+    def reply(message: str) -> str:
+        if message == "Break":
+            raise MemoryError
+        return f"You said {message}"
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, choices, answer = gr.Textbox(), gr.Dropdown(), gr.Textbox(label="Answer")
+            app.load(lambda: loaded.append(1), None, choices)
+            box.submit(reply, box, answer)
+        return app
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            await client.complete("Hi")
+            with pytest.raises(JobError) as caught:
+                await client.complete("Break")
+            last = await client.complete("Hi")
+
+    assert (caught.value.advice, last.text, loaded) == ("", "You said Hi", [])
