@@ -213,7 +213,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
     @property
     def is_sent(self) -> bool:
-        """Whether the page sends its box to it, by the submit event or a button for no more."""
+        """Whether the submit event of its box starts it, or a button that only sends that."""
         return self.is_submitted or any(map(_only_sends, self.buttons))
 
     @property
