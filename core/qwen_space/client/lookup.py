@@ -27,9 +27,10 @@ from qwen_space.errors import (
 )
 from qwen_space.events import Notice
 from qwen_space.gradio.page.app import api_prefix, with_rendered
-from qwen_space.gradio.page.discovery import App, find_endpoint, has_lists, is_unclear
+from qwen_space.gradio.page.discovery import App, find_endpoint, is_unclear
 from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.page.known_spaces import QWEN_2_5, get_known_endpoint
+from qwen_space.gradio.page.message_lists import has_lists
 from qwen_space.gradio.wire.requests import JobRequest
 
 __all__ = ["EndpointResolver"]

@@ -50,7 +50,7 @@ from qwen_space.gradio.page.outputs import PAGES, find_remark_places
 from qwen_space.gradio.page.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
 from qwen_space.gradio.page.steps import LOADING, Page
 
-__all__ = ["App", "find_endpoint", "has_lists", "is_unclear", "parameter_names"]
+__all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]
 
 _SETTINGS: frozenset[Role | None] = SAMPLING | {"system"}  # that an event of their own may set
 
@@ -95,15 +95,6 @@ def is_unclear(endpoint: Endpoint) -> bool:
         (each.role is None and each.kind in {*TEXTS, API} and each.component not in own)
         or each.holds_chat
         for each in endpoint.chat_inputs
-    )
-
-
-def has_lists(config: Any) -> bool:
-    """Whether a function without a page takes a list or an object, by whose name it may chat."""
-    return any(
-        each.is_parameter and each.kind == API
-        for function in AppConfig(config).functions
-        for each in function.inputs
     )
 
 

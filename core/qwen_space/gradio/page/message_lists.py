@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from qwen_space.gradio.page.api_parameters import may_hold_messages
-from qwen_space.gradio.page.app import AppComponent
+from qwen_space.gradio.page.api_parameters import API, may_hold_messages
+from qwen_space.gradio.page.app import AppComponent, AppConfig
 from qwen_space.gradio.page.endpoint import bare_name
 
-__all__ = ["find_message_list"]
+__all__ = ["find_message_list", "has_lists"]
 
 _WHOLE = frozenset(
     {"messages", "chat_messages", "conversation", "conversations", "chat", "dialog", "dialogue"}
@@ -45,3 +45,12 @@ def find_message_list(
             if (named or not is_known) and not has_prompt(bool(named) and names is _WHOLE):
                 return each, f"the parameter is called {named[0]}" if named else "the first list"
     return None
+
+
+def has_lists(config: Any) -> bool:
+    """Whether a function without a page takes a list or an object, by whose name it may chat."""
+    return any(
+        each.is_parameter and each.kind == API
+        for function in AppConfig(config).functions
+        for each in function.inputs
+    )
