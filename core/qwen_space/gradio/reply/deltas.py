@@ -387,9 +387,8 @@ class ChatValue:
         if self._is_html:
             self._cost *= _HTML_COST
             return read_message(reply.text, is_final=is_final)
-        if isinstance(self._value.value, str) and not self._is_response:
-            return self._transcript.read(reply.text, is_final=is_final)
-        return reply.text
+        is_message = self._is_response or not isinstance(self._value.value, str)
+        return self._transcript.read(reply.text, is_final=is_final, is_message=is_message)
 
     def _compare_prompt(self) -> None:
         """See by the user's message whether the app escapes; leave it to the reply if it cannot."""

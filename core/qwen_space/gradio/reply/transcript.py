@@ -89,19 +89,20 @@ class Transcript:
         self._lead: str | None = None  # all before the reply; empty where the text is the reply
         self.waits = False
 
-    def read(self, text: str, *, is_final: bool = True) -> str:
+    def read(self, text: str, *, is_final: bool = True, is_message: bool = False) -> str:
         """Return the reply in the text so far; all of the text where it is none, or waits.
 
         Args:
             text: The text.
             is_final: Whether nothing follows.
+            is_message: Whether it is a message of a chat, which names no speakers itself.
         """
         if self._lead is None or not text.startswith(self._lead):
-            self._lead = self._find_lead(text, is_final=is_final)
+            self._lead = self._find_lead(text, is_final=is_final, is_message=is_message)
         self.waits = self._lead is None
         return text[len(self._lead) :].rstrip() if self._lead else text
 
-    def _find_lead(self, text: str, *, is_final: bool) -> str | None:
+    def _find_lead(self, text: str, *, is_final: bool, is_message: bool) -> str | None:
         """Return all before the reply; None as long as that cannot be said."""
         if self._asked.endswith(_CUE):
             if text.startswith(self._asked):
@@ -112,6 +113,8 @@ class Transcript:
                 return text[: len(text) - len(reply)]
             if not is_final and self._asked.startswith(text):
                 return None
+        if is_message:
+            return ""
         first = _USER.search(text) if self._asked else None
         if first is None or text[: first.start()].strip():
             return None if self._asked and not is_final and _may_be_name(text.lstrip()) else ""

@@ -126,6 +126,24 @@ def test_a_growing_text_gives_deltas_that_stay(
     assert "".join(deltas) == value.text == (text if reply is None else reply)
 
 
+def test_a_chat_that_a_page_completes_is_no_part_of_a_message_either() -> None:
+    prompt = "System: S\nUser: Hi?\nAssistant:"
+    value = ChatValue(prompt)
+    texts = [prompt[:9], prompt, f"{prompt} Yes", f"{prompt} Yes\n\nNo"]
+    events = [event for text in texts for event in value.replace([[prompt, text]])]
+    events += value.finish()
+
+    assert [each.delta for each in events if isinstance(each, TextDelta)] == ["Yes", "\n\nNo"]
+    assert value.text == "Yes\n\nNo"
+
+
+def test_a_chat_that_a_page_completes_is_no_part_of_a_response() -> None:
+    value = ChatValue("User: Hi?\nAssistant:", is_response=True)
+    value.replace("User: Hi?\nAssistant: Yes\nUser: So?", is_final=True)
+
+    assert value.text == "Yes\nUser: So?"
+
+
 def test_the_reply_of_a_chat_is_no_transcript() -> None:
     value = ChatValue("Hi?")
     value.replace([["Hi?", "User: Hi?\nAI: Yes"]], is_final=True)
