@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import codecs
 import contextlib
+import logging
 import os
 import sys
 import threading
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["add_chat"]
 
 _PATIENCE = 3.0  # seconds
+_NO_LOG = logging.NullHandler()
 
 
 def add_chat(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -127,6 +129,7 @@ def _file(name: str) -> Path:
 def _chat(options: argparse.Namespace) -> None:
     from qwen_space.chat_model.space import Space
 
+    logging.getLogger("qwen_space").addHandler(_NO_LOG)  # a warning is an event or an error, too
     address, prompt = _split_words(options.words)
     space = Space.from_config(
         build_config(
@@ -151,18 +154,18 @@ def _print(space: Space, prompt: str, options: argparse.Namespace) -> None:
         from qwen_space.cli.structured import print_object, read_schema
 
         schema = read_schema(options.schema)
-        asyncio.run(print_object(space, prompt, options.file, schema))
+        figures = asyncio.run(print_object(space, prompt, options.file, schema))
     elif options.extract:
         from qwen_space.cli.structured import print_code
 
-        asyncio.run(print_code(space, prompt, options.file))
+        figures = asyncio.run(print_code(space, prompt, options.file))
     elif options.json:
-        asyncio.run(print_json(space, prompt, options.file))
+        figures = asyncio.run(print_json(space, prompt, options.file))
     else:
         seen = not options.hide_thinking
         figures = asyncio.run(print_reply(space, prompt, options.file, show_thinking=seen))
-        if options.usage:
-            note(figures.describe())
+    if options.usage:
+        note(figures.describe())
 
 
 def _split_words(words: Sequence[str]) -> tuple[SpaceLike, str | None]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from qwen_space import tokens
 from qwen_space.chat.messages import Turn
+from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.config import SpaceConfig
 from qwen_space.events import Completed, Event, Rewritten, TextDelta, ThinkingDelta
 
@@ -21,6 +22,9 @@ class Figures:
     Args:
         config: The configuration of the Space.
         chat: The turns that are sent.
+
+    Attributes:
+        reply: The completed reply.
     """
 
     def __init__(self, config: SpaceConfig, chat: Sequence[Turn]) -> None:
@@ -29,25 +33,19 @@ class Figures:
         self._start = time.monotonic()
         self._first: float | None = None  # seconds until the first piece of text or thoughts
         self._end = 0.0
-        self._reply = Completed("", 0.0)
+        self.reply: Completed | ChatReply = Completed("", 0.0)
 
-    def see(self, event: Event) -> None:
+    def see(self, event: Event | CallEvent) -> None:
         """Take the time of an event; the last one is the completed reply."""
         self._end = time.monotonic() - self._start
         if self._first is None and isinstance(event, (TextDelta, ThinkingDelta, Rewritten)):
             self._first = self._end
-        if isinstance(event, Completed):
-            self._reply = event
+        if isinstance(event, (Completed, ChatReply)):
+            self.reply = event
 
     def describe(self) -> str:
         """Return the figures of the whole reply in a line."""
-        used = tokens.count_usage(
-            self._chat,
-            self._reply.text,
-            self._reply.thinking,
-            history=self._config.history,
-            system=self._config.system_prompt,
-        )
+        used = self._count()
         about = "" if used.source == "qwen.tiktoken" else "about "
         counts = f"{about}{used.input_tokens} tokens in, {used.output_tokens} out"
         if self._first is None:
@@ -55,3 +53,14 @@ class Figures:
         span = self._end - self._first
         rate = f", {used.output_tokens / span:.0f} tokens/s" if span >= _LEAST else ""
         return f"{counts}; {self._end:.2f} s, the first after {self._first:.2f} s{rate}"
+
+    def _count(self) -> tokens.Usage:
+        if isinstance(self.reply, ChatReply):
+            return self.reply.usage
+        return tokens.count_usage(
+            self._chat,
+            self.reply.text,
+            self.reply.thinking,
+            history=self._config.history,
+            system=self._config.system_prompt,
+        )

@@ -13,12 +13,14 @@ from typing import Any
 from msgspec.structs import asdict
 
 from qwen_space.chat.prompt import make_chat
+from qwen_space.chat_model.reply import CallEvent
 from qwen_space.chat_model.space import Space
 from qwen_space.cli.figures import Figures
 from qwen_space.errors import QwenSpaceError
 from qwen_space.events import (
     ComponentReceived,
     Event,
+    EventStream,
     FileReceived,
     Notice,
     Queued,
@@ -37,6 +39,7 @@ __all__ = [
     "note",
     "print_json",
     "print_reply",
+    "read_whole",
     "strip_control_chars",
     "write",
 ]
@@ -127,7 +130,7 @@ async def print_reply(
     return figures
 
 
-async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> None:
+async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> Figures:
     """Print the whole reply as one object of JSON; an error, as one with the part that came before.
 
     Args:
@@ -135,24 +138,51 @@ async def print_json(space: Space, prompt: str, files: Sequence[Path] = ()) -> N
         prompt: The question.
         files: Pictures and files that go with it.
 
+    Returns:
+        The reply's tokens and times.
+
     Raises:
         ValueError: The prompt is empty.
         QwenSpaceError: The answer does not come to its end; it is printed too.
     """
+    chat = make_chat(prompt, files=files)
     try:
-        reply = await space.acomplete(prompt, files=files)
+        figures = await read_whole(space.astream_chat(chat), Figures(space.config, chat))
     except QwenSpaceError as exc:
         error = {"type": type(exc).__name__, "message": str(exc)}
         _print_object(space, {"text": exc.text, "finish_reason": "error", "error": error})
         raise
+    reply = figures.reply
     told = {key: getattr(reply, key) for key in _KEYS if hasattr(reply, key)}
     beside = {key: list(map(asdict, getattr(reply, key))) for key in ("files", "components")}
     _print_object(space, {**told, **beside})
+    return figures
 
 
 def _print_object(space: Space, values: Mapping[str, Any]) -> None:
     whole = {**dict.fromkeys(_KEYS), **values, "space": space.config.url}
     write(f"{json.dumps(whole)}\n")  # in ASCII, which moves no terminal
+
+
+async def read_whole(
+    stream: EventStream[Event] | EventStream[CallEvent], figures: Figures
+) -> Figures:
+    """Read a reply to its end; notices, and the place in the queue, are lines on stderr.
+
+    Args:
+        stream: The events of the reply.
+        figures: Get each of them.
+
+    Returns:
+        The figures, which have the reply.
+    """
+    is_seen = sys.stderr.isatty()
+    async with stream as events:
+        async for event in events:
+            figures.see(event)
+            if isinstance(event, (Notice, Queued)) and (line := _describe(event, is_seen=is_seen)):
+                note(line)
+    return figures
 
 
 class _Printer:

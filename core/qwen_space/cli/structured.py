@@ -10,9 +10,11 @@ from typing import Any
 
 from qwen_space.chat.prompt import make_chat
 from qwen_space.chat_model.call import ChatCall
+from qwen_space.chat_model.reply import ChatReply
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
-from qwen_space.cli.plain import write
+from qwen_space.cli.figures import Figures
+from qwen_space.cli.plain import read_whole, write
 from qwen_space.tools import Message
 
 __all__ = ["find_code", "print_code", "print_object", "read_schema"]
@@ -38,7 +40,7 @@ def read_schema(given: str) -> Any:
         raise ValueError(f"--schema {given!r:.200} is no JSON: {exc}.") from exc
 
 
-async def print_object(space: Space, prompt: str, files: Sequence[Path], schema: Any) -> None:
+async def print_object(space: Space, prompt: str, files: Sequence[Path], schema: Any) -> Figures:
     """Print the JSON of a reply, which fits a schema; the model is asked once more where not.
 
     Args:
@@ -47,23 +49,28 @@ async def print_object(space: Space, prompt: str, files: Sequence[Path], schema:
         files: Pictures and files that go with it.
         schema: The JSON schema.
 
+    Returns:
+        The tokens and times of all that was asked.
+
     Raises:
         ValueError: The prompt is empty, or the schema, or the model writes no such JSON.
         QwenSpaceError: The answer does not come to its end.
     """
     asked = make_chat(prompt, files=files)[-1]
-    reply = await ChatCall(
+    call = ChatCall(
         space=space,
         messages=[Message("user", asked.text, media=asked.media)],
         options={},
         response_format=ResponseFormat(schema),
-    ).acomplete()
-    if reply.problem:
+    )
+    figures = await read_whole(call.astream(deltas=False), Figures(space.config, [asked]))
+    if isinstance(reply := figures.reply, ChatReply) and reply.problem:
         raise ValueError(reply.problem)
     write(f"{reply.text}\n")
+    return figures
 
 
-async def print_code(space: Space, prompt: str, files: Sequence[Path]) -> None:
+async def print_code(space: Space, prompt: str, files: Sequence[Path]) -> Figures:
     """Print the first block of code in a reply; the whole reply where it has none.
 
     Args:
@@ -71,12 +78,17 @@ async def print_code(space: Space, prompt: str, files: Sequence[Path]) -> None:
         prompt: The question.
         files: Pictures and files that go with it.
 
+    Returns:
+        The reply's tokens and times.
+
     Raises:
         ValueError: The prompt is empty, or the app does not offer the model.
         QwenSpaceError: The answer does not come to its end.
     """
-    reply = await space.acomplete(prompt, files=files)
-    write(f"{find_code(reply.text)}\n")
+    chat = make_chat(prompt, files=files)
+    figures = await read_whole(space.astream_chat(chat), Figures(space.config, chat))
+    write(f"{find_code(figures.reply.text)}\n")
+    return figures
 
 
 def find_code(text: str) -> str:

@@ -65,7 +65,7 @@ def test_a_chat_with_several_spaces_says_which_one_did_not_answer(
 
     said = capsys.readouterr()
     assert said.out == "Hello there.\n"
-    assert "http://127.0.0.1:9 does not answer: Cannot reach" in said.err
+    assert said.err.count("http://127.0.0.1:9 does not answer: Cannot reach") == 1
 
 
 def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,6 +105,21 @@ def test_tokens_and_times_are_a_line_on_stderr(
     )
 
 
+@pytest.mark.parametrize("form", [["-x"], ["--json"], ["--schema", "{}"]], ids=" ".join)
+def test_each_form_of_a_reply_has_figures_and_notices(
+    space: ScriptedSpace, capsys: pytest.CaptureFixture[str], form: list[str]
+) -> None:
+    space.engine.reply = ['{"age": 3}']
+
+    assert main(["chat", f"http://127.0.0.1:9,{space.url}", "Hi", "--usage", *form]) == 0
+
+    said = capsys.readouterr()
+    notice, figures = said.err.splitlines()
+    assert "age" in said.out
+    assert notice.startswith("qwen-space: http://127.0.0.1:9 does not answer: ")
+    assert re.fullmatch(r"qwen-space: \d+ tokens in, \d out; \d+\.\d\d s(, .*)?", figures)
+
+
 def test_a_limit_of_time_names_the_option_for_it(
     space: ScriptedSpace, capsys: pytest.CaptureFixture[str]
 ) -> None:
