@@ -2,6 +2,18 @@
 
 import sys
 
-from qwen_space.cli.main import main
+__all__ = ["main"]
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command line, whose imports take a moment, and return its exit status."""
+    try:
+        from qwen_space.cli.main import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,10 +12,10 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from qwen_space.cli.extra import cli_extra
-from qwen_space.cli.plain import note, print_json, print_reply
+from qwen_space.cli.plain import describe_error, note, print_json, print_reply
 from qwen_space.cli.space_options import (
     SPACE_HELP,
     add_endpoint_options,
@@ -102,8 +102,9 @@ def _add_reply_options(chat: argparse.ArgumentParser) -> None:
     form = chat.add_mutually_exclusive_group()
     form.add_argument(
         "--schema",
-        metavar="SCHEMA",
-        help="print JSON that fits this JSON schema, a file or the text itself",
+        type=_schema,
+        metavar="FILE",
+        help="print JSON that fits the JSON schema in this file, or given in its place",
     )
     form.add_argument(
         "-x",
@@ -126,6 +127,15 @@ def _file(name: str) -> Path:
     return path
 
 
+def _schema(given: str) -> Any:
+    from qwen_space.cli.structured import read_schema
+
+    try:
+        return read_schema(given)
+    except (OSError, ValueError) as exc:
+        raise argparse.ArgumentTypeError(describe_error(exc)) from exc
+
+
 def _chat(options: argparse.Namespace) -> None:
     from qwen_space.chat_model.space import Space
 
@@ -141,7 +151,8 @@ def _chat(options: argparse.Namespace) -> None:
             system_prompt=options.system,
         )
     )
-    is_chat = prompt is None and not (options.json or options.schema or options.extract)
+    is_whole = options.json or options.extract or options.schema is not None
+    is_chat = prompt is None and not is_whole
     if is_chat and sys.stdin.isatty() and sys.stdout.isatty():
         _converse(space, options)
     else:
@@ -150,11 +161,10 @@ def _chat(options: argparse.Namespace) -> None:
 
 def _print(space: Space, prompt: str, options: argparse.Namespace) -> None:
     """Print one reply, in the form that the options ask for."""
-    if options.schema:
-        from qwen_space.cli.structured import print_object, read_schema
+    if options.schema is not None:
+        from qwen_space.cli.structured import print_object
 
-        schema = read_schema(options.schema)
-        figures = asyncio.run(print_object(space, prompt, options.file, schema))
+        figures = asyncio.run(print_object(space, prompt, options.file, options.schema))
     elif options.extract:
         from qwen_space.cli.structured import print_code
 

@@ -188,6 +188,9 @@ class Conversation:
             self.thoughts = answer.thoughts
             if answer.text.strip():
                 self.turns = [*chat, Turn("assistant", answer.text)]
+        reply = figures.reply
+        if not (answer.text.strip() or reply.files or reply.components):
+            self.say("(an empty answer)")
         if self._usage:
             self.say(figures.describe())
 

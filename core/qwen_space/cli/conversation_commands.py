@@ -11,7 +11,7 @@ from qwen_space.chat.messages import Turn, to_turns
 from qwen_space.chat_model.arguments import SAMPLING
 from qwen_space.cli.conversation import Command, Conversation
 from qwen_space.cli.space_options import read_value
-from qwen_space.config import check_options
+from qwen_space.config import DEFAULT_MODEL, check_options
 
 __all__ = ["COMMANDS"]
 
@@ -39,7 +39,7 @@ def _system(chat: Conversation, text: str) -> None:
 
 def _model(chat: Conversation, name: str) -> None:
     if name:
-        chat.model = name
+        chat.model = DEFAULT_MODEL if name == "-" else name
     chat.say(f"Model: {chat.model}")
     if not name and (offered := asyncio.run(chat.space.aoffered_models())):
         chat.say(f"Offered: {', '.join(offered)}")
@@ -85,7 +85,7 @@ def _set_value(chat: Conversation, name: str, text: str) -> None:
 
 def _clear(chat: Conversation, _: str) -> None:
     chat.turns, chat.question, chat.files = [], None, []
-    chat.say("The chat begins anew.")
+    chat.say("The chat is forgotten.")
 
 
 def _retry(chat: Conversation, _: str) -> None:
@@ -161,7 +161,7 @@ def _as_markdown(chat: Conversation) -> str:
 COMMANDS = (
     Command("/help", "", "list the commands", _help, ("/?",)),
     Command("/system", "[TEXT]", "show or set the system prompt; - is the Space's own", _system),
-    Command("/model", "[NAME]", "show or choose the model", _model),
+    Command("/model", "[NAME]", "show or choose the model; - is the Space's own", _model),
     Command("/set", "[NAME VALUE]", "set the temperature, or another input; - is none", _set),
     Command("/clear", "", "forget the chat", _clear),
     Command("/retry", "", "ask the last prompt again", _retry),

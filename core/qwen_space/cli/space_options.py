@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,23 +61,25 @@ def add_endpoint_options(parser: argparse.ArgumentParser) -> None:
 def _roles(pairs: Sequence[str]) -> dict[str, str | None]:
     """Read `--role INPUT=ROLE`; no role is at the end, so that a label may have an equals sign."""
     parts = [(each, each.rpartition("=")) for each in pairs]
-    return {_named(name, each, "--role"): role.strip() or None for each, (name, _, role) in parts}
+    form = "--role INPUT=ROLE"
+    return {_named(name, each, form): role.strip() or None for each, (name, _, role) in parts}
 
 
 def _inputs(pairs: Sequence[str]) -> dict[str, Any]:
     """Read `--input INPUT=VALUE`; a value may have an equals sign."""
     parts = [(each, each.partition("=")) for each in pairs]
-    return {_named(name, each, "--input"): read_value(value) for each, (name, _, value) in parts}
+    form = "--input INPUT=VALUE"
+    return {_named(name, each, form): read_value(value) for each, (name, _, value) in parts}
 
 
-def _named(name: str, pair: str, option: str) -> str:
+def _named(name: str, pair: str, form: str) -> str:
     """Return the name in an option.
 
     Raises:
         ValueError: There is none, or no equals sign.
     """
     if "=" not in pair or not name.strip():
-        raise ValueError(f"{option} {pair!r:.200}: it takes {option} INPUT=VALUE.")
+        raise ValueError(f"{form.partition(' ')[0]} {pair!r:.200}: it takes {form}.")
     return name.strip()
 
 
@@ -194,8 +197,21 @@ def _seconds(text: str) -> float:
 
 
 def _password(user: str) -> str:
-    given = os.environ.get("QWEN_SPACE_PASSWORD")
-    return getpass.getpass(f"Password of {user}: ") if given is None else given
+    """Return the password of the environment, or ask for it.
+
+    Raises:
+        ValueError: There is no terminal to ask on, where getpass would read a line of stdin.
+    """
+    if (given := os.environ.get("QWEN_SPACE_PASSWORD")) is not None:
+        return given
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(f"Password of {user}: ")
+    except (EOFError, getpass.GetPassWarning) as exc:
+        raise ValueError(
+            f"--auth {user}: no password was typed on a terminal. Set QWEN_SPACE_PASSWORD."
+        ) from exc
 
 
 def _lines(header: str) -> list[str]:

@@ -37,7 +37,7 @@ def read_schema(given: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as exc:
-        raise ValueError(f"--schema {given!r:.200} is no JSON: {exc}.") from exc
+        raise ValueError(f"{given!r:.200} is no JSON: {exc}") from exc
 
 
 async def print_object(space: Space, prompt: str, files: Sequence[Path], schema: Any) -> Figures:

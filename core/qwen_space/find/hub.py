@@ -170,7 +170,7 @@ def _refused(hub: str, exc: Any) -> QwenSpaceError:
         seconds = parse_retry_after(headers.get("Retry-After"), time.time())
         return QuotaError(f"{hub} does not list more Spaces now", seconds)
     if status in {401, 403}:
-        return AuthenticationError(hub, str(exc), "Check HF_TOKEN, or log in anew.")
+        return AuthenticationError(hub, str(exc), "Check HF_TOKEN, or log in again.")
     return SpaceStatusError(status, hub, exc.response.text[:200])
 
 

@@ -249,6 +249,7 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.ask(f"/save {saved}")
     chat.read_until("Saved as")
     chat.ask("/clear")
+    chat.read_until("The chat is forgotten.")
     chat.ask("/save /no/where.md")
     chat.read_until("/no/where.md: No such file or directory")
     chat.ask(f"/load {other}")
@@ -259,6 +260,8 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
     chat.ask("/system -")
     chat.ask("/usr/bin is a folder")
     chat.read_until("Hello there.")
+    chat.ask("/model -")
+    chat.read_until("Model: qwen-2.5")
     chat.ask("/halp")
     chat.read_until("did you mean /help?")
     chat.ask("/sett")
@@ -318,6 +321,14 @@ def test_values_are_set_within_a_chat(space: ScriptedSpace) -> None:
     first, second = (join["data"] for join in space.joins)
     assert {"Be brief.", 0.2, 9, 0.25} <= {each for each in first if not isinstance(each, list)}
     assert {0.9, 9, 0.25} <= {each for each in second if not isinstance(each, list)}
+
+
+def test_an_answer_without_a_word_is_a_line(space: ScriptedSpace, chat: Terminal) -> None:
+    space.engine.reply = []
+
+    chat.ask("Hi")
+
+    chat.read_until("(an empty answer)")
 
 
 def test_thoughts_and_figures_of_an_answer_can_be_seen(space: ScriptedSpace) -> None:

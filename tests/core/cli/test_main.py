@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwen_space import __version__
+from qwen_space.__main__ import main as run_program
 from qwen_space.chat.prompt import DEFAULT_SYSTEM_PROMPT
 from qwen_space.cli.chat import _split_words
 from qwen_space.cli.main import _parser, main
@@ -73,6 +75,19 @@ def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> No
     assert "inspect looks at one Space: name one of a/b, c/d." in capsys.readouterr().err
 
 
+class Interrupted(types.ModuleType):
+    """A module during whose import a person types Ctrl-C."""
+
+    def __getattr__(self, name: str) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_during_the_imports_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "qwen_space.cli.main", Interrupted("qwen_space.cli.main"))
+
+    assert run_program() == 130
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -85,6 +100,8 @@ def test_an_inspection_is_of_one_space(capsys: pytest.CaptureFixture[str]) -> No
         pytest.param(["chat", "Hello there"], "name the Space before it", id="chat-no-space-hint"),
         pytest.param(["chat", "Why", "is"], "name the Space before it", id="chat-words-no-space"),
         pytest.param(["inspect", "no space"], "space='no space'", id="inspect-no-space"),
+        pytest.param(["inspect", "--role", "x"], "takes --role INPUT=ROLE.", id="role"),
+        pytest.param(["inspect", "--input", "x"], "takes --input INPUT=VALUE.", id="input"),
     ],
 )
 def test_an_error_is_one_sentence_and_a_status(
@@ -206,6 +223,20 @@ def test_a_login_and_certificates_are_options_and_the_password_is_none(
     assert configured(*options).verify == "ca.pem"
     assert configured("--no-verify").verify is False
     assert configured().verify is True
+
+
+def test_a_password_that_cannot_be_asked_for_is_a_sentence_and_no_line_of_stdin() -> None:
+    asked = subprocess.run(
+        [*COMMAND, "chat", "http://127.0.0.1:9", "--auth", "ada"],
+        input=b"A text.\n",
+        capture_output=True,
+        check=False,
+        start_new_session=True,  # without a terminal
+    )
+
+    assert asked.returncode == 1
+    said = "qwen-space: --auth ada: no password was typed on a terminal. Set QWEN_SPACE_PASSWORD."
+    assert asked.stderr.decode().strip() == said
 
 
 def test_the_network_has_options(tmp_path: Path) -> None:

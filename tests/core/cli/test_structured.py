@@ -71,17 +71,26 @@ def test_a_picture_goes_with_a_schema(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("{oops", "--schema '{oops' is no JSON"),
-        ("no/where.json", "no/where.json: No such file or directory"),
-        ('{"type": "nonsense"}', "nonsense"),
+        ("{oops", "argument --schema: '{oops' is no JSON"),
+        ("no/where.json", "argument --schema: no/where.json: No such file or directory"),
     ],
 )
-def test_a_schema_that_is_none_is_a_sentence(
+def test_a_schema_that_is_none_is_a_mistake_in_the_command_line(
     capsys: pytest.CaptureFixture[str], given: str, said: str
 ) -> None:
-    assert main(["chat", "http://127.0.0.1:9", "A dog", "--schema", given]) == 1
+    with pytest.raises(SystemExit) as exit_:
+        main(["chat", "http://127.0.0.1:9", "A dog", "--schema", given])
 
+    assert exit_.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_schema_with_a_mistake_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = '{"type": "nonsense"}'
+
+    assert main(["chat", "http://127.0.0.1:9", "A dog", "--schema", schema]) == 1
+
+    assert "nonsense" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
