@@ -283,7 +283,7 @@ def test_commands_of_a_chat(space: ScriptedSpace, chat: Terminal, tmp_path: Path
         (
             "User: /usr/bin is a folder\nAssistant: Hello there.\nUser: /help me\nAssistant:",
             DEFAULT_SYSTEM_PROMPT,
-            "7B",
+            "72B",
         ),
     ]
     assert json.loads(saved.read_text()) == [
