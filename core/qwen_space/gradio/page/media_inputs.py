@@ -6,6 +6,7 @@ Source: the components' arguments in `/config` (`file_types`, `file_count`), and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Literal
@@ -15,7 +16,7 @@ import msgspec
 from qwen_space.chat.media import Media
 from qwen_space.gradio.page.app import TEXTS_WITH_FILES, AppComponent
 
-__all__ = ["MEDIA_KINDS", "MEDIA_ROLES", "MediaRole", "MediaSlot", "find_slot"]
+__all__ = ["MEDIA_KINDS", "MEDIA_ROLES", "MediaRole", "MediaSlot", "find_slot", "is_restored"]
 
 MediaRole = Literal["image", "audio", "video", "file"]
 
@@ -29,6 +30,17 @@ MEDIA_KINDS: Mapping[MediaRole, frozenset[str]] = {
     "file": frozenset({"file", "uploadbutton", "antdupload", "antduploaddragger"}),
 }
 """The types of components for each role."""
+
+_KEPT = r"(?:histor(?:y|ies)|sessions?|settings|config(?:uration)?|presets?|characters?)"
+_CHAT = rf"(?:{_KEPT}|chats?|conversations?)"
+_SAVED = r"(?:(?:a|the|your|my|saved|previous|old|chat|conversation)\s){0,3}"
+_RESTORED = re.compile(
+    rf"\b(?:(?:import|restore|load)\s{_SAVED}{_CHAT}|upload\s{_SAVED}{_KEPT}"
+    rf"|{_CHAT}\s(?:import|restore))(?=\s*(?:$|[^\w\s]|(?:from|files?|json)\b))"
+    r"|(?:导入|加载|恢复|匯入).{0,6}(?:历史|歷史|对话|對話|会话|记录|设置|配置)"
+    r"|(?:загрузить|импорт(?:ировать)?)\s(?:историю|истории|диалог|чат)",
+    re.IGNORECASE,
+)
 
 _SEVERAL = frozenset({"multiple", "directory"})
 
@@ -63,6 +75,11 @@ class MediaSlot(msgspec.Struct, frozen=True):
     def described(self) -> str:
         """Its types in words, for an error."""
         return ", ".join(self.types[:12]) or "any file"
+
+
+def is_restored(component: AppComponent) -> bool:
+    """Whether a file takes the place of the chat, or of settings, and is no part of a message."""
+    return _RESTORED.search((component.label or "")[:200]) is not None
 
 
 def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | None:

@@ -17,7 +17,7 @@ from qwen_space.gradio.page.api_parameters import may_hold_turns
 from qwen_space.gradio.page.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
-from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole
+from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole, is_restored
 from qwen_space.gradio.page.message_lists import find_message_list
 from qwen_space.gradio.page.orders import find_order
 
@@ -473,7 +473,7 @@ def _find_media(role: MediaRole) -> Callable[[Sequence[AppComponent], Clues], _F
     def find(components: Sequence[AppComponent], clues: Clues) -> _Found:
         # One that only shows a file is no visitor's to fill.
         fitting = (each for each in components if each.kind in MEDIA_KINDS[role])
-        found = next((each for each in fitting if not each.is_locked), None)
+        found = next((e for e in fitting if not (e.is_locked or is_restored(e))), None)
         return None if found is None else (found, f"it is of type {found.kind}")
 
     return find

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING, TEXTS, AppComponent, AppFunction
+from qwen_space.gradio.page.media_inputs import is_restored
 from qwen_space.gradio.page.shown_replies import ShownReplies
 
 __all__ = ["ASKING", "LOADING", "Page"]
@@ -331,7 +332,8 @@ class Page:
                     continue
                 steps = _needed([*self._tree(start)], set(), set(needed))[-_MOST_STEPS:]
                 if events is _UPLOADING:
-                    if any(part.id == start.trigger for each in steps for part in each.inputs):
+                    taken = [part for each in steps for part in each.inputs]
+                    if any(each.id == start.trigger and not is_restored(each) for each in taken):
                         yield steps, start.trigger
                 elif _hands_over(steps, needed):
                     yield steps, None
