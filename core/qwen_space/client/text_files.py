@@ -40,13 +40,20 @@ async def _inline(endpoint: Endpoint, turn: Turn, limit: int) -> Turn:
 
 async def _read(media: Media, limit: int) -> str | None:
     """Return the text of a text file; None for any other, and for one that cannot be read."""
-    if media.url is not None or not is_text(media.content_type):
+    if media.url is not None or not _may_be_text(media):
         return None
     try:
         data = media.data if media.path is None else await asyncio.to_thread(_bytes, media, limit)
-        return None if data is None else data.decode()
+        return None if data is None or b"\0" in data else data.decode()
     except (OSError, UnicodeDecodeError):
         return None  # the error that follows names the file
+
+
+def _may_be_text(media: Media) -> bool:
+    """Whether a file's type is text, or says little: `x-sh`, or none, as for a Makefile."""
+    named = media.content_type
+    is_vague = named == "application/octet-stream" or named.startswith("application/x-")
+    return is_text(named) or (is_vague and media.kind == "file")
 
 
 def _bytes(media: Media, limit: int) -> bytes | None:

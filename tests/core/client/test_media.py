@@ -350,6 +350,31 @@ async def test_an_upload_that_is_cut_is_tried_again_and_then_an_error(media_app:
     assert len(tried) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "sent"),
+    [
+        ("Makefile", b"all:", True),
+        ("main.rs", "// \u00e4".encode(), True),
+        ("run.sh", b"echo", True),
+        ("data.bin", b"a\0b", False),
+        ("data", b"\xff", False),
+        ("paper.pdf", b"%PDF-1.4", False),
+    ],
+)
+async def test_a_file_is_text_if_its_bytes_are_where_its_name_does_not_tell(
+    media_app: MediaApp, tmp_path: Path, name: str, data: bytes, *, sent: bool
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    async with SpaceClient(media_app("none")) as client:
+        if sent:
+            done = await client.complete("Hi", files=[path])
+            assert done.text == f"You said: {name}:\n{data.decode()}\nHi"
+        else:
+            with pytest.raises(ValueError, match="'file' cannot be sent"):
+                await client.complete("Hi", files=[path])
+
+
 async def test_a_text_file_is_text_where_the_app_takes_no_files(
     media_app: MediaApp, tmp_path: Path
 ) -> None:
