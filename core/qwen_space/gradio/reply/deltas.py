@@ -387,8 +387,9 @@ class ChatValue:
         if self._is_html:
             self._cost *= _HTML_COST
             return read_message(reply.text, is_final=is_final)
-        is_message = self._is_response or not isinstance(self._value.value, str)
-        return self._transcript.read(reply.text, is_final=is_final, is_message=is_message)
+        is_chat = self._is_response or not isinstance(self._value.value, str)
+        user = find_prompt(self._value.value) if is_chat else None
+        return self._transcript.read(reply.text, is_final=is_final, user=user)
 
     def _compare_prompt(self) -> None:
         """See by the user's message whether the app escapes; leave it to the reply if it cannot."""

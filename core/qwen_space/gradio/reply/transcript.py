@@ -27,16 +27,19 @@ _NAMES = (
 )
 _MARK = r"(?:[ \t]{0,3}#{1,6}[ \t]{1,4}|[^\w\n]{0,4}(?:\*\*|__))[^\w\n]{0,8}"
 _LINE_END = r"[^\w\n]{0,6}\n\s{0,9}"
+_TIME = r"(?:[^\w\n]{0,4}[ \t][\[(]\d{1,2}:\d\d(?::\d\d)?[\])])?"
 # A speaker at the start of a line: a sign, a name that may be bold, and a colon; or a heading.
 _USER = re.compile(
-    rf"^(?:[^\w\n]{{0,8}}(?:{'|'.join(_NAMES)})[^\w\n:\uff1a]{{0,4}}[:\uff1a]"
+    rf"^(?:[^\w\n]{{0,8}}(?:{'|'.join(_NAMES)}){_TIME}[^\w\n:\uff1a]{{0,4}}[:\uff1a]"
     rf"|(?P<heading>{_MARK})(?:{'|'.join(_NAMES)})(?={_LINE_END}))",
     re.IGNORECASE | re.MULTILINE,
 )
 _USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
 _WORD = r"[^\s:\uff1a]{1,24}"
 # A name of several words has capitals, or says what it names: "Here are three:" is no name.
-_MORE = rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f]){_WORD})"
+_MORE = (
+    rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f\[(]){_WORD})"
+)
 _CUE = "\nAssistant:"  # the end of a rendered chat (qwen_space.chat.prompt)
 # A reply may begin with these itself, behind an echo of the prompt.
 _OPENINGS = (
@@ -60,7 +63,7 @@ _OPENINGS = (
 _NEXT = re.compile(
     rf"[ \t]*\n\s{{0,9}}(?P<signs>[^\w\n]{{0,8}})"
     rf"(?!(?i:{'|'.join(_OPENINGS)})[*_]{{0,2}}[ \t]?[:\uff1a])\w(?:{_WORD})?(?:{_MORE}){{0,2}}"
-    r"[ \t]?[:\uff1a](?!/)(?:\*\*|__|</b>)?\s{0,9}"
+    rf"{_TIME}[ \t]?[:\uff1a](?!/)(?:\*\*|__|</b>)?\s{{0,9}}"
 )
 _NEXT_HEADING = re.compile(rf"[ \t]*\n\s{{0,9}}{_MARK}\w(?:{_WORD})?(?:{_MORE}){{0,2}}{_LINE_END}")
 _NEXT_LINE = re.compile(_LINE_END)
@@ -89,20 +92,20 @@ class Transcript:
         self._lead: str | None = None  # all before the reply; empty where the text is the reply
         self.waits = False
 
-    def read(self, text: str, *, is_final: bool = True, is_message: bool = False) -> str:
+    def read(self, text: str, *, is_final: bool = True, user: str | None = None) -> str:
         """Return the reply in the text so far; all of the text where it is none, or waits.
 
         Args:
             text: The text.
             is_final: Whether nothing follows.
-            is_message: Whether it is a message of a chat, which names no speakers itself.
+            user: The user's message before it, in a chat; None where the text shows the chat.
         """
         if self._lead is None or not text.startswith(self._lead):
-            self._lead = self._find_lead(text, is_final=is_final, is_message=is_message)
+            self._lead = self._find_lead(text, is_final=is_final, user=user)
         self.waits = self._lead is None
         return text[len(self._lead) :].rstrip() if self._lead else text
 
-    def _find_lead(self, text: str, *, is_final: bool, is_message: bool) -> str | None:
+    def _find_lead(self, text: str, *, is_final: bool, user: str | None) -> str | None:
         """Return all before the reply; None as long as that cannot be said."""
         if self._asked.endswith(_CUE):
             if text.startswith(self._asked):
@@ -113,8 +116,15 @@ class Transcript:
                 return text[: len(text) - len(reply)]
             if not is_final and self._asked.startswith(text):
                 return None
-        if is_message:
+        if user is None:
+            return self._find_turn(text, is_final=is_final)
+        if not _USER.match(user):
             return ""
+        lead = self._find_turn(f"{user}\n{text}", is_final=is_final)
+        return lead and lead[len(user) + 1 :]
+
+    def _find_turn(self, text: str, *, is_final: bool) -> str | None:
+        """Return all up to the name of the model in a text that shows a chat, as `_find_lead`."""
         first = _USER.search(text) if self._asked else None
         if first is None or text[: first.start()].strip():
             return None if self._asked and not is_final and _may_be_name(text.lstrip()) else ""

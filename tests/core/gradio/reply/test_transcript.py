@@ -144,6 +144,42 @@ def test_a_chat_that_a_page_completes_is_no_part_of_a_response() -> None:
     assert value.text == "Yes\nUser: So?"
 
 
+@pytest.mark.parametrize(
+    ("user", "text", "reply"),
+    [
+        pytest.param("You: Hi?", "AI: Yes\n\nNo", "Yes\n\nNo", id="names"),
+        pytest.param("**You:** Hi?", "**Qwen:** Yes", "Yes", id="bold-names"),
+        pytest.param(
+            "👤 **User** [09:28:06]:\n\nHi?",
+            "🤖 **Assistant** [09:28:07]:\n\nYes",
+            "Yes",
+            id="times",
+        ),
+        pytest.param("**You**\nHi?", "**Bot**\nYes", "Yes", id="headings"),
+        pytest.param("You: Hi?", "Sure: 4", None, id="an-opening"),
+        pytest.param("You: Hi?", "Yes", None, id="no-name"),
+        pytest.param("**You:** Hi?", "Step: 4", None, id="no-bold-name"),
+        pytest.param("Hi?", "AI: Yes", None, id="a-user-without-a-name"),
+        pytest.param("You: Ho", "AI: Yes", None, id="another-prompt"),
+        pytest.param("Topic: Hi?", "Answer: Yes", None, id="no-user-s-name"),
+    ],
+)
+@pytest.mark.parametrize("start", [0, 1, 7])
+def test_a_message_of_a_chat_names_its_speaker_where_the_user_s_does(
+    user: str, text: str, reply: str | None, start: int
+) -> None:
+    value = ChatValue("Hi?")
+    events = [
+        event
+        for end in range(min(start, len(text)), len(text) + 1)
+        for event in value.replace([["Ho", "So"], [user, text[:end]]])
+    ]
+    events += value.finish()
+
+    assert not any(isinstance(each, Rewritten) for each in events)
+    assert value.text == (text if reply is None else reply)
+
+
 def test_the_reply_of_a_chat_is_no_transcript() -> None:
     value = ChatValue("Hi?")
     value.replace([["Hi?", "User: Hi?\nAI: Yes"]], is_final=True)
