@@ -40,13 +40,14 @@ _REPLY = re.compile(
 _NO_REPLY = re.compile(
     r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
     r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost|\btitle\b|\braw json"
-    r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b"
-    r"|状态|狀態|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
+    r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b|\bprogress\b"
+    r"|状态|狀態|进度|進度|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
     r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색",
     re.IGNORECASE,
 )
 
 _CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
+_TURNS = frozenset({"history", "log", "logs"})  # that a chat has
 _NO_CHAT = re.compile(r"statist|setting|control|list|统计|设置|列表|设定|設定", re.IGNORECASE)
 _OPEN_SOURCE = re.compile(r"\bopen[- ]?source\b", re.IGNORECASE)
 # What an answer comes with, as "Answer with sources"; a "response time" is a figure of it.
@@ -165,7 +166,7 @@ def strangeness(component: AppComponent) -> int:
     label = _OPEN_SOURCE.sub("", label)
     if found := _NO_REPLY.search(label):
         first = label[: found.start()]
-        is_chat = found[0].lower() == "history" and _CHAT.search(first) is not None
+        is_chat = found[0].lower() in _TURNS and _CHAT.search(first) is not None
         is_joined = _REPLY.search(first) and _JOINED.search(first)
         return 1 if is_joined or is_chat else 2
     return 0 if (_ANSWER if is_page else _REPLY).search(label) else 1

@@ -61,6 +61,8 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Plan", "Tips"], 0, id="a-plan-that-is-asked-for"),
         pytest.param(["AI", "Suggested responses"], 0, id="of-the-user-s"),
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
+        pytest.param(["Status", "Progress", "Conversation log"], 2, id="a-log-of-the-chat"),
+        pytest.param(["Progress", None], 1, id="progress"),
     ],
 )
 def test_of_several_texts_the_label_tells_the_reply(
