@@ -431,10 +431,18 @@ def _only_focuses(function: AppFunction) -> bool:
 
 
 def _changed_state(function: AppFunction) -> Any:
-    """Return the state whose object a function changes by one input; None if it does not."""
+    """Return the state that a function changes by one input, or the object in it; None for none.
+
+    One that gives the state on may be a button's, and may tell the visitor that it has done so.
+    """
     states = [each.id for each in function.inputs if each.kind == "state"]
-    is_setter = len(states) == 1 and len(function.inputs) == 2 and not function.outputs
-    return states[0] if is_setter and function.runs and function.events & _CHANGING else None
+    if len(states) != 1 or len(function.inputs) != 2 or not function.runs:
+        return None
+    if any(each.id == states[0] for each in function.outputs):
+        is_setter = not any(each.kind in CHATS for each in function.outputs)
+    else:
+        is_setter = not function.outputs and bool(function.events & _CHANGING)
+    return states[0] if is_setter else None
 
 
 def _hands_over(steps: Sequence[AppFunction], needed: Collection[Any]) -> bool:

@@ -259,6 +259,10 @@ def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() 
         pytest.param(step("heat", "saved", targets=[["heat", "change"]]), True, id="the-state"),
         pytest.param(step("heat", "", targets=[["heat", "change"]]), False, id="for-all-visitors"),
         pytest.param(step("turns heat", "", targets=[["heat", "input"]]), False, id="another"),
+        pytest.param(step("heat saved", "saved hint", **CLICK), True, id="given-on-by-a-button"),
+        pytest.param(step("saved heat", "saved", targets=[["heat", "input"]]), True, id="given-on"),
+        pytest.param(step("heat saved", "hint", **CLICK), False, id="a-button-for-another"),
+        pytest.param(step("heat saved", "saved chat", **CLICK), False, id="a-chat"),
     ],
 )
 def test_a_figure_that_its_own_event_puts_into_a_state_is_set_so(
