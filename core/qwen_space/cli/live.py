@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.control import Control
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.progress_bar import ProgressBar
@@ -53,6 +54,7 @@ _BRACKETED_PASTE_ON, _BRACKETED_PASTE_OFF = "\x1b[?2004h", "\x1b[?2004l"
 # Any code marks them as without a width, and so it must not be empty.
 _NO_WIDTH = ((ControlType.CARRIAGE_RETURN,),)
 _WRAP_OFF, _WRAP_ON = Segment("\x1b[?7l", None, _NO_WIDTH), Segment("\x1b[?7h", None, _NO_WIDTH)
+_UP = ((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2), (ControlType.CURSOR_UP, 1))
 _BLOCKS = MarkdownIt("commonmark").enable("table")
 
 
@@ -79,6 +81,7 @@ class LiveAnswer:
         self._show_thinking = show_thinking
         self._console = console
         self._printed = 0  # how much of the text is printed for good
+        self._painted: list[int] = []  # the widths of the lines that are painted now
         self._silence = contextlib.ExitStack()
         self._lock = threading.Lock()  # the painter is a thread
         self._waiting = Spinner("dots", Text("Asking", style="dim"))
@@ -124,12 +127,19 @@ class LiveAnswer:
 
     def _growing(self) -> _Trimmed | Spinner:
         """Return the painting: the answer's end, or the state before an answer."""
+        self._erase_wrapped()
         with self._lock:
             if self.text:
-                return _Trimmed(Markdown(self.text[self._printed :]), to_fit=True)
+                return _Trimmed(Markdown(self.text[self._printed :]), self._painted)
             if self.thoughts and self._show_thinking:
-                return _Trimmed(Text(self.thoughts, style="dim"), to_fit=True)
+                return _Trimmed(Text(self.thoughts, style="dim"), self._painted)
             return self._waiting
+
+    def _erase_wrapped(self) -> None:
+        """Erase as many lines as a terminal that was made narrower has wrapped the painting by."""
+        width = self._console.width
+        if wrapped := sum((length - 1) // width for length in self._painted if length):
+            self._console.control(Control(*_UP * wrapped))
 
     def _grow(self, delta: str) -> None:
         with self._lock:
@@ -193,25 +203,30 @@ class _Bar:
 
 
 class _Trimmed:
-    """A rendering without the blank lines around it.
+    """A rendering without the blank lines around it, and the blanks at the ends of its lines.
 
     Args:
         whole: The rendering.
-        to_fit: Leave out lines at its top, if the terminal has not enough for all.
+        painted: Gets the widths of the lines of a painting, which leaves out lines at its top, if
+            the terminal has not enough for all; None prints all for good.
     """
 
-    def __init__(self, whole: RenderableType, *, to_fit: bool = False) -> None:
+    def __init__(self, whole: RenderableType, painted: list[int] | None = None) -> None:
         self._whole = whole
-        self._to_fit = to_fit
+        self._painted = painted
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self._whole, options.update(height=None), pad=False)
+        padded = console.render_lines(self._whole, options.update(height=None), pad=False)
+        lines = [_strip(line) for line in padded]
         written = [number for number, line in enumerate(lines) if _is_written(line)]
         shown = lines[written[0] : written[-1] + 1] if written else []
-        if not self._to_fit:
+        if self._painted is None:
             yield from _join(shown)
-        elif shown:
-            *most, last = shown[1 - console.height :]
+            return
+        shown = shown[1 - console.height :]
+        self._painted[:] = map(Segment.get_line_length, shown)
+        if shown:
+            *most, last = shown
             yield _WRAP_OFF
             yield from _join([*most, [*last, _WRAP_ON]])  # within it, as it would be a line more
 
@@ -220,6 +235,14 @@ def _join(lines: Iterable[Sequence[Segment]]) -> Iterator[Segment]:
     for line in lines:
         yield from line
         yield Segment.line()
+
+
+def _strip(line: list[Segment]) -> list[Segment]:
+    """Return a line without the blanks at its end, unless they are seen, as a block of code's."""
+    if not line or (line[-1].style and line[-1].style.bgcolor):
+        return line
+    text = line[-1].text.rstrip()
+    return [*line[:-1], Segment(text, line[-1].style)] if text else _strip(line[:-1])
 
 
 def _is_written(line: Sequence[Segment]) -> bool:

@@ -161,7 +161,7 @@ def test_a_block_that_is_higher_than_the_terminal_shows_its_end() -> None:
 
     assert "row49" in painted
     assert "row30" not in painted
-    assert file.getvalue().count("row0\x1b") + file.getvalue().count("row0 ") == 1
+    assert file.getvalue().count("row0\n") == 1
 
 
 def test_a_line_is_painted_to_the_edge_of_the_terminal() -> None:
@@ -174,6 +174,40 @@ def test_a_line_is_painted_to_the_edge_of_the_terminal() -> None:
         painted = file.getvalue()
 
     assert line in painted
+
+
+def test_a_line_ends_with_its_last_word() -> None:
+    file = io.StringIO()
+
+    with LiveAnswer(Console(file=file, width=40)) as answer:
+        answer.show(TextDelta("# Title\n\nSome **bold**\nwords.\n\n- one\n"))
+
+    assert not re.search(r"(?m) $", file.getvalue())
+
+
+def test_a_terminal_that_is_made_narrower_keeps_no_line_of_the_painting() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=40, height=20)
+
+    with LiveAnswer(console) as answer:
+        console.file.write("> A prompt\n")
+        answer.show(TextDelta("word " * 14))
+        answer._live.refresh()
+        before = screen(file.getvalue(), 40)
+        start = file.tell()
+        console.width = 20
+        answer._live.refresh()
+    wrapped = "\r\n".join(before[: before.index("") if "" in before else None])
+    after = screen(wrapped + file.getvalue()[start:], 20)
+
+    assert after[:6] == ["> A prompt", *["word word word word"] * 3, "word word", ""]
+
+
+def screen(written: str, width: int) -> list[str]:
+    """Return the lines of a terminal of 20 lines."""
+    shown = pyte.Screen(width, 20)
+    pyte.Stream(shown).feed(written.replace("\r\n", "\n").replace("\n", "\r\n"))
+    return [line.rstrip() for line in shown.display]
 
 
 def test_a_finished_block_is_not_on_the_screen_twice() -> None:
