@@ -115,8 +115,8 @@ def _add_reply_options(chat: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--json",
         action="store_true",
-        help="print one object, with the keys text, thinking, files, model, finish_reason, "
-        "duration (seconds), event_id, space and error",
+        help="print one object, with the keys text, thinking, files, components, model, "
+        "finish_reason, duration (seconds), event_id, space and error",
     )
 
 

@@ -162,7 +162,7 @@ COMMANDS = (
     Command("/help", "", "list the commands", _help, ("/?",)),
     Command("/system", "[TEXT]", "show or set the system prompt; - is the Space's own", _system),
     Command("/model", "[NAME]", "show or choose the model; - is the Space's own", _model),
-    Command("/set", "[NAME VALUE]", "set the temperature, or another input; - is none", _set),
+    Command("/set", "[NAME VALUE]", "set the temperature, or another input; - takes it back", _set),
     Command("/clear", "", "forget the chat", _clear),
     Command("/retry", "", "ask the last prompt again", _retry),
     Command("/thinking", "", "show the thoughts before the last answer", _thinking),
