@@ -118,6 +118,12 @@ class AppComponent(msgspec.Struct, frozen=True):
             return None
         return [_choice_value(each) for each in choices]
 
+    @property
+    def is_open_choice(self) -> bool:
+        """Whether it offers texts, and takes any other one, too."""
+        takes_any = self.props.get("allow_custom_value") is True
+        return self.kind == "dropdown" and takes_any and not self.props.get("multiselect")
+
 
 def _choice_value(choice: Any) -> Any:
     """Return the value of a choice: the value itself, a label with it, or a dict of both."""

@@ -260,8 +260,10 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
         clues: The wiring of the page.
         surely: Leaves out the words that a prompt's label may have, too.
     """
-    if component.kind not in TEXTS or component.is_password:
+    is_text = component.kind in TEXTS and not component.is_password
+    if not (is_text or component.is_open_choice):
         return None
+    surely = surely or not is_text
     if name := clues.parameter_in(component, _SYSTEMS):
         return f"the parameter is called {name}"
     for where, text in _words(component):
@@ -271,7 +273,7 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
     if not surely and (found := _ROLE_WORDS.search((component.label or "")[:500])):
         return f"the label says {found[0].lower()}"
     value = str(component.value or "")[:500]
-    may_be_message = surely and any(_asks(text) for _, text in _words(component))
+    may_be_message = surely and is_text and any(_asks(text) for _, text in _words(component))
     found = None if may_be_message else _SYSTEM_VALUE.match(value)
     if not (found or surely) and clues.submitting:
         found = find_order(component.label or "", value)

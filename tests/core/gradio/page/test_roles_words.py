@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from qwen_space.gradio.page.discovery import find_endpoint
+from tests.core.gradio.page.app_config import PARTS, make_config, make_function
 from tests.core.gradio.page.role_page import BOX, page
 
 
@@ -192,3 +195,24 @@ def test_the_model_is_the_one_that_answers(labels: list[str], expected: list[str
 @pytest.mark.parametrize("other", ["Title", "Subject", "Recipient"])
 def test_a_detail_of_the_text_is_no_prompt(other: str) -> None:
     assert roles(other, "Main points") == [None, "prompt"]
+
+
+@pytest.mark.parametrize(
+    ("look", "role"),
+    [
+        pytest.param({"label": "Type your own", "value": "You are kind."}, "system", id="value"),
+        pytest.param({"label": "System prompt"}, "system", id="label"),
+        pytest.param({"label": "Unit system"}, None, id="another-system"),
+        pytest.param({"label": "Model"}, "model", id="model"),
+        pytest.param({"label": "System prompt", "multiselect": True}, None, id="several"),
+        pytest.param({"label": "System prompt", "allow_custom_value": False}, None, id="no-text"),
+    ],
+)
+def test_a_choice_that_takes_any_text_may_be_the_system_prompt(
+    look: dict[str, Any], role: str | None
+) -> None:
+    choice = {"choices": [["You are kind.", "You are kind."]], "allow_custom_value": True, **look}
+    parts = {**PARTS, "choice": ("dropdown", choice)}
+    config = make_config(make_function(["box", "choice"], ["out"]), **parts)
+
+    assert find_endpoint(config).inputs[1].role == role
