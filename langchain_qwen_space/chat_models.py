@@ -185,19 +185,18 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
         model_name: 'Qwen2.5-72B-Instruct'
         model_provider: 'qwen-space'
         space: '...'
-        duration: ...
+        duration_ms: ...
         event_id: '...'
         usage_source: 'qwen.tiktoken'
-        queue: {'rank': 0, 'queue_size': 1, 'eta': ..., 'waited': ...}
+        queue: {'rank': 0, 'queue_size': 1, 'eta_ms': ..., 'waited_ms': ...}
         ```
 
-        `duration` and `waited` are seconds, and `queue` is the first place in the queue.
-        `finish_reason` is "stop", "stop_sequence", "length", "tool_calls", or "error" where a call
-        is invalid, whose reasons are `tool_call_errors`. `asked_again` is there if the model had to
-        be asked twice. `final_text`, `final_reasoning` and `final_tool_calls` are there, in
-        streams, if the app changed text that was streamed already, as chunks cannot take it back.
-        Of several Spaces, `space` is the one that answered, and `fallbacks` has the `space` and
-        the `reason` of each that did not.
+        `queue` is the first place in the queue. `finish_reason` is "stop", "stop_sequence",
+        "length", "tool_calls", or "error" where a call is invalid, whose reasons are
+        `tool_call_errors`. `asked_again` is there if the model had to be asked twice. `final_text`,
+        `final_reasoning` and `final_tool_calls` are there, in streams, if the app changed text that
+        was streamed already, as chunks cannot take it back. Of several Spaces, `space` is the one
+        that answered, and `fallbacks` has the `space` and the `reason` of each that did not.
 
     Custom events:
         Within a chain or a graph, `qwen_space_queued`, `qwen_space_started` and

@@ -24,9 +24,10 @@ from langchain_qwen_space.chunks import (
     with_files,
 )
 from langchain_qwen_space.errors import typed
+from qwen_space.chat_model.arguments import drop_none
 from qwen_space.chat_model.call import ChatCall
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
-from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
+from qwen_space.events import Queued, Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tokens import Usage
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ToolCall
 
@@ -110,30 +111,24 @@ class ChunkBuilder:
         return self._blocks and kinds not in ([], [str], [Thought], [Thought, str])
 
     def _metadata(self, reply: ChatReply) -> dict[str, Any]:
-        metadata = {
+        optional = {
+            "model_name": reply.model,
+            "space": reply.space,
+            "fallbacks": [asdict(each) for each in reply.failures],
+            "queue": reply.queued and _place(reply.queued, reply.waited),
+            "tool_call_errors": [to_invalid_tool_call(each)["error"] for each in reply.invalid],
+            "asked_again": reply.asked_again,
+            "output_version": "v1" if self._has_blocks(reply) else None,
+        }
+        return {
             **self._given,
             "finish_reason": reply.finish_reason,
-            "duration": reply.duration,
+            "duration_ms": round(1000 * reply.duration),
             "event_id": reply.event_id,
             "usage_source": reply.usage.source,
             **reply.beside,
+            **{name: value for name, value in optional.items() if value},
         }
-        if reply.model is not None:
-            metadata["model_name"] = reply.model
-        if reply.space is not None:
-            metadata["space"] = reply.space
-        if reply.failures:
-            metadata["fallbacks"] = list(map(asdict, reply.failures))
-        if reply.queued is not None:
-            metadata["queue"] = {**asdict(reply.queued), "waited": reply.waited}
-        if reply.invalid:
-            errors = [to_invalid_tool_call(call)["error"] for call in reply.invalid]
-            metadata["tool_call_errors"] = errors
-        if reply.asked_again:
-            metadata["asked_again"] = True
-        if self._has_blocks(reply):
-            metadata["output_version"] = "v1"
-        return metadata
 
 
 def generate(call: ChatCall, builder: ChunkBuilder) -> ChatResult:
@@ -170,6 +165,13 @@ def _final(reply: ChatReply) -> dict[str, Any]:
         final["final_tool_calls"] = [to_tool_call(call) for call in reply.calls]
         final["final_invalid_tool_calls"] = [to_invalid_tool_call(call) for call in reply.invalid]
     return final
+
+
+def _place(queued: Queued, waited: float | None) -> dict[str, int | None]:
+    """Return a place in the queue without floats: langchain-core adds no chunks that have them."""
+    times = drop_none({"eta_ms": queued.eta, "waited_ms": waited})
+    whole = {name: round(1000 * seconds) for name, seconds in times.items()}
+    return {"rank": queued.rank, "queue_size": queued.queue_size, **whole}
 
 
 def _info(reply: ChatReply) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space import JobError
 from qwen_space.local import LocalSpace, ScriptedEngine
-from tests.langchain.ways import every_way
+from tests.langchain.ways import every_way, fold
 from tests.replies import tool_call
 
 if TYPE_CHECKING:
@@ -129,6 +129,15 @@ async def test_a_rate_limiter_is_asked_once_a_call(space: ScriptedSpace) -> None
     assert [chunk async for chunk in model.astream("Hi")]
 
     assert limiter.acquired == len(space.joins) == 4
+
+
+def test_chunks_of_two_answers_add_up(model: ChatQwenSpace) -> None:
+    whole = fold([*model.stream("Hi"), *model.stream("Hi")])
+
+    assert whole.text == "Hello there." * 2
+    assert whole.usage_metadata is not None
+    assert whole.usage_metadata["output_tokens"] == 6
+    assert isinstance(whole.response_metadata["duration_ms"], int)
 
 
 @pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning")
