@@ -19,7 +19,11 @@ from tests.scripted_server import Answer, ScriptedServer, status
     ("answer", "error", "says"),
     [
         pytest.param(status(200, {"data": []}), ProtocolError, "#4 gave 0 values for 1", id="few"),
-        pytest.param(status(500, {"error": "Oh"}), JobError, "step #4 before", id="fails"),
+        pytest.param(
+            status(500, {"error": "Oh"}), JobError, "#4 before the reply: Oh$", id="fails"
+        ),
+        pytest.param(status(500, {"error": None}), JobError, "reply: it gives no", id="hidden"),
+        pytest.param(status(500, "Oh"), JobError, 'reply: "?Oh"?$', id="fails-in-words"),
     ],
 )
 async def test_a_step_without_a_name_is_told_by_its_number(
