@@ -57,9 +57,14 @@ def test_text_in_other_forms_is_text(kind: type[BaseMessage]) -> None:
     blocks = [
         {"type": "text-plain", "text": "a"},
         {"type": "file", "mime_type": "text/markdown", "base64": FILE},
+        {"text": "b"},
     ]
 
-    assert text_of(kind(content=blocks, tool_call_id="1")) == "a\na ü"
+    assert text_of(kind(content=blocks, tool_call_id="1")) == "a\na ü\nb"
+
+
+def test_text_without_a_type_is_not_lost_from_an_answer() -> None:
+    assert text_of(AIMessage([{"text": "a"}, {"text": "b"}])) == "ab"
 
 
 @pytest.mark.parametrize("kind", [HumanMessage, ToolMessage])

@@ -180,7 +180,7 @@ def has_text(part: Any) -> bool:
 
 
 def _read_part(part: Mapping[str, Any]) -> str | None:
-    kind = part.get("type")
+    kind = part.get("type", "text" if part.keys() == {"text"} else None)  # Bedrock's and Gemini's
     if isinstance(kind, str) and kind in _TEXT_KEYS:
         return _string(part.get(_TEXT_KEYS[kind]))
     match kind:

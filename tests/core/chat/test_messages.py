@@ -17,6 +17,7 @@ from qwen_space.chat.messages import Turn, part_text, to_turns
         pytest.param(["a", "", "b"], "a\nb", id="strings"),
         pytest.param([{"type": "text", "text": "a"}, "b"], "a\nb", id="parts"),
         pytest.param([{"type": "input_text", "text": "a"}], "a", id="input-text"),
+        pytest.param([{"text": "a"}], "a", id="bedrock"),
         pytest.param([{"type": "text-plain", "text": "a"}], "a", id="text-plain"),
         pytest.param([{"type": "text-plain", "base64": "YQ=="}], "a", id="text-plain-in-base64"),
         pytest.param([{"type": "refusal", "refusal": "No."}], "No.", id="refusal"),
