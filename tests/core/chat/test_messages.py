@@ -92,7 +92,7 @@ def test_a_message_without_content_has_no_text() -> None:
             "type 'image_url'",
             id="image",
         ),
-        pytest.param({"role": "user", "content": [{"text": "a"}]}, "type None", id="part-no-type"),
+        pytest.param({"role": "user", "content": [{"data": "a"}]}, "type None", id="part-no-type"),
         pytest.param({"role": "user", "content": [{"type": "text"}]}, "type 'text'", id="no-text"),
         pytest.param(
             {"role": "user", "content": [{"type": "text", "text": 1}]},
