@@ -344,7 +344,7 @@ def kept(kind):
 
     def answer(query, chat, turns):
         turns = json.loads(turns) if kind == "box" else [each for each in turns or [] if any(each)]
-        text = f"{query}|{len(turns)}"
+        text = f"{len(turns)} kept: {query}"
         turns = [*turns, [query, text]]
         shown = row("pairs" if MAJOR < 6 else "messages", query, text)
         return [*chat, *shown], json.dumps(turns) if kind == "box" else turns, ""

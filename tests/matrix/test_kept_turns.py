@@ -53,7 +53,7 @@ async def test_turns_that_a_component_keeps_go_into_the_prompt(
         with pytest.warns(UserWarning, match="no input for a history"):
             warned = await client.chat(CHAT)
 
-    assert done.text == warned.text == f"{SPLIT}|0"
+    assert done.text == warned.text == f"0 kept: {SPLIT}"
 
 
 @pytest.mark.parametrize(("release", "flavour"), cases("loaded"))
