@@ -11,9 +11,10 @@ mostly in a Markdown fence. It counts as calls only where nothing else can be me
 - nothing comes after it, save more of the same and a closing tag that has no opening one;
 - no object in it has further keys, and each name is that of a tool that is bound.
 
-Two other forms count as a call where they are the whole reply: `name({...})` of a tool that is
-bound; and, where a call is forced, the object of its arguments, in a fence or not, if it fits the
-parameters of one tool only among those that may be called.
+Three other forms count as a call where they are the whole reply: the same with the name behind the
+arguments; `name({...})` of a tool that is bound; and, where a call is forced, the object of its
+arguments, in a fence or not, if it fits the parameters of one tool only among those that may be
+called.
 
 Anything else is text. Where a call begins as in the first form and its end is missing or no JSON,
 it is an invalid call.
@@ -54,16 +55,17 @@ class CallPrefixes:
 
     def __init__(self, tools: ToolBinding) -> None:
         quoted = ["".join(json.dumps(name, ensure_ascii=False).split()) for name in tools.names]
+        begins = tuple(f"{fence}{bracket}{{" for fence in _FENCES for bracket in _LISTS)
         self._calls = tuple(
-            f'{fence}{bracket}{{"name":{name},"{key}":{{'
-            for fence in _FENCES
-            for bracket in _LISTS
+            f'{begin}"name":{name},"{key}":{{'
+            for begin in begins
             for name in quoted
             for key in _KEYS
         )
+        arguments = tuple(f'{begin}"{key}":{{' for begin in begins for key in _KEYS)
         functions = tuple(f"{name}({{" for name in tools.names)
         objects = tuple(f"{fence}{{" for fence in _FENCES) if tools.forced else ()
-        self._whole = (*self._calls, *functions, *objects)  # only as the whole reply
+        self._whole = (*self._calls, *arguments, *functions, *objects)  # only as the whole reply
         self._room = _ROOM + max(map(len, quoted), default=0)
         self.starts = "".join(sorted({prefix[0] for prefix in self._whole} - {"<"}))
 

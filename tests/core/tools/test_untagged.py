@@ -40,6 +40,10 @@ WITHOUT_TAGS = [
     pytest.param(call('{"a": "```\n<b> {"}'), [("f", {"a": "```\n<b> {"})], id="in-a-string"),
     pytest.param(call(TAG_IN_TEXT), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
     pytest.param(call().replace("arguments", "parameters"), [F], id="parameters"),
+    pytest.param('{"arguments": {}, "name": "f"}', [F], id="name-last"),
+    pytest.param(
+        f'[{{"arguments": {{}}, "name": "f"}}, {G_TEXT}]', [F, G], id="name-last-in-a-list"
+    ),
     pytest.param(f"<tools>\n{call()}\n</tools>", [F], id="in-the-tags-of-the-tools"),
     pytest.param(f"<tools>[{call()}, {G_TEXT}]</tools>", [F, G], id="list-in-them"),
     pytest.param(f"<tools>\n{call()}", [F], id="in-them-and-not-closed"),
@@ -52,6 +56,9 @@ NOT_CALLS = [
     pytest.param('{"name": "f", "arguments": {}, "x": 1}', id="further-keys"),
     pytest.param('{"name": "f", "arguments": []}', id="arguments-list"),
     pytest.param('{"name": "f"}', id="no-arguments"),
+    pytest.param('{"arguments": {}, "name": "g"}', id="name-last-not-bound"),
+    pytest.param('{"arguments": {}, "name": "f"}\nThat was it.', id="name-last-and-text-after"),
+    pytest.param('{"arguments": {}}', id="no-name"),
     pytest.param(f"{call()}\nThat was it.", id="text-after"),
     pytest.param(f"{fenced(call())}\n\nThat was it.", id="text-after-a-fence"),
     pytest.param(fenced(call(), "python"), id="another-fence"),
@@ -200,12 +207,9 @@ def test_arguments_alone_are_a_call_of_the_only_tool_that_they_fit(
         assert short(run([written], tools)[1]) == (expected or [written])
 
 
-UNUSUAL = ['{"arguments": {}, "name": "f"}', "{" + " " * 300 + call()[1:]]
-
-
-@pytest.mark.parametrize("reply", UNUSUAL, ids=["another-order", "much-white-space"])
 @pytest.mark.parametrize("size", [1, 5, 10_000])
-def test_an_unusual_call_counts_where_one_has_to_come(reply: str, size: int) -> None:
+def test_a_call_behind_much_white_space_counts_where_one_has_to_come(size: int) -> None:
+    reply = "{" + " " * 300 + call()[1:]
     pieces = cut(reply, size)
 
     assert short(run(pieces, AUTO)[1]) == [reply]
