@@ -448,6 +448,18 @@ def test_one_model_works_in_one_loop_after_the_other(model: ChatQwenSpace) -> No
     assert answers == [("Hello there.", "Hello there.")] * 5
 
 
+def test_a_loop_may_run_for_one_chunk_at_a_time(model: ChatQwenSpace) -> None:
+    loop = asyncio.new_event_loop()
+    stream = model.astream("Hi")
+
+    texts = []
+    while (chunk := loop.run_until_complete(anext(stream, None))) is not None:
+        texts.append(chunk.text)
+    loop.close()
+
+    assert texts == ["Hello", " ", "there", ".", ""]
+
+
 def test_one_model_works_from_many_threads(space: ScriptedSpace, model: ChatQwenSpace) -> None:
     space.engine.reply = lambda messages: [messages[-1]["content"], "!"]
     prompts = [f"question {number}" for number in range(20)]

@@ -29,6 +29,19 @@ def keep_exceptions(llm: QwenSpace) -> LlamaDebugHandler:
 # Each piece at once
 
 
+@pytest.mark.parametrize("endpoint", ASYNC_STREAMS)
+def test_a_loop_may_run_for_one_piece_at_a_time(llm: QwenSpace, endpoint: str) -> None:
+    loop = asyncio.new_event_loop()
+    stream = loop.run_until_complete(getattr(llm, endpoint)(question(endpoint)))
+
+    deltas = []
+    while (chunk := loop.run_until_complete(anext(stream, None))) is not None:
+        deltas.append(chunk.delta)
+    loop.close()
+
+    assert deltas == ["Hello", " ", "there", ".", ""]
+
+
 @pytest.mark.parametrize("endpoint", SYNC_STREAMS)
 def test_each_piece_is_there_before_the_next_is_made(
     llm: QwenSpace, held: Any, endpoint: str
