@@ -152,7 +152,7 @@ def test_an_input_that_the_app_does_not_have_is_a_misuse(
 @pytest.mark.parametrize("role", ["Message", "=prompt"])
 def test_a_role_without_a_name_is_a_misuse(role: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", "http://127.0.0.1:9", "--role", role]) == 1
-    assert "it takes --role INPUT=VALUE" in capsys.readouterr().err
+    assert "it takes --role INPUT=ROLE" in capsys.readouterr().err
 
 
 def test_an_input_is_named_by_the_first_name_that_is_its_own() -> None:

@@ -30,7 +30,7 @@ def in_a_component(
     """A page whose function takes its chat to add to it, and reads the turns elsewhere."""
 
     def answer(message: str, shown: list[Any], kept: Any) -> tuple[list[Any], Any, str]:
-        text = f"{message}|{len(read(kept))}"
+        text = f"{len(read(kept))} kept: {message}"
         return [*shown, *rows(message, text)], write([*read(kept), [message, text]]), ""
 
     def build() -> gr.Blocks:
@@ -46,7 +46,7 @@ def written_after_the_reply() -> gr.Blocks:
     """A page that writes the chat down only once it is complete."""
 
     def answer(message: str, shown: list[Any], kept: list[Any] | None) -> list[Any]:
-        return [*shown, *rows(message, f"{message}|{len(kept or ())}")]
+        return [*shown, *rows(message, f"{len(kept or ())} kept: {message}")]
 
     with gr.Blocks(analytics_enabled=False) as app:
         chat, box, kept = gr.Chatbot(), gr.Textbox(label="Message"), gr.JSON(visible=False)
@@ -56,7 +56,7 @@ def written_after_the_reply() -> gr.Blocks:
 
 def in_a_column_that_is_hidden() -> gr.Blocks:
     def answer(message: str, shown: list[Any], number: float) -> tuple[list[Any], float]:
-        return [*shown, *rows(message, f"{message}|{number:.0f}")], number + 1
+        return [*shown, *rows(message, f"{number:.0f} kept: {message}")], number + 1
 
     with gr.Blocks(analytics_enabled=False) as app:
         chat, box = gr.Chatbot(), gr.Textbox(label="Message")
@@ -112,4 +112,4 @@ async def test_turns_that_a_component_keeps_go_into_the_prompt(
             with pytest.warns(UserWarning, match="history='native'.*no input for a history"):
                 warned = await client.chat(CHAT)
 
-    assert done.text == warned.text == f"{SPLIT}|0"
+    assert done.text == warned.text == f"0 kept: {SPLIT}"
