@@ -39,6 +39,7 @@ from qwen_space.gradio.wire.messages import unquote
 __all__ = [
     "error_detail",
     "error_from_response",
+    "function_error",
     "invalid_http",
     "map_aiohttp_errors",
     "parse_retry_after",
@@ -303,7 +304,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def error_detail(body: str) -> str | None:
     """Return the sentence in one of Gradio's own error bodies; None for any other body."""
-    detail = _own_detail(body)
+    detail = _read_object(body).get("detail")
     if isinstance(detail, dict):
         detail = detail.get("error")
     return None if detail is None else str(detail)
@@ -311,17 +312,26 @@ def error_detail(body: str) -> str | None:
 
 def _invalid(body: str) -> str | None:
     """Return the objections of the function's own validator; None for any other body."""
-    detail = _own_detail(body)
+    detail = _read_object(body).get("detail")
     items = [each for each in detail if isinstance(each, dict)] if isinstance(detail, list) else []
     said = [str(each.get("message") or "") for each in items if each.get("is_valid") is False]
     return "; ".join(filter(None, said)) if said else None
 
 
-def _own_detail(body: str) -> Any:
+def function_error(body: str) -> str:
+    """Return the reason of a function that has failed without a queue; other bodies as they are."""
+    told = _read_object(body)
+    if "error" not in told:
+        return body
+    return "it gives no reason" if told["error"] is None else str(told["error"])
+
+
+def _read_object(body: str) -> dict[str, Any]:
     try:
-        return json.loads(body).get("detail")
-    except (ValueError, AttributeError, RecursionError):
-        return None
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:

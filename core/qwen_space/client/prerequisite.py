@@ -11,6 +11,7 @@ import msgspec
 
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
+from qwen_space.client.http_errors import function_error
 from qwen_space.client.stream import EventStreamReader
 from qwen_space.client.submit import Submission
 from qwen_space.errors import JobError, ProtocolError, SpaceStatusError
@@ -111,21 +112,12 @@ async def _run(
     except SpaceStatusError as exc:
         if exc.status != 500:
             raise
-        raise JobError(f"the step {step.title} before the reply: {_reason(exc.body)}") from exc
+        reason = function_error(exc.body)
+        raise JobError(f"the step {step.title} before the reply: {reason}") from exc
     data = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(data, list):
         raise ProtocolError(f"{url} answered without data: {reprlib.repr(answer)}")
     return data, to_states(answer.get("changed_state_ids"))
-
-
-def _reason(body: str) -> str:
-    """Return the app's own words in the body of an answer; all of the body where it has none."""
-    try:
-        told = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return body
-    error = told.get("error", body) if isinstance(told, dict) else body
-    return "it gives no reason" if error is None else str(error)
 
 
 def _value(item: Any) -> list[Any]:

@@ -24,6 +24,7 @@ from tests.scripted_server import Answer, ScriptedServer, status
         ),
         pytest.param(status(500, {"error": None}), JobError, "reply: it gives no", id="hidden"),
         pytest.param(status(500, "Oh"), JobError, 'reply: "?Oh"?$', id="fails-in-words"),
+        pytest.param(status(500, "[" * 10**5), JobError, r"reply: \[\[", id="fails-in-depths"),
     ],
 )
 async def test_a_step_without_a_name_is_told_by_its_number(
