@@ -38,7 +38,8 @@ _USER_START = re.compile(r"[^\w\n]{0,8}(\w{0,20})([^\w\n:\uff1a]{0,4})")
 _WORD = r"[^\s:\uff1a]{1,24}"
 # A name of several words has capitals, or says what it names: "Here are three:" is no name.
 _MORE = (
-    rf"[ \t](?:assistant|(?:chat)?bot|model|agent|(?![a-z\u00df-\u00ff\u0430-\u044f\[(]){_WORD})"
+    r"[ \t](?:assistant|(?:chat)?bot|model|agent"
+    rf"|(?![a-z\u00df-\u00ff\u0430-\u044f]|[\[(]\d{{1,2}}:){_WORD})"
 )
 _CUE = "\nAssistant:"  # the end of a rendered chat (qwen_space.chat.prompt)
 # A reply may begin with these itself, behind an echo of the prompt.
@@ -120,17 +121,22 @@ class Transcript:
             return self._find_turn(text, is_final=is_final)
         if not _USER.match(user):
             return ""
-        lead = self._find_turn(f"{user}\n{text}", is_final=is_final)
+        lead = self._find_turn(f"{user}\n{text}", len(user), is_final=is_final)
         return lead and lead[len(user) + 1 :]
 
-    def _find_turn(self, text: str, *, is_final: bool) -> str | None:
-        """Return all up to the name of the model in a text that shows a chat, as `_find_lead`."""
+    def _find_turn(self, text: str, within: int | None = None, *, is_final: bool) -> str | None:
+        """Return all up to the name of the model in a text that shows a chat, as `_find_lead`.
+
+        Args:
+            text: The text.
+            within: Where the user's message ends, if that is known: a reply may quote it.
+            is_final: Whether nothing follows.
+        """
         first = _USER.search(text) if self._asked else None
         if first is None or text[: first.start()].strip():
             return None if self._asked and not is_final and _may_be_name(text.lstrip()) else ""
-        ends = (
-            self._find_end(text, each.end()) for each in deque(_USER.finditer(text), _MOST_LINES)
-        )
+        names = _USER.finditer(text, 0, len(text) if within is None else within)
+        ends = (self._find_end(text, each.end()) for each in deque(names, _MOST_LINES))
         end = max((each for each in ends if each is not None), default=None)
         if end is None:
             places = _places(text, first.end())

@@ -35,6 +35,8 @@ RUSSIAN = "\n".join(["Вы: Hi?", "Ответ:", "Да"])
         pytest.param("You: Hi?\nHere are three:\n1. a", None, id="a-short-sentence"),
         pytest.param("You: Hi?\nQwen 2.5 Bot: a", "a", id="a-name-of-three-words"),
         pytest.param("You: Hi?\nAI assistant: a", "a", id="a-name-that-says-so"),
+        pytest.param("You: Hi?\nAssistant (Qwen2.5): a", "a", id="a-name-with-its-model"),
+        pytest.param("You: Hi?\nQwen [7B] [9:41]: a", "a", id="a-name-with-its-size-and-a-time"),
         pytest.param("You: Hi?\nhttps://a.b/c is a link", None, id="a-link"),
         pytest.param("A dialogue.\n\nUser: Hi?\nBot: Yes", None, id="a-dialogue"),
         pytest.param("You: Hi?\nSure: 4", None, id="an-opening"),
@@ -162,9 +164,13 @@ def test_a_chat_that_a_page_completes_is_no_part_of_a_response() -> None:
         pytest.param("Hi?", "AI: Yes", None, id="a-user-without-a-name"),
         pytest.param("You: Ho", "AI: Yes", None, id="another-prompt"),
         pytest.param("Topic: Hi?", "Answer: Yes", None, id="no-user-s-name"),
+        pytest.param(
+            "You: Hi?", "AI: Yes\nYou: Hi?\nAI: So", "Yes\nYou: Hi?\nAI: So", id="a-quote"
+        ),
+        pytest.param("You: Hi?", "This is it:\nYou: Hi?\nAI: So", None, id="a-quote-alone"),
     ],
 )
-@pytest.mark.parametrize("start", [0, 1, 7])
+@pytest.mark.parametrize("start", [0, 1, 7, 99])
 def test_a_message_of_a_chat_names_its_speaker_where_the_user_s_does(
     user: str, text: str, reply: str | None, start: int
 ) -> None:
