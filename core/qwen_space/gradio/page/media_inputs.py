@@ -79,7 +79,8 @@ class MediaSlot(msgspec.Struct, frozen=True):
 
 def is_restored(component: AppComponent) -> bool:
     """Whether a file takes the place of the chat, or of settings, and is no part of a message."""
-    return _RESTORED.search((component.label or "")[:200]) is not None
+    is_file = component.kind in MEDIA_KINDS["file"]
+    return is_file and _RESTORED.search((component.label or "")[:200]) is not None
 
 
 def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | None:

@@ -52,3 +52,18 @@ def test_a_file_that_takes_the_place_of_the_chat_is_no_part_of_a_message(
         for config in (uploads, beside):
             found = [each.role for each in find_endpoint(config).media_inputs]
             assert found == takes, label
+
+
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [
+        ("image", "Upload your character"),
+        ("audio", "Import conversation"),
+        ("video", "Load session"),
+    ],
+)
+def test_a_picture_or_a_recording_is_part_of_a_message_by_any_label(kind: str, label: str) -> None:
+    parts = {**PARTS, "file": (kind, {"label": label})}
+    config = make_config(make_function(["box", "file", "chat"], ["chat"], **SUBMIT), **parts)
+
+    assert [each.role for each in find_endpoint(config).media_inputs] == [kind]
