@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["find_order"]
+from qwen_space.gradio.page.app import AppComponent
+
+__all__ = ["ROLE_ORDER", "find_order", "offers_orders"]
+
+ROLE_ORDER = re.compile(
+    r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
+    r"|du bist|tu es|vous êtes|eres\s|あなたは|당신은)",
+    re.IGNORECASE,
+)
+"""The words with which most system prompts begin."""
 
 _LABELS = re.compile(
     r"\b(?:instructions?|initial (?:prompt|message)|(?:base|main|role) prompt|behaviou?r"
@@ -36,3 +45,10 @@ def find_order(label: str, value: str) -> re.Match[str] | None:
     if _LABELS.search(label):
         return _ORDER.match(value) or _OPEN_ORDER.match(value)
     return _ORDER.match(value) if _CONTEXT.search(label) else None
+
+
+def offers_orders(component: AppComponent) -> bool:
+    """Whether a choice offers orders for the model, or nothing, and not just the names of some."""
+    offered = [str(each).strip() for each in (component.value, *(component.choices or ())) if each]
+    are_orders = any(ROLE_ORDER.match(each) or each.endswith((".", "。")) for each in offered)
+    return are_orders or not offered

@@ -19,7 +19,7 @@ from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole, is_restored
 from qwen_space.gradio.page.message_lists import find_message_list
-from qwen_space.gradio.page.orders import find_order
+from qwen_space.gradio.page.orders import ROLE_ORDER, find_order, offers_orders
 
 __all__ = [
     "Clues",
@@ -200,11 +200,6 @@ _SYSTEM_PROMPTS = (
     ),
 )
 _NO_SYSTEM = re.compile(r"(?:operating|file)[ _-]?system|system (?:info|status|log)", re.IGNORECASE)
-_SYSTEM_VALUE = re.compile(
-    r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
-    r"|du bist|tu es|vous êtes|eres\s|あなたは|당신은)",
-    re.IGNORECASE,
-)
 _PROMPT_WORDS = re.compile(
     r"message|prompt|question|request|\bask\b|\bchat\b|\binput\b|query|\btype\b|say something"
     r"|\buser\b"
@@ -261,7 +256,7 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
         surely: Leaves out the words that a prompt's label may have, too.
     """
     is_text = component.kind in TEXTS and not component.is_password
-    if not (is_text or component.is_open_choice):
+    if not (is_text or (component.is_open_choice and offers_orders(component))):
         return None
     surely = surely or not is_text
     if name := clues.parameter_in(component, _SYSTEMS):
@@ -274,7 +269,7 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
         return f"the label says {found[0].lower()}"
     value = str(component.value or "")[:500]
     may_be_message = surely and is_text and any(_asks(text) for _, text in _words(component))
-    found = None if may_be_message else _SYSTEM_VALUE.match(value)
+    found = None if may_be_message else ROLE_ORDER.match(value)
     if not (found or surely) and clues.submitting:
         found = find_order(component.label or "", value)
     if found and component.id not in clues.submitting:

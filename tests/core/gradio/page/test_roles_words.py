@@ -205,6 +205,12 @@ def test_a_detail_of_the_text_is_no_prompt(other: str) -> None:
         pytest.param({"label": "Unit system"}, None, id="another-system"),
         pytest.param({"label": "Model"}, "model", id="model"),
         pytest.param({"label": "System prompt", "multiselect": True}, None, id="several"),
+        pytest.param({"label": "System prompt", "choices": []}, "system", id="nothing-offered"),
+        pytest.param({"label": "System prompt", "choices": ["Default", "Coder"]}, None, id="names"),
+        pytest.param(
+            {"label": "Persona", "choices": ["Doctor"], "value": "Doctor"}, None, id="one"
+        ),
+        pytest.param({"label": "System", "choices": ["Linux", "Windows"]}, None, id="computers"),
         pytest.param({"label": "System prompt", "allow_custom_value": False}, None, id="no-text"),
     ],
 )
