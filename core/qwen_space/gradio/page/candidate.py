@@ -128,6 +128,11 @@ class Candidate(msgspec.Struct, frozen=True):
         return find_output(self.last)
 
     @property
+    def reply(self) -> Any:
+        """The number of the component that shows the reply; None without one."""
+        return None if self.output is None else self.last.outputs[self.output].id
+
+    @property
     def chat_parts(self) -> Mapping[Role | None, Any]:
         """The components of the prompt, the turns and the system prompt."""
         roles = self.roles.items()

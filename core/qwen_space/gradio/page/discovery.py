@@ -427,10 +427,9 @@ class App:
 
     def _setting(self, candidate: Candidate) -> list[Endpoint]:
         """Return the functions that put a system prompt or a figure into a state of the steps."""
-        states = {
-            each.id: each for each in distinct_inputs(candidate.steps) if each.kind == "state"
-        }
-        setters = {part.id: (each, part) for each, part in reversed([*self._page.setting(states)])}
+        states = [each.id for each in distinct_inputs(candidate.steps) if each.kind == "state"]
+        setting = self._page.setting(states, candidate.reply)
+        setters = {part.id: (each, part) for each, part in reversed([*setting])}
         functions = [function for function, _ in setters.values()]
         clues = Clues(parameters=self._parameters(functions))
         taken = {role for role, _ in candidate.roles.values()}

@@ -388,17 +388,25 @@ class Page:
             ) and (bool(writers) or state.kind != "state" or _is_constant(state.value))
         return self._settings[state.id]
 
-    def setting(self, states: Collection[Any]) -> Iterator[tuple[AppFunction, AppComponent]]:
+    def setting(
+        self, states: Iterable[Any], reply: Any
+    ) -> Iterator[tuple[AppFunction, AppComponent]]:
         """Yield the functions that put one input into one of these states, and that input.
 
-        They write the state, or change the object in it.
+        They write the state, or change the object in it. One that gives the reply asks the model.
+
+        Args:
+            states: The states.
+            reply: The component that shows the reply.
         """
         for state in states:
-            for each in self._writers.get(state, ())[:_MOST_STEPS]:
-                if each.runs and len(each.inputs) == 1:
-                    yield each, each.inputs[0]
-            for each in self._changers.get(state, ())[:_MOST_STEPS]:
-                yield each, next(part for part in each.inputs if part.kind != "state")
+            writers = self._writers.get(state, ())[:_MOST_STEPS]
+            changers = self._changers.get(state, ())[:_MOST_STEPS]
+            found = [(each, [*each.inputs]) for each in writers if each.runs]
+            found += ((each, [p for p in each.inputs if p.id != state]) for each in changers)
+            for each, inputs in found:
+                if len(inputs) == 1 and all(part.id != reply for part in each.outputs):
+                    yield each, inputs[0]
 
     def _tree(self, start: AppFunction) -> Iterator[AppFunction]:
         """Yield a function and all that come after it, in the order of the page."""
@@ -439,7 +447,7 @@ def _changed_state(function: AppFunction) -> Any:
     if len(states) != 1 or len(function.inputs) != 2 or not function.runs:
         return None
     if any(each.id == states[0] for each in function.outputs):
-        is_setter = not any(each.kind in CHATS for each in function.outputs)
+        is_setter = not (function.streams or any(each.kind in CHATS for each in function.outputs))
     else:
         is_setter = not function.outputs and bool(function.events & _CHANGING)
     return states[0] if is_setter else None

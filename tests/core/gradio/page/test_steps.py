@@ -263,6 +263,7 @@ def test_a_function_that_changes_the_object_in_a_state_sets_the_system_prompt() 
         pytest.param(step("saved heat", "saved", targets=[["heat", "input"]]), True, id="given-on"),
         pytest.param(step("heat saved", "hint", **CLICK), False, id="a-button-for-another"),
         pytest.param(step("heat saved", "saved chat", **CLICK), False, id="a-chat"),
+        pytest.param(step("heat saved", "saved page", **CLICK, **STREAMS), False, id="a-stream"),
     ],
 )
 def test_a_figure_that_its_own_event_puts_into_a_state_is_set_so(
@@ -272,6 +273,15 @@ def test_a_figure_that_its_own_event_puts_into_a_state_is_set_so(
 
     assert endpoint.place_sampling({"temperature": 0.5}) == ({"heat": 0.5} if takes else {})
     assert [each.fn_index for each in endpoint.before] == ([1] if takes else [])
+
+
+@pytest.mark.parametrize("taken", ["heat saved", "heat"])
+def test_a_function_that_gives_the_reply_sets_no_figure(taken: str) -> None:
+    again = step(taken, "saved page", **CLICK)
+
+    endpoint = find_endpoint(app(step("box saved", "page saved"), again))
+
+    assert [*endpoint.before] == []
 
 
 CHANGE = {"targets": [["other", "change"]]}
