@@ -140,6 +140,7 @@ class LiveAnswer:
         width = self._console.width
         if wrapped := sum((length - 1) // width for length in self._painted if length):
             self._console.control(Control(*_UP * wrapped))
+        self._painted.clear()  # the next painting may be another than an answer
 
     def _grow(self, delta: str) -> None:
         with self._lock:
@@ -239,10 +240,11 @@ def _join(lines: Iterable[Sequence[Segment]]) -> Iterator[Segment]:
 
 def _strip(line: list[Segment]) -> list[Segment]:
     """Return a line without the blanks at its end, unless they are seen, as a block of code's."""
-    if not line or (line[-1].style and line[-1].style.bgcolor):
-        return line
-    text = line[-1].text.rstrip()
-    return [*line[:-1], Segment(text, line[-1].style)] if text else _strip(line[:-1])
+    while line and not (line[-1].style and line[-1].style.bgcolor):
+        *line, last = line
+        if text := last.text.rstrip():
+            return [*line, Segment(text, last.style)]
+    return line
 
 
 def _is_written(line: Sequence[Segment]) -> bool:

@@ -203,6 +203,23 @@ def test_a_terminal_that_is_made_narrower_keeps_no_line_of_the_painting() -> Non
     assert after[:6] == ["> A prompt", *["word word word word"] * 3, "word word", ""]
 
 
+def test_a_painting_that_is_gone_takes_no_lines_above_it_with_it() -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=40, height=20)
+
+    with LiveAnswer(console) as answer:
+        answer.show(TextDelta("word " * 14))
+        answer._live.refresh()
+        answer.show(Rewritten(""))
+        console.width = 20
+        answer._live.refresh()
+        start = file.tell()
+        answer._live.refresh()
+        painted = file.getvalue()[start:]
+
+    assert "\x1b[1A" not in painted
+
+
 def screen(written: str, width: int) -> list[str]:
     """Return the lines of a terminal of 20 lines."""
     shown = pyte.Screen(width, 20)
