@@ -17,9 +17,11 @@ from typing import Any
 
 __all__ = ["lighten", "only_asked_routes", "write_no_stubs"]
 
+# An older FastAPI adds each once more, with the prefix of the router that includes them.
 _ASKED = re.compile(
-    r"/(?:config|info|login|login_check|token|user|app_id|cancel|upload|theme\.css)?"
-    r"|/(?:queue/|call/|run/|heartbeat/|file=|proxy=).*"
+    r"(?:/gradio_api)?/(?:"
+    r"(?:config|info|login|login_check|token|user|app_id|cancel|upload|theme\.css)?"
+    r"|(?:queue/|call/|run/|heartbeat/|file=|proxy=).*)"
 )
 _only_asked = ContextVar("only_asked", default=False)
 
