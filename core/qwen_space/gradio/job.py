@@ -63,6 +63,7 @@ _SLICE = 1_000  # edits
 _LONGEST_REASON = 10_000  # characters of a failure's reason, which is read for quotes and quotas
 
 _FULL_VALUES = frozenset({"sse", "sse_v1", "call"})
+_LONGEST_WAIT = 10**9  # seconds
 _MOST_STATES = 10_000  # of a page, whose changes are noted
 
 
@@ -332,10 +333,10 @@ class Job:
                 yield from self._generating(message, size)
             case Estimation():
                 self.state = JobState.QUEUED
-                yield Queued(message.rank, message.queue_size, message.rank_eta)
+                yield Queued(message.rank, message.queue_size, _estimate(message.rank_eta))
             case ProcessStarts():
                 self.state = JobState.RUNNING
-                yield Started(message.eta)
+                yield Started(_estimate(message.eta))
             case Log():
                 notice = Notice(_text(message.log), _text(message.level), message.title)
                 yield notice
@@ -480,3 +481,8 @@ def _failure(message: ProcessCompleted) -> JobError | QuotaError:
 def _text(value: Any) -> str:
     """Return a sentence of the app's, or in short a value that should have been one."""
     return value if isinstance(value, str) else reprlib.repr(value)
+
+
+def _estimate(seconds: float | None) -> float | None:
+    """Return a guess of a time; None for one that cannot be meant, such as NaN."""
+    return seconds if seconds is not None and abs(seconds) <= _LONGEST_WAIT else None

@@ -38,6 +38,14 @@ from tests.growth import assert_linear
 from tests.queue_stream import as_bytes, receive
 
 
+def test_a_time_without_a_meaning_is_no_estimate() -> None:
+    job = Job(E, 1, "sse_v3")
+
+    events = [*receive(job, Estimation(E, 1, 2, 1e308)), *receive(job, ProcessStarts(E, 1e308))]
+
+    assert events == [Queued(1, 2, None), Started(None)]
+
+
 def test_a_job_goes_from_the_queue_to_its_end() -> None:
     job = Job(E, 1, "sse_v3")
     states, events = [job.state], []

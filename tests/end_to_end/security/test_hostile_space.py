@@ -316,10 +316,12 @@ def test_values_too_deep_or_too_large_are_an_error(serve: Serve, sent: bytes, wa
     assert got.error.text == "one "
 
 
-def test_large_ranks_and_times_are_accepted(serve: Serve) -> None:
-    far = {**estimation(2**53 - 1), "rank_eta": 1e308}
+@pytest.mark.parametrize("way", ONE_OF_EACH)
+@pytest.mark.parametrize("eta", [1e308, float("nan"), float("-inf")])
+def test_large_ranks_and_times_are_accepted(serve: Serve, eta: float, way: str) -> None:
+    far = {**estimation(2**53 - 1), "rank_eta": eta}
     with serve(app(sse(far, ONE, TWO, THREE, *DONE, END))) as server:
-        assert WAYS["core-stream"](server.url).text == ALL
+        assert WAYS[way](server.url).text == ALL
 
 
 # Nothing that a Space names is opened, fetched or run
