@@ -12,6 +12,7 @@ from typing import Any
 
 from qwen_space.chat.media import Media
 from qwen_space.gradio.page.endpoint import Endpoint, Input
+from qwen_space.gradio.page.media_inputs import MEDIA_KINDS
 
 __all__ = ["find_repeated", "find_uploads", "has_room", "place_media"]
 
@@ -78,7 +79,17 @@ def _refusal(endpoint: Endpoint, media: Media, able: Iterable[Input]) -> str:
     takes = (
         f"the app takes {', '.join(offered)} beside text" if offered else "the app takes text only"
     )
-    return (
-        f"A content block of type {media.kind!r} cannot be sent: {takes}. "
-        "Leave it out of the message, or describe it in words."
+    advice = (
+        _advise_role(endpoint, media) or "Leave it out of the message, or describe it in words."
     )
+    return f"A content block of type {media.kind!r} cannot be sent: {takes}. {advice}"
+
+
+def _advise_role(endpoint: Endpoint, media: Media) -> str | None:
+    """Return how to name an input without a role for a media; None where there is none."""
+    unused = [each for each in endpoint.inputs if each.role is None]
+    for role, kinds in MEDIA_KINDS.items():
+        for each in unused if role in {media.kind, "file"} else ():
+            if each.kind in kinds:
+                return f"If {each.name!r} is for it, say so: roles={{{each.name!r}: {role!r}}}."
+    return "Leave it out of the message, or describe it in words."

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qwen_space.chat.media import Media
 from qwen_space.gradio.page.discovery import find_endpoint
+from qwen_space.gradio.page.media_places import place_media
 from tests.core.gradio.page.app_config import PARTS, make_config, make_function
 
 SUBMIT = {"targets": [["box", "submit"]]}
@@ -67,3 +69,14 @@ def test_a_picture_or_a_recording_is_part_of_a_message_by_any_label(kind: str, l
     config = make_config(make_function(["box", "file", "chat"], ["chat"], **SUBMIT), **parts)
 
     assert [each.role for each in find_endpoint(config).media_inputs] == [kind]
+
+
+def test_a_file_that_is_refused_names_an_input_without_a_role() -> None:
+    parts = {**PARTS, "file": ("file", {"label": "Upload config"})}
+    config = make_config(make_function(["box", "file", "chat"], ["chat"], **SUBMIT), **parts)
+    media = [Media("file", data=b"\0", name="a.bin")]
+
+    with pytest.raises(ValueError, match=r"say so: roles=\{'Upload config': 'file'\}"):
+        place_media(find_endpoint(config), media)
+    endpoint = find_endpoint(config, roles={"Upload config": "file"})
+    assert place_media(endpoint, media) == {"file": media}
