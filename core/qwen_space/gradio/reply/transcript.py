@@ -68,6 +68,12 @@ _NEXT = re.compile(
 )
 _NEXT_HEADING = re.compile(rf"[ \t]*\n\s{{0,9}}{_MARK}\w(?:{_WORD})?(?:{_MORE}){{0,2}}{_LINE_END}")
 _NEXT_LINE = re.compile(_LINE_END)
+# In a chat a reply may have no name, and begin with "Step 1:" itself.
+_MODEL = re.compile(
+    r"\b(?:ai|ia|ki|llm|gpt|qwen|(?:chat|ro)?bot|model|agent|assist\w{0,9}|asist\w{0,9})(?![a-z])"
+    r"|助手|助理|机器人|機器人|模型|ассистент|бот|модель|アシスタント|ボット|봇|어시스턴트",
+    re.IGNORECASE,
+)
 _BOLD = re.compile(r"\*\*|__|<b>")
 _UNFINISHED = re.compile(r"[ \t]*(?:\n\s{0,9}[^\n]{0,60})?")
 _LONGEST_NEXT = 200  # characters
@@ -145,6 +151,8 @@ class Transcript:
         rest = text[end : end + _LONGEST_NEXT]
         if (speaker := _find_speaker(first, rest)) is None:
             return None if not is_final and _UNFINISHED.fullmatch(rest) else ""
+        if within is not None and not _MODEL.search(speaker[0]):
+            return ""
         end += speaker.end()
         return None if not is_final and text[end:].rstrip() in _MARKS else text[:end]
 
