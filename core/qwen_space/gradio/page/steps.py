@@ -393,7 +393,8 @@ class Page:
     ) -> Iterator[tuple[AppFunction, AppComponent]]:
         """Yield the functions that put one input into one of these states, and that input.
 
-        They write the state, or change the object in it. One that gives the reply asks the model.
+        They write the state, or change the object in it, and may empty the chat. One that gives
+        the reply elsewhere asks the model.
 
         Args:
             states: The states.
@@ -405,7 +406,8 @@ class Page:
             found = [(each, [*each.inputs]) for each in writers if each.runs]
             found += ((each, [p for p in each.inputs if p.id != state]) for each in changers)
             for each, inputs in found:
-                if len(inputs) == 1 and all(part.id != reply for part in each.outputs):
+                replies = (part for part in each.outputs if part.kind not in CHATS)
+                if len(inputs) == 1 and all(part.id != reply for part in replies):
                     yield each, inputs[0]
 
     def _tree(self, start: AppFunction) -> Iterator[AppFunction]:
