@@ -79,14 +79,12 @@ def _refusal(endpoint: Endpoint, media: Media, able: Iterable[Input]) -> str:
     takes = (
         f"the app takes {', '.join(offered)} beside text" if offered else "the app takes text only"
     )
-    advice = (
-        _advise_role(endpoint, media) or "Leave it out of the message, or describe it in words."
-    )
+    advice = _advise(endpoint, media)
     return f"A content block of type {media.kind!r} cannot be sent: {takes}. {advice}"
 
 
-def _advise_role(endpoint: Endpoint, media: Media) -> str | None:
-    """Return how to name an input without a role for a media; None where there is none."""
+def _advise(endpoint: Endpoint, media: Media) -> str:
+    """Return a way on: the role of an input that has none, if one could take it."""
     unused = [each for each in endpoint.inputs if each.role is None]
     for role, kinds in MEDIA_KINDS.items():
         for each in unused if role in {media.kind, "file"} else ():
