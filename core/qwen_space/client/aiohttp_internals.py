@@ -27,6 +27,7 @@ __all__ = [
     "CloseWatch",
     "Connector",
     "end_wait",
+    "is_unwritten",
     "read_buffered",
     "shut_down",
     "stop_read_timeout",
@@ -193,6 +194,15 @@ def stop_read_timeout(response: aiohttp.ClientResponse) -> None:
     if response.connection is not None and (protocol := response.connection.protocol) is not None:
         protocol.read_timeout = None
         protocol.start_timeout()  # which ends the one that was set for the headers
+
+
+def is_unwritten(error: BaseException) -> bool:
+    """Whether a connection was closed before all of a request could be written to it.
+
+    It says so in words only. "Connection lost", while it waits for the buffer, is another error.
+    """
+    said = error.__cause__ if isinstance(error, aiohttp.ClientOSError) else None
+    return any(str(each) == "Cannot write to closing transport" for each in (error, said))
 
 
 def end_wait(reader: aiohttp.StreamReader, error: Exception) -> None:

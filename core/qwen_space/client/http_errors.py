@@ -17,6 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from qwen_space.client import hub
+from qwen_space.client.aiohttp_internals import is_unwritten
 from qwen_space.client.login import NOT_LOGGED_IN
 from qwen_space.client.proxies import Proxy
 from qwen_space.client.socks import SocksError
@@ -73,6 +74,10 @@ def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None)
         remedy = None if proxy is None else proxy.remedy
         raise SpaceUnreachableError(url, f"the proxy {proxy}: {exc}", remedy=remedy) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
+        if is_unwritten(exc):
+            raise SpaceUnreachableError(
+                url, "it closed the connection before the request was sent"
+            ) from exc
         if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
             raise invalid_http(url, str(exc), proxy) from exc
         raise StreamInterruptedError("", f"{str(exc) or type(exc).__name__}{_via(proxy)}") from exc

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp.connector import Connection
 
 from qwen_space.client.aiohttp_internals import (
     CloseWatch,
     Connector,
     end_wait,
+    is_unwritten,
     read_buffered,
     shut_down,
     stop_read_timeout,
@@ -212,3 +216,40 @@ async def test_a_response_closes_on_a_transport_that_was_just_lost(
         response.close()
 
         assert whole.is_closing()
+
+
+class ClosingConnector(aiohttp.TCPConnector):
+    """Gives connections that close in the moment before a request is written."""
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
+        connection = await super().connect(*args, **kwargs)
+        assert connection.transport is not None
+        if sys.version_info >= (3, 12):  # where the request is written at once
+            connection.transport.close()
+        else:
+            asyncio.get_running_loop().call_soon(connection.transport.close)
+        return connection
+
+
+@pytest.mark.parametrize("size", [1, 2**20])
+async def test_a_request_to_a_connection_that_closes_is_unwritten(size: int) -> None:
+    async with ScriptedServer() as server:
+        async with aiohttp.ClientSession(connector=ClosingConnector()) as session:
+            with pytest.raises(aiohttp.ClientError) as caught:
+                await session.post(f"{server.url}/join", data=b"x" * size)
+
+        assert is_unwritten(caught.value)
+        assert not server.exchanges
+
+
+async def test_a_request_whose_answer_does_not_come_was_written(
+    session: aiohttp.ClientSession,
+) -> None:
+    async def hang_up(exchange: Exchange) -> None:
+        exchange.writer.close()
+
+    async with ScriptedServer(join=hang_up) as server:
+        with pytest.raises(aiohttp.ClientError) as caught:
+            await session.post(f"{server.url}/queue/join", data=b"x")
+
+    assert not is_unwritten(caught.value)
