@@ -50,7 +50,8 @@ class ReplyParser:
     """Reads a reply for tool calls, whatever the deltas' borders.
 
     - Text goes on at once; held back is only a possible start of a tag, and the line break
-      before it, which belongs to the tag, as does one after a closing tag.
+      before it, which belongs to the tag, as does one after a closing tag. Text that follows on a
+      call begins a line, if there is text before it.
     - A call stands between `<tool_call>` and the next `</tool_call>` outside of a JSON string, in
       one of the forms of `qwen_space.tools.forms`; else it is invalid. So is one that another
       call's tag cuts off, or the end of the reply, except that a whole call at the end of a reply
@@ -98,6 +99,7 @@ class ReplyParser:
         self._line_start = True
         self._end_of_text = ""  # its last two characters
         self._after_tag = False
+        self._parted = False  # whether a call has come since the text's last word
         self._call: CallBlock | None = None
         self._untagged: UntaggedCalls | None = None
 
@@ -280,6 +282,9 @@ class ReplyParser:
     def _add_text(self, text: str) -> None:
         if not text:
             return
+        if self._parted and not text[0].isspace():
+            self._new_texts.append("\n")
+        self._parted = False
         self._new_texts.append(text)
         self._line_start = text[-1] == "\n"
         self._end_of_text = (self._end_of_text + text[-2:])[-2:]
@@ -309,6 +314,7 @@ class ReplyParser:
         self._end_text()
         self._prefixes = None
         self._blank = False
+        self._parted = bool(self._end_of_text[-1:].strip())
         self._call = CallBlock(closing, text)
         self._mode = self._call_mode
 

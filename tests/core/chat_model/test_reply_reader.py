@@ -102,7 +102,7 @@ TABLE = [
     pytest.param(
         AUTO,
         [f"One.\n{BROKEN}\nTwo.", f"Three.\n{ADD}"],
-        "One.Two.\nThree.",
+        "One.\nTwo.\nThree.",
         ["add"],
         0,
         "tool_calls",

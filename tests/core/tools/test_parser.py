@@ -41,12 +41,16 @@ REPLIES = [
     pytest.param("<tool_call>" + call() + "</tool_call>", [F], id="no-line-breaks"),
     pytest.param(f"Hm.\n{tagged(call())}", ["Hm.", F], id="text-before"),
     pytest.param(f"{tagged(call())}\nSo.", [F, "So."], id="text-after"),
-    pytest.param(f"A\n{tagged(call())}\nB\n{tagged(call())}\nC", ["A", F, "B", F, "C"], id="mixed"),
+    pytest.param(
+        f"A\n{tagged(call())}\nB\n{tagged(call())}\nC", ["A", F, "\nB", F, "\nC"], id="mixed"
+    ),
     pytest.param(f"{tagged(call())}\n{tagged(call())}", [F, F], id="two"),
     pytest.param(f"{tagged(call())}{tagged(call())}", [F, F], id="two-at-once"),
     pytest.param(
         f"A\n\n{tagged(call())}\n\nB", ["A\n", F, "\nB"], id="one-line-break-is-the-tag-s"
     ),
+    pytest.param(f"A {tagged(call())} B", ["A ", F, " B"], id="spaces-around"),
+    pytest.param(f"{tagged(call())}\nB\n{tagged(call())}\n", [F, "B", F], id="text-between"),
     pytest.param(tagged(call(TAG_IN_TEXT)), [("f", {"a": "</tool_call>"})], id="tag-in-a-string"),
     pytest.param(
         tagged(call('{"a": "\\"</tool_call>\\\\"}')),
@@ -74,7 +78,9 @@ REPLIES = [
         tagged(f"[{call()},\n {call(TAG_IN_TEXT)}]"), [F, ("f", json.loads(TAG_IN_TEXT))], id="list"
     ),
     pytest.param(
-        f"A\n{tagged(f'[{call()}, {call()}]')}\nB\n{tagged(call())}", ["A", F, F, "B", F], id="both"
+        f"A\n{tagged(f'[{call()}, {call()}]')}\nB\n{tagged(call())}",
+        ["A", F, F, "\nB", F],
+        id="both",
     ),
     pytest.param(f"A</tool_call>B\n</tool_call>\n{call()}", [f"AB{call()}"], id="stray-tags"),
     pytest.param("a <tool_call", ["a <tool_call"], id="what-only-began-like-a-tag"),
@@ -102,7 +108,7 @@ REPLIES = [
         id="function-in-a-line",
     ),
     pytest.param("<tool_call>\n<function=f>\n</function>", [F], id="function-in-an-unclosed-tag"),
-    pytest.param("A\n<function=f>\n</function>\nB", ["A", F, "B"], id="function-without-tags"),
+    pytest.param("A\n<function=f>\n</function>\nB", ["A", F, "\nB"], id="function-without-tags"),
     pytest.param("<function=f>\n</function>\n</tool_call>", [F], id="function-without-opening"),
     pytest.param("A <function=f></function>", ["A <function=f></function>"], id="function-in-text"),
     pytest.param("<function=g></function>", ["<function=g></function>"], id="function-not-bound"),
@@ -262,7 +268,7 @@ def test_a_call_streams_piece_by_piece() -> None:
         [ArgumentsDelta(0, 'c"')],
         [ArgumentsDelta(0, "}")],
         [ToolCall("f", {"a": "bc"}, "call_0", 0, text)],
-        [TextPart("So.")],
+        [TextPart("\nSo.")],
         [],
     ]
 

@@ -65,6 +65,14 @@ def cut_at(text: str, places: list[int]) -> list[str]:
     return [text[a:b] for a, b in itertools.pairwise(marks)]
 
 
+def joined(texts: list[str]) -> str:
+    whole = ""
+    for text in filter(None, texts):
+        has_gap = not whole or whole[-1].isspace() or text[0].isspace()
+        whole += text if has_gap else f"\n{text}"
+    return whole
+
+
 @settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.tuples(TEXTS, CALLS), max_size=3), TEXTS, st.lists(st.integers(0), max_size=12))
 def test_a_rendered_reply_is_read_back_from_any_cuts(
@@ -76,7 +84,7 @@ def test_a_rendered_reply_is_read_back_from_any_cuts(
     pieces, parsed = run(cut_at(reply, places))
 
     texts = [text for text, _ in blocks] + [last]
-    assert parsed.text == "".join(texts)
+    assert parsed.text == joined(texts)
     assert [(each.name, each.arguments) for each in parsed.calls] == [
         (each.name, each.arguments) for _, each in blocks
     ]

@@ -139,8 +139,8 @@ def test_json_that_began_like_a_call_and_is_cut_off_is_invalid(
 def test_tagged_calls_win_over_untagged_ones(before: str) -> None:
     reply = f"{before}\n{tagged(G_TEXT)}\n{call()}"
 
-    assert short(run([reply])[1]) == [before, G, call()]
-    assert short(run(reply)[1]) == [before, G, call()]
+    assert short(run([reply])[1]) == [before, G, f"\n{call()}"]
+    assert short(run(reply)[1]) == [before, G, f"\n{call()}"]
 
 
 @pytest.mark.parametrize(
