@@ -129,7 +129,7 @@ def _settle(
 
 def _ask(query: Query) -> list[SpaceInfo]:
     try:
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, get_session
         from huggingface_hub.errors import HfHubHTTPError
     except ModuleNotFoundError as exc:
         raise ImportError(
@@ -149,6 +149,8 @@ def _ask(query: Query) -> list[SpaceInfo]:
         expand=_FIELDS,
     )
     try:
+        # Its client tries the list for half a minute where there is no network.
+        get_session().head(query.hub, timeout=query.seconds)
         return list(islice(listed, query.candidates))
     except HfHubHTTPError as exc:
         raise _refused(query.hub, exc) from exc

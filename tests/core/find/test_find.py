@@ -266,8 +266,10 @@ async def test_an_address_that_the_hub_makes_up_is_not_taken(host: Any) -> None:
     assert found == [Candidate(space="a/b", models=("x",))]
 
 
-async def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+async def test_a_hub_that_cannot_be_reached_is_named_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", pytest.fail)
 
     with pytest.raises(SpaceUnreachableError, match="HF_ENDPOINT"):
         await afind_spaces(hub="http://127.0.0.1:1")
