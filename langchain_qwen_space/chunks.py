@@ -103,13 +103,8 @@ def to_tool_call(call: ToolCall) -> LangChainCall:
 
 def to_invalid_tool_call(call: InvalidCall) -> InvalidToolCall:
     """Return an invalid call as LangChain has it."""
-    return invalid_tool_call(
-        name=call.name, args=call_text(call), id=call.id, error=_sentence(call)
-    )
-
-
-def _sentence(call: InvalidCall) -> str:
-    return f"{call.reason[:1].upper()}{call.reason[1:]}."
+    error = f"{call.reason[:1].upper()}{call.reason[1:]}."
+    return invalid_tool_call(name=call.name, args=call_text(call), id=call.id, error=error)
 
 
 def file_block(file: ReplyFile) -> dict[str, Any]:

@@ -31,8 +31,8 @@ _ROLES: dict[type[BaseMessage], str] = {
     FunctionMessage: "tool",
 }
 
-# Blocks that say nothing to the model: a model's own thoughts, and calls, which are in
-# `tool_calls` too. Answers of other providers have them, and so a person's message made of one.
+# Blocks that say nothing to the model: a model's own thoughts, and calls, which are read apart.
+# Answers of other providers have them, and so a person's message made of one.
 _SILENT = frozenset(
     {
         "reasoning",
@@ -123,6 +123,11 @@ def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
         yield InvalidCall(body, "", id=invalid["id"] or "")
     for call in message.tool_calls:
         yield ToolCall(call["name"], call["args"], call["id"] or "")
-    old = message.additional_kwargs.get("function_call")  # which some have beside the others
-    if old and not (message.tool_calls or message.invalid_tool_calls):
+    if message.tool_calls or message.invalid_tool_calls:
+        return
+    if old := message.additional_kwargs.get("function_call"):  # which some have beside the others
         yield ToolCall(old["name"], old["arguments"])
+    for block in message.content if isinstance(message.content, list) else ():
+        if isinstance(block, dict) and block.get("type") in {"tool_call", "tool_use"}:
+            arguments = block.get("args", block.get("input"))
+            yield ToolCall(block["name"], arguments or {}, block.get("id") or "")

@@ -95,6 +95,23 @@ def test_a_call_that_another_provider_gives_in_two_forms_is_one() -> None:
     assert to_core_messages([message])[0].calls == [ToolCall("add", {"a": 2}, "1")]
 
 
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param({"type": "tool_use", "input": {"a": 2}}, id="anthropic"),
+        pytest.param({"type": "tool_call", "args": {"a": 2}}, id="langchain"),
+    ],
+)
+def test_a_call_that_stands_in_the_content_alone_is_sent(block: dict[str, Any]) -> None:
+    message = AIMessage([{"type": "text", "text": "So:"}, {"name": "add", "id": "1", **block}])
+    with_call = AIMessage(message.content, tool_calls=[{"name": "f", "args": {}, "id": "2"}])
+
+    [alone, both] = to_core_messages([message, with_call])
+
+    assert (alone.text, alone.calls) == ("So:", [ToolCall("add", {"a": 2}, "1")])
+    assert both.calls == [ToolCall("f", {}, "2")]
+
+
 def test_the_models_own_picture_is_a_line_between_its_deltas() -> None:
     message = AIMessage(["S", "ee:", {"type": "image", "url": "http://x/y.png"}, "Ni", "ce?"])
 
