@@ -18,10 +18,11 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     {"__type__": "update", "items": messages}         Ant Design X's list of bubbles
 
 Thoughts are messages that the app marks: a message with a title in its metadata (gr.ChatMessage,
-which `gr.Chatbot(reasoning_tags=...)` makes too), and a part of one of these types, beside the
-parts of the answer. So are the steps of an agent whose page tells them from its final answer, as
-smolagents' does: `**Step 1**` alone in a message begins them, `**Final answer:**` ends them. Where
-the model's own text is streamed, they have a foot in place of that heading: `**Step 1** | 2 s`.
+which `gr.Chatbot(reasoning_tags=...)` makes too), those that name it as their parent there, and a
+part of one of these types, beside the parts of the answer. So are the steps of an agent whose page
+tells them from its final answer, as smolagents' does: `**Step 1**` alone in a message begins them,
+`**Final answer:**` ends them. Where the model's own text is streamed, they have a foot in place of
+that heading: `**Step 1** | 2 s`.
 
     {"type": "thinking", "thinking": "hm"}            or "reasoning"; "text" and "content" too
     {"type": "tool", "content": "hm", "options": {"title": ...}}         modelscope_studio's pro
@@ -381,17 +382,29 @@ def _messages(rows: list[Any], path: list[Any], known: int) -> Iterator[_Found]:
             raise ProtocolError(f"The reply has more than {_MAX_PARTS} messages.")
     # Where the user's own message has a title, titles are names.
     named = start > 0 and _is_thought(rows[start - 1])
+    parents: set[str] = set()
     for index in range(max(start, known), len(rows)):
         row = rows[index]
         yield None
         if _role(row) == "assistant":
-            thought = isinstance(row, dict) and _is_thought(row) and not named
+            within = isinstance(row, dict) and _is_within(row, parents)
+            thought = isinstance(row, dict) and (_is_thought(row) or within) and not named
             if isinstance(row, dict) and "content" in row:
                 found = _content(row["content"], [*path, index, "content"], thought=thought)
             else:
                 found = _content(row, [*path, index], thought=thought)
             yield from _titled(found, row) if thought else found
             yield from _options(row)
+
+
+def _is_within(row: dict[str, Any], parents: set[str]) -> bool:
+    """Whether the page shows a message within a thought before it; note its id if it is one."""
+    metadata = row.get("metadata")
+    if not isinstance(metadata, dict):
+        return False
+    if metadata.get("id") and metadata.get("title"):
+        parents.add(str(metadata["id"])[:_LONGEST_TITLE])
+    return str(metadata.get("parent_id"))[:_LONGEST_TITLE] in parents
 
 
 def _titled(found: Iterator[_Found], row: dict[str, Any]) -> Iterator[_Found]:

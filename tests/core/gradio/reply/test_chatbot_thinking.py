@@ -8,7 +8,7 @@ import pytest
 
 from qwen_space import ProtocolError
 from qwen_space.gradio.reply.chatbot import Reply, find_reply
-from tests.core.gradio.reply.thinking_rows import FINAL, USER, bot, said, text, tool
+from tests.core.gradio.reply.thinking_rows import FINAL, USER, bot, nested, said, text, tool
 
 ROWS = [
     pytest.param(
@@ -64,6 +64,21 @@ ROWS = [
         [bot("hm", title="T"), bot("b")],
         Reply("b", [1, "content"], "hm", [0, "content"]),
         id="rows-of-a-chat-interface",
+    ),
+    pytest.param(
+        [USER, nested("hm", title="T", id=4), nested("so", parent_id=4), bot("b")],
+        Reply("b", [3, "content"], "hm\n\nso", [2, "content"]),
+        id="row-within-a-thought",
+    ),
+    pytest.param(
+        [USER, nested("hm", title="T", id="4"), nested("b", parent_id=5)],
+        Reply("b", [2, "content"], "hm", [1, "content"]),
+        id="row-within-no-thought",
+    ),
+    pytest.param(
+        [USER, nested("hm", title="T"), nested("b", parent_id=None)],
+        Reply("b", [2, "content"], "hm", [1, "content"]),
+        id="row-without-a-parent",
     ),
     pytest.param(
         [USER, bot("**Step 1**"), bot("hm"), bot("-----"), bot("**Final answer:**\nb")],

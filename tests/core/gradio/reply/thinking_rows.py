@@ -12,6 +12,10 @@ def bot(*parts: Any, title: str | None = None) -> dict[str, Any]:
     return {"role": "assistant", "content": content, "metadata": {"title": title}}
 
 
+def nested(content: str, **metadata: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, "metadata": metadata}
+
+
 def text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
