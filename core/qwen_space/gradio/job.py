@@ -116,6 +116,7 @@ class Job:
         yielded: All values of the last yield that came whole, and not as edits.
         has_reply: Whether there was any reply, once it is completed: a status that the app shows
             beside its chat is none.
+        gave_nothing: Whether it is completed without a value for the reply, not even an empty one.
         unanswered: The user's last message in a completed chat that has no reply to it.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
@@ -144,7 +145,7 @@ class Job:
         self.yielded: list[Any] = []
         self.rendered: Any = None
         self.changed_states: dict[int, None] = {}
-        self.has_reply = False
+        self.has_reply = self.gave_nothing = False
         self.unanswered = ""
         self._before = before
         self.state = JobState.JOINED
@@ -445,6 +446,7 @@ class Job:
             events = [*self._value.finish()]
         files, components = read_beside(self._beside, data)
         self.has_reply = bool(self.text or self.thinking or self.files or self.components or files)
+        self.gave_nothing = not (self.has_reply or self._value.is_given)
         if value is not None and not self.has_reply:
             self.unanswered = find_unanswered(value, self._before)
         events += self._value.receive_beside(files, components)

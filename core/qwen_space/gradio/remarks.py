@@ -69,7 +69,8 @@ class Remarks:
         """Look at a job that has ended, if it is one that replies.
 
         Raises:
-            JobError: It gave no reply, but says something, or its page misses a text.
+            JobError: It gave no reply, but says something, or its page misses a text; or it gave
+                no value at all, as a function does that yields nothing.
         """
         if not job.replies or job.has_reply:
             return
@@ -87,6 +88,8 @@ class Remarks:
             raise kind(f"{reason}{advice}", "It gave no reply, but says")
         if self.advice:
             raise JobError(self.advice, "It gave no reply")
+        if job.gave_nothing:
+            raise JobError("its function ended without a value. Try again.", "It gave no reply")
 
     def _is_sent(self, text: str) -> bool:
         """Whether a text is the prompt as some app shows it, such as with a name before it."""

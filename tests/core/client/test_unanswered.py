@@ -59,6 +59,55 @@ async def test_the_message_itself_is_none(show: Show, *, adds: bool) -> None:
             assert (await client.chat(CHAT)).text == ""
 
 
+def values(*given: Any) -> Callable[[str], Iterator[Any]]:
+    """Return a function that yields these, whatever the message."""
+
+    def reply(_message: str) -> Iterator[Any]:
+        yield from given
+
+    return reply
+
+
+@pytest.mark.parametrize("output", [gr.Textbox, gr.Markdown, gr.HTML, gr.Chatbot])
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param((), id="nothing"),
+        pytest.param((None,), id="null"),
+        pytest.param((gr.update(),), id="an-update"),
+        pytest.param((gr.update(), gr.update(visible=True)), id="updates"),
+    ],
+)
+async def test_a_function_that_ends_without_a_value_is_an_error(
+    output: type[gr.components.Component], given: tuple[Any, ...]
+) -> None:
+    is_chat = output is gr.Chatbot
+    with gradio_app.running(lambda: gr.Interface(values(*given), "text", output())) as url:
+        async with SpaceClient(url) as client:
+            if is_chat and given == (None,):  # it is sent as an empty chat
+                assert (await client.complete("Hi")).text == ""
+                return
+            with pytest.raises(JobError, match="It gave no reply: its function ended without"):
+                await client.complete("Hi")
+
+
+async def test_a_chat_function_that_yields_nothing_is_an_error() -> None:
+    def reply(_message: str, _history: list[Any]) -> Iterator[str]:
+        yield from ()
+
+    with gradio_app.running(lambda: gr.ChatInterface(reply)) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match="It gave no reply: its function ended without"):
+                await client.complete("Hi")
+
+
+@pytest.mark.parametrize("given", [("",), ("", None), (gr.update(value=""),)])
+async def test_an_empty_text_is_a_reply(given: tuple[Any, ...]) -> None:
+    with gradio_app.running(lambda: gr.Interface(values(*given), "text", "text")) as url:
+        async with SpaceClient(url) as client:
+            assert (await client.complete("Hi")).text == ""
+
+
 def choosing() -> gr.Blocks:
     """A page that replies only once its visitor has chosen somebody to talk to."""
 

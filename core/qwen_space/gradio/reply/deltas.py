@@ -181,6 +181,7 @@ class ChatValue:
 
     Attributes:
         known: Whether there is a value yet.
+        is_given: Whether any value was more than null, or than an update that changes nothing.
         files: The files in the reply.
         components: The components in it that are neither text nor files.
     """
@@ -197,7 +198,7 @@ class ChatValue:
         thinks_aloud: bool = False,
         is_response: bool = False,
     ) -> None:
-        self.known = False
+        self.known = self.is_given = False
         self.files: tuple[ReplyFile, ...] = ()
         self.components: tuple[ReplyComponent, ...] = ()
         self._address = address
@@ -323,6 +324,7 @@ class ChatValue:
             self._known = None
             self._lead_to(None, None)
             return [*self._read(self._reader.text, is_final=True)] if is_final else []
+        self.is_given = self.is_given or value is not None
         self._shown = value if isinstance(value, (list, dict)) else None
         if not self._has_new:
             self._has_new = not shows_same(value, self._before)

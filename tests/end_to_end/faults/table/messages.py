@@ -75,7 +75,7 @@ MESSAGES = [
     said("completion-is-empty", Text(""), *BEGUN, completed("")),
     said(
         "completion-has-null",
-        Text(""),
+        Fails(JobError, "", "without a value"),
         *BEGUN,
         completed("") | {"output": {"data": [None, None, None]}},
     ),
