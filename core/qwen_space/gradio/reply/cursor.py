@@ -20,11 +20,15 @@ _CURSOR = re.compile(
     r")+\s*$"
 )
 
+# How far the app is, as "(3s)", "45%" and "12 tokens".
+_COUNT = r"[ \t]?[(\[\uff08]?\d{1,6}(?:[.,:/]\d{1,6})?[ \t]?(?:%|[^\W\d_]{0,12})[)\]\uff09]?"
 _PLACEHOLDER = re.compile(
     r"\s{0,9}[*_~<>\w/]{0,9}"
-    r"(?:[^\n]{1,60}(?:\.\.\.|…|。。。|\.{2,6})|[⏳⌛🤔💭🧠🔄⚙️][^\n]{0,60})"
+    rf"(?:[^\n]{{1,60}}(?:\.\.\.|…|。。。|\.{{2,6}})(?:{_COUNT})?|[⏳⌛⏱🤔💭🧠🔄⚙️🔍🔎🔧🛠✍][^\n]{{0,80}})"
     r"[*_~<>/\w]{0,9}\s*"
 )
+_NOTE = re.compile(r"\s{0,9}([*_]{1,3})[^\n]{1,80}\1\s{0,9}")
+_MOST_LINES = 3  # of a placeholder
 _LONGEST_PLACEHOLDER = 90  # characters
 _LONGEST_MARKUP = 2_000  # characters, of a placeholder that moves
 _NO_TEXT = re.compile(r"<style\b[^<]*</style>|<[^<>]*>")
@@ -42,7 +46,16 @@ def is_placeholder(text: str) -> bool:
         if _MOVING.search(text):  # a bar or a spinner, with a label
             return len(shown) <= _LONGEST_PLACEHOLDER
         text = _DOTS.sub("...", shown)
-    return len(text) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(text) is not None
+    if len(text) > _MOST_LINES * _LONGEST_PLACEHOLDER:
+        return False
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not 1 <= len(lines) <= _MOST_LINES:
+        return False
+    return _waits(lines[0]) and all(_waits(each) or _NOTE.fullmatch(each) for each in lines[1:])
+
+
+def _waits(line: str) -> bool:
+    return len(line) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(line) is not None
 
 
 def split_cursor(text: str, known: str = "") -> tuple[str, str]:

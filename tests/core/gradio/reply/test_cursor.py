@@ -89,13 +89,28 @@ def test_a_text_that_goes_on_before_its_cursor_shares_it(text: str, more: str, c
         "思考中...",
         "⏳ Please wait",
         "<i>Loading..</i>",
+        pytest.param("Thinking... (3s)", id="seconds"),
+        pytest.param("_Thinking… (12 tokens)_", id="tokens"),
+        pytest.param("Generating... 45%", id="percent"),
+        pytest.param("正在思考…\uff083秒\uff09", id="seconds-in-chinese"),
+        pytest.param("⏱️ 3.2 s", id="a-stop-watch"),
+        pytest.param("🔍 Searching the web", id="a-sign-of-work"),
+        pytest.param("Step 1/3: Reading...\nStep 2/3: Ranking...", id="steps"),
+        pytest.param("⚙️ **Phase 1/10: Facts**\n\nReading them...", id="a-heading-and-a-step"),
+        pytest.param("⏳ Working...\n\n*This may take a minute.*", id="a-note-below"),
     ],
 )
 def test_a_short_text_that_waits_may_stand_in_for_the_reply(text: str) -> None:
     assert is_placeholder(text)
 
 
-@pytest.mark.parametrize("text", ["", "Sure.", "Well... then", "a\nb...", "x" * 100 + "..."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "Sure.", "Well... then", "Well...\n3 s", "a\nb...", "x" * 100 + "..."),
+        *("a...\nb", "a...\n*b", "a...\nb...\nc...\nd..."),
+    ],
+)
 def test_other_texts_do_not(text: str) -> None:
     assert not is_placeholder(text)
 
