@@ -245,7 +245,7 @@ def inspect_config(
 def _uses(chosen: Endpoint) -> Iterator[Use]:
     """Yield the inputs of a chat, each with a name that is its own."""
     inputs = chosen.chat_inputs
-    names = [bare_name(name) for each in inputs for name in {*_labels(each)}]
+    names = [name for each in inputs for name in {*map(bare_name, _labels(each))}]
     for position, each in enumerate(inputs):
         if each.kind == "state" and each.role is None:
             continue

@@ -177,6 +177,17 @@ def test_an_input_is_named_by_the_first_name_that_is_its_own() -> None:
     assert [each.name for each in found.uses] == ["[red]Ask\x1b[31m", "one", "number", "n"]
 
 
+def test_a_label_that_is_the_parameter_in_words_is_a_name_of_its_own() -> None:
+    config = app(function("ask", [1, 5, 2], [2]))
+    config["components"] = [*COMPONENTS, component(5, "textbox", label="User Input")]
+    parameters = [{"parameter_name": name} for name in ("ask", "user_input", "chat")]
+    info = {"named_endpoints": {"/ask": {"parameters": parameters}}}
+
+    found = inspect_config(CONFIG, config, find_endpoint(config, info=info), info=info)
+
+    assert [each.name for each in found.uses][1] == "User Input"
+
+
 def test_a_figure_that_its_own_event_sets_is_shown_and_is_none_of_roles() -> None:
     chat = function("ask", [1, 8], [2])
     setter = {**function("heat", [8, 9], []), "id": 1, "targets": [[9, "input"]]}
