@@ -239,8 +239,7 @@ class Submission:
         # In a task of its own: a request that is cut off may be accepted after it was given up.
         posting = asyncio.ensure_future(self._read_event_id(url, body))
         try:
-            await asyncio.wait({posting})
-            return posting.result()
+            return await asyncio.shield(posting)
         except asyncio.CancelledError:
             await self._run(self._give_up(posting, stream_of))
             raise
