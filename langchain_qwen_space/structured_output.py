@@ -65,6 +65,8 @@ class ObjectSchema(OutputSchema):
 def _to_json_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     if not schema:
         return None
+    if isinstance(wanted := schema.get("json_schema"), Mapping):  # OpenAI's response_format
+        schema = {"title": wanted.get("name", "answer"), **wanted.get("schema", wanted)}
     if schema.get("type", "object") not in {"object", "function"}:
         return dict(schema)
     named = {**schema} if _NAMES & schema.keys() else {"title": "answer", **schema}

@@ -32,6 +32,11 @@ KINDS = [
     pytest.param(PersonDict, ADA, id="typed-dict"),
     pytest.param(JSON_SCHEMA, ADA, id="json-schema"),
     pytest.param(convert_to_openai_tool(Person), ADA, id="tool-schema"),
+    pytest.param(
+        {"type": "json_schema", "json_schema": {"name": "Person", "schema": JSON_SCHEMA}},
+        ADA,
+        id="openais-response-format",
+    ),
 ]
 
 

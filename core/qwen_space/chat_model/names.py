@@ -32,7 +32,7 @@ _ALIASES = {name: ours for ours, names in _NAMES.items() for name in names}
 
 _INPUT = 'It goes to an input of the app, if that has one: inputs={{"{0}": ...}}.'
 _JSON = 'Give response_format={"type": "json_object"} with the call.'
-_TOOLS = "Give it with the call, or with bind_tools."
+_TOOLS = "Give it with the call, or with LangChain's bind_tools."
 _NO_USE = "A Space has no use for it: leave it out."
 _WINDOW = 'Give profile={"max_input_tokens": ...}, or ask the app with load_profile().'
 _CLIENT = "The client is made here: give headers, proxy, verify or timeout."
@@ -71,8 +71,10 @@ _REMEDIES = {
         ],
         _NO_USE,
     ),
+    **dict.fromkeys(["functions", "function_call"], "Give tools and tool_choice in their place."),
     "fn_index": 'Give the function\'s number as endpoint, such as endpoint="#0".',
     "llm": "The Space is the model: give space, and model for one of several.",
+    "proxies": "Give proxy: its address is for all requests.",
     "prefix_messages": "Give system_prompt, or messages with each call.",
     "streaming": "stream_chat, stream_complete and their asynchronous twins stream.",
     **dict.fromkeys(
