@@ -16,7 +16,7 @@ __all__ = ["ChatRequest", "read_request"]
 
 class _Function(msgspec.Struct, frozen=True):
     name: str
-    arguments: str | None = None
+    arguments: str | dict[str, Any] | None = None  # an object as in Ollama's own interface
 
 
 class _Call(msgspec.Struct, frozen=True):

@@ -145,6 +145,13 @@ def test_null_is_as_good_as_nothing_wherever_a_value_may_be_missing() -> None:
     assert CallArguments.take("qwen-space api", request.arguments).reask
 
 
+def test_arguments_may_be_an_object_as_in_ollama_s_interface() -> None:
+    call = {"function": {"name": "add", "arguments": {"a": 1}}}
+    body = {"model": "m", "messages": [{"role": "assistant", "tool_calls": [call]}]}
+
+    assert read_request(json.dumps(body).encode()).to_core()[0].calls == [ToolCall("add", {"a": 1})]
+
+
 async def test_a_chat_of_every_role_reaches_the_model() -> None:
     session = scripted("Hello.")
     call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
