@@ -195,7 +195,12 @@ class Question(msgspec.Struct):
 
     def find_missing(self) -> str:
         """Return what an app that fails may miss: a file that it takes; "" if it got one."""
-        slots = [each for each in self.endpoint.media_inputs if each.role != "prompt"]
+        prompts = {each.key for each in self.endpoint.every_input if each.role == "prompt"}
+        # A recording that is written into the prompt's box stands in for what was typed.
+        uploads = (step for step in self.endpoint.before if step.phase == "upload")
+        steps = (step for step in uploads if not prompts.isdisjoint(step.outputs))
+        spoken = {each.key for step in steps for each in step.inputs}
+        slots = [each for each in self.endpoint.media_inputs if each.key not in prompts | spoken]
         values = {**self.loaded, **self.values}
         if self.media or any(values.get(each.key, each.default) for each in slots):
             return ""

@@ -199,3 +199,40 @@ async def test_a_file_that_an_app_fails_without_is_named(tmp_path: Path) -> None
     assert str(pickle.loads(pickle.dumps(missing.value))) == str(missing.value)
     assert str(other.value) == "The app failed: No model."
     assert done.text == ".pdf"
+
+
+async def test_a_recording_in_place_of_the_prompt_is_no_file_that_an_app_misses() -> None:
+    def hear(recording: str | None, chat: list[Any]) -> tuple[list[Any], str]:
+        return chat, recording or ""
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            box, chat = gr.Textbox(label="Message"), gr.Chatbot()
+            voice = gr.Audio(sources=["microphone"], type="filepath", label="Voice")
+            voice.change(hear, [voice, chat], [chat, box])
+            box.submit(lambda _message, chat: chat[9], [box, chat], chat)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            assert "Voice" in {each.name for each in (await client.endpoint()).media_inputs}
+            with pytest.raises(JobError) as failed:
+                await client.complete("Hi")
+
+    assert "Voice" not in str(failed.value)
+
+
+async def test_a_file_beside_the_prompt_whose_step_empties_the_box_may_be_missed() -> None:
+    def add(message: str, _file: str | None, chat: list[Any]) -> tuple[str, list[Any]]:
+        return "", [*chat, {"role": "user", "content": message}]
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            box, chat, file = gr.Textbox(label="Message"), gr.Chatbot(), gr.File(label="PDF")
+            box.submit(add, [box, file, chat], [box, chat]).then(lambda chat: chat[9], chat, chat)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match="it needs a file in 'PDF'"):
+                await client.complete("Hi")
