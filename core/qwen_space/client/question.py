@@ -185,16 +185,22 @@ class Question(msgspec.Struct):
                 )
         if self.endpoint.locked and not self.media:
             return f"its page locks the prompt's box at first, and says {self.endpoint.locked!r}."
-        for each in self.endpoint.chat_inputs:
-            if each.is_free and each.choices and values.get(each.key, each.default) is None:
-                given = {each.name: next(filter(None, each.choices), None)}
-                return f"nothing is chosen for {each.name!r}. Choose, as with inputs={given!r}."
+        if advice := self._find_unchosen():
+            return advice
         if self.endpoint.ticks:
             return "its page fills the reply in by a timer, which this client does not follow."
         return ""
 
+    def _find_unchosen(self) -> str:
+        values = {**self.loaded, **self.values}
+        for each in self.endpoint.chat_inputs:
+            if each.is_free and each.choices and values.get(each.key, each.default) is None:
+                given = {each.name: next(filter(None, each.choices), None)}
+                return f"nothing is chosen for {each.name!r}. Choose, as with inputs={given!r}."
+        return ""
+
     def find_missing(self) -> str:
-        """Return what an app that fails may miss: a file that it takes; "" if it got one."""
+        """Return what an app that fails may miss: a file that it takes, or a choice."""
         prompts = {each.key for each in self.endpoint.every_input if each.role == "prompt"}
         # A recording that is written into the prompt's box stands in for what was typed.
         uploads = (step for step in self.endpoint.before if step.phase == "upload")
@@ -202,10 +208,11 @@ class Question(msgspec.Struct):
         spoken = {each.key for step in steps for each in step.inputs}
         slots = [each for each in self.endpoint.media_inputs if each.key not in prompts | spoken]
         values = {**self.loaded, **self.values}
-        if self.media or any(values.get(each.key, each.default) for each in slots):
-            return ""
-        names = " or ".join(repr(each.name) for each in slots)
-        return names and f"it needs a file in {names}: send one with the message."
+        has_file = self.media or any(values.get(each.key, each.default) for each in slots)
+        if slots and not has_file:
+            names = " or ".join(repr(each.name) for each in slots)
+            return f"it needs a file in {names}: send one with the message."
+        return self._find_unchosen()
 
 
 def _uploads(

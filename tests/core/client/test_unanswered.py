@@ -132,6 +132,23 @@ async def test_a_choice_that_nobody_made_is_named() -> None:
     assert chosen.text == "Ann: Hi"
 
 
+async def test_a_choice_that_an_app_fails_without_is_named() -> None:
+    def reply(message: str, kind: str | None) -> str:
+        return f"{kind.strip()}: {message}"  # type: ignore[union-attr]  # None if none is chosen
+
+    def build() -> gr.Blocks:
+        boxes = gr.Textbox(label="Message"), gr.Radio(["Path", "Plan"], label="Kind")
+        return gr.Interface(reply, [*boxes], "text", analytics_enabled=False)
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"Perhaps nothing is chosen .*\{'Kind': 'Path'\}"):
+                await client.complete("Hi")
+            chosen = await client.complete("Hi", inputs={"Kind": "Path"})
+
+    assert chosen.text == "Path: Hi"
+
+
 @pytest.mark.parametrize(
     "choice",
     [
