@@ -348,7 +348,7 @@ class App:
         before = [*self._uploading(candidate, roles), *before]
         before = [*self._setting(candidate), *before]
         boxes = [part for part, (role, _) in roles.items() if role == "prompt"]
-        tabs = self.config.layout.around(boxes)
+        tabs = self.config.layout.tabs_around(boxes)
         before = [*self._loading([*before, last], candidate, tabs), *before]
         before = [*self._rendering(candidate.steps), *before]
         loads = self._page.opening(tabs), {each.fn_index for each in before}

@@ -18,6 +18,8 @@ _KINDS_WAIT = (5, 46)  # a closed tab draws the kinds that the page shows elsewh
 _ALL_DRAWN = (6, 0)  # closed tabs, too
 _CLOSED_WAIT = (6, 1)  # closed tabs and accordions
 
+_TABS = frozenset({"tabs", "tabitem", "walkthrough", "walkthroughstep"})
+
 
 class Layout:
     """The layout of an app's page.
@@ -44,8 +46,8 @@ class Layout:
         self.in_closed_parts = self._within(closed.__contains__)
         self.undrawn = self._undrawn(release)
 
-    def around(self, numbers: Collection[Any]) -> list[Any]:
-        """Return the numbers of the parts of the page around these, the outermost first."""
+    def tabs_around(self, numbers: Collection[Any]) -> list[Any]:
+        """Return the numbers of the tabs around these parts of the page, the outermost first."""
         found: dict[Any, None] = {}
         waiting: list[tuple[Any, tuple[Any, ...]]] = [(self._layout, ())]
         while waiting:
@@ -55,7 +57,7 @@ class Layout:
             number = node.get("id")
             if number in numbers:
                 found.update(dict.fromkeys(outer))
-            inner = (*outer, number)
+            inner = (*outer, number) if self._kind(number) in _TABS else outer
             waiting += [(each, inner) for each in _children(node)]
         return [*found]
 

@@ -67,3 +67,10 @@ def test_a_tab_may_draw_all_that_is_in_it() -> None:
     eager = {**COMPONENTS, 34: {"type": "tabitem", "props": {"render_children": True}}}
 
     assert Layout({"children": tree(TREE)}, eager, (5, 50)).undrawn & INPUTS == {11}
+
+
+def test_the_tabs_around_a_part_are_named_and_no_menu_that_has_a_select_event_too() -> None:
+    components = {**COMPONENTS, 50: {"type": "antdxsuggestion"}, 51: {"type": "textbox"}}
+    nested = tree({30: {32: {50: {51: {}}}, 34: {35: {}}}})
+
+    assert Layout({"children": nested}, components, (6, 31)).tabs_around({51}) == [30, 32]

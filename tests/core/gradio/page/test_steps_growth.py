@@ -99,11 +99,11 @@ def test_parts_deep_within_the_page_take_memory_once() -> None:
     node: dict[str, Any] = {"id": 0, "children": [{"id": "leaf"} for _ in range(10_000)]}
     for depth in range(1, 400):
         node = {"id": depth, "children": [node]}
-    layout = Layout(node, {}, (5, 0))
+    layout = Layout(node, {depth: {"type": "tabitem"} for depth in range(400)}, (5, 0))
 
     tracemalloc.start()
     try:
-        found = layout.around({"leaf"})
+        found = layout.tabs_around({"leaf"})
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
