@@ -307,7 +307,7 @@ def _split_chat(
     """Return a chat as system prompt and prompt, the app's history, and the prompt's media."""
     mode = options.get("history") or config.history
     if mode == "native" or (mode == "auto" and endpoint.is_discovered):
-        if endpoint.takes("history"):
+        if endpoint.takes("history") and (mode == "native" or endpoint.history_shape != "blocks"):
             told, boxed = _without_boxed(endpoint, chat)
             if (native := pair_history(endpoint, told)) is not None:
                 for each in _find_media(native[1]):

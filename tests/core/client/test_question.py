@@ -69,6 +69,7 @@ SPLIT = ("User: A\nAssistant: B\nUser: C\nAssistant:", [])
 DISCOVERED = Endpoint(
     None, 0, None, (Input("prompt", "p", component=1), Input("history", "h", component=2)), 0
 )
+BLOCKS = replace(DISCOVERED, inputs=(Input("prompt", "p"), Input("history", "h", shape="blocks")))
 KEEPS_ITS_OWN = Endpoint(None, 0, None, (Input("prompt", "p", component=1),), 0, remembers=True)
 
 
@@ -78,6 +79,7 @@ KEEPS_ITS_OWN = Endpoint(None, 0, None, (Input("prompt", "p", component=1),), 0,
         pytest.param(DISCOVERED, CHAT, {}, NATIVE, id="turns-where-the-app-told-how"),
         pytest.param(QWEN_2_5, CHAT, {}, SPLIT, id="split-where-the-figures-stand-in"),
         pytest.param(KEEPS_ITS_OWN, CHAT, {}, SPLIT, id="split-where-the-app-keeps-its-own"),
+        pytest.param(BLOCKS, CHAT, {}, SPLIT, id="split-where-each-app-has-its-own-messages"),
         pytest.param(DISCOVERED, CHAT, {"history": "split"}, SPLIT, id="a-call-s-own-wish"),
         pytest.param(
             DISCOVERED,
