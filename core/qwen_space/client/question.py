@@ -218,10 +218,14 @@ class Question(msgspec.Struct):
 def _uploads(
     steps: Sequence[Endpoint], files: dict[Any, list[Any]], shared: Collection[Any]
 ) -> Iterator[tuple[Endpoint, Mapping[Any, Sequence[Any]]]]:
-    """Yield the steps of an upload with its files; its own, which are not shared, are used up."""
+    """Yield the steps of an upload with its files; its own, which are not shared, are used up.
+
+    A shared file starts it where it was put into the input whose event that is.
+    """
     slots = {each.key: each.slot for step in steps for each in step.inputs if each.key in files}
     given = {key: files[key] if key in shared else files.pop(key) for key in slots}
-    if given.keys() <= {*shared}:
+    starting = {each.key for step in steps for each in step.inputs if step.trigger_id == each.key}
+    if given.keys() <= {*shared} - starting:
         return
     batches: list[Mapping[Any, Sequence[Any]]] = [given]
     for key in find_repeated(steps) & given.keys():

@@ -456,11 +456,11 @@ class App:
         for functions, chosen in self._page.uploading(needed):
             why = "its upload starts a function" if chosen is not None else "a button hands it over"
             given: Roles = {
-                each.id: (role, why)
+                each.id: roles.get(each.id, (role, why))
                 for each in distinct_inputs(functions)
-                if each.id not in roles and chosen in {None, each.id}
+                if each.id == chosen or (chosen is None and each.id not in roles)
                 for role, kinds in MEDIA_KINDS.items()
-                if each.kind in kinds
+                if each.kind in kinds and roles.get(each.id, (role,))[0] is not None
             }
             own = {role for role, _ in given.values()}
             if not own or own & taken:

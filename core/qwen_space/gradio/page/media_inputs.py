@@ -7,16 +7,31 @@ Source: the components' arguments in `/config` (`file_types`, `file_count`), and
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from qwen_space.chat.media import Media
-from qwen_space.gradio.page.app import TEXTS_WITH_FILES, AppComponent
+from qwen_space.gradio.page.app import (
+    CHATS,
+    TEXTS,
+    TEXTS_WITH_FILES,
+    AppComponent,
+    AppFunction,
+)
 
-__all__ = ["MEDIA_KINDS", "MEDIA_ROLES", "MediaRole", "MediaSlot", "find_slot", "is_restored"]
+__all__ = [
+    "MEDIA_KINDS",
+    "MEDIA_ROLES",
+    "MediaRole",
+    "MediaSlot",
+    "find_slot",
+    "hands_over",
+    "is_restored",
+    "keeps_file",
+]
 
 MediaRole = Literal["image", "audio", "video", "file"]
 
@@ -81,6 +96,20 @@ def is_restored(component: AppComponent) -> bool:
     """Whether a file takes the place of the chat, or of settings, and is no part of a message."""
     is_file = component.kind in MEDIA_KINDS["file"]
     return is_file and _RESTORED.search((component.label or "")[:200]) is not None
+
+
+def hands_over(steps: Iterable[AppFunction], needed: Collection[Any]) -> bool:
+    """Whether functions put something into a state that a chat needs, and show no chat."""
+    given = [each for step in steps for each in step.outputs]
+    hands = any(each.id in needed and each.kind == "state" for each in given)
+    return hands and not any(each.kind in CHATS for each in given)
+
+
+def keeps_file(steps: Sequence[AppFunction]) -> bool:
+    """Whether functions take an upload alone, and may keep it on the server for a chat."""
+    is_alone = not any(each.kind in TEXTS for step in steps for each in step.inputs)
+    shown = any(each.kind in CHATS for step in steps for each in step.outputs)
+    return "upload" in steps[0].events and is_alone and not shown
 
 
 def find_slot(component: AppComponent, release: Sequence[int]) -> MediaSlot | None:

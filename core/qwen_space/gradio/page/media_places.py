@@ -42,6 +42,7 @@ def place_media(endpoint: Endpoint, media: Iterable[Media]) -> dict[Any, list[Me
     """
     placed: dict[Any, list[Media]] = {}
     repeated = {key for steps in find_uploads(endpoint) for key in find_repeated(steps)}
+    repeated -= {each.key for each in endpoint.chat_inputs}  # the chat reads one at a time
     slots = [(each, each.slot) for each in endpoint.media_inputs if each.slot is not None]
     for each in media:
         able = [(one, slot) for one, slot in slots if slot.takes(each)]

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING, TEXTS, AppComponent, AppFunction
-from qwen_space.gradio.page.media_inputs import is_restored
+from qwen_space.gradio.page.media_inputs import hands_over, is_restored, keeps_file
 from qwen_space.gradio.page.shown_replies import ShownReplies
 
 __all__ = ["ASKING", "LOADING", "Page"]
@@ -321,7 +321,7 @@ class Page:
         return found[:_MOST_STEPS]
 
     def uploading(self, needed: Collection[Any]) -> Iterator[tuple[list[AppFunction], Any]]:
-        """Yield the steps that start as a file is chosen, and give these components.
+        """Yield the steps that start as a file is chosen, and give these components or keep it.
 
         With each the component whose event starts them; None for a button that hands the chosen
         files to a state.
@@ -330,12 +330,15 @@ class Page:
             for start in self.starts:
                 if not start.events & events:
                     continue
-                steps = _needed([*self._tree(start)], set(), set(needed))[-_MOST_STEPS:]
+                tree = [*self._tree(start)]
+                steps = _needed(tree, set(), set(needed))[-_MOST_STEPS:]
                 if events is _UPLOADING:
+                    if not steps and start.trigger in needed and keeps_file(tree):
+                        steps = [each for each in tree if each.runs][:_MOST_STEPS]
                     taken = [part for each in steps for part in each.inputs]
                     if any(each.id == start.trigger and not is_restored(each) for each in taken):
                         yield steps, start.trigger
-                elif _hands_over(steps, needed):
+                elif hands_over(steps, needed):
                     yield steps, None
 
     def remembers(self, steps: Sequence[AppFunction], used: Collection[Any] = ()) -> bool:
@@ -453,13 +456,6 @@ def _changed_state(function: AppFunction) -> Any:
     else:
         is_setter = not function.outputs and bool(function.events & _CHANGING)
     return states[0] if is_setter else None
-
-
-def _hands_over(steps: Sequence[AppFunction], needed: Collection[Any]) -> bool:
-    """Whether functions put something into a state that a chat needs, and show no chat."""
-    given = [each for step in steps for each in step.outputs]
-    hands = any(each.id in needed and each.kind == "state" for each in given)
-    return hands and not any(each.kind in CHATS for each in given)
 
 
 def _goes(known: Collection[Any], shown: ShownReplies, function: AppFunction) -> bool:
