@@ -103,7 +103,10 @@ def prompt_advice(function: AppFunction) -> str:
 
 
 def _takes_text(function: AppFunction) -> bool:
-    return function.runs and any(each.kind in TEXTS | {"code"} for each in function.inputs)
+    """Whether a function takes a text and gives something; a Flag button changes only itself."""
+    gives = any(each.kind != "button" for each in function.outputs)
+    takes = any(each.kind in TEXTS | {"code"} for each in function.inputs)
+    return function.runs and gives and takes
 
 
 def _is_unknown(component: AppComponent) -> bool:

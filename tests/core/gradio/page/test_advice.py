@@ -16,6 +16,19 @@ def test_names_are_told_whole_where_none_can_be_chosen() -> None:
         find_endpoint(config)
 
 
+def test_a_button_that_keeps_a_text_takes_none() -> None:
+    """As the Flag button of a `gr.Interface`, which takes the inputs and the outputs."""
+    config = make_config(
+        make_function(["image"], ["out"], "predict"),
+        make_function(["image", "out"], ["button"], "Flag"),
+        button=("button", {}),
+        **PARTS,
+    )
+
+    with pytest.raises(QwenSpaceError, match="None of its functions takes a text"):
+        find_endpoint(config)
+
+
 @pytest.mark.parametrize(
     ("inputs", "advice"),
     [
