@@ -215,8 +215,8 @@ _OTHERS = re.compile(
     r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint|titles?"
     r"|subject|recipient"
     r"|lang(?:uage)?s?|country|(?:user|file|table)?[ _-]?name|id|e-?mail)\b"
-    r"|模型|密钥|语言|名称|路径|модел|язык|ключ|имя|путь|名前|言語|이름|언어|경로"
-    r"|\b(?:pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
+    r"|模型|密钥|语言|名称|路径|модел|язык|ключ|имя|путь|名前|言語|モデル|이름|언어|경로|모델"
+    r"|\b(?:modèles?|pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
     re.IGNORECASE,
 )
 _SETTING = re.compile(rf"(?<![\u0430-\u044f])(?:{_OTHERS.pattern})", re.IGNORECASE)
@@ -412,7 +412,7 @@ def _find_model(components: Sequence[AppComponent], clues: Clues) -> _Found:
 # Models that do not answer, and other choices about a model.
 _OTHER_MODELS = re.compile(
     r"embed|rerank|whisper|voice|speech|\btts\b|\basr\b|image|provider|precision|template|preset"
-    r"|嵌入|向量|语音|эмбеддинг",
+    r"|嵌入|向量|语音|эмбеддинг|埋め込み|임베딩",
     re.IGNORECASE,
 )
 
@@ -423,7 +423,8 @@ def _model_look(component: AppComponent) -> str | None:
         return None
     for word, said in (
         *(("model", "model"), ("llm", "LLM"), ("qwen", "Qwen")),
-        *(("模型", "模型"), ("модел", "модель")),
+        *(("模型", "模型"), ("модел", "модель"), ("modèle", "modèle"), ("モデル", "モデル")),
+        *(("모델", "모델"), ("mô hình", "mô hình"), ("نموذج", "نموذج"), ("मॉडल", "मॉडल")),
     ):
         if word in label:
             return f"the label says {said}"

@@ -182,6 +182,12 @@ def test_a_figure_in_other_units_is_none_of_the_model_s(label: str, low: int, hi
         (["Embedding model", "LLM"], [None, "model"]),
         (["Model provider", "Model"], [None, "model"]),
         (["Whisper model"], [None]),
+        (["Sélection du modèle"], ["model"]),
+        (["埋め込みモデル", "使用するモデル"], [None, "model"]),
+        (["임베딩 모델", "모델 선택"], [None, "model"]),
+        (["Chọn mô hình"], ["model"]),
+        (["اختر النموذج"], ["model"]),
+        (["मॉडल चुनें"], ["model"]),
     ],
 )
 def test_the_model_is_the_one_that_answers(labels: list[str], expected: list[str | None]) -> None:
@@ -192,7 +198,7 @@ def test_the_model_is_the_one_that_answers(labels: list[str], expected: list[str
     assert [each.role for each in found.inputs] == ["prompt", *expected]
 
 
-@pytest.mark.parametrize("other", ["Title", "Subject", "Recipient"])
+@pytest.mark.parametrize("other", ["Title", "Subject", "Recipient", "Modèle", "モデル", "모델"])
 def test_a_detail_of_the_text_is_no_prompt(other: str) -> None:
     assert roles(other, "Main points") == [None, "prompt"]
 
