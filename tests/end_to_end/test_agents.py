@@ -88,11 +88,16 @@ async def test_a_call_that_a_stop_sequence_ends_is_made(space: ScriptedSpace, as
 async def test_a_result_that_the_model_makes_up_is_dropped_and_its_job_stopped(
     space: ScriptedSpace, ask: Ask
 ) -> None:
-    space.engine.reply = in_turn(
-        [tool_call("find_town", code="90210"), "\n<tool_", "response>", *["made up "] * 1000],
-        ["It is there."],
-    )
-    space.engine.gate = threading.Semaphore(10)
+    made_up = [tool_call("find_town", code="90210"), "\n<tool_", "response>", *["made up "] * 1000]
+    replies = in_turn(made_up, ["It is there."])
+    space.engine.gate = gate = threading.Semaphore(3)
+
+    def reply(messages: Any) -> list[Any]:
+        if len(space.engine.requests) > 1:
+            gate.release(2000)  # enough, even if the first reply still takes some
+        return replies(messages)
+
+    space.engine.reply = reply
 
     found = await ask(space.url, find_town, "Where is 90210?")
 
