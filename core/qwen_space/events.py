@@ -150,7 +150,7 @@ class Rewritten(_Event, frozen=True, eq=False):
 
     Attributes:
         text: All text so far.
-        delta: The rest after the start that it has in common with the old text: for
+        delta: The rest after the words that it begins with as the old text did: for
             those who can only add, so that at least nothing is missing.
     """
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os.path
 from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from qwen_space.chat.common_start import common_start
 from qwen_space.chat_model.reply import CallEvent, ChatReply, Part, Thought
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.tools import ArgumentsDelta, CallStarted, InvalidCall, ReplyPart, TextPart, ToolCall
@@ -68,7 +68,7 @@ class HandedOut:
     def keep_common(self, text: str) -> list[CallEvent]:
         """Keep the start in common with another text; return an event if that is shorter."""
         given = self.text
-        common = os.path.commonprefix([given, text])  # noqa: RUF071 - of texts, no paths
+        common = given[: common_start(given, text)]
         if common == given:
             return []
         self._standing = [common]

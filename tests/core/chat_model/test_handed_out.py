@@ -35,6 +35,13 @@ def test_text_that_the_app_took_back_stays_given() -> None:
     assert out.changed(make_reply("Hello ")) == {"text"}
 
 
+def test_half_a_word_is_not_kept() -> None:
+    out = HandedOut()
+    out.give(TextPart("Thinking..."))
+
+    assert out.keep_common("The answer") == [Rewritten("")]
+
+
 def test_a_call_that_was_begun_and_not_ended_is_a_change() -> None:
     out = HandedOut()
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from qwen_space.chat.common_start import common_prefix, common_start
 from qwen_space.events import (
     ComponentReceived,
     FileReceived,
@@ -100,7 +101,7 @@ class TextTracker(Generic[Delta]):
             new = text[resume:]
         else:
             self._tail = _trailing_space("", text)
-            return Rewritten(text, text[_common_prefix(old, text) :])
+            return Rewritten(text, text[common_start(old, text) :])
         self._tail = _trailing_space(tail, new)
         return self._delta(new, self._pieces, len(self._pieces)) if new else None
 
@@ -122,7 +123,7 @@ def _resume(old: str, new: str, sent_tail: str) -> int | None:
     """
     if len(old) > _MAX_RESUMED:
         return None
-    start = _common_prefix(old, new)
+    start = common_prefix(old, new)
     rest = _without_space(old[start:])
     if not rest:  # `old` ends within white space: step back to where that began
         position = len(new[:start].rstrip())
@@ -130,7 +131,7 @@ def _resume(old: str, new: str, sent_tail: str) -> int | None:
         position = _end_of_characters(new, start, len(rest))
     else:
         return None
-    return position + _common_prefix(sent_tail, new[position : position + len(sent_tail)])
+    return position + common_prefix(sent_tail, new[position : position + len(sent_tail)])
 
 
 def _end_of_characters(text: str, start: int, count: int) -> int:
@@ -148,18 +149,6 @@ def _end_of_characters(text: str, start: int, count: int) -> int:
 
 def _without_space(text: str) -> str:
     return "".join(text.split())
-
-
-def _common_prefix(one: str, other: str) -> int:
-    """Return how many characters the two have in common at their start."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:  # by halves, as comparing slices is quicker than comparing characters
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 class ChatValue:

@@ -61,6 +61,16 @@ def test_it_does_not_matter_whether_the_old_text_came_in_pieces(
     assert event == expected
 
 
+def test_the_delta_of_a_rewriting_has_no_half_word() -> None:
+    reply = TextTracker(TextDelta)
+    reply.append("So think")
+
+    event = reply.replace("So the")
+
+    assert isinstance(event, Rewritten)
+    assert event.delta == "the"
+
+
 def test_deltas_go_on_after_a_rewriting() -> None:
     reply = TextTracker(TextDelta)
     reply.append("abc")
