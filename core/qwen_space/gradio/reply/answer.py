@@ -28,6 +28,7 @@ _BACKSLASHED = (r"\<tool_call\>", r"\<think\>")
 _MARKS = (*_ESCAPED, *_BACKSLASHED)
 _LONGEST_MARK = max(map(len, _MARKS))
 _MARK_START = re.compile(r"[&\\]")
+_LINE = re.compile(r"[ \t]{0,9}\n")
 _MAX_LOOKS = 16  # at the whole text for a piece, so that pieces cost no more than their length
 _LONGEST = 2**20  # characters that are searched for marks, at up to 40 ns each, while others wait
 
@@ -137,10 +138,14 @@ class AnswerReader:
         return text[:free], text[free:]
 
     def _stands_in(self, text: str) -> bool:
-        """Whether a text may only stand in for the reply, and does not go on from the last one."""
+        """Whether a text may only stand in for the reply, and does not go on from the last one.
+
+        One that had only stood in may have another such line.
+        """
         before, _ = split_cursor(self.text)
         goes_on = bool(before) and text != self.text and text.startswith(before)
-        return not goes_on and is_placeholder(text)
+        adds_line = text.startswith(self.text) and _LINE.match(text, len(self.text)) is not None
+        return (adds_line or not goes_on) and is_placeholder(text)
 
     def _new_escaped(self) -> HTMLText | MarkdownText:
         return MarkdownText() if self.has_backslashes else HTMLText()
@@ -170,6 +175,8 @@ class AnswerReader:
             None where the whole text has to be read again, as it turned out to be of another kind.
         """
         if len(piece) > _LONGEST:
+            return None
+        if self._held and not self._has_begun and _LINE.match(piece):
             return None
         text = self._held + piece
         free = self._free(text)

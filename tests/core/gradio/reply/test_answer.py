@@ -147,6 +147,27 @@ def test_a_placeholder_is_no_text_and_no_rewriting(placeholder: str) -> None:
     assert value.text == "The answer"
 
 
+@pytest.mark.parametrize("added", ["\n\n*Found 3 pages*", "\nReading them..."])
+def test_a_line_below_a_placeholder_is_one_of_it(added: str) -> None:
+    status = "\U0001f50d Searching..."
+    value, events = appended(status, added, final=False)
+
+    events += value.replace(rows("The answer"), is_final=True)
+
+    assert deltas(events) == ["The answer"]
+    _, events = replaced(status, status + added, "The", "The answer")
+    assert deltas(events) == ["The", " answer"]
+
+
+def test_a_line_below_that_is_none_goes_on_with_the_reply() -> None:
+    for value, events in (
+        appended("Let me see...", "\n", "\nIt", " is 4."),
+        replaced("Let me see...", "Let me see...\n\nIt", "Let me see...\n\nIt is 4."),
+    ):
+        assert "".join(deltas(events)) == value.text == "Let me see...\n\nIt is 4."
+        assert not rewritings(events)
+
+
 def test_a_reply_that_looks_like_a_placeholder_is_the_reply() -> None:
     for value, events in (replaced("Well ..."), appended("Well ...", " then"), appended("Well...")):
         assert "".join(deltas(events)) == value.text != ""
