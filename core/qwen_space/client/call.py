@@ -226,12 +226,13 @@ class Call:
         for step, files in question.calls:
             data = question.data(step, files)
             request = _request(transport, step, data, session_hash)
+            if step.phase == "chat":
+                question.remarks.missing = question.find_missing()
             if step is not question.endpoint:
                 remarks = question.remarks
                 given = await _run_step(transport, step, request, self._deadline, remarks)
                 question.receive(step, given.values, given.states)
         question.remarks.advice = question.advise()
-        question.remarks.missing = question.find_missing()
         return request
 
 

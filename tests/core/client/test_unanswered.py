@@ -149,6 +149,25 @@ async def test_a_choice_that_an_app_fails_without_is_named() -> None:
     assert chosen.text == "Path: Hi"
 
 
+async def test_a_choice_that_a_step_before_the_reply_fails_without_is_named() -> None:
+    def check(_message: str, kind: str | None) -> None:
+        kind.strip()  # type: ignore[union-attr]  # None if none is chosen, which fails
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            kind = gr.Radio(["Path", "Plan"], label="Kind")
+            box, out = gr.Textbox(label="Message"), gr.Textbox(label="Reply")
+            checked = box.submit(check, [box, kind])
+            checked.success(lambda message: f"{message}!", box, out)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"Perhaps nothing is chosen .*\{'Kind': 'Path'\}"):
+                await client.complete("Hi")
+            assert (await client.complete("Hi", inputs={"Kind": "Path"})).text == "Hi!"
+
+
 @pytest.mark.parametrize(
     "choice",
     [

@@ -47,9 +47,11 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
             "Its page makes parts of itself only once a visitor has done something there "
             f"(gr.render), and /config does not tell of them. {list_names(functions)}"
         )
-    if not able and not any(map(_takes_text, functions)):
+    taking = [each for each in functions if _takes_text(each)]
+    if not able and all(find_output(each) is None for each in taking):
         names = list_names(functions, can_choose=False)
-        return f"None of its functions takes a text. {names}"
+        lack = "that take a text gives a text back" if taking else "takes a text"
+        return f"None of its functions {lack}. {names}"
     if not able:
         return list_names(functions)
     shown = "; ".join(describe([each]) for each in able[:MOST_TOLD])

@@ -29,6 +29,13 @@ def test_a_button_that_keeps_a_text_takes_none() -> None:
         find_endpoint(config)
 
 
+def test_a_function_that_gives_no_text_is_not_advised() -> None:
+    config = make_config(make_function(["box"], ["image"], "draw"), **PARTS)
+
+    with pytest.raises(QwenSpaceError, match=r"gives a text back\. .*: /draw\.$"):
+        find_endpoint(config)
+
+
 @pytest.mark.parametrize(
     ("inputs", "advice"),
     [
