@@ -29,7 +29,7 @@ from qwen_space.events import (
     TextDelta,
 )
 from qwen_space.gradio.page.beside import Beside, read_beside
-from qwen_space.gradio.reply.chatbot import find_unanswered
+from qwen_space.gradio.reply.chatbot import find_unanswered, shows_same
 from qwen_space.gradio.reply.deltas import ChatValue, ValueEvent, plain_piece
 from qwen_space.gradio.wire.edits import is_edits
 from qwen_space.gradio.wire.large_json import LARGE
@@ -118,6 +118,7 @@ class Job:
             beside its chat is none.
         gave_nothing: Whether it is completed without a value for the reply, not even an empty one.
         unanswered: The user's last message in a completed chat that has no reply to it.
+        is_as_sent: Whether a completed chat came back as it was sent.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
@@ -146,7 +147,7 @@ class Job:
         self.rendered: Any = None
         self.changed_states: dict[int, None] = {}
         self.has_reply = self.gave_nothing = False
-        self.unanswered = ""
+        self.unanswered, self.is_as_sent = "", False
         self._before = before
         self.state = JobState.JOINED
         self.event_id = event_id
@@ -449,6 +450,7 @@ class Job:
         self.gave_nothing = not (self.has_reply or self._value.is_given)
         if value is not None and not self.has_reply:
             self.unanswered = find_unanswered(value, self._before)
+            self.is_as_sent = self._before is not None and shows_same(value, self._before)
         events += self._value.receive_beside(files, components)
         self.state = JobState.COMPLETED
         return events

@@ -69,8 +69,8 @@ class Remarks:
         """Look at a job that has ended, if it is one that replies.
 
         Raises:
-            JobError: It gave no reply, but says something, or its page misses a text; or it gave
-                no value at all, as a function does that yields nothing.
+            JobError: It gave no reply, but says something, or its page misses a text or a file; or
+                it gave no value at all, as a function does that yields nothing.
         """
         if not job.replies or job.has_reply:
             return
@@ -86,8 +86,10 @@ class Remarks:
             kind = PromptTooLongError if is_overflow(reason) else JobError
             advice = self.advice and f" Perhaps {self.advice}"
             raise kind(f"{reason}{advice}", "It gave no reply, but says")
-        if self.advice:
-            raise JobError(self.advice, "It gave no reply")
+        # A reply without a text is one, as a model may end at once; a chat without a row is none.
+        missing = self.missing if job.unanswered or job.is_as_sent else ""
+        if advice := self.advice or (missing and f"perhaps {missing}"):
+            raise JobError(advice, "It gave no reply")
         if job.gave_nothing:
             raise JobError("its function ended without a value. Try again.", "It gave no reply")
 

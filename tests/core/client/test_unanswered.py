@@ -272,3 +272,22 @@ async def test_a_file_beside_the_prompt_whose_step_empties_the_box_may_be_missed
         async with SpaceClient(url) as client:
             with pytest.raises(JobError, match="it needs a file in 'PDF'"):
                 await client.complete("Hi")
+
+
+@pytest.mark.parametrize("adds", [True, False])
+async def test_a_chat_without_a_reply_tells_which_file_may_be_missing(*, adds: bool) -> None:
+    def reply(message: str, picture: str | None, history: list[Any]) -> list[Any]:
+        asked = {"role": "user", "content": message}
+        return [*history, asked] if adds else history
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            box, picture, chat = gr.Textbox(label="Message"), gr.Image(label="Scene"), gr.Chatbot()
+            box.submit(reply, [box, picture, chat], chat)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            for chat in CHAT[2:], CHAT:
+                with pytest.raises(JobError, match=r"no reply.* a file in 'Scene'"):
+                    await client.chat(chat)
