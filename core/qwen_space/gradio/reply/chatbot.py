@@ -234,9 +234,11 @@ def count_known(value: Any, before: Any) -> int:
     a page that shows the newest turn first, it is a negative number.
     """
     value, _ = _unwrapped(value)
-    if not isinstance(value, list) or not isinstance(before, list) or len(value) <= len(before):
+    if not isinstance(value, list) or not isinstance(before, list):
         return 0
     count = len(before)
+    if not len(value) > count > 0:
+        return 0
     if shows_same(value[:count], before):
         return count
     return -count if find_prompt(before) and shows_same(value[-count:], before) else 0
