@@ -13,7 +13,7 @@ import select
 import socket
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -53,13 +53,18 @@ class Connector(aiohttp.TCPConnector):
         # By protocol, the difference of the clocks when it was last handed out.
         self._used: weakref.WeakKeyDictionary[ResponseHandler, float] = weakref.WeakKeyDictionary()
 
-    async def _create_direct_connection(
+    def _create_direct_connection(
         self, req: aiohttp.ClientRequest, traces: Any, timeout: Any, **options: Any
-    ) -> tuple[asyncio.Transport, ResponseHandler]:
+    ) -> Coroutine[Any, Any, tuple[asyncio.Transport, ResponseHandler]]:
         """Connect through SOCKS where a proxy of that kind is named, as aiohttp does not."""
         host, port, proxy = req.url.raw_host, req.url.port, self._find_socks(str(req.url))
         if proxy is None or host is None or port is None:
-            return await super()._create_direct_connection(req, traces, timeout, **options)
+            return super()._create_direct_connection(req, traces, timeout, **options)
+        return self._connect_through(proxy, host, port, req, timeout)
+
+    async def _connect_through(
+        self, proxy: str, host: str, port: int, req: aiohttp.ClientRequest, timeout: Any
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
         context = self._get_ssl_context(req)
         opened = await open_socks(proxy, host, port)
         return await self._wrap_existing_connection(

@@ -114,9 +114,7 @@ class Body:
         try:
             return await reader.readany()
         except Exception:
-            with map_aiohttp_errors(
-                self.url, self.deadline.timeouts
-            ):  # it costs a microsecond to enter
+            with map_aiohttp_errors(self.url, self.deadline.timeouts):  # made for errors only
                 raise
         finally:
             self._waiting = None

@@ -7,7 +7,7 @@ import itertools
 import logging
 import re
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -103,14 +103,8 @@ class Call:
         if (first := await anext(notices, None)) is None:
             return await self._ask(stack)
 
-        async def events() -> AsyncGenerator[Event, None]:
-            yield first
-            async for notice in notices:
-                yield notice
-            async for event in await self._ask(stack):
-                yield event
-
-        return await stack.enter_async_context(contextlib.aclosing(events()))
+        events = _chain([first], notices, partial(self._ask, stack))
+        return await stack.enter_async_context(contextlib.aclosing(events))
 
     async def _ask(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
         """Upload the media of the chat, and ask the endpoint."""
@@ -124,14 +118,10 @@ class Call:
         upload = Upload(transport, question.endpoint.prefix, media, self._deadline)
         progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
 
-        async def events() -> AsyncGenerator[Event, None]:
-            async for uploading in progress:
-                yield uploading
-            question.files = upload.files
-            async for event in await self._submit(stack, transport, question, found):
-                yield event
-
-        return await stack.enter_async_context(contextlib.aclosing(events()))
+        question.files = upload.files
+        submit = partial(self._submit, stack, transport, question, found)
+        events = _chain([], progress, submit)
+        return await stack.enter_async_context(contextlib.aclosing(events))
 
     async def _endpoint(self) -> Endpoint:
         """Return the endpoint, once the names of its inputs are known."""
@@ -158,8 +148,8 @@ class Call:
 
         Its endpoint may be another one of the page that was found, such as that for files.
         """
-        stop = self._options.get("stop") or ()
-        scanner = StopScanner(stop)
+        stop = self._options.get("stop")
+        scanner = StopScanner(stop) if stop else None
         limiter = None if question.max_tokens is None else TokenLimiter(question.max_tokens)
         session_hash = uuid.uuid4().hex
         were_run = await self._open_page(transport, found, session_hash)
@@ -193,7 +183,7 @@ class Call:
         model = None if question.model is None else str(question.model)
         reply = EventStreamReader(submission, body, job, model, question.remarks, on_end)
         stack.push_async_exit(reply.aclose)
-        return reply.events(scanner if stop else None, limiter)
+        return reply.events(scanner, limiter)
 
     async def _open_page(self, transport: Transport, found: Endpoint, session_hash: str) -> bool:
         """Run the functions that may start the app's backend; return whether they were run now."""
@@ -234,6 +224,20 @@ class Call:
                 question.receive(step, given.values, given.states)
         question.remarks.advice = question.advise()
         return request
+
+
+async def _chain(
+    first: Sequence[Event],
+    rest: AsyncIterator[Event],
+    then: Callable[[], Awaitable[AsyncIterator[Event]]],
+) -> AsyncGenerator[Event, None]:
+    """Yield events that come before those of the next step, and then these."""
+    for event in first:
+        yield event
+    async for event in rest:
+        yield event
+    async for event in await then():
+        yield event
 
 
 def _may_miss_session(error: QwenSpaceError, session_hash: str) -> TypeGuard[JobError]:

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import AsyncIterable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,7 +76,7 @@ class Content(msgspec.Struct, frozen=True):
 
 
 def _content(kind: str, data: bytes) -> Content:
-    return Content(kind, len(data), lambda: io.BytesIO(data))  # aiohttp warns of large bytes
+    return Content(kind, len(data), partial(io.BytesIO, data))  # aiohttp warns of large bytes
 
 
 class Transport:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import email.utils
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,40 +49,61 @@ __all__ = [
 # aiohttp's exceptions
 
 
-@contextlib.contextmanager
-def map_aiohttp_errors(url: str, timeouts: Timeouts, proxy: Proxy | None = None) -> Iterator[None]:
-    """Raise the package's errors in place of aiohttp's. No other place does."""
-    try:
-        yield
-    except aiohttp.ClientResponseError as exc:
-        headers: Mapping[str, str] = exc.headers or {}
-        _forget_request(url, exc)
-        raise _of_response(url, exc, headers, proxy) from exc
-    except (aiohttp.InvalidURL, UnicodeError) as exc:  # the latter of a name such as "a..b"
-        raise SpaceUnreachableError(url, f"not a valid address ({exc})", retryable=False) from exc
-    except aiohttp.ConnectionTimeoutError as exc:
-        raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
-    except aiohttp.ServerTimeoutError as exc:
-        raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
-    except asyncio.TimeoutError as exc:
-        if isinstance(exc, QwenSpaceError):
-            raise
-        raise SpaceTimeoutError("total", timeouts.total or 0) from exc
-    except aiohttp.ClientConnectorError as exc:
-        raise _unreachable(url, exc, proxy) from exc
-    except SocksError as exc:
-        remedy = None if proxy is None else proxy.remedy
-        raise SpaceUnreachableError(url, f"the proxy {proxy}: {exc}", remedy=remedy) from exc
-    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as exc:
-        if is_unwritten(exc):
-            raise SpaceUnreachableError(
-                url, "it closed the connection before the request was sent"
-            ) from exc
-        if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
-            raise invalid_http(url, str(exc), proxy) from exc
-        raise StreamInterruptedError("", f"{str(exc) or type(exc).__name__}{_via(proxy)}") from exc
-    except aiohttp.ClientError as exc:
-        raise invalid_http(url, str(exc), proxy) from exc
+class map_aiohttp_errors:  # noqa: N801 - it is used as a function
+    """Raise the package's errors in place of aiohttp's within a block. No other place does.
+
+    Not made of a generator, which each request that is on its way would keep.
+    """
+
+    __slots__ = ("_proxy", "_timeouts", "_url")
+
+    def __init__(self, url: str, timeouts: Timeouts, proxy: Proxy | None = None) -> None:
+        self._url, self._timeouts, self._proxy = url, timeouts, proxy
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
+    ) -> None:
+        if exc is not None and (mapped := _map(exc, self._url, self._timeouts, self._proxy)):
+            raise mapped from exc
+
+
+def _map(
+    exc: BaseException, url: str, timeouts: Timeouts, proxy: Proxy | None
+) -> QwenSpaceError | None:
+    """Return the package's error in place of one of aiohttp's; None for any other."""
+    match exc:
+        case aiohttp.ClientResponseError():
+            headers: Mapping[str, str] = exc.headers or {}
+            _forget_request(url, exc)
+            return _of_response(url, exc, headers, proxy)
+        case aiohttp.InvalidURL() | UnicodeError():  # the latter of a name such as "a..b"
+            return SpaceUnreachableError(url, f"not a valid address ({exc})", retryable=False)
+        case aiohttp.ConnectionTimeoutError():
+            return SpaceTimeoutError("connect", timeouts.connect or 0)
+        case aiohttp.ServerTimeoutError():
+            return SpaceTimeoutError("silence", timeouts.silence or 0)
+        case QwenSpaceError():  # some are timeouts, too
+            return None
+        case asyncio.TimeoutError():
+            return SpaceTimeoutError("total", timeouts.total or 0)
+        case aiohttp.ClientConnectorError():
+            return _unreachable(url, exc, proxy)
+        case SocksError():
+            remedy = None if proxy is None else proxy.remedy
+            return SpaceUnreachableError(url, f"the proxy {proxy}: {exc}", remedy=remedy)
+        case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
+            if is_unwritten(exc):
+                reason = "it closed the connection before the request was sent"
+                return SpaceUnreachableError(url, reason)
+            if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
+                return invalid_http(url, str(exc), proxy)
+            return StreamInterruptedError("", f"{str(exc) or type(exc).__name__}{_via(proxy)}")
+        case aiohttp.ClientError():
+            return invalid_http(url, str(exc), proxy)
+    return None
 
 
 def _via(proxy: Proxy | None) -> str:

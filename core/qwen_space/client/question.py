@@ -53,7 +53,7 @@ class Question(msgspec.Struct):
     files: Mapping[Media, Any] = msgspec.field(default_factory=dict)
     max_tokens: float | None = None
     loaded: dict[Any, Any] = msgspec.field(default_factory=dict)
-    changed: set[Any] = msgspec.field(default_factory=set)
+    changed: frozenset[Any] = frozenset()
     page: dict[Any, Any] = msgspec.field(default_factory=dict)
     remarks: Remarks = msgspec.field(default_factory=Remarks)
 
@@ -134,7 +134,7 @@ class Question(msgspec.Struct):
             values: The values, by the components' numbers.
             states: The numbers of the states that it has changed.
         """
-        self.changed.update(states)
+        self.changed |= frozenset(states)
         is_chat = step.phase in {"chat", "upload", "typing"}
         if is_chat:
             self.remarks.see(values.items())
