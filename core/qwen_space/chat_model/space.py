@@ -368,9 +368,10 @@ class Space:
     ) -> bool:
         """Look again after a failure: the app may have been redeployed, or moved.
 
-        Not where it is known what the app misses.
+        Not after a failed job where the app has a number: that is looked at before each prompt.
         """
-        if isinstance(exc, JobError) and exc.advice:
+        found = client.found
+        if isinstance(exc, JobError) and found is not None and found.app_id is not None:
             self._remember(client)
         elif isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config.without_fallbacks, None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import gradio as gr
 import pytest
 
-from qwen_space import JobError, SpaceClient
+from qwen_space import JobError, Space, SpaceClient
 from tests import gradio_app
 
 
@@ -125,3 +125,25 @@ async def test_an_app_that_replied_without_its_page_misses_no_session_when_it_fa
             last = await client.complete("Hi")
 
     assert (caught.value.advice, last.text, loaded) == ("", "You said Hi", [])
+
+
+async def test_an_app_that_fails_in_an_opened_session_too_is_not_said_to_miss_one_again() -> None:
+    def reply(message: str) -> str:
+        raise KeyError(message)
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as app:
+            box, choices, answer = gr.Textbox(), gr.Dropdown(), gr.Textbox(label="Answer")
+            app.load(lambda: None, None, choices)
+            box.submit(reply, box, answer)
+        return app
+
+    errors = []
+    with gradio_app.running(build) as url:
+        space = Space(url)
+        for _ in range(4):
+            with pytest.raises(JobError) as caught:
+                await space.acomplete("Hi")
+            errors.append(str(caught.value))
+
+    assert [ADVICE.removeprefix("Perhaps ") in each for each in errors] == [True, *[False] * 3]
