@@ -100,9 +100,8 @@ def _own_parts(blocks: Iterable[str | dict[Any, Any]]) -> Iterator[str | Media |
 
 def _said_beside(message: AIMessage) -> Iterator[str]:
     """Yield words of OpenAI's models that are not in the content."""
-    beside = message.additional_kwargs
-    yield beside.get("refusal") or ""
-    yield (beside.get("audio") or {}).get("transcript") or ""
+    yield message.additional_kwargs.get("refusal") or ""
+    yield (message.additional_kwargs.get("audio") or {}).get("transcript") or ""
 
 
 def _is_silent(block: str | dict[Any, Any]) -> bool:
@@ -123,11 +122,10 @@ def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
         yield InvalidCall(body, "", id=invalid["id"] or "")
     for call in message.tool_calls:
         yield ToolCall(call["name"], call["args"], call["id"] or "")
-    if message.tool_calls or message.invalid_tool_calls:
-        return
-    if old := message.additional_kwargs.get("function_call"):  # which some have beside the others
+    are_listed = message.tool_calls or message.invalid_tool_calls  # some have them elsewhere, too
+    if not are_listed and (old := message.additional_kwargs.get("function_call")):
         yield ToolCall(old["name"], old["arguments"])
-    for block in message.content if isinstance(message.content, list) else ():
+    for block in () if are_listed or isinstance(message.content, str) else message.content:
         if isinstance(block, dict) and block.get("type") in {"tool_call", "tool_use"}:
             arguments = block.get("args", block.get("input"))
             yield ToolCall(block["name"], arguments or {}, block.get("id") or "")
