@@ -176,7 +176,7 @@ class AnswerReader:
         """
         if len(piece) > _LONGEST:
             return None
-        if self._held and not self._has_begun and _LINE.match(piece):
+        if self._held and self._is_first and _LINE.match(piece):
             return None
         text = self._held + piece
         free = self._free(text)
@@ -199,8 +199,12 @@ class AnswerReader:
 
     def _may_fold(self, text: str) -> bool:
         """Whether folded thoughts may begin with a piece."""
-        is_first = not (self._has_begun or self.has_thought)
-        return is_first and bool(self._tags) and text.lstrip().startswith("<")
+        return self._is_first and bool(self._tags) and text.lstrip().startswith("<")
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether there is neither a thought nor an answer yet."""
+        return not (self._has_begun or self.has_thought)
 
     @property
     def _shows_escapes(self) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from qwen_space.events import Rewritten, TextDelta, ThinkingDelta
 from qwen_space.gradio.reply.deltas import ChatValue, ValueEvent
+from tests.growth import assert_linear
 from tests.pieces import cut
 from tests.queue_stream import read_text, take_edits
 
@@ -166,6 +167,13 @@ def test_a_line_below_that_is_none_goes_on_with_the_reply() -> None:
     ):
         assert "".join(deltas(events)) == value.text == "Let me see...\n\nIt is 4."
         assert not rewritings(events)
+
+
+def test_lines_of_a_thought_that_may_end_with_a_sign_are_not_read_again() -> None:
+    def think(pieces: list[str]) -> None:
+        appended(*pieces, final=False)
+
+    assert_linear(lambda lines: ["<think>a", *["b " * 99 + "●", "\n"] * lines], think, 250, 2_000)
 
 
 def test_a_reply_that_looks_like_a_placeholder_is_the_reply() -> None:
