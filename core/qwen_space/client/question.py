@@ -140,7 +140,29 @@ class Question(msgspec.Struct):
             self.remarks.see(values.items())
         elif step.phase == "change":
             values = self._without_turns(values)
+        if step.phase == "upload":
+            values = self._with_ours(step, values)
         (self.page if is_chat else self.loaded).update(values)
+
+    def _with_ours(self, step: Endpoint, values: Mapping[Any, Any]) -> Mapping[Any, Any]:
+        """Return the values of an upload, but the caller's prompt and turns in their places.
+
+        A page's visitor writes after it. A file that the chat does not take, such as a recording,
+        may give the prompt. Rows that it shows without a look at the chat come after the turns.
+        """
+        own = {each.key for each in self.endpoint.chat_inputs}
+        may_give = any(key not in own for key in self.media)
+        taken = {each.component for each in step.inputs}
+        left = dict(values)
+        for each in self.endpoint.every_input:
+            value = values.get(each.component)
+            if each.role == "prompt" and not (value and may_give):
+                left.pop(each.component, None)
+            is_new = each.role == "history" and not (value and each.component in taken)
+            if is_new and isinstance(value, list):
+                turns = [_filled(turn, self.files) for turn in self.history]
+                left[each.component] = [*turns, *value]
+        return left
 
     def _without_turns(self, values: Mapping[Any, Any]) -> Mapping[Any, Any]:
         """Return the values of a step without an earlier chat that it restores.
