@@ -66,44 +66,47 @@ class map_aiohttp_errors:  # noqa: N801 - it is used as a function
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, _: TracebackType | None
     ) -> None:
-        if exc is not None and (mapped := _map(exc, self._url, self._timeouts, self._proxy)):
-            raise mapped from exc
+        if exc is not None:
+            _raise_mapped(exc, self._url, self._timeouts, self._proxy)
 
 
-def _map(
-    exc: BaseException, url: str, timeouts: Timeouts, proxy: Proxy | None
-) -> QwenSpaceError | None:
-    """Return the package's error in place of one of aiohttp's; None for any other."""
+def _raise_mapped(exc: BaseException, url: str, timeouts: Timeouts, proxy: Proxy | None) -> None:
+    """Raise the package's error in place of one of aiohttp's; do nothing for any other.
+
+    It is never a variable here: it and this frame, which it has, would hold each other.
+    """
     match exc:
         case aiohttp.ClientResponseError():
             headers: Mapping[str, str] = exc.headers or {}
             _forget_request(url, exc)
-            return _of_response(url, exc, headers, proxy)
+            raise _of_response(url, exc, headers, proxy) from exc
         case aiohttp.InvalidURL() | UnicodeError():  # the latter of a name such as "a..b"
-            return SpaceUnreachableError(url, f"not a valid address ({exc})", retryable=False)
+            fault = f"not a valid address ({exc})"
+            raise SpaceUnreachableError(url, fault, retryable=False) from exc
         case aiohttp.ConnectionTimeoutError():
-            return SpaceTimeoutError("connect", timeouts.connect or 0)
+            raise SpaceTimeoutError("connect", timeouts.connect or 0) from exc
         case aiohttp.ServerTimeoutError():
-            return SpaceTimeoutError("silence", timeouts.silence or 0)
+            raise SpaceTimeoutError("silence", timeouts.silence or 0) from exc
         case QwenSpaceError():  # some are timeouts, too
-            return None
+            return
         case asyncio.TimeoutError():
-            return SpaceTimeoutError("total", timeouts.total or 0)
+            raise SpaceTimeoutError("total", timeouts.total or 0) from exc
         case aiohttp.ClientConnectorError():
-            return _unreachable(url, exc, proxy)
+            raise _unreachable(url, exc, proxy) from exc
         case SocksError():
             remedy = None if proxy is None else proxy.remedy
-            return SpaceUnreachableError(url, f"the proxy {proxy}: {exc}", remedy=remedy)
+            fault = f"the proxy {proxy}: {exc}"
+            raise SpaceUnreachableError(url, fault, remedy=remedy) from exc
         case aiohttp.ClientConnectionError() | aiohttp.ClientPayloadError():
             if is_unwritten(exc):
-                reason = "it closed the connection before the request was sent"
-                return SpaceUnreachableError(url, reason)
+                fault = "it closed the connection before the request was sent"
+                raise SpaceUnreachableError(url, fault) from exc
             if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
-                return invalid_http(url, str(exc), proxy)
-            return StreamInterruptedError("", f"{str(exc) or type(exc).__name__}{_via(proxy)}")
+                raise invalid_http(url, str(exc), proxy) from exc
+            fault = f"{str(exc) or type(exc).__name__}{_via(proxy)}"
+            raise StreamInterruptedError("", fault) from exc
         case aiohttp.ClientError():
-            return invalid_http(url, str(exc), proxy)
-    return None
+            raise invalid_http(url, str(exc), proxy) from exc
 
 
 def _via(proxy: Proxy | None) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import inspect
 import json
 import ssl
+import weakref
 from typing import Any
 
 import aiohttp
@@ -358,3 +360,24 @@ def test_errors_that_are_not_aiohttp_s_pass(error: BaseException) -> None:
         raise error
 
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(aiohttp.ServerTimeoutError(), id="timeout"),
+        pytest.param(aiohttp.ClientPayloadError(), id="payload"),
+        pytest.param(aiohttp.InvalidURL("a..b"), id="address"),
+    ],
+)
+def test_an_error_goes_without_the_garbage_collector(error: Exception) -> None:
+    gc.disable()
+    try:
+        try:
+            with map_aiohttp_errors("http://127.0.0.1", Timeouts()):
+                raise error
+        except QwenSpaceError as exc:
+            mapped = weakref.ref(exc)
+        assert mapped() is None
+    finally:
+        gc.enable()
