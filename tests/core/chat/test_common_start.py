@@ -16,6 +16,8 @@ from qwen_space.chat.common_start import common_start
         pytest.param("Hel_", "Hello_", "Hel", id="a-cursor-in-a-word"),
         pytest.param("I ask you", "I ask. Now", "I ask", id="whole-words"),
         pytest.param("Hello", "Hell", "Hell", id="shorter"),
+        pytest.param("我在思考", "我在北京", "我在", id="chinese"),
+        pytest.param("그는 생각", "그는 생활", "그는 ", id="korean"),
         pytest.param("a", "a", "a", id="the-same"),
         pytest.param("", "a", "", id="nothing"),
     ],
