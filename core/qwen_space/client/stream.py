@@ -154,8 +154,8 @@ class EventStreamReader:
                 job.receive_eof()
             except QwenSpaceError as exc:
                 exc.text = job.text
-                has_failed = isinstance(exc, SpaceError) or job.was_ended
-                exc.may_have_run = not (has_failed or self._owes_data)
+                has_failed = isinstance(exc, SpaceError) and not exc.may_have_run
+                exc.may_have_run = not (has_failed or job.was_ended or self._owes_data)
                 if not job.session_not_found:
                     await self._explain(exc)
                     told = self._remarks.explain(exc)
@@ -263,9 +263,14 @@ class EventStreamReader:
 
     async def _owed(self, event_id: str | None) -> None:
         """Send the arguments, if they were not sent: a prompt is never sent twice."""
-        if self._owes_data:
-            self._owes_data = False
+        if not self._owes_data:
+            return
+        self._owes_data = False
+        try:
             await self._submission.send_data(event_id)
+        except QwenSpaceError as exc:
+            self._owes_data = not exc.may_have_run
+            raise
 
     def _completed(self, text: str, finish_reason: str) -> Completed:
         job = self.job

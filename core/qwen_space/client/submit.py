@@ -154,7 +154,11 @@ class Submission:
         """
         self._event_id = event_id
         url, body = self._request.data_url, self._request.data_body(event_id)
-        await self._transport.json("POST", url, self.deadline, body)
+        try:
+            await self._transport.json("POST", url, self.deadline, body)
+        except QwenSpaceError as exc:
+            exc.may_have_run = not _has_no_job(exc)
+            raise
 
     async def explain_silence(self, error: SpaceTimeoutError) -> None:
         """Name a proxy that holds the stream back, where the app itself answers meanwhile.

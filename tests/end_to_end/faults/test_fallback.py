@@ -65,6 +65,12 @@ def choosing(*models: str) -> Answer:
 
 SERVED = {"config": choosing("72B", "7B")}
 
+# The queue of Gradio 4.0 to 4.8, whose join is the stream, and which asks for the arguments.
+OLD_QUEUE = {
+    "config": status(200, {**CONFIG, "version": "4.1.0", "protocol": "sse"}),
+    "join": streaming({"msg": "send_data", "event_id": EVENT_ID}, then="hang"),
+}
+
 
 async def _cut(exchange: Exchange) -> None:
     exchange.cut()
@@ -97,6 +103,11 @@ PASSED_OVER: dict[str, dict[str, Any] | None] = {
 FINAL: dict[str, tuple[dict[str, Any], type[QwenSpaceError], str]] = {
     "join-502": ({"join": status(502, "<html></html>")}, SpaceUnavailableError, ""),
     "join-cut": ({"join": _cut}, StreamInterruptedError, ""),
+    "old-queue-502": (
+        {**OLD_QUEUE, "data": status(502, "<html></html>")},
+        SpaceUnavailableError,
+        "",
+    ),
     "cut-before-text": ({"data": streaming(starts(), then="cut")}, StreamInterruptedError, ""),
     "stream-500": ({"data": status(500, {"detail": "?"})}, SpaceStatusError, ""),
     "silent": ({"data": streaming(starts(), then="hang")}, SpaceTimeoutError, ""),
@@ -212,6 +223,18 @@ def test_no_other_space_is_asked_where_the_prompt_may_have_run_or_text_has_come(
             assert servers[1].exchanges == []
 
     in_ways(ask)
+
+
+@pytest.mark.parametrize("refusal", [500, 503])
+async def test_the_next_space_is_asked_where_an_old_queue_refuses_its_arguments(
+    refusal: int,
+) -> None:
+    async with (
+        ScriptedServer(**OLD_QUEUE, data=status(refusal, "<html></html>")) as old,
+        ScriptedServer(**answering("Hello.")) as other,
+        SpaceClient([old.url, other.url], **ONE_TRY) as client,
+    ):
+        assert (await client.complete("Hi")).space == other.url
 
 
 def test_the_first_space_is_left_before_the_next_is_asked(serve: Serve, in_ways: InWays) -> None:
