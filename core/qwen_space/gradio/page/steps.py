@@ -485,12 +485,14 @@ def _needed(
 ) -> list[AppFunction]:
     """Return the members of a path, and those that give something to one after them.
 
-    Between them a page may do other things, such as switching off a button.
+    Between them a page may do other things, such as switching off a button. One that gives nothing
+    may change a state that it takes in place.
     """
     needed = set() if needed is None else needed
     steps = []
     for each in reversed(path):
-        if each.id in members or (each.runs and any(part.id in needed for part in each.outputs)):
+        given = each.outputs or [part for part in each.inputs if part.kind == "state"]
+        if each.id in members or (each.runs and any(part.id in needed for part in given)):
             needed.update(part.id for part in each.inputs)
             steps.append(each)
     return steps[::-1]

@@ -102,6 +102,24 @@ def run(endpoint: Endpoint) -> list[int]:
         ),
         pytest.param(
             [
+                step("box chat", "box chat"),
+                step("size heat", "", trigger_after=0),
+                step("chat size", "chat", trigger_after=1, **STREAMS),
+            ],
+            [0, 1, 2],
+            id="a-step-that-gives-nothing-may-change-a-state",
+        ),
+        pytest.param(
+            [
+                step("box chat", "box chat"),
+                step("chat heat", "", trigger_after=0),
+                step("chat size", "chat", trigger_after=1, **STREAMS),
+            ],
+            [0, 2],
+            id="and-nothing-else",
+        ),
+        pytest.param(
+            [
                 step("box chat", "chat", targets=[["box", "change"]]),
                 step("box", "chat", targets=[["box", "submit"]]),
             ],
