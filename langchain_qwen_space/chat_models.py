@@ -228,7 +228,6 @@ class ChatQwenSpace(SpaceChatModel, StructuredModel, BaseChatModel):
     model_config = ConfigDict(
         extra="forbid",
         populate_by_name=True,
-        hide_input_in_errors=True,  # it may hold the token
         defer_build=False,
     )
 

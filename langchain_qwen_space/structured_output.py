@@ -220,7 +220,7 @@ def _method_arguments(
     return {"ls_structured_output_format": about, **asked, "reask": False}
 
 
-class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
+class StructuredOutput(RunnableSerializable):  # type: ignore[type-arg] # else a class is built
     """A model that gives objects; made by `ChatQwenSpace.with_structured_output`.
 
     langchain-core's `dumpd` and `load` take it where the schema is a dict: a class has no
@@ -242,10 +242,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     tools: tuple[str, ...] = ()
     """The names of tools that the model may call in place of giving the object."""
 
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True,
-        defer_build=True,  # until one is made, as few models are asked for objects
-    )
+    model_config = ConfigDict(arbitrary_types_allowed=True, defer_build=True)  # few make one
 
     @functools.cached_property
     def _schema(self) -> ObjectSchema:
@@ -255,6 +252,11 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     def is_lc_serializable(cls) -> bool:
         """Return True: `dumps` gives all of it, but for a class."""
         return True
+
+    @property
+    def InputType(self) -> Any:  # noqa: N802 - LangChain's name for it
+        """Its input."""
+        return self.model.InputType
 
     @property
     def OutputType(self) -> Any:  # noqa: N802 - LangChain's name for it
@@ -300,8 +302,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
         with `parsed`, and the last has `raw` and `parsing_error` too. Where the reply has to be
         asked for again, the object begins again.
         """
-        given = iter([input])
-        return self._transform_stream_with_config(given, self._stream, config, **kwargs)
+        return self._transform_stream_with_config(iter([input]), self._stream, config, **kwargs)
 
     def astream(
         self,

@@ -129,7 +129,6 @@ class QwenSpace(SpaceChatModel, StructuredPrediction, CustomLLM, FunctionCalling
     )
 
     model_config = ConfigDict(
-        hide_input_in_errors=True,  # it may hold the token
         defer_build=False,
     )
 

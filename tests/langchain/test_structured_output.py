@@ -204,6 +204,12 @@ async def test_it_works_in_a_chain_and_in_batches(
     assert last == one
 
 
+def test_it_takes_the_input_of_its_model(model: ChatQwenSpace) -> None:
+    structured = model.with_structured_output(Person)
+
+    assert structured.get_input_jsonschema() == model.get_input_jsonschema()
+
+
 def test_it_has_retries_and_fallbacks_like_any_runnable(
     space: ScriptedSpace, model: ChatQwenSpace
 ) -> None:

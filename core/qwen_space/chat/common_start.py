@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["common_prefix", "common_start"]
-
-# Thai, Chinese and Japanese have no spaces between words: a line of theirs is no word.
-_WORD = re.compile(r"\A[^\W_\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]+")
 
 
 def common_start(one: str, other: str) -> int:
     """Return how many characters the two have in common at their start, but for half a word."""
     end = common_prefix(one, other)
-    is_cut = all(_WORD.match(each[end : end + 1]) for each in (one, other))
-    return len(_WORD.sub("", one[:end][::-1])) if is_cut else end
+    if _in_word(one[end : end + 1]) and _in_word(other[end : end + 1]):
+        while end and _in_word(one[end - 1]):
+            end -= 1
+    return end
+
+
+def _in_word(character: str) -> bool:
+    """Whether it belongs to a word; Thai, Chinese and Japanese have no spaces between theirs."""
+    return character.isalnum() and not (
+        "\u0e00" <= character <= "\u0e7f"
+        or "\u3040" <= character <= "\u30ff"
+        or "\u3400" <= character <= "\u9fff"
+    )
 
 
 def common_prefix(one: str, other: str) -> int:
