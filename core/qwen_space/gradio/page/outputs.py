@@ -34,7 +34,8 @@ _REPLIES = frozenset(
 _REPLY = re.compile(
     r"answer|respon[sd]|reply|output|result|completion|generat|assistant|\bfinal\b"
     r"|回答|答案|回复|回覆|响应|輸出|输出|结果|結果|生成|ответ|результат|応答|返答|답변|응답"
-    r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد",
+    r"|réponse|risposta|antwort|respuesta|resposta|yan[i\u0131]t|cevap|إجابة|رد"
+    r"|trả lời|phản hồi|kết quả|jawaban|odpowied|відповід|sonuç|نتيجة|जवाब|उत्तर",
     re.IGNORECASE,
 )
 _NO_REPLY = re.compile(
@@ -42,7 +43,8 @@ _NO_REPLY = re.compile(
     r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost|\btitle\b|\braw json"
     r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b|\bprogress\b"
     r"|状态|狀態|进度|進度|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
-    r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색",
+    r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색"
+    r"|\bestado\b|\bstato\b|\bfonti\b|durum|kaynak|trạng thái|nguồn|حالة|مصادر|المصدر",
     re.IGNORECASE,
 )
 
@@ -57,7 +59,8 @@ _JOINED = re.compile(
 )
 # Surer than an output or a result, which may be any, as a chart or a map in HTML is.
 _ANSWER = re.compile(
-    r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta",
+    r"answer|respon[sd]e|reply|回答|回复|ответ|답변|antwort|réponse|respuesta|resposta|risposta"
+    r"|yan[i\u0131]t|cevap|إجابة|trả lời|jawaban|odpowied|відповід",
     re.IGNORECASE,
 )
 

@@ -212,11 +212,17 @@ _PROMPT_WORDS = re.compile(
 
 # Labels of settings that are texts, too.
 _OTHERS = re.compile(
-    r"\b(?:models?|api|keys?|tokens?|urls?|hosts?|port|path|folder|directory|endpoint|titles?"
+    r"\b(?:models?|api|keys?|tokens?|urls?|links?|hosts?|port|path|folder|directory|endpoint|titles?"
     r"|subject|recipient"
     r"|lang(?:uage)?s?|country|(?:user|file|table)?[ _-]?name|id|e-?mail)\b"
     r"|模型|密钥|语言|名称|路径|модел|язык|ключ|имя|путь|名前|言語|モデル|이름|언어|경로|모델"
-    r"|\b(?:modèles?|pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin)\b",
+    r"|\b(?:modèles?|pfad|sprache|nombre|idioma|ruta|nome|caminho|nom|langue|chemin|enlace)\b"
+    r"|\b(?:ad[i\u0131]|dosya yolu|đường dẫn|ngôn ngữ|tên|اسم|رابط|لغة)\b",
+    re.IGNORECASE,
+)
+# What a label says of any box, as in "Enter the URLs (one per line)".
+_ORDER = re.compile(
+    r"\b(?:please|enter|paste|type|insert|provide|put|add|give|your|the|an?|here)\b|\([^()]*\)",
     re.IGNORECASE,
 )
 _SETTING = re.compile(rf"(?<![\u0430-\u044f])(?:{_OTHERS.pattern})", re.IGNORECASE)
@@ -241,8 +247,8 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
 
 def is_setting(label: str) -> bool:
     """Whether the label of a text is the name of a setting, and asks for no message."""
-    words = label.split()
-    if len(words) > 3 or _asks(label):
+    label = _ORDER.sub("", label)
+    if len(label.split()) > 3 or _asks(label):
         return False
     return _SETTING.search(label) is not None
 

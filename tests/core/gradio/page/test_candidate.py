@@ -199,6 +199,20 @@ def test_a_path_that_a_tool_of_the_page_asks_for_is_no_prompt() -> None:
     assert find_endpoint(config).fn_index == 1
 
 
+@pytest.mark.parametrize(
+    "label",
+    ["Enter your PDF URLs (one per line)", "Paste a link here", "Please provide the host name"],
+)
+def test_words_of_any_box_do_not_hide_that_its_label_is_a_setting_s(label: str) -> None:
+    config = app(*(step(name, "other", **CLICK) for name in ("address", "query")))
+    config["components"] += [
+        {"id": "address", "type": "textbox", "props": {"label": label}},
+        {"id": "query", "type": "textbox", "props": {"label": "Enter your query here"}},
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
 def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
     # A page suggests two answers, and a button puts one of them into the chat.
     apply = [step(f"box {name} chat", "box one two chat", **CLICK) for name in ("one", "two")]
