@@ -207,7 +207,8 @@ async def test_it_works_in_a_chain_and_in_batches(
 def test_it_takes_the_input_of_its_model(model: ChatQwenSpace) -> None:
     structured = model.with_structured_output(Person)
 
-    assert structured.get_input_jsonschema() == model.get_input_jsonschema()
+    own, models = structured.get_input_jsonschema(), model.get_input_jsonschema()
+    assert {**own, "title": ""} == {**models, "title": ""}
 
 
 def test_it_has_retries_and_fallbacks_like_any_runnable(
