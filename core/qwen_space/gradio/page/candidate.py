@@ -10,7 +10,14 @@ import msgspec
 from msgspec.structs import replace
 
 from qwen_space.gradio.page.api_parameters import API
-from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS_WITH_FILES, AppComponent, AppFunction
+from qwen_space.gradio.page.app import (
+    CHATS,
+    NUMBERS,
+    TEXTS,
+    TEXTS_WITH_FILES,
+    AppComponent,
+    AppFunction,
+)
 from qwen_space.gradio.page.endpoint import SAMPLING, Role
 from qwen_space.gradio.page.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
@@ -77,6 +84,14 @@ _WITH_TURNS = re.compile(
 # Check boxes that leave no turns out of the prompt, whatever they do with them or with a machine.
 _OTHER_MEMORY = re.compile(
     r"\b(?:low|less|gpu|show|display|save|export|clear|reset|documents?|files?|rag|web|search)\b",
+    re.IGNORECASE,
+)
+
+# Boxes by whose text an app finds the turns, which it keeps itself.
+_KEYS = re.compile(
+    r"\b(?:session|thread|conversation|chat)[ _-]?(?:id|key)\b"
+    r"|(?:会话|會話|セッション|스레드|세션) ?id"
+    r"|\bid (?:сессии|чата|диалога|de (?:sesión|sessão|session))\b",
     re.IGNORECASE,
 )
 
@@ -228,13 +243,21 @@ class Candidate(msgspec.Struct, frozen=True):
 
     @property
     def forgets(self) -> bool:
-        """Whether the page leaves earlier turns out: their number is 0, or a box is not checked."""
+        """Whether the app leaves the page's turns out of the prompt.
+
+        Their number is 0, a box is not checked, or a box has the key of those that the app keeps.
+        """
         inputs = distinct_inputs(self.steps)
         zeros = [each for each in inputs if each.kind in NUMBERS and each.value == 0]
         unchecked = [each for each in inputs if each.kind == "checkbox" and each.value is False]
-        return any(_TURNS.search((each.label or "")[:200]) for each in zeros) or any(
-            _WITH_TURNS.search(label) and not _OTHER_MEMORY.search(label)
-            for label in ((each.label or "")[:200] for each in unchecked)
+        texts = [each for each in inputs if each.kind in TEXTS]
+        return (
+            any(_TURNS.search((each.label or "")[:200]) for each in zeros)
+            or any(_KEYS.search((each.label or "")[:200]) for each in texts)
+            or any(
+                _WITH_TURNS.search(label) and not _OTHER_MEMORY.search(label)
+                for label in ((each.label or "")[:200] for each in unchecked)
+            )
         )
 
     @property

@@ -44,6 +44,7 @@ _NO_REPLY = re.compile(
     r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b|\bprogress\b"
     r"|状态|狀態|进度|進度|日志|来源|來源|参考|參考|资料|资源|耗时|错误|思考|статус|журнал|источник|контекст"
     r"|statut|journal|quellen|fuentes|fontes|出典|根拠|検索|引用|依据|检索|상태|출처|근거|검색"
+    r"|ステータス|トークン|(?<![ァ-ヶ])ログ(?![ァ-ヶ])|令牌|토큰|진행"
     r"|\bestado\b|\bstato\b|\bfonti\b|durum|kaynak|trạng thái|nguồn|حالة|مصادر|المصدر",
     re.IGNORECASE,
 )

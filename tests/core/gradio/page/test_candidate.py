@@ -158,6 +158,18 @@ def test_turns_go_into_the_prompt_of_a_page_that_leaves_them_out(
     assert find_endpoint(parts).remembers is expected
 
 
+@pytest.mark.parametrize(
+    ("label", "expected"), [("Session ID", True), ("thread_id", True), ("Order ID", False)]
+)
+def test_turns_go_into_the_prompt_where_the_app_keeps_them_by_a_key(
+    label: str, expected: bool
+) -> None:
+    parts = app(step("box key chat", "chat"))
+    parts["components"].append({"id": "key", "type": "textbox", "props": {"label": label}})
+
+    assert find_endpoint(parts).takes("history") is not expected
+
+
 def test_a_search_in_documents_is_no_rival_of_the_model_that_takes_a_temperature() -> None:
     config = app(step("box memory", "other", **CLICK), step("box heat", "other", **CLICK))
 

@@ -52,6 +52,8 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["参考资料", "回答"], 1, id="chinese"),
         pytest.param(["Journal", "Réponse"], 1, id="french"),
         pytest.param(["根拠: 検索結果", "回答: AI生成"], 1, id="japanese"),
+        pytest.param(["トークン数", "ステータス", None], 2, id="figures-in-japanese"),
+        pytest.param(["令牌计数", "ブログ"], 1, id="a-blog-in-japanese"),
         pytest.param(["Trạng thái", "Câu trả lời"], 1, id="vietnamese"),
         pytest.param(["Estado", "Salida"], 1, id="spanish"),
         pytest.param(["المصادر", "الإجابة"], 1, id="arabic"),
