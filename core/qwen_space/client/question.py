@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,13 +14,16 @@ from qwen_space.chat.media import Media, describe_media
 from qwen_space.chat.messages import Turn
 from qwen_space.chat.prompt import RenderedPrompt, pair_turns, render_prompt
 from qwen_space.config import CallOptions, SpaceConfig
-from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING
+from qwen_space.gradio.page.app import CHATS, CHOICES, KEEPING, TEXTS
 from qwen_space.gradio.page.endpoint import Endpoint, Input, Shape
 from qwen_space.gradio.page.media_places import find_repeated, find_uploads, has_room, place_media
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.wire.files import history_content
 
 __all__ = ["Question", "build_question", "pair_history"]
+
+_KEYS = re.compile(r"\b(?:keys?|token|password)\b|密钥|密鑰|ключ|キー|키", re.IGNORECASE)
+_OPTIONAL = re.compile(r"op[tc]ion|facultati|可选|選填|选填|任意|선택|необяз", re.IGNORECASE)
 
 
 class Question(msgspec.Struct):
@@ -222,19 +226,28 @@ class Question(msgspec.Struct):
         return ""
 
     def find_missing(self) -> str:
-        """Return what an app that fails may miss: a file that it takes, or a choice."""
+        """Return what an app that fails may miss: a key, a file that it takes, a choice, a text."""
+        values = {**self.loaded, **self.values}
+        texts = [each for each in self.endpoint.chat_inputs if each.is_free and each.kind in TEXTS]
+        unwritten = [each.name for each in texts if values.get(each.key, each.default) == ""]
+        empty = [name for name in unwritten if name not in TEXTS and not _OPTIONAL.search(name)]
+        if key := next(filter(_KEYS.search, empty), None):
+            return _ask_text(key)
         prompts = {each.key for each in self.endpoint.every_input if each.role == "prompt"}
         # A recording that is written into the prompt's box stands in for what was typed.
         uploads = (step for step in self.endpoint.before if step.phase == "upload")
         steps = (step for step in uploads if not prompts.isdisjoint(step.outputs))
         spoken = {each.key for step in steps for each in step.inputs}
         slots = [each for each in self.endpoint.media_inputs if each.key not in prompts | spoken]
-        values = {**self.loaded, **self.values}
         has_file = self.media or any(values.get(each.key, each.default) for each in slots)
         if slots and not has_file:
             names = " or ".join(repr(each.name) for each in slots)
             return f"it needs a file in {names}: send one with the message."
-        return self._find_unchosen()
+        return self._find_unchosen() or (_ask_text(empty[0]) if empty else "")
+
+
+def _ask_text(name: str) -> str:
+    return f"it needs a text in {name!r}: give it, as with inputs={{{name!r}: ...}}."
 
 
 def _uploads(

@@ -118,7 +118,7 @@ class Job:
             beside its chat is none.
         gave_nothing: Whether it is completed without a value for the reply, not even an empty one.
         unanswered: The user's last message in a completed chat that has no reply to it.
-        is_as_sent: Whether a completed chat came back as it was sent.
+        is_as_sent: Whether a completed chat came back as it was sent, or without a row.
         state: How far the job is.
         session_not_found: Whether the server does not know the job's session. As the first that
             it says, that means: another replica may know it.
@@ -450,7 +450,7 @@ class Job:
         self.gave_nothing = not (self.has_reply or self._value.is_given)
         if value is not None and not self.has_reply:
             self.unanswered = find_unanswered(value, self._before)
-            self.is_as_sent = self._before is not None and shows_same(value, self._before)
+            self.is_as_sent = shows_same(value, [] if self._before is None else self._before)
         events += self._value.receive_beside(files, components)
         self.state = JobState.COMPLETED
         return events

@@ -91,7 +91,9 @@ class Remarks:
         if advice := self.advice or (missing and f"perhaps {missing}"):
             raise JobError(advice, "It gave no reply")
         if job.gave_nothing:
-            raise JobError("its function ended without a value. Try again.", "It gave no reply")
+            perhaps = f"Perhaps {self.missing} " if self.missing else ""
+            told = f"its function ended without a value. {perhaps}Try again."
+            raise JobError(told, "It gave no reply")
 
     def _is_sent(self, text: str) -> bool:
         """Whether a text is the prompt as some app shows it, such as with a name before it."""

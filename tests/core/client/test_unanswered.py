@@ -149,6 +149,30 @@ async def test_a_choice_that_an_app_fails_without_is_named() -> None:
     assert chosen.text == "Path: Hi"
 
 
+@pytest.mark.parametrize("ends", ["fails", "shows-no-row", "gives-nothing"])
+async def test_a_text_that_an_app_gives_no_reply_without_is_named(ends: str) -> None:
+    def reply(message: str, notes: str, key: str, turns: list[Any]) -> Iterator[list[Any]]:
+        if key:
+            yield [{"role": "assistant", "content": f"{key}: {message}{notes}"}]
+        elif ends != "gives-nothing":
+            yield turns[9] if ends == "fails" else turns
+
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            turns, chat, box = gr.State([]), gr.Chatbot(), gr.Textbox(label="Message")
+            notes, key = gr.Textbox(label="Notes (optional)"), gr.Textbox(label="API key")
+            box.submit(reply, [box, notes, key, turns], chat)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"erhaps it needs .*inputs=\{'API key': \.\.\.\}"):
+                await client.complete("Hi")
+            given = await client.complete("Hi", inputs={"API key": "a"})
+
+    assert given.text == "a: Hi"
+
+
 async def test_a_choice_that_a_step_before_the_reply_fails_without_is_named() -> None:
     def check(_message: str, kind: str | None) -> None:
         kind.strip()  # type: ignore[union-attr]  # None if none is chosen, which fails
