@@ -25,13 +25,7 @@ from qwen_space.gradio.page.advice import (
     prompt_advice,
 )
 from qwen_space.gradio.page.api_parameters import API
-from qwen_space.gradio.page.app import (
-    CHATS,
-    TEXTS,
-    AppComponent,
-    AppConfig,
-    AppFunction,
-)
+from qwen_space.gradio.page.app import CHATS, TEXTS, AppComponent, AppConfig, AppFunction
 from qwen_space.gradio.page.beside import find_beside
 from qwen_space.gradio.page.candidate import (
     Candidate,
@@ -41,13 +35,14 @@ from qwen_space.gradio.page.candidate import (
     with_chats,
     with_rivals,
 )
+from qwen_space.gradio.page.chosen_roles import choose_roles
 from qwen_space.gradio.page.endpoint import SAMPLING, Endpoint, Phase, Role
 from qwen_space.gradio.page.function_endpoint import to_endpoint
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MEDIA_ROLES
 from qwen_space.gradio.page.message_lists import find_message_list
 from qwen_space.gradio.page.opening import find_loads, find_opening
 from qwen_space.gradio.page.outputs import PAGES, find_remark_places
-from qwen_space.gradio.page.roles import Clues, Roles, assign_roles, choose_roles, looks_like_system
+from qwen_space.gradio.page.roles import Clues, Roles, assign_roles, looks_like_system
 from qwen_space.gradio.page.steps import LOADING, Page
 
 __all__ = ["App", "find_endpoint", "is_unclear", "parameter_names"]

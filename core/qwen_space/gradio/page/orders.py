@@ -1,4 +1,4 @@
-"""Tells a box with orders for the model, as "Instructions", from one with another text."""
+"""Tells a box with orders for the model, or with material, from one with another text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from qwen_space.gradio.page.app import AppComponent
 
-__all__ = ["ROLE_ORDER", "find_order", "offers_orders"]
+__all__ = ["MATERIAL", "ROLE_ORDER", "find_order", "offers_orders"]
 
 ROLE_ORDER = re.compile(
     r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
@@ -14,6 +14,14 @@ ROLE_ORDER = re.compile(
     re.IGNORECASE,
 )
 """The words with which most system prompts begin."""
+
+MATERIAL = re.compile(
+    r"\b(?:contexte?|contexto|kontext|background|hintergrund|references?|r[eé]f[eé]r[eê]n\w{1,4}"
+    r"|sources?|quellen|fuentes|evidence|knowledge)\b"
+    r"|参考|資料|资料|上下文|背景|知识|文脈|참고|문맥|контекст|справочн|источник",
+    re.IGNORECASE,
+)
+"""The labels of texts that a question is about, where the question has a box of its own."""
 
 _LABELS = re.compile(
     r"\b(?:instructions?|initial (?:prompt|message)|(?:base|main|role) prompt|behaviou?r"

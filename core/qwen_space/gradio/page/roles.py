@@ -12,20 +12,18 @@ from typing import Any
 
 import msgspec
 
-from qwen_space.errors import EndpointError
 from qwen_space.gradio.page.api_parameters import may_hold_turns
 from qwen_space.gradio.page.app import CHATS, CHOICES, NUMBERS, TEXTS, AppComponent
 from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole, is_restored
 from qwen_space.gradio.page.message_lists import find_message_list
-from qwen_space.gradio.page.orders import ROLE_ORDER, find_order, offers_orders
+from qwen_space.gradio.page.orders import MATERIAL, ROLE_ORDER, find_order, offers_orders
 
 __all__ = [
     "Clues",
     "Roles",
     "assign_roles",
-    "choose_roles",
     "is_setting",
     "looks_like_system",
 ]
@@ -90,43 +88,6 @@ def _of_place(
 def _bare_label(component: AppComponent) -> str:
     """Return a label without the letter or the number of one of several models at its end."""
     return re.sub(r"[\W_]*(?:\b|_)(?:[a-d]|\d)\W*$", "", (component.label or "")[:200].lower())
-
-
-def choose_roles(
-    wanted: Mapping[Any, Role | None],
-    components: Sequence[AppComponent],
-    parameters: Mapping[Any, Sequence[str]],
-) -> tuple[dict[Any, Role | None], tuple[Any, ...]]:
-    """Return the roles that the caller gave, by component, and the names of no input.
-
-    Raises:
-        EndpointError: Several inputs have a name.
-    """
-    if not wanted:
-        return {}, ()
-    named: dict[str, dict[Any, None]] = {}
-    for each in components:
-        for name in (each.label, *parameters.get(each.id, ())):
-            if name and bare_name(name):
-                named.setdefault(bare_name(name), {})[each.id] = None
-    chosen: dict[Any, Role | None] = {}
-    missing = []
-    for name, role in wanted.items():
-        found = list(named.get(bare_name(str(name)), ()))
-        position = str(name)
-        if not found and position.isdecimal() and int(position[:6]) < len(components):
-            found = [components[int(position[:6])].id]
-        if len(found) > 1:
-            places = [str(at) for at, each in enumerate(components) if each.id in found]
-            raise EndpointError(
-                f"roles: {len(found)} inputs are called {name!r}; "
-                f"give a position instead: {', '.join(places)}."
-            )
-        if found:
-            chosen[found[0]] = role
-        else:
-            missing.append(name)
-    return chosen, tuple(missing)
 
 
 _Found = tuple[AppComponent, str] | None
@@ -248,9 +209,7 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
 def is_setting(label: str) -> bool:
     """Whether the label of a text is the name of a setting, and asks for no message."""
     label = _ORDER.sub("", label)
-    if len(label.split()) > 3 or _asks(label):
-        return False
-    return _SETTING.search(label) is not None
+    return len(label.split()) <= 3 and not _asks(label) and _SETTING.search(label) is not None
 
 
 def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = False) -> str | None:
@@ -292,6 +251,10 @@ def _bare_system(text: str, *, surely: bool) -> re.Match[str] | None:
     return found if is_alone or not surely else None
 
 
+def _is_material(label: str) -> bool:
+    return MATERIAL.search(label[:200]) is not None and not _asks(label[:200])
+
+
 def _asks(text: str) -> bool:
     """Whether a label or a placeholder asks for a message."""
     return _PROMPT_WORDS.search(text) is not None or _ASKING.search(text) is not None
@@ -302,7 +265,7 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
     # A box that only shows has no submit event; one for messages may be locked at first.
     texts = [each for each in texts if not each.is_locked or each.id in clues.submitting] or texts
     texts = [each for each in texts if looks_like_system(each, clues, surely=True) is None]
-    texts = _without_roles(texts, clues)
+    texts = _without_others(texts, clues)
     texts = [each for each in texts if clues.parameter_in(each, _MODELS) is None]
     for find in (_submitted, _emptied, _named_prompt):
         if (found := find(texts, clues)) is not None:
@@ -321,14 +284,13 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
         return (codes[0], "the only text is code") if len(codes) == 1 else None
     if len(texts) == 1:
         return texts[0], "the only text"
-    likely = [each for each in texts if not _OTHERS.search((each.label or "")[:200])] or texts
-    why = "the first text" if likely[0] is texts[0] else "the first text that is no setting's"
-    return likely[0], why
+    first = _first(texts)
+    return first, "the first text" if first is texts[0] else "the first text that is no setting's"
 
 
-def _without_roles(texts: list[AppComponent], clues: Clues) -> list[AppComponent]:
-    """Leave out the texts for the model's role, unless nothing else can be the prompt."""
-    others = [each for each in texts if looks_like_system(each, clues) is None]
+def _without_others(texts: list[AppComponent], clues: Clues) -> list[AppComponent]:
+    """Leave out those for the model's role, or for material, unless nothing else is the prompt."""
+    others = [e for e in texts if not (looks_like_system(e, clues) or _is_material(e.label or ""))]
     submitting = {each.id for each in texts}.intersection(clues.submitting)
     is_left = not submitting.isdisjoint(each.id for each in others) if submitting else bool(others)
     return others if is_left else texts
@@ -340,7 +302,13 @@ def _submitted(texts: Sequence[AppComponent], clues: Clues) -> _Found:
         return None
     likely = _emptied(submitting, clues) if len(submitting) > 1 else None
     likely = likely or _named_prompt(submitting, clues) or _labelled_prompt(submitting, clues)
-    return (likely or (submitting[0], ""))[0], "its submit event starts a function"
+    return likely[0] if likely else _first(submitting), "its submit event starts a function"
+
+
+def _first(texts: Sequence[AppComponent]) -> AppComponent:
+    """Return the first text that is no setting's, or the first where all are."""
+    likely = (each for each in texts if not _OTHERS.search((each.label or "")[:200]))
+    return next(likely, texts[0])
 
 
 def _emptied(texts: Sequence[AppComponent], clues: Clues) -> _Found:

@@ -59,6 +59,33 @@ def test_of_boxes_that_start_the_same_function_the_first_input_is_the_prompt() -
     assert roles(find_endpoint(config)) == ["prompt", None, "history"]
 
 
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        pytest.param({"label": "References", "placeholder": "Enter a message"}, 1, id="references"),
+        pytest.param({"label": "Context (optional)"}, 1, id="context"),
+        pytest.param({"label": "参考资料", "placeholder": "输入你的参考资料"}, 1, id="chinese"),
+        pytest.param({"label": "Справочная информация"}, 1, id="russian"),
+        pytest.param({"label": "Model name"}, 1, id="a-setting"),
+        pytest.param({"label": "Chat with the context"}, 0, id="a-label-that-asks"),
+        pytest.param({"label": "Article"}, 0, id="a-text-to-be-worked-on"),
+    ],
+)
+def test_the_prompt_is_not_the_material_beside_a_box_that_is_sent_with_it(
+    other: dict[str, Any], expected: int
+) -> None:
+    config = page({**BOX, **other}, {**BOX, "label": "Consult"}, submit=0)
+    config["dependencies"][0]["targets"].append([1, "submit"])
+
+    assert roles(find_endpoint(config)).index("prompt") == expected
+
+
+def test_material_is_the_prompt_where_its_box_alone_is_sent() -> None:
+    config = page({**BOX, "label": "Context"}, {**BOX, "label": "Style"}, submit=0)
+
+    assert roles(find_endpoint(config)) == ["prompt", None]
+
+
 CODE: dict[str, Any] = {"type": "code"}
 
 
@@ -304,31 +331,6 @@ def test_of_several_chats_each_has_its_own_settings(labels: str, chat: str, expe
     assert found[5] == "top_p"
     assert (found[3 + expected], found[6 + expected]) == ("temperature", "model")
     assert (found[4 - expected], found[7 - expected]) == (None, None)
-
-
-def test_a_role_can_be_taken_away() -> None:
-    config = page(BOX, {**BOX, "label": "System"})
-
-    assert roles(find_endpoint(config, roles={"System": None})) == ["prompt", None]
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"Massage": "prompt"}, "no input for 'Massage'. Its inputs are 0: Message, 1: Message"),
-        ({7: "prompt"}, "no input for 7"),
-        ({"Message": "prompt"}, "2 inputs are called 'Message'; give a position instead: 0, 1"),
-    ],
-)
-def test_a_role_of_no_input_or_of_several_is_an_error_that_lists_them(
-    given: Any, said: str
-) -> None:
-    config = page({**BOX, "label": "Message"}, {**BOX, "label": "Message"})
-
-    with pytest.raises(EndpointError) as caught:
-        find_endpoint(config, roles=given)
-
-    assert said in str(caught.value)
 
 
 def test_an_input_of_an_unknown_kind_is_named_with_a_line_that_works() -> None:
