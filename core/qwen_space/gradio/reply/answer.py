@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from qwen_space.gradio.reply.cursor import CURSORS, is_placeholder, shared_tail, split_cursor
+from qwen_space.gradio.reply.cursor import (
+    CURSORS,
+    ends_waiting,
+    is_placeholder,
+    shared_tail,
+    split_cursor,
+)
 from qwen_space.gradio.reply.details import Details, split_details
 from qwen_space.gradio.reply.html_text import (
     HTMLText,
@@ -177,6 +183,8 @@ class AnswerReader:
         if len(piece) > _LONGEST:
             return None
         if self._held and self._is_first and _LINE.match(piece):
+            return None
+        if "\n" in piece and ends_waiting(piece) < len(piece):
             return None
         text = self._held + piece
         free = self._free(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CURSORS", "is_placeholder", "shared_tail", "split_cursor"]
+__all__ = ["CURSORS", "ends_waiting", "is_placeholder", "shared_tail", "split_cursor"]
 
 # A page may show all of a reply as code: the fence is closed behind each text, however short.
 _FENCED = re.compile(r"\s{0,9}```[^`\n]{0,40}\n")
@@ -14,6 +14,7 @@ _SPINNERS = "".join(map(chr, range(0x2800, 0x2900)))  # in Braille
 CURSORS = frozenset("▌▍▎▏▋▊▉█▐▮■●⬤⏳⌛" + _SPINNERS)
 
 _LONGEST = 64  # characters
+_LONGEST_LINE = 128  # characters, with the white space around it
 _CURSOR = re.compile(
     rf"\s*(?:[{''.join(sorted(CURSORS))}]|\.\.\.|…"
     r"|<(?:span|div|i|img|svg) [^<>\n]{1,60}>(?:</(?:span|div|i|svg)>)?"
@@ -22,10 +23,21 @@ _CURSOR = re.compile(
 
 # How far the app is, as "(3s)", "45%" and "12 tokens".
 _COUNT = r"[ \t]?[(\[\uff08]?\d{1,6}(?:[.,:/]\d{1,6})?[ \t]?(?:%|[^\W\d_]{0,12})[)\]\uff09]?"
+_SIGNS = "⏳⌛⏱🤔💭🧠🔄⚙️🔍🔎🔧🛠✍"
 _PLACEHOLDER = re.compile(
     r"\s{0,9}[*_~<>\w/]{0,9}"
-    rf"(?:[^\n]{{1,60}}(?:\.\.\.|…|。。。|\.{{2,6}})(?:{_COUNT})?|[⏳⌛⏱🤔💭🧠🔄⚙️🔍🔎🔧🛠✍][^\n]{{0,80}})"
+    rf"(?:[^\n]{{1,60}}(?:\.\.\.|…|。。。|\.{{2,6}})(?:{_COUNT})?|[{_SIGNS}][^\n]{{0,80}})"
     r"[*_~<>/\w]{0,9}\s*"
+)
+_WORKING = re.compile(
+    r"\s{0,9}(?:#{1,6} )?[*_]{0,3}"
+    r"(?:search|think|load|process|analy[sz]|generat|retriev|fetch)ing\b[^\n.<>]{0,60}\s*",
+    re.IGNORECASE,
+)
+# Such a line below what is written already.
+_LAST_LINE = re.compile(
+    r"\s{0,9}\n[ \t]{0,9}(?:([*_]{1,3})[^\n*_]{1,80}(?:\.{2,3}|…)\1"
+    rf"|[{_SIGNS}][^\n]{{0,80}}(?:\.{{3}}|…))\s{{0,9}}$"
 )
 _NOTE = re.compile(r"\s{0,9}([*_]{1,3})[^\n]{1,80}\1\s{0,9}")
 _MOST_LINES = 3  # of a placeholder
@@ -46,6 +58,8 @@ def is_placeholder(text: str) -> bool:
         if _MOVING.search(text):  # a bar or a spinner, with a label
             return len(shown) <= _LONGEST_PLACEHOLDER
         text = _DOTS.sub("...", shown)
+    elif _WORKING.fullmatch(text):
+        return True
     if len(text) > _MOST_LINES * _LONGEST_PLACEHOLDER:
         return False
     lines = [line for line in text.splitlines() if line.strip()]
@@ -56,6 +70,15 @@ def is_placeholder(text: str) -> bool:
 
 def _waits(line: str) -> bool:
     return len(line) <= _LONGEST_PLACEHOLDER and _PLACEHOLDER.fullmatch(line) is not None
+
+
+def ends_waiting(text: str) -> int:
+    """Return where a line begins, with those above it that are empty, that may only stand in.
+
+    It is the last one, below others. The text's length where there is none.
+    """
+    found = _LAST_LINE.search(text, max(len(text) - _LONGEST_LINE, 0))
+    return len(text) if found is None else found.start()
 
 
 def split_cursor(text: str, known: str = "") -> tuple[str, str]:
@@ -71,9 +94,9 @@ def split_cursor(text: str, known: str = "") -> tuple[str, str]:
         return text[: len(text) - len(known)], known
     if text.endswith(_FENCE_END) and _ends_first_fence(text):
         return text[: -len(_FENCE_END)], _FENCE_END
-    start = max(len(text) - _LONGEST, 0)
-    found = _CURSOR.search(text, start)
-    at = len(text) if found is None else found.start()
+    if (at := ends_waiting(text)) == len(text):
+        found = _CURSOR.search(text, max(len(text) - _LONGEST, 0))
+        at = len(text) if found is None else found.start()
     return text[:at], text[at:]
 
 

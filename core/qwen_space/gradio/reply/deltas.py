@@ -43,7 +43,7 @@ ValueEvent = TextEvent | FileReceived | ComponentReceived
 
 Delta = TypeVar("Delta", TextDelta, ThinkingDelta)
 
-_ENDS = CURSORS | {"\\"}  # of a piece that may not stay as it stands
+_ENDS = CURSORS | {"\\", "*", "_"}  # of a piece that may not stay as it stands
 
 _HTML_COST = 10  # of reading a character of HTML, in those of other texts
 _MAX_RESUMED = 2**20  # characters of a text whose white space may change; they take 30 ms

@@ -160,6 +160,32 @@ def test_a_line_below_a_placeholder_is_one_of_it(added: str) -> None:
     assert deltas(events) == ["The", " answer"]
 
 
+@pytest.mark.parametrize("note", ["\n\n*Two agents debate…*", "\n⏳ Searching..."])
+def test_a_line_at_the_end_that_stands_in_is_no_text_and_no_rewriting(note: str) -> None:
+    value, events = replaced(f"# So{note}", f"# So\n\nIt{note}", "# So\n\nIt is", "# So\n\nIt is.")
+
+    assert deltas(events) == ["# So", "\n\nIt", " is", "."]
+    assert not rewritings(events)
+    assert value.text == "# So\n\nIt is."
+
+
+def test_such_a_line_that_is_appended_is_none_either() -> None:
+    value, events = appended("# So", "\n\n*Two agents debate…*", final=False)
+
+    events += value.replace(rows("# So\n\nIt is."), is_final=True)
+
+    assert deltas(events) == ["# So", "\n\nIt is."]
+
+
+def test_such_a_line_that_stays_is_text() -> None:
+    for value, events in (
+        appended("# So", "\n\n*She waits…*", " Then"),
+        replaced("# So\n\n*She waits…*"),
+    ):
+        assert "".join(deltas(events)) == value.text
+        assert not rewritings(events)
+
+
 def test_a_line_below_that_is_none_goes_on_with_the_reply() -> None:
     for value, events in (
         appended("Let me see...", "\n", "\nIt", " is 4."),

@@ -94,6 +94,7 @@ def test_a_text_that_goes_on_before_its_cursor_shares_it(text: str, more: str, c
         pytest.param("Generating... 45%", id="percent"),
         pytest.param("正在思考…\uff083秒\uff09", id="seconds-in-chinese"),
         pytest.param("⏱️ 3.2 s", id="a-stop-watch"),
+        pytest.param("### Searching job postings from Singapore", id="a-heading"),
         pytest.param("🔍 Searching the web", id="a-sign-of-work"),
         pytest.param("Step 1/3: Reading...\nStep 2/3: Ranking...", id="steps"),
         pytest.param("⚙️ **Phase 1/10: Facts**\n\nReading them...", id="a-heading-and-a-step"),
@@ -107,7 +108,15 @@ def test_a_short_text_that_waits_may_stand_in_for_the_reply(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "Sure.", "Well... then", "Well...\n3 s", "a\nb...", "x" * 100 + "..."),
+        *(
+            "",
+            "Sure.",
+            "Well... then",
+            "Searching is hard. Try it.",
+            "Well...\n3 s",
+            "a\nb...",
+            "x" * 100 + "...",
+        ),
         *("a...\nb", "a...\n*b", "a...\nb...\nc...\nd..."),
     ],
 )
