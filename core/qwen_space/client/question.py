@@ -220,8 +220,9 @@ class Question(msgspec.Struct):
     def _find_unchosen(self) -> str:
         values = {**self.loaded, **self.values}
         for each in self.endpoint.chat_inputs:
-            if each.is_free and each.choices and values.get(each.key, each.default) is None:
-                given = {each.name: next(filter(None, each.choices), None)}
+            choices = () if each.choices is None or None in each.choices else each.choices
+            if each.is_free and any(choices) and values.get(each.key, each.default) is None:
+                given = {each.name: next(filter(None, choices))}
                 return f"nothing is chosen for {each.name!r}. Choose, as with inputs={given!r}."
         return ""
 
@@ -231,8 +232,7 @@ class Question(msgspec.Struct):
         texts = [each for each in self.endpoint.chat_inputs if each.is_free and each.kind in TEXTS]
         unwritten = [each.name for each in texts if values.get(each.key, each.default) == ""]
         empty = [name for name in unwritten if name not in TEXTS and not _OPTIONAL.search(name)]
-        if key := next(filter(_KEYS.search, empty), None):
-            return _ask_text(key)
+        key = next(filter(_KEYS.search, empty), "")
         prompts = {each.key for each in self.endpoint.every_input if each.role == "prompt"}
         # A recording that is written into the prompt's box stands in for what was typed.
         uploads = (step for step in self.endpoint.before if step.phase == "upload")
@@ -240,14 +240,13 @@ class Question(msgspec.Struct):
         spoken = {each.key for step in steps for each in step.inputs}
         slots = [each for each in self.endpoint.media_inputs if each.key not in prompts | spoken]
         has_file = self.media or any(values.get(each.key, each.default) for each in slots)
-        if slots and not has_file:
+        if slots and not has_file and not key:
             names = " or ".join(repr(each.name) for each in slots)
             return f"it needs a file in {names}: send one with the message."
-        return self._find_unchosen() or (_ask_text(empty[0]) if empty else "")
-
-
-def _ask_text(name: str) -> str:
-    return f"it needs a text in {name!r}: give it, as with inputs={{{name!r}: ...}}."
+        if not key and (advice := self._find_unchosen()):
+            return advice
+        name = key or next(iter(empty), "")
+        return name and f"it needs a text in {name!r}: give it, as with inputs={{{name!r}: ...}}."
 
 
 def _uploads(

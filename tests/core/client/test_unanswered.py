@@ -197,6 +197,7 @@ async def test_a_choice_that_a_step_before_the_reply_fails_without_is_named() ->
     [
         pytest.param(lambda: gr.Radio([("None", 0), ("Short", 1)], value=0), id="of-zero"),
         pytest.param(lambda: gr.CheckboxGroup(["Web"], value=[]), id="of-nothing-among-several"),
+        pytest.param(lambda: gr.Dropdown([("None", None), ("A", "a")], value=None), id="of-none"),
     ],
 )
 async def test_an_empty_reply_beside_a_choice_that_is_made_is_empty(
