@@ -122,7 +122,7 @@ class Upload:
         retries = self._transport.config.max_retries
         try:
             answer = await retrying(
-                lambda: self._post(self._form(media, size)), is_transient, retries, self._deadline
+                lambda: self._post(media, size), is_transient, retries, self._deadline
             )
         except SpaceStatusError as exc:
             raise _refusal(media, exc) from exc
@@ -136,15 +136,17 @@ class Upload:
             raise ProtocolError(f"{self._url} answered without a path: {reprlib.repr(answer)}")
         return answer[0]
 
-    async def _post(self, form: Content) -> Any:
-        try:
-            return await self._transport.post(self._url, self._deadline, form)
-        except QwenSpaceError:
-            if self._fault is not None:
-                raise self._fault from None
-            raise
+    async def _post(self, media: Media, size: int) -> Any:
+        async with _opened(media) as file:
+            form = self._form(media, file, size)
+            try:
+                return await self._transport.post(self._url, self._deadline, form)
+            except QwenSpaceError:
+                if self._fault is not None:
+                    raise self._fault from None
+                raise
 
-    def _form(self, media: Media, size: int) -> Content:
+    def _form(self, media: Media, file: BufferedReader | None, size: int) -> Content:
         boundary = uuid.uuid4().hex
         head = (
             f"--{boundary}\r\n"
@@ -157,10 +159,9 @@ class Upload:
             self._sent = self._done
             yield head
             try:
-                async with contextlib.aclosing(_pieces(media, size)) as pieces:
-                    async for piece in pieces:
-                        self._sent += len(piece)
-                        yield piece
+                async for piece in _pieces(media, file, size):
+                    self._sent += len(piece)
+                    yield piece
             except UploadError as exc:
                 self._fault = exc  # aiohttp makes another error of it
                 raise
@@ -197,24 +198,39 @@ def _size(media: Media) -> int:
         raise UploadError(media.filename, f"it cannot be read ({exc.strerror})") from exc
 
 
-async def _pieces(media: Media, size: int) -> AsyncGenerator[bytes | memoryview, None]:
+async def _pieces(
+    media: Media, file: BufferedReader | None, size: int
+) -> AsyncGenerator[bytes | memoryview, None]:
     """Yield the bytes of a media, of which a file may have more or fewer meanwhile."""
-    if media.path is None:
+    if file is None:
         for piece in _slices(memoryview(media.data or b"")):
             yield piece
+        return
+    await asyncio.to_thread(file.seek, 0)  # a login may come between two tries
+    left = size
+    while left:
+        read = await asyncio.to_thread(file.read, min(left, _PIECE))
+        if not read:
+            raise UploadError(media.filename, "it became shorter while it was sent")
+        left -= len(read)
+        yield read
+
+
+@contextlib.asynccontextmanager
+async def _opened(media: Media) -> AsyncGenerator[BufferedReader | None, None]:
+    """Open a media's file, if it has one, and close it.
+
+    The form cannot: it is a generator, which aiohttp drops unfinished where a request breaks off.
+    """
+    if media.path is None:
+        yield None
         return
     try:
         file = await _open(media.path)
     except OSError as exc:
         raise UploadError(media.filename, f"it cannot be read ({exc.strerror})") from exc
     try:
-        left = size
-        while left:
-            read = await asyncio.to_thread(file.read, min(left, _PIECE))
-            if not read:
-                raise UploadError(media.filename, "it became shorter while it was sent")
-            left -= len(read)
-            yield read
+        yield file
     finally:
         # Shielded, as a cancelled task takes its work back while no thread has begun it.
         await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, file.close))

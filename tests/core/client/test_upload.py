@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ import pytest
 from qwen_space.chat.media import Media
 from qwen_space.client.deadline import Deadline
 from qwen_space.client.http import Transport
-from qwen_space.client.upload import Upload, _pieces
+from qwen_space.client.upload import Upload, _opened
 from qwen_space.config import SpaceConfig, Timeouts
 from qwen_space.errors import ProtocolError, UploadError
 from tests.scripted_server import Answer, ScriptedServer, status
@@ -133,9 +134,9 @@ async def cancelled(work: Coroutine[Any, Any, Any], begun: threading.Event) -> N
 async def test_a_file_that_opens_after_the_upload_was_left_is_closed(slow_path: SlowPath) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(1))
-    pieces = _pieces(Media("file", path=slow_path), 3)
+    opened = _opened(Media("file", path=slow_path))
 
-    await cancelled(anext(pieces), slow_path.reached)
+    await cancelled(opened.__aenter__(), slow_path.reached)
     slow_path.gate.set()
     await loop.run_in_executor(None, int)  # the one thread has opened the file before
 
@@ -148,14 +149,48 @@ async def test_a_file_is_closed_by_a_cancelled_task_whose_thread_is_late(
     loop, late, workers = asyncio.get_running_loop(), threading.Event(), Workers(1)
     loop.set_default_executor(workers)
     slow_path.gate.set()
-    pieces = _pieces(Media("file", path=slow_path), 3)
-    await anext(pieces)
+    opened = _opened(Media("file", path=slow_path))
+    await opened.__aenter__()
 
     busy = loop.run_in_executor(None, late.wait, 20)
     workers.submitted.clear()
-    await cancelled(pieces.aclose(), workers.submitted)
+    await cancelled(opened.__aexit__(None, None, None), workers.submitted)
     late.set()
     await busy
     await loop.run_in_executor(None, int)
 
     assert slow_path.opened[0].closed
+
+
+@pytest.mark.every_loop
+async def test_a_file_is_closed_with_an_upload_that_is_left_while_it_is_sent(
+    slow_path: SlowPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its error, and so the frames with the request, may be kept."""
+    slow_path.gate.set()
+    slow_path.write_bytes(bytes(30_000_000))
+    taken, left = asyncio.Event(), asyncio.Event()
+
+    async def take_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(2**16):
+                taken.set()
+                await asyncio.sleep(0.001)
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(take_slowly, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    transport = Transport(SpaceConfig(space=address))
+    upload = Upload(transport, "", [Media("file", path=slow_path)], Deadline(Timeouts()))
+    task = asyncio.ensure_future(anext(each async for each in upload.events() if each.sent < 0))
+    await taken.wait()
+
+    task.cancel()
+    await asyncio.wait([task])
+    await transport.close()
+    await left.wait()
+    server.close()
+
+    assert task.cancelled()
+    assert slow_path.opened[-1].closed
