@@ -9,6 +9,7 @@ The shapes are those that Gradio's and ModelScope's chat components have had:
     [{..., "content": [{"type": "text", "text": "bot"}]}, ...]           the same, Gradio 6
     ["One.", {"text": "Two.", "files": []}, ...]      a list that a ChatInterface's function returns
     ["One.", "<gradio....Plot object at 0x7f1c>"]     the same with a component, by `/chat` only
+    "{'role': 'assistant', 'content': 'bot'}"         a message in Python's words, by `/chat` of 4
     {"component": "code", "value": "x = 1", ...}      any component in place of a message
     {"html": "<div>...</div>", ...}                   gr.JSON, from which a script makes the page
     {"response": "bot", "usage": {}}                  gr.JSON, of an app's own
@@ -58,6 +59,7 @@ from qwen_space.gradio.reply.component_text import (
     to_reply_component,
 )
 from qwen_space.gradio.reply.inline_pictures import split_pictures
+from qwen_space.gradio.reply.message_words import read_message_words
 from qwen_space.gradio.wire.files import captioned, find_files
 
 __all__ = [
@@ -317,9 +319,15 @@ def _rows(value: Any, path: list[Any], known: int) -> Iterator[_Found]:
 
 
 def _named(found: _Found, *, is_update: bool) -> _Found:
-    """Return the name of the component that a text of `/chat` stands for; other parts as given."""
+    """Return the message, or the name of the component, that a text of `/chat` stands for.
+
+    Other parts are as given.
+    """
     if not isinstance(found, Part):
         return found
+    if (message := read_message_words(found.text)) is not None:
+        text, title = message
+        return Part(None, text, thought=bool(title), title=title)
     return to_named_object(found.text) or (is_update and to_named_file(found.text)) or found
 
 
