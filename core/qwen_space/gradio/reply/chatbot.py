@@ -327,7 +327,7 @@ def _named(found: _Found, *, is_update: bool) -> _Found:
         return found
     if (message := read_message_words(found.text)) is not None:
         text, title = message
-        return Part(None, text, thought=bool(title), title=title)
+        return to_named_object(text) or Part(None, text, thought=bool(title), title=title)
     return to_named_object(found.text) or (is_update and to_named_file(found.text)) or found
 
 

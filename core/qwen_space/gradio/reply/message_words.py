@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 
 __all__ = ["read_message_words"]
 
 _STARTS = ("{'role': 'assistant'", "{'content': ", "ChatMessage(role='assistant'")
+_OBJECT = re.compile(r"(?<='content': )<[\w.]{1,200} object at 0x[0-9a-fA-F]{1,32}>(?=[,}])")
 _LONGEST = 2**20  # characters
 
 
@@ -14,9 +16,11 @@ def read_message_words(text: str) -> tuple[str, str] | None:
     """Return the text of an assistant's message, and its title; None where there is none.
 
     The words are `{'role': 'assistant', 'content': 'Hi'}`, or `ChatMessage(role='assistant', ...)`.
+    Those for a component in the place of its text are given as they are.
     """
     if not text.startswith(_STARTS) or text[-1] not in "})" or len(text) > _LONGEST:
         return None
+    text = _OBJECT.sub(r"'\g<0>'", text, count=1)
     try:
         fields = _fields(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, MemoryError, RecursionError):

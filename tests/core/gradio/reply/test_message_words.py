@@ -24,6 +24,11 @@ from qwen_space.gradio.reply.message_words import read_message_words
             ("Hi", "Plan"),
             id="an-object",
         ),
+        pytest.param(
+            "{'role': 'assistant', 'content': <gradio.components.html.HTML object at 0x7f>}",
+            ("<gradio.components.html.HTML object at 0x7f>", ""),
+            id="a-component",
+        ),
         pytest.param("{'role': 'assistant', 'content': 'Hi'} is one", None, id="words-after-it"),
         pytest.param("{'role': 'assistant', 'content': 5}", None, id="no-text"),
         pytest.param("{'content': 'Hi', 'role': 'user'}", None, id="the-user-s"),
@@ -50,6 +55,14 @@ def test_such_a_message_grows_as_any_text(*, is_response: bool) -> None:
     if is_response:
         assert [each.delta for each in events if isinstance(each, TextDelta)] == ["It", " is", "."]
         assert len(events) == 3
+
+
+def test_a_component_in_it_is_named() -> None:
+    value = ChatValue("Hi", is_response=True)
+
+    value.replace("{'role': 'assistant', 'content': <gradio.x.LinePlot object at 0x7f>}")
+
+    assert [each.kind for each in value.components] == ["lineplot"]
 
 
 def test_a_message_with_a_title_is_a_thought() -> None:
