@@ -16,6 +16,7 @@ from rich.text import Text
 
 from qwen_space.cli.inspection import Function, Inspection, Use, as_code
 from qwen_space.cli.plain import strip_control_chars
+from qwen_space.gradio.page.app import CHATS
 
 __all__ = ["inspection_table"]
 
@@ -88,7 +89,8 @@ def _cut(text: str, most: int) -> str:
 def _hints(found: Inspection) -> Iterator[Text]:
     """Yield how to change the roles, and how to give the other inputs a value."""
     yield _cell(f"These are roles={as_code(found.roles)}; change it to give an input another role.")
-    rest = [each.name for each in found.uses if each.role is None and isinstance(each.name, str)]
+    free = [each for each in found.uses if each.role is None and each.component not in CHATS]
+    rest = [each.name for each in free if isinstance(each.name, str)]
     if rest:
         yield _cell(f"An input without a role takes a value by inputs={{{as_code(rest[0])}: ...}}.")
 

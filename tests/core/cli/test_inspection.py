@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
 from langchain_qwen_space import ChatQwenSpace
 from qwen_space.cli.inspection import _state, inspect_config
+from qwen_space.cli.inspection_table import inspection_table
 from qwen_space.cli.main import main
 from qwen_space.config import SpaceConfig
 from qwen_space.errors import (
@@ -201,6 +203,20 @@ def test_a_figure_that_its_own_event_sets_is_shown_and_is_none_of_roles() -> Non
     assert (last.name, last.role) == ("Temperature", "temperature")
     assert last.why == "the label says temperature; its own event sets it"
     assert "Temperature" not in found.roles
+
+
+def test_a_chat_that_takes_no_turns_is_no_example_of_a_further_input(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = app(function("ask", [1, 2, 8, 9], [2]))
+    voice = component(9, "dropdown", label="Voice", choices=[["A", "a"]])
+    config["components"] = [*COMPONENTS, component(8, "state"), voice]
+
+    Console(width=100).print(
+        inspection_table(inspect_config(CONFIG, config, find_endpoint(config)))
+    )
+
+    assert 'inputs={"Voice": ...}' in capsys.readouterr().out
 
 
 def test_json_is_one_object_and_nothing_else(
