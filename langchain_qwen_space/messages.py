@@ -19,7 +19,7 @@ from langchain_core.messages import (
 
 from qwen_space.chat.media import Media, to_media
 from qwen_space.chat.messages import has_text, part_text, split_parts
-from qwen_space.tools import InvalidCall, Message, ToolCall
+from qwen_space.tools import InvalidCall, Message, ToolCall, given_call
 
 __all__ = ["to_core_messages"]
 
@@ -53,7 +53,8 @@ def to_core_messages(messages: Sequence[BaseMessage]) -> list[Message]:
     """Return messages as the core has them, in order.
 
     Raises:
-        ValueError: A message holds neither text nor media, or is of an unknown kind.
+        ValueError: A message holds neither text nor media, is of an unknown kind, or has a call
+            without a name.
     """
     return [_message(message) for message in messages]
 
@@ -122,10 +123,10 @@ def _calls(message: AIMessage) -> Iterator[ToolCall | InvalidCall]:
         yield InvalidCall(body, "", id=invalid["id"] or "")
     for call in message.tool_calls:
         yield ToolCall(call["name"], call["args"], call["id"] or "")
-    are_listed = message.tool_calls or message.invalid_tool_calls  # some have them elsewhere, too
-    if not are_listed and (old := message.additional_kwargs.get("function_call")):
-        yield ToolCall(old["name"], old["arguments"])
-    for block in () if are_listed or isinstance(message.content, str) else message.content:
+    if message.tool_calls or message.invalid_tool_calls:  # some have them elsewhere, too
+        return
+    if old := message.additional_kwargs.get("function_call"):
+        yield given_call(old)
+    for block in () if isinstance(message.content, str) else message.content:
         if isinstance(block, dict) and block.get("type") in {"tool_call", "tool_use"}:
-            arguments = block.get("args", block.get("input"))
-            yield ToolCall(block["name"], arguments or {}, block.get("id") or "")
+            yield given_call(block)

@@ -281,3 +281,22 @@ def test_a_function_s_call_and_its_result_of_old_are_understood(
         'User: Hi\nAssistant: <tool_call>\n{"name": "add", "arguments": {"a": 2, "b": 3}}\n'
         "</tool_call>\nUser: <tool_response>\n5\n</tool_response>\nAssistant:"
     )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage([{"type": "tool_use", "id": "1", "input": {"a": 2}}]),
+        AIMessage([{"type": "tool_call", "name": None, "args": {}}]),
+        AIMessage("", additional_kwargs={"function_call": {"arguments": "{}"}}),
+    ],
+)
+def test_a_call_without_a_name_is_an_error_that_says_so(message: AIMessage) -> None:
+    with pytest.raises(ValueError, match=r"A tool call has no name: .* leave it out"):
+        to_core_messages([message])
+
+
+def test_a_call_without_arguments_has_none() -> None:
+    message = AIMessage("", additional_kwargs={"function_call": {"name": "now"}})
+
+    assert to_core_messages([message])[0].calls == [ToolCall("now", {})]

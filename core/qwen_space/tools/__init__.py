@@ -15,6 +15,7 @@ from qwen_space.tools.calls import (
     TextPart,
     ToolCall,
     call_text,
+    given_call,
 )
 from qwen_space.tools.choice import NO_TOOLS, ToolBinding
 from qwen_space.tools.parser import ReplyParser, parse
@@ -33,6 +34,7 @@ __all__ = [
     "ToolBinding",
     "ToolCall",
     "call_text",
+    "given_call",
     "parse",
     "reasked",
     "render",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ __all__ = [
     "TextPart",
     "ToolCall",
     "call_text",
+    "given_call",
     "new_call_id",
     "parsed_object",
     "to_json",
@@ -44,6 +46,21 @@ class ToolCall(msgspec.Struct, frozen=True):
     id: str = ""
     index: int = 0
     text: str = ""
+
+
+def given_call(given: Mapping[str, Any]) -> ToolCall:
+    """Return a call of a chat's message, in the form of any provider.
+
+    Raises:
+        ValueError: It has no name.
+    """
+    name = given.get("name")
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"A tool call has no name: {reprlib.repr(dict(given))}. Give it one, or leave it out."
+        )
+    arguments = (given[key] for key in ("args", "input", "arguments") if given.get(key))
+    return ToolCall(name, next(arguments, {}), given.get("id") or "")
 
 
 class InvalidCall(msgspec.Struct, frozen=True):
