@@ -137,7 +137,8 @@ def _unreachable(
             "or another version of TLS."
         )
         return SpaceUnreachableError(url, reason, remedy=remedy)
-    if isinstance(exc, aiohttp.ClientProxyConnectionError) and proxy is not None:
+    # A proxy whose name is unknown is none of aiohttp's errors of proxies.
+    if proxy is not None and (is_of_proxy or isinstance(exc, aiohttp.ClientProxyConnectionError)):
         reason = f"no connection to the proxy {proxy}: {reason}"
         return SpaceUnreachableError(url, reason, remedy=proxy.remedy)
     return SpaceUnreachableError(url, reason)

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import os
 import socket
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 __all__ = ["SocksError", "open_socks"]
@@ -44,8 +45,16 @@ async def open_socks(proxy: str, host: str, port: int) -> socket.socket:
     try:
         opened: socket.socket = await connection.connect(host, port, timeout=_NEVER)
     except package.ProxyConnectionError as exc:
-        why = os.strerror(exc.errno) if exc.errno else exc
-        raise SocksError(f"there is no connection to it ({why})") from exc
-    except package.ProxyError as exc:
+        raise SocksError(f"there is no connection to it ({_reason(exc)})") from exc
+    except OSError as exc:
+        raise SocksError(f"it broke the connection off ({_reason(exc)})") from exc
+    except (package.ProxyError, ValueError) as exc:  # the latter of a password that is too long
         raise SocksError(str(exc) or "it closed the connection") from exc
     return opened
+
+
+def _reason(error: Any) -> Any:
+    """Return the system's words; asyncio's own name the address, or several."""
+    if isinstance(error.__cause__, socket.gaierror):
+        return error.__cause__.strerror
+    return os.strerror(error.errno) if error.errno else error

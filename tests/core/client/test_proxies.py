@@ -316,6 +316,40 @@ async def test_a_socks_proxy_that_is_not_there_is_named(unused_tcp_port: int) ->
     assert f"the proxy {address}: " in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "says"), [("http", "no connection to the proxy"), ("socks5", "no connection to it")]
+)
+async def test_a_proxy_whose_name_is_unknown_is_named_with_the_reason(
+    scheme: str, says: str
+) -> None:
+    address = f"{scheme}://nosuch.invalid:3128"
+
+    with pytest.raises(SpaceUnreachableError, match=says) as caught:
+        await ask("http://space.example", proxy=address)
+
+    assert f"the proxy {address}" in str(caught.value)
+    assert "Unknown error" not in str(caught.value)
+
+
+async def test_a_socks_proxy_that_breaks_off_before_a_request_is_no_interrupted_stream() -> None:
+    async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()  # with bytes unread, which is a reset
+
+    async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+        address = f"socks5://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(SpaceUnreachableError) as caught:
+            await ask("http://space.example", proxy=address)
+
+    assert f"the proxy {address}: it " in str(caught.value)
+    assert not caught.value.may_have_run
+
+
+async def test_a_password_that_is_too_long_for_socks_is_an_error_of_the_proxy() -> None:
+    async with ScriptedServer() as server, SocksProxy(server.url, login="ada:p") as proxy:
+        with pytest.raises(SpaceUnreachableError, match="the proxy"):
+            await ask("http://space.example", proxy=f"socks5://ada:{'p' * 300}@{proxy.address}")
+
+
 async def test_a_socks_proxy_that_is_silent_is_no_longer_waited_for_than_any() -> None:
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()  # until the client goes
