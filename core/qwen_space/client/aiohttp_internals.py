@@ -76,6 +76,21 @@ class Connector(aiohttp.TCPConnector):
             server_hostname=host.rstrip(".") if context else None,
         )
 
+    async def _create_proxy_connection(
+        self, req: aiohttp.ClientRequest, *options: Any
+    ) -> tuple[asyncio.BaseTransport, ResponseHandler]:
+        """Connect through an HTTP proxy; one that breaks its tunnel off has got no request.
+
+        aiohttp has the same error for that as for a request whose answer does not come.
+        """
+        try:
+            return await super()._create_proxy_connection(req, *options)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
+            if isinstance(exc, aiohttp.ClientConnectorError):
+                raise
+            broken = OSError("it broke the tunnel off")
+            raise aiohttp.ClientProxyConnectionError(req.connection_key, broken) from exc
+
     async def connect(self, *request: Any, **options: Any) -> Connection:
         """Return a new connection, or a quiet one."""
         connection = await super().connect(*request, **options)

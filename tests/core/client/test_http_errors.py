@@ -381,3 +381,15 @@ def test_an_error_goes_without_the_garbage_collector(error: Exception) -> None:
         assert mapped() is None
     finally:
         gc.enable()
+
+
+async def test_an_answer_that_ends_in_its_head_is_not_shown_as_an_object_of_aiohttp() -> None:
+    async def end_in_the_head(exchange: Exchange) -> None:
+        await exchange.send_raw(b"HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\nX")
+        exchange.cut()
+
+    async with ScriptedServer(join=end_in_the_head) as server, SpaceClient(server.url) as client:
+        with pytest.raises(StreamInterruptedError) as caught:
+            await client.complete("Hi")
+
+    assert caught.value.reason == "Server disconnected"

@@ -250,11 +250,10 @@ async def test_a_proxy_s_certificate_is_told_as_its_own() -> None:
     assert f"the certificate of the proxy {proxy.url} is not valid" in str(caught.value)
 
 
-@pytest.mark.parametrize("answer", [b"", b"\x15\x03\x01\x00\x02\x02F"])
-async def test_a_proxy_that_speaks_no_http_is_named(answer: bytes) -> None:
+async def test_a_proxy_that_speaks_no_http_is_named() -> None:
     async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
+        writer.write(b"\x15\x03\x01\x00\x02\x02F")
         writer.close()
 
     async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
@@ -342,6 +341,22 @@ async def test_a_socks_proxy_that_breaks_off_before_a_request_is_no_interrupted_
 
     assert f"the proxy {address}: it " in str(caught.value)
     assert not caught.value.may_have_run
+
+
+@pytest.mark.parametrize("answer", [None, b"", b"HTTP/1.1 20"])
+async def test_a_proxy_that_breaks_its_tunnel_off_has_got_no_request(answer: bytes | None) -> None:
+    async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if answer is not None:  # else it closes with bytes unread, which is a reset
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(break_off, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(SpaceUnreachableError) as caught:
+            await ask("https://space.example", proxy=address)
+
+    assert f"no connection to the proxy {address}: it broke the tunnel off" in str(caught.value)
 
 
 async def test_a_password_that_is_too_long_for_socks_is_an_error_of_the_proxy() -> None:
