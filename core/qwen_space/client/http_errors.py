@@ -103,10 +103,10 @@ def _raise_mapped(exc: BaseException, url: str, timeouts: Timeouts, proxy: Proxy
                 raise SpaceUnreachableError(url, fault) from exc
             if "content-encoding" in str(exc):  # aiohttp's ContentEncodingError, as text
                 raise invalid_http(url, str(exc), proxy) from exc
-            # Of an answer that ends in its head, the message is aiohttp's object of that.
+            # Without aiohttp's own objects: the head of an answer that ends in it, another error.
             is_ended = isinstance(exc, aiohttp.ServerDisconnectedError)
-            said = "Server disconnected" if is_ended else str(exc) or type(exc).__name__
-            fault = f"{said}{_via(proxy)}"
+            said = "Server disconnected" if is_ended else str(exc).partition(": <")[0]
+            fault = f"{said or type(exc).__name__}{_via(proxy)}"
             raise StreamInterruptedError("", fault) from exc
         case aiohttp.ClientError():
             raise invalid_http(url, str(exc), proxy) from exc

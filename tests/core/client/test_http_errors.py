@@ -31,7 +31,16 @@ from qwen_space import (
     Timeouts,
 )
 from qwen_space.client.http_errors import map_aiohttp_errors, parse_retry_after
-from tests.scripted_server import CONFIG, EVENT_ID, Answer, Exchange, ScriptedServer, status
+from tests.scripted_server import (
+    CONFIG,
+    EVENT_ID,
+    Answer,
+    Exchange,
+    ScriptedServer,
+    starts,
+    status,
+    streaming,
+)
 
 CONFIG_BYTES = json.dumps(CONFIG).encode()
 PAGE = "<html><body>A page</body></html>"
@@ -383,13 +392,23 @@ def test_an_error_goes_without_the_garbage_collector(error: Exception) -> None:
         gc.enable()
 
 
-async def test_an_answer_that_ends_in_its_head_is_not_shown_as_an_object_of_aiohttp() -> None:
-    async def end_in_the_head(exchange: Exchange) -> None:
-        await exchange.send_raw(b"HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\nX")
-        exchange.cut()
+async def _end_in_the_head(exchange: Exchange) -> None:
+    await exchange.send_raw(b"HTTP/1.1 200 OK\r\nSet-Cookie: secret\r\nX")
+    exchange.cut()
 
-    async with ScriptedServer(join=end_in_the_head) as server, SpaceClient(server.url) as client:
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"join": _end_in_the_head}, "Server disconnected"),
+        ({"data": streaming(starts(), then="cut")}, "Response payload is not completed"),
+    ],
+)
+async def test_an_answer_that_ends_early_is_told_without_the_objects_of_aiohttp(
+    answers: dict[str, Answer], reason: str
+) -> None:
+    async with ScriptedServer(**answers) as server, SpaceClient(server.url) as client:
         with pytest.raises(StreamInterruptedError) as caught:
             await client.complete("Hi")
 
-    assert caught.value.reason == "Server disconnected"
+    assert caught.value.reason == reason
