@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+import threading
 from collections.abc import Callable
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary, finalize, ref
 
 from qwen_space.chat_model.bridge import is_bridge
 
@@ -19,17 +21,20 @@ __all__ = ["ClientPool"]
 # How long an idle client is kept. Its connections are kept no longer either.
 _IDLE = 3.0  # seconds
 
+# Their `run` ends a loop in order: it cancels the tasks that are left, and waits for them.
+_RUNNERS = frozenset({"asyncio.runners", "uvicorn._compat"})
+
 
 class ClientPool:
     """Makes clients when they are needed, and closes them when they are not.
 
     Calls at the same time in one loop share a client, and so its session. After the last of them
-    it is closed, as the loop may end at any moment, and without notice. The bridge's loop does
-    not, nor one of which a caller says so: there the client is kept for a moment, so that the next
-    call finds its connection open.
+    the client is kept for a moment, so that the next call finds its connection open, if the loop
+    is sure to end in order: the bridge's, one of `asyncio.run`, and one of which a caller says so.
+    Elsewhere it is closed at once, as the loop may end at any moment, and without notice.
 
     Args:
-        kept: The loops in which idle clients are kept, beside the bridge's.
+        kept: The loops of which a caller says so.
 
     Attributes:
         is_open: Whether more calls may come; where it is False no idle client is kept.
@@ -64,10 +69,18 @@ class ClientPool:
         """Whether there is no client in any loop."""
         return not self._shared
 
-    @property
-    def keeps_idle(self) -> bool:
-        """Whether an idle client of the running loop is kept."""
-        return self.is_open and (is_bridge() or asyncio.get_running_loop() in self.kept)
+    def keeps_idle(self, end: BaseException | None) -> bool:
+        """Whether an idle client of the running loop is kept.
+
+        Args:
+            end: The exception that ended the last call. One that is no `Exception`, such as
+                `CancelledError`, may come from the end of the loop, which waits for no new task.
+        """
+        if not self.is_open:
+            return False
+        if is_bridge() or asyncio.get_running_loop() in self.kept:
+            return True
+        return (end is None or isinstance(end, Exception)) and _ends_in_order()
 
     def forget(self, shared: _SharedClient) -> None:
         """Give it to no other call."""
@@ -92,7 +105,7 @@ class _SharedClient:
 
     def __init__(self, client: SpaceClient, pool: ClientPool | None = None) -> None:
         self._client = client
-        self._pool = pool
+        self._get_pool = (lambda: None) if pool is None else ref(pool)
         self._users = 0
         self._closing: asyncio.Task[None] | None = None
 
@@ -114,7 +127,8 @@ class _SharedClient:
         self._users -= 1
         if self._users:
             return
-        if self._pool is not None and self._pool.keeps_idle:
+        pool = self._get_pool()
+        if pool is not None and pool.keeps_idle(exc):
             self._closing = asyncio.create_task(self._close_later())
         else:
             await self._close()
@@ -128,12 +142,50 @@ class _SharedClient:
 
     async def _close_later(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):  # of another call, or at the end
-            await asyncio.sleep(_IDLE)
+            await self._wait()
         if self._closing is asyncio.current_task():
             self._closing = None
             await self._close()
 
+    async def _wait(self) -> None:
+        """Wait until the client was idle for a moment, or nobody has its pool any more.
+
+        The loop has the client meanwhile. If the pool had it, both could be garbage of one circle,
+        and be collected with the open session.
+        """
+        if (pool := self._get_pool()) is None:
+            return
+        assert self._closing is not None  # noqa: S101 - it runs this
+        end = finalize(pool, _cancel, asyncio.get_running_loop(), self._closing)
+        end.atexit = False
+        del pool
+        try:
+            await asyncio.sleep(_IDLE)
+        finally:
+            end.detach()
+
     async def _close(self) -> None:
-        if self._pool is not None:
-            self._pool.forget(self)
+        if (pool := self._get_pool()) is not None:
+            pool.forget(self)
         await self._client.close()
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    """Cancel a task of a loop that may run in another thread."""
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _ends_in_order() -> bool:
+    """Whether the running loop is one of `asyncio.run`, in a thread that Python waits for."""
+    if threading.current_thread().daemon:
+        return False
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001 - there is no other sign
+    while frame is not None:
+        name = frame.f_globals.get("__name__")
+        if name == "nest_asyncio":  # its `run` does neither
+            return False
+        if name in _RUNNERS:
+            return True
+        frame = frame.f_back
+    return False

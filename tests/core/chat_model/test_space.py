@@ -352,18 +352,23 @@ def test_a_call_that_cannot_be_right_fails_before_anything_is_sent(space: Any, c
     assert space.paths == []
 
 
-async def test_within_async_with_connections_are_kept_in_this_loop(space: Any) -> None:
+def test_within_async_with_connections_are_kept_in_this_loop(space: Any) -> None:
     asked = Space([space.url])
 
     async def clients() -> int:
         await asked.acomplete("Hi")
         return len(asked._pool._shared)
 
-    assert await clients() == 0
-    async with asked:
-        assert [await clients() for _ in range(2)] == [1, 1]
-    assert len(asked._pool._shared) == 0
-    assert await clients() == 0
+    async def ask() -> None:
+        assert await clients() == 0
+        async with asked:
+            assert [await clients() for _ in range(2)] == [1, 1]
+        assert len(asked._pool._shared) == 0
+        assert await clients() == 0
+
+    loop = asyncio.new_event_loop()  # not asyncio.run's, where they are kept in any case
+    loop.run_until_complete(ask())
+    loop.close()
 
 
 def test_it_takes_all_that_the_configuration_has() -> None:

@@ -121,6 +121,93 @@ gc.collect()
     watched.until_left()
 
 
+# Each ends with an idle client, whose connection is open, or with a call.
+IDLE = [
+    pytest.param("{loop}.run(space.achat(HI))", id="at-once"),
+    pytest.param(
+        """
+async def ask():
+    calls = [asyncio.create_task(space.achat(HI)) for _ in range(5)]
+    await asyncio.wait(calls, return_when="FIRST_COMPLETED")
+{loop}.run(ask())
+""",
+        id="beside-open-calls",
+    ),
+    pytest.param(
+        """
+async def ask():
+    for _ in range(3):
+        await Space(URL).achat(HI)
+{loop}.run(ask())
+""",
+        id="of-dropped-objects",
+    ),
+    pytest.param(
+        """
+async def ask():
+    circle = [Space(URL)]
+    circle.append(circle)
+    await circle[0].achat(HI)
+    del circle
+    gc.collect()
+    await asyncio.sleep(0.1)
+{loop}.run(ask())
+""",
+        id="in-a-circle",
+    ),
+    pytest.param(
+        """
+asked = threading.Event()
+async def ask():
+    await space.achat(HI)
+    asked.set()
+    await asyncio.sleep(60)
+threading.Thread(target={loop}.run, args=[ask()], daemon=True).start()
+asked.wait()
+""",
+        id="in-a-daemon-thread",
+    ),
+    pytest.param(
+        """
+thread = threading.Thread(target={loop}.run, args=[space.achat(HI)])
+thread.start()
+thread.join()
+""",
+        id="in-a-thread",
+    ),
+    pytest.param(
+        """
+async def read():
+    async with space.astream_chat(HI) as events:
+        async for event in events:
+            yield event
+async def ask():
+    global left
+    await space.achat(HI)
+    left = read()
+    await anext(left)
+{loop}.run(ask())
+""",
+        id="with-a-stream-that-nobody-closes",
+    ),
+]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", UVLOOP])
+@pytest.mark.parametrize("program", IDLE)
+def test_an_idle_client_at_the_end_of_a_loop_leaves_nothing_open(
+    watched: WatchedSpace, program: str, loop: str
+) -> None:
+    beginning = f"""
+import {loop}, logging
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # no warning of steps on a busy machine
+"""
+    done = run(watched.url, beginning + program.format(loop=loop) + "\ngc.collect()", "-X", "dev")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    watched.until_left()
+
+
 INTERRUPTED = [
     pytest.param("for piece in pieces(): print(piece, flush=True)", id="iterate"),
     pytest.param("print(0, flush=True); space.chat(HI)", id="complete"),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import copy
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +16,7 @@ from langchain_qwen_space import ChatQwenSpace
 from llama_index_qwen_space import QwenSpace
 from qwen_space import SpaceClient
 from qwen_space.events import EventStream
-from tests.end_to_end.lifecycle.callers import HI, space
+from tests.end_to_end.lifecycle.callers import space
 from tests.end_to_end.lifecycle.conftest import WatchedSpace
 
 THREADS = 20
@@ -181,13 +181,30 @@ async def test_a_client_s_replies_take_one_connection(
     await watched.auntil_left()
 
 
-async def test_a_client_of_each_call_takes_one_connection_and_leaves_none(
-    watched: WatchedSpace,
+def run_by_hand(work: Coroutine[Any, Any, Any]) -> Any:
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+@pytest.mark.parametrize(
+    ("run", "connections"),
+    [
+        pytest.param(asyncio.run, 1, id="asyncio-run"),
+        pytest.param(run_by_hand, 3, id="by-hand"),
+    ],
+)
+def test_awaited_calls_share_a_connection_where_the_loop_ends_in_order(
+    watched: WatchedSpace, asked: Asked, run: Callable[..., Any], connections: int
 ) -> None:
-    core = space(watched.url)
+    async def ask_three_times() -> None:
+        for number in range(3):
+            assert await asked.acomplete(f"p{number}") == expected(f"p{number}")
+            await asyncio.sleep(0.01)  # the server ends a body a little after the completion
 
-    for _ in range(3):
-        await core.achat(HI)
+    run(ask_three_times())
 
-    assert len(set(watched.watch.peers)) == 3
-    await watched.auntil_left()
+    assert len(set(watched.watch.peers)) == connections
+    watched.until_left()
