@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from qwen_space.gradio.page.app import AppComponent
 
-__all__ = ["MATERIAL", "ROLE_ORDER", "find_order", "offers_orders"]
+__all__ = ["MATERIAL", "ROLE_ORDER", "find_order", "is_instructed", "offers_orders"]
 
 ROLE_ORDER = re.compile(
     r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
@@ -22,6 +23,10 @@ MATERIAL = re.compile(
     re.IGNORECASE,
 )
 """The labels of texts that a question is about, where the question has a box of its own."""
+
+# The two boxes of models that were tuned as Alpaca was.
+_INSTRUCTION = re.compile(r"\s{0,9}(?:instruction|指令|指示|инструкция)\W{0,9}$", re.IGNORECASE)
+_INPUT = re.compile(r"\s{0,9}(?:input|输入|輸入|入力|ввод)\W{0,9}$", re.IGNORECASE)
 
 _LABELS = re.compile(
     r"\b(?:instructions?|initial (?:prompt|message)|(?:base|main|role) prompt|behaviou?r"
@@ -60,3 +65,8 @@ def offers_orders(component: AppComponent) -> bool:
     offered = [str(each).strip() for each in (component.value, *(component.choices or ())) if each]
     are_orders = any(ROLE_ORDER.match(each) or each.endswith((".", "。")) for each in offered)
     return are_orders or not offered
+
+
+def is_instructed(label: str, labels: Iterable[str]) -> bool:
+    """Whether a box so labelled holds the input of the instruction in another of these boxes."""
+    return _INPUT.match(label) is not None and any(map(_INSTRUCTION.match, labels))

@@ -18,7 +18,13 @@ from qwen_space.gradio.page.endpoint import Role, bare_name
 from qwen_space.gradio.page.figures import CREATIVITY, FIGURES, NO_CREATIVITY
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole, is_restored
 from qwen_space.gradio.page.message_lists import find_message_list
-from qwen_space.gradio.page.orders import MATERIAL, ROLE_ORDER, find_order, offers_orders
+from qwen_space.gradio.page.orders import (
+    MATERIAL,
+    ROLE_ORDER,
+    find_order,
+    is_instructed,
+    offers_orders,
+)
 
 __all__ = [
     "Clues",
@@ -251,10 +257,6 @@ def _bare_system(text: str, *, surely: bool) -> re.Match[str] | None:
     return found if is_alone or not surely else None
 
 
-def _is_material(label: str) -> bool:
-    return MATERIAL.search(label[:200]) is not None and not _asks(label[:200])
-
-
 def _asks(text: str) -> bool:
     """Whether a label or a placeholder asks for a message."""
     return _PROMPT_WORDS.search(text) is not None or _ASKING.search(text) is not None
@@ -290,7 +292,14 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
 
 def _without_others(texts: list[AppComponent], clues: Clues) -> list[AppComponent]:
     """Leave out those for the model's role, or for material, unless nothing else is the prompt."""
-    others = [e for e in texts if not (looks_like_system(e, clues) or _is_material(e.label or ""))]
+
+    def is_about(label: str) -> bool:
+        is_material = MATERIAL.search(label) is not None and not _asks(label)
+        return is_material or is_instructed(label, labels)
+
+    others = [each for each in texts if looks_like_system(each, clues) is None]
+    labels = [(each.label or "")[:200] for each in others]
+    others = [each for each, label in zip(others, labels, strict=True) if not is_about(label)]
     submitting = {each.id for each in texts}.intersection(clues.submitting)
     is_left = not submitting.isdisjoint(each.id for each in others) if submitting else bool(others)
     return others if is_left else texts

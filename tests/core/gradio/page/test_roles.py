@@ -80,6 +80,23 @@ def test_the_prompt_is_not_the_material_beside_a_box_that_is_sent_with_it(
     assert roles(find_endpoint(config)).index("prompt") == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        pytest.param({"label": "Instruction"}, {"label": "Input"}, 0, id="instruction-and-input"),
+        pytest.param({"label": "输入"}, {"label": "指令"}, 1, id="chinese"),
+        pytest.param({"label": "Instruction"}, {"label": "Message"}, 1, id="a-message"),
+    ],
+)
+def test_an_input_is_the_material_of_an_instruction(
+    first: dict[str, Any], second: dict[str, Any], expected: int
+) -> None:
+    config = page({**BOX, **first}, {**BOX, **second}, submit=0)
+    config["dependencies"][0]["targets"].append([1, "submit"])
+
+    assert roles(find_endpoint(config)).index("prompt") == expected
+
+
 def test_material_is_the_prompt_where_its_box_alone_is_sent() -> None:
     config = page({**BOX, "label": "Context"}, {**BOX, "label": "Style"}, submit=0)
 
