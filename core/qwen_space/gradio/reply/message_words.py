@@ -11,6 +11,13 @@ _STARTS = ("{'role': 'assistant'", "{'content': ", "ChatMessage(role='assistant'
 _OBJECT = re.compile(r"(?<='content': )<[\w.]{1,200} object at 0x[0-9a-fA-F]{1,32}>(?=[,}])")
 _LONGEST = 2**20  # characters
 
+# Python's parser takes a second for some hundred thousand values, and almost none for long strings.
+_TEXT = re.compile(
+    r"""'[^'\\]*(?:\\.[^'\\]*)*(?:'|\Z)|"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)""", re.DOTALL
+)
+_MOST_TEXTS = 200
+_LONGEST_REST = 2000  # characters
+
 
 def read_message_words(text: str) -> tuple[str, str] | None:
     """Return the text of an assistant's message, and its title; None where there is none.
@@ -21,6 +28,9 @@ def read_message_words(text: str) -> tuple[str, str] | None:
     if not text.startswith(_STARTS) or text[-1] not in "})" or len(text) > _LONGEST:
         return None
     text = _OBJECT.sub(r"'\g<0>'", text, count=1)
+    rest, count = _TEXT.subn("", text)
+    if len(rest) > _LONGEST_REST or count > _MOST_TEXTS:
+        return None
     try:
         fields = _fields(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, MemoryError, RecursionError):

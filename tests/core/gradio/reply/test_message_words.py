@@ -72,3 +72,21 @@ def test_a_message_with_a_title_is_a_thought() -> None:
     (thought,) = value.replace(message)
 
     assert isinstance(thought, ThinkingDelta)
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        pytest.param("[" + "1," * 100_000 + "]", id="values"),
+        pytest.param("'a'" * 100_000, id="texts"),
+        pytest.param("'" + r"\'" * 100_000, id="a-text-without-end"),
+    ],
+)
+def test_words_that_take_long_to_parse_are_no_message(filling: str) -> None:
+    assert read_message_words(f"{{'role': 'assistant', 'x': {filling}, 'content': 'a'}}") is None
+
+
+def test_a_long_text_is_read() -> None:
+    text = "It's \\ \n" * 10_000
+
+    assert read_message_words(repr({"role": "assistant", "content": text})) == (text, "")
