@@ -110,6 +110,7 @@ def test_a_chat_left_during_a_reply_keeps_its_part(page: Page, engine: ScriptedE
     replied(page, "four.")
 
     page.locator("#chats .open", has_text="Count").click()
+    page.locator("#chat [data-testid=user]", has_text="Count").wait_for()
 
     page.locator("#chat [data-testid=bot]", has_text="two").wait_for()
     assert "four" not in page.locator("#chat").inner_text()
