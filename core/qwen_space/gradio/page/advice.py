@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qwen_space.gradio.page.api_parameters import may_hold_messages
 from qwen_space.gradio.page.app import CHATS, NUMBERS, TEXTS, AppComponent, AppFunction
 from qwen_space.gradio.page.candidate import distinct_inputs
 from qwen_space.gradio.page.media_inputs import MEDIA_KINDS
@@ -47,6 +48,9 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
             "Its page makes parts of itself only once a visitor has done something there "
             f"(gr.render), and /config does not tell of them. {list_names(functions)}"
         )
+    untyped = next(filter(_lacks_type, functions), None)
+    if not able and untyped is not None:
+        return f"{function_title(untyped)} takes a text.{prompt_advice(untyped)}"
     taking = [each for each in functions if _takes_text(each)]
     if not able and all(find_output(each) is None for each in taking):
         names = list_names(functions, can_choose=False)
@@ -94,7 +98,12 @@ def input_name(component: AppComponent) -> str:
 
 
 def prompt_advice(function: AppFunction) -> str:
-    """Return how to say which of a function's inputs is the prompt, if one can be."""
+    """Return how to say which of a function's inputs is the prompt, or why that would not help."""
+    if _lacks_type(function):
+        return (
+            " Gradio sends the result of gr.api and gr.Server only if it has a type: "
+            "its author has to give it one, as by `-> str`."
+        )
     for at, each in enumerate(function.inputs):
         if each.kind not in _NO_PROMPTS and find_output(function) is not None:
             key = repr(each.label) if each.label else at
@@ -109,6 +118,12 @@ def _takes_text(function: AppFunction) -> bool:
     gives = any(each.kind != "button" for each in function.outputs)
     takes = any(each.kind in TEXTS | {"code"} for each in function.inputs)
     return function.runs and gives and takes
+
+
+def _lacks_type(function: AppFunction) -> bool:
+    """Whether a function without a page takes a text, and its result has no type."""
+    takes = any(each.kind in TEXTS or may_hold_messages(each.props) for each in function.inputs)
+    return takes and not (function.has_page or function.outputs)
 
 
 def _is_unknown(component: AppComponent) -> bool:

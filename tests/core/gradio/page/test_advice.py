@@ -54,3 +54,14 @@ def test_a_named_function_without_a_text_is_told_which_input_may_be_the_prompt(
 
     assert ("say so, as with" in str(told.value)) == bool(advice)
     assert advice in str(told.value)
+
+
+@pytest.mark.parametrize("name", [None, "chat"])
+def test_a_function_without_a_page_whose_result_has_no_type_is_told_to_need_one(
+    name: str | None,
+) -> None:
+    text = ("api", {"_api_info": {"type": "string"}, "label": "1st"})
+    config = make_config(make_function(["text"], [], targets=[]), text=text)
+
+    with pytest.raises(QwenSpaceError, match=r"/chat .*only if it has a type.*-> str"):
+        find_endpoint(config, name)
