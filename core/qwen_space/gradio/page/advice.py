@@ -15,6 +15,7 @@ from qwen_space.gradio.page.roles import Roles
 __all__ = [
     "MOST_TOLD",
     "describe",
+    "explain_status",
     "explain_unfit",
     "function_name",
     "function_title",
@@ -65,6 +66,16 @@ def explain_unfit(functions: Sequence[AppFunction]) -> str:
         f"Candidates with an input of a kind that is not known: {shown}. If one of them takes "
         f'the prompt, say so, as with endpoint="{function_name(able[0])}", '
         f'roles={{{key}: "prompt"}}.'
+    )
+
+
+def explain_status(steps: Sequence[AppFunction], roles: Roles) -> str:
+    """Tell why a function that gives a status alone is not taken, and how to take it."""
+    at = find_output(steps[-1])
+    shown = "" if at is None else f" {input_name(steps[-1].outputs[at])!r:.100}"
+    return (
+        f"{describe(steps, roles)} gives no more than{shown}, which is a status. If that is the "
+        f'reply, name the function, as with endpoint="{function_name(steps[-1])}".'
     )
 
 

@@ -20,8 +20,9 @@ from qwen_space.gradio.page.app import (
 )
 from qwen_space.gradio.page.endpoint import SAMPLING, Role
 from qwen_space.gradio.page.media_inputs import MEDIA_ROLES
-from qwen_space.gradio.page.outputs import PAGES, find_output, strangeness
-from qwen_space.gradio.page.roles import Clues, Roles, is_setting, looks_like_system
+from qwen_space.gradio.page.opening import WORKS
+from qwen_space.gradio.page.outputs import PAGES, find_output, says_status, strangeness
+from qwen_space.gradio.page.roles import Clues, Roles, asks, is_setting, looks_like_system
 from qwen_space.gradio.page.steps import ASKING
 
 __all__ = [
@@ -201,6 +202,19 @@ class Candidate(msgspec.Struct, frozen=True):
         return any(is_setting(each) for each in labels)
 
     @property
+    def only_reports(self) -> bool:
+        """Whether it gives a status alone, and its box has a name that asks for no message."""
+        shown = None if self.output is None else self.last.outputs[self.output]
+        texts = [text for each in self.prompts for text in (each.label, each.placeholder) if text]
+        return (
+            shown is not None
+            and says_status(shown)
+            and WORKS.isdisjoint(each.kind for each in self.last.outputs)
+            and bool(texts)
+            and not any(asks(text[:500]) for text in texts)
+        )
+
+    @property
     def asks_role(self) -> bool:
         """Whether its prompt may be the model's role, by its label."""
         return any(looks_like_system(each, Clues()) is not None for each in self.prompts)
@@ -303,6 +317,7 @@ class Candidate(msgspec.Struct, frozen=True):
             not last.has_page,
             self.is_hidden and self.has_rival,
             not self.shows_chat,
+            self.only_reports,
             self.is_hidden,
             self.asks_later,
             self.shows_chat and self.is_closed,

@@ -17,6 +17,7 @@ from qwen_space.errors import EndpointError, ProtocolError
 from qwen_space.gradio.page.advice import (
     MOST_TOLD,
     describe,
+    explain_status,
     explain_unfit,
     function_name,
     function_title,
@@ -173,6 +174,9 @@ class App:
                 f"Several endpoints of the app fit a chat: {'; '.join(shown[:MOST_TOLD])}. "
                 f'Name one, as with endpoint="{function_name(best[0].last)}".'
             )
+        if best[0].only_reports and "prompt" not in self._wanted.values():
+            told = explain_status(best[0].steps, best[0].roles)
+            raise EndpointError(f"The app has no endpoint that fits a chat. {told}")
         chosen = self._chosen(best[0])
         media = self._with_media(best[0])
         sampling = self._with_sampling(best[0], media)

@@ -14,11 +14,10 @@ from typing import Any
 
 from qwen_space.gradio.page.app import CHATS, TEXTS, AppFunction
 
-__all__ = ["find_loads", "find_opening"]
+__all__ = ["WORKS", "find_loads", "find_opening"]
 
 _WORDS = frozenset({*TEXTS, "html", "label", "markdown"})
-# Those are made, not told: an example picture, a chart, or the model's first message.
-_WORKS = frozenset(
+WORKS = frozenset(
     {
         *CHATS,
         "annotatedimage",
@@ -35,6 +34,7 @@ _WORKS = frozenset(
         "video",
     }
 )
+"""Those are made, not told: an example picture, a chart, or the model's first message."""
 
 
 _MOST = 20  # that are run
@@ -75,4 +75,4 @@ def find_loads(loading: Iterable[AppFunction], needed: Collection[Any] = ()) -> 
 
 def _tells_only(kinds: Collection[str]) -> bool:
     """Whether outputs of these kinds may tell how a backend is, and are no work of its."""
-    return not kinds or (not _WORDS.isdisjoint(kinds) and _WORKS.isdisjoint(kinds))
+    return not kinds or (not _WORDS.isdisjoint(kinds) and WORKS.isdisjoint(kinds))

@@ -16,6 +16,7 @@ __all__ = [
     "may_follow_plan",
     "says_answer",
     "says_plan",
+    "says_status",
     "strangeness",
 ]
 
@@ -48,6 +49,13 @@ _NO_REPLY = re.compile(
     r"|\bestado\b|\bstato\b|\bfonti\b|durum|kaynak|trạng thái|nguồn|حالة|مصادر|المصدر",
     re.IGNORECASE,
 )
+
+# A status and no more, where an agent's log may hold its answer.
+_STATUS = re.compile(
+    r"\bstatus|状态|狀態|статус|statut|ステータス|상태|\bestado\b|\bstato\b|durum|trạng thái|حالة",
+    re.IGNORECASE,
+)
+_LOG = re.compile(r"\blogs?\b|日志|журнал|лог\b|journal|ログ|로그", re.IGNORECASE)
 
 _CHAT = re.compile(r"chat|conversation|对话|對話|聊天|диалог|чат|会話|대화", re.IGNORECASE)
 _TURNS = frozenset({"history", "log", "logs"})  # that a chat has
@@ -149,6 +157,13 @@ def says_answer(component: AppComponent) -> bool:
 def says_plan(component: AppComponent) -> bool:
     """Whether the label of a text says that it is a plan, which comes before the answer."""
     return _PLAN.fullmatch((component.label or "")[:200]) is not None
+
+
+def says_status(component: AppComponent) -> bool:
+    """Whether the label of a text says that it is a status, and neither a log nor a result."""
+    label = (component.label or "")[:200]
+    is_more = _LOG.search(label) is not None or _REPLY.search(label) is not None
+    return component.kind not in CHATS and _STATUS.search(label) is not None and not is_more
 
 
 def may_follow_plan(component: AppComponent) -> bool:

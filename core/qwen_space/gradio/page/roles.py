@@ -29,6 +29,7 @@ from qwen_space.gradio.page.orders import (
 __all__ = [
     "Clues",
     "Roles",
+    "asks",
     "assign_roles",
     "is_setting",
     "looks_like_system",
@@ -215,7 +216,7 @@ def _names(component: AppComponent, clues: Clues) -> list[tuple[str, str]]:
 def is_setting(label: str) -> bool:
     """Whether the label of a text is the name of a setting, and asks for no message."""
     label = _ORDER.sub("", label)
-    return len(label.split()) <= 3 and not _asks(label) and _SETTING.search(label) is not None
+    return len(label.split()) <= 3 and not asks(label) and _SETTING.search(label) is not None
 
 
 def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = False) -> str | None:
@@ -239,7 +240,7 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
     if not surely and (found := _ROLE_WORDS.search((component.label or "")[:500])):
         return f"the label says {found[0].lower()}"
     value = str(component.value or "")[:500]
-    may_be_message = surely and is_text and any(_asks(text) for _, text in _words(component))
+    may_be_message = surely and is_text and any(asks(text) for _, text in _words(component))
     found = None if may_be_message else ROLE_ORDER.match(value)
     if not (found or surely) and clues.submitting:
         found = find_order(component.label or "", value)
@@ -251,13 +252,13 @@ def looks_like_system(component: AppComponent, clues: Clues, *, surely: bool = F
 def _bare_system(text: str, *, surely: bool) -> re.Match[str] | None:
     """Find the word "system" in a text of few words that asks for nothing."""
     found = _SYSTEM.search(text)
-    if found is None or _asks(text) or len(text.split()) > _MOST_SYSTEM_WORDS:
+    if found is None or asks(text) or len(text.split()) > _MOST_SYSTEM_WORDS:
         return None
     is_alone = not any(each.isalnum() for each in _SYSTEM.sub("", text, count=1))
     return found if is_alone or not surely else None
 
 
-def _asks(text: str) -> bool:
+def asks(text: str) -> bool:
     """Whether a label or a placeholder asks for a message."""
     return _PROMPT_WORDS.search(text) is not None or _ASKING.search(text) is not None
 
@@ -294,7 +295,7 @@ def _without_others(texts: list[AppComponent], clues: Clues) -> list[AppComponen
     """Leave out those for the model's role, or for material, unless nothing else is the prompt."""
 
     def is_about(label: str) -> bool:
-        is_material = MATERIAL.search(label) is not None and not _asks(label)
+        is_material = MATERIAL.search(label) is not None and not asks(label)
         return is_material or is_instructed(label, labels)
 
     others = [each for each in texts if looks_like_system(each, clues) is None]
@@ -346,7 +347,7 @@ def _may_be_message(text: AppComponent, clues: Clues, *, surely: bool) -> bool:
     names = [name[:200].replace("_", " ") for name in clues.parameters.get(text.id, ())]
     if text.value or any(map(_OTHERS.search, names)):
         return False
-    return not (surely and names) or any(map(_asks, names))
+    return not (surely and names) or any(map(asks, names))
 
 
 def _labelled_prompt(texts: Sequence[AppComponent], clues: Clues) -> _Found:

@@ -190,6 +190,62 @@ def test_a_function_that_gives_a_status_is_no_rival_of_one_that_answers() -> Non
     assert find_endpoint(tabbed(config, "name", "box")).fn_index == 1
 
 
+@pytest.mark.parametrize(
+    ("box", "status", "is_refused"),
+    [
+        pytest.param("Model path", "Status", True, id="a-model-to-load"),
+        pytest.param("Repository", "Index status", True, id="a-repository-to-index"),
+        pytest.param("Имя коллекции", "Статус", True, id="russian"),
+        pytest.param("知识库", "状态", True, id="chinese"),
+        pytest.param("Your question", "Status", False, id="a-box-that-asks"),
+        pytest.param("Task", "Status log", False, id="a-log-of-an-agent"),
+        pytest.param("Task", "Result status", False, id="a-result"),
+        pytest.param("Task", "Details", False, id="no-status"),
+    ],
+)
+def test_a_function_that_gives_a_status_alone_is_taken_only_by_its_name(
+    box: str, status: str, is_refused: bool
+) -> None:
+    config = app(step("name", "status", **CLICK))
+    config["components"] += [
+        {"id": "name", "type": "textbox", "props": {"label": box}},
+        {"id": "status", "type": "textbox", "props": {"label": status}},
+    ]
+
+    assert find_endpoint(config, "#0").fn_index == 0
+    assert find_endpoint(config, roles={box: "prompt"}).fn_index == 0
+    if is_refused:
+        with pytest.raises(EndpointError, match=r'gives no more than .* endpoint="f0"'):
+            find_endpoint(config)
+    else:
+        assert find_endpoint(config).fn_index == 0
+
+
+def test_a_status_that_the_api_lists_is_no_rival_of_an_answer_that_it_does_not() -> None:
+    config = app(
+        step("name", "status", **CLICK, api_name="load"),
+        step("box", "answer", **CLICK, api_name=False, show_api=False),
+    )
+    config["components"] += [
+        {"id": "name", "type": "textbox", "props": {"label": "Model path"}},
+        {"id": "status", "type": "textbox", "props": {"label": "Status"}},
+        {"id": "answer", "type": "markdown", "props": {}},
+    ]
+
+    assert find_endpoint(config).fn_index == 1
+
+
+def test_a_sound_beside_a_status_is_an_answer() -> None:
+    config = app(step("name", "status sound", **CLICK))
+    config["components"] += [
+        {"id": "name", "type": "textbox", "props": {"label": "Words"}},
+        {"id": "status", "type": "textbox", "props": {"label": "Status"}},
+        {"id": "sound", "type": "audio", "props": {}},
+    ]
+
+    assert find_endpoint(config).fn_index == 0
+
+
 def test_of_two_functions_for_one_text_the_one_that_gives_an_answer_is_asked() -> None:
     config = app(step("box size", "found", **CLICK), step("box saved", "answer", **CLICK))
     config["components"] += [
