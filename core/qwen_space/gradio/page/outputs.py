@@ -39,7 +39,12 @@ _REPLY = re.compile(
     r"|trả lời|phản hồi|kết quả|jawaban|odpowied|відповід|sonuç|نتيجة|जवाब|उत्तर",
     re.IGNORECASE,
 )
+_COUNT = (
+    r"^\W*(?:number of|count of|nombre de|n[\u00fau]mero de|numero di|anzahl|количество|число)\b"
+    r"|次数|次數|数量|數量|[答件回]数|횟수|개수|số (?:lượng|lần)"
+)
 _NO_REPLY = re.compile(
+    rf"{_COUNT}|"
     r"status|\blogs?\b|source|context|referen|citation|retriev|error|\btime\b|latency|tokens"
     r"|debug|thought|thinking|reasoning|score|history|detected|usage|cost|\btitle\b|\braw json"
     r"|search results?|suggested \w{2,20}s\b|follow-?ups?\b|\bprogress\b"
@@ -75,6 +80,7 @@ _ANSWER = re.compile(
 
 # Words about an answer.
 _OF_ANSWER = re.compile(
+    rf"{_COUNT}|"
     r"length|\bcount|\bwords\b|\brat(?:e|ing)\b|evaluat|quality|feedback|confiden|language|grade"
     r"|评价|评分|长度|字数|оценк|длин",
     re.IGNORECASE,
@@ -104,6 +110,8 @@ _REMARKS = TEXTS - TEXTS_WITH_FILES | {
 
 PAGES = frozenset({"html", "headless"})
 """Components that may show a whole chat, as HTML."""
+
+_LONGEST_NAME = 80  # of a text that stands in a component at first, as "The report appears here"
 
 
 def find_output(function: AppFunction) -> int | None:
@@ -150,7 +158,7 @@ def find_output(function: AppFunction) -> int | None:
 
 def says_answer(component: AppComponent) -> bool:
     """Whether the label of a text says that it is an answer, and not a figure of one."""
-    label = (component.label or "")[:200]
+    label = _name(component)
     return _ANSWER.search(label) is not None and _OF_ANSWER.search(label) is None
 
 
@@ -168,7 +176,7 @@ def says_status(component: AppComponent) -> bool:
 
 def may_follow_plan(component: AppComponent) -> bool:
     """Whether a text may be the answer that a plan comes before, and not some more of the plan."""
-    label = (component.label or "")[:200]
+    label = _name(component)
     return not label or says_answer(component) or _WORK.search(label) is not None
 
 
@@ -177,7 +185,7 @@ def strangeness(component: AppComponent) -> int:
 
     2 is for a status, the sources and the like.
     """
-    label = (component.label or "")[:200]
+    label = _name(component)
     is_page = component.kind in PAGES
     is_chat = _CHAT.search(label) is not None and _NO_CHAT.search(label) is None
     if component.kind in CHATS or (is_page and is_chat):
@@ -189,6 +197,15 @@ def strangeness(component: AppComponent) -> int:
         is_joined = _REPLY.search(first) and _JOINED.search(first)
         return 1 if is_joined or is_chat else 2
     return 0 if (_ANSWER if is_page else _REPLY).search(label) else 1
+
+
+def _name(component: AppComponent) -> str:
+    """Return the label of a text; without one, the short text that stands in it at first."""
+    if component.label or component.kind in PAGES:
+        return (component.label or "")[:200]
+    words = component.value if isinstance(component.value, str) else ""
+    words = words or component.placeholder
+    return words if len(words) <= _LONGEST_NAME else ""
 
 
 def find_remark_places(

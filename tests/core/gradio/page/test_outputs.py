@@ -68,6 +68,11 @@ def test_the_response_of_a_chat_interface_is_the_reply_and_not_an_output_beside_
         pytest.param(["Status", "Log"], 0, id="the-first-of-none"),
         pytest.param(["Status", "Progress", "Conversation log"], 2, id="a-log-of-the-chat"),
         pytest.param(["Progress", None], 1, id="progress"),
+        pytest.param(["Number of replies", "Out"], 1, id="a-count-of-the-replies"),
+        pytest.param(["回覆次數", "回覆的話"], 1, id="a-count-in-chinese"),
+        pytest.param(["回答数", "回答"], 1, id="a-count-in-japanese"),
+        pytest.param(["Número de respuestas", "Salida"], 1, id="a-count-in-spanish"),
+        pytest.param(["Количество ответов", "Текст"], 1, id="a-count-in-russian"),
     ],
 )
 def test_of_several_texts_the_label_tells_the_reply(
@@ -77,6 +82,29 @@ def test_of_several_texts_the_label_tells_the_reply(
     parts["components"] += [
         {"id": str(at), "type": "textbox", "props": {"label": label}}
         for at, label in enumerate(labels)
+    ]
+
+    assert find_endpoint(parts).output == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param(["*The agent's log streams here*", "*The report*"], 1, id="a-log"),
+        pytest.param(["Ready", "The answer will appear here."], 1, id="an-answer"),
+        pytest.param(["", "Sources"], 0, id="sources"),
+        pytest.param(["", ""], 0, id="the-first-of-two-without-words"),
+        pytest.param(["# Hello\n" + "I log it. " * 40, ""], 0, id="a-text-of-its-own"),
+    ],
+)
+@pytest.mark.parametrize("place", ["value", "placeholder"])
+def test_words_that_stand_in_a_text_without_a_label_tell_the_reply(
+    words: list[str], expected: int, place: str
+) -> None:
+    kind = "markdown" if place == "value" else "textbox"
+    parts = app(step("box", "0 1"))
+    parts["components"] += [
+        {"id": str(at), "type": kind, "props": {place: each}} for at, each in enumerate(words)
     ]
 
     assert find_endpoint(parts).output == expected
