@@ -230,7 +230,7 @@ class Question(msgspec.Struct):
         """Return what an app that fails may miss: a key, a file that it takes, a choice, a text."""
         values = {**self.loaded, **self.values}
         texts = [each for each in self.endpoint.chat_inputs if each.is_free and each.kind in TEXTS]
-        unwritten = [each.name for each in texts if values.get(each.key, each.default) == ""]
+        unwritten = [one.name for one in texts if values.get(one.key, one.default) in {"", None}]
         empty = [name for name in unwritten if name not in TEXTS and not _OPTIONAL.search(name)]
         key = next(filter(_KEYS.search, empty), "")
         prompts = {each.key for each in self.endpoint.every_input if each.role == "prompt"}

@@ -173,6 +173,22 @@ async def test_a_text_that_an_app_gives_no_reply_without_is_named(ends: str) -> 
     assert given.text == "a: Hi"
 
 
+async def test_a_text_that_the_page_does_not_draw_is_named_where_the_app_fails_without() -> None:
+    def build() -> gr.Blocks:
+        with gr.Blocks(analytics_enabled=False) as blocks:
+            box, out = gr.Textbox(label="Question"), gr.Textbox(label="Answer")
+            with gr.Accordion("More", open=False):
+                style = gr.Textbox(label="Style")
+            box.submit(lambda *texts: " ".join(map(str.strip, texts)), [box, style], out)
+        return blocks
+
+    with gradio_app.running(build) as url:
+        async with SpaceClient(url) as client:
+            with pytest.raises(JobError, match=r"Perhaps it needs .*inputs=\{'Style': \.\.\.\}"):
+                await client.complete("Hi")
+            assert (await client.complete("Hi", inputs={"Style": "you"})).text == "Hi you"
+
+
 async def test_a_choice_that_a_step_before_the_reply_fails_without_is_named() -> None:
     def check(_message: str, kind: str | None) -> None:
         kind.strip()  # type: ignore[union-attr]  # None if none is chosen, which fails

@@ -280,6 +280,12 @@ class Candidate(msgspec.Struct, frozen=True):
         inputs = tuple(tuple(each.id for each in step.inputs) for step in self.steps)
         return inputs, find_output(self.last)
 
+    def goes_back_to(self, other: Candidate) -> bool:
+        """Whether it takes the prompt of another, too, which does not take its own."""
+        own, others = ({part.id for part in each.prompts} for each in (self, other))
+        taken, given = ({part.id for part in distinct_inputs(each.steps)} for each in (self, other))
+        return own.isdisjoint(others | given) and bool(others) and others <= taken
+
     @property
     def is_hidden(self) -> bool:
         """Whether the app's API lacks one of its ends, or its name."""
@@ -382,10 +388,13 @@ def with_rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
 def choose_first(rivals: list[Candidate]) -> list[Candidate]:
     """Return the first of several that the page runs for one message, else all of them.
 
+    One whose box is sent with the message of another answers a question that the app asked back.
     Two models answer side by side so, each in a chat of its own; both may be a
     `gr.ChatInterface` with one box. So it is of two of these with functions of one name. Where
     both give one chat, the first may do no more than put the message there.
     """
+    asking = [each for each in rivals if not any(map(each.goes_back_to, rivals))]
+    rivals = asking or rivals
     given = {each.last.outputs[each.output].id for each in rivals if each.output is not None}
     if len(given) < len(rivals):
         return rivals

@@ -293,6 +293,16 @@ def test_of_rivals_for_one_box_its_submit_event_tells_which_asks() -> None:
     assert find_endpoint(config).fn_index == 2
 
 
+def test_a_box_that_is_sent_with_the_message_answers_what_the_app_asks_back() -> None:
+    message = {"targets": [["box", "submit"]]}
+    button = step("box chat saved", "chat saved", **CLICK)
+    back = step("box chat saved back", "chat saved", targets=[["back", "submit"]])
+    config = app(back, step("box chat saved", "chat saved", **message), button)
+    config["components"].append({"id": "back", "type": "textbox", "props": {}})
+
+    assert find_endpoint(config).fn_index == 1
+
+
 @pytest.mark.parametrize(
     ("submitted", "roles"),
     [
