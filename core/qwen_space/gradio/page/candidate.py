@@ -21,6 +21,7 @@ from qwen_space.gradio.page.app import (
 from qwen_space.gradio.page.endpoint import SAMPLING, Role
 from qwen_space.gradio.page.media_inputs import MEDIA_ROLES
 from qwen_space.gradio.page.opening import WORKS
+from qwen_space.gradio.page.orders import follows_up
 from qwen_space.gradio.page.outputs import PAGES, find_output, says_status, strangeness
 from qwen_space.gradio.page.roles import Clues, Roles, asks, is_setting, looks_like_system
 from qwen_space.gradio.page.steps import ASKING
@@ -215,6 +216,12 @@ class Candidate(msgspec.Struct, frozen=True):
         )
 
     @property
+    def asks_more(self) -> bool:
+        """Whether it takes words on an answer or a question that came before, by their label."""
+        texts = [each for each in distinct_inputs(self.steps) if each.kind in TEXTS]
+        return any(follows_up(each.label or "") for each in texts)
+
+    @property
     def asks_role(self) -> bool:
         """Whether its prompt may be the model's role, by its label."""
         return any(looks_like_system(each, Clues()) is not None for each in self.prompts)
@@ -325,7 +332,7 @@ class Candidate(msgspec.Struct, frozen=True):
             not self.shows_chat,
             self.only_reports,
             self.is_hidden,
-            self.asks_later,
+            self.asks_later or self.asks_more,
             self.shows_chat and self.is_closed,
             strange == 2,
             self.asks_setting,

@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 from qwen_space.gradio.page.app import AppComponent
 
-__all__ = ["MATERIAL", "ROLE_ORDER", "find_order", "is_instructed", "offers_orders"]
+__all__ = [
+    "MATERIAL",
+    "MATERIAL_TEXT",
+    "ROLE_ORDER",
+    "find_order",
+    "follows_up",
+    "is_instructed",
+    "offers_orders",
+]
 
 ROLE_ORDER = re.compile(
     r"\s{0,9}(?:you are|you're|act as|你是|您是|ты\s|вы\s"
@@ -23,6 +31,23 @@ MATERIAL = re.compile(
     re.IGNORECASE,
 )
 """The labels of texts that a question is about, where the question has a box of its own."""
+
+MATERIAL_TEXT = re.compile(
+    r"\W*(?:reference|ref|context|background|knowledge|evidence)\W+(?:text|transcript(?:ion)?)s?\b",
+    re.IGNORECASE,
+)
+"""A label of such a text which is no order to write one."""
+
+# What a page asks for once it has answered: more words on the question, or on the answer.
+_FOLLOW_UP = re.compile(
+    r"\W*(?:(?:your|my|user|human) )?(?:answers?\b(?! (?:my|me)\b)|feedback|clarif\w*|refine\b"
+    r"|refinements?\b|revis(?:e|ions?)\b|follow-?\s?ups?\b|additional (?:info|details?)\w*)"
+    r"|\W*(?:уточн|доработ|правк|обратная связь|ваши ответы|ответы на)"
+    r"|请?(?:输入)?(?:您的|你的)?(?:反馈|回饋|修改意见|修改意見|澄清|追问|追問|回答$|答案$)"
+    r"|フィードバック|修正指示|追加の質問|あなたの回答|피드백|추가 질문|수정 요청"
+    r"|\W*(?:rückmeldung|rückfrage|nachfrage|vos réponses|précisions|tus respuestas|aclaraci)",
+    re.IGNORECASE,
+)
 
 # The two boxes of models that were tuned as Alpaca was.
 _INSTRUCTION = re.compile(r"\s{0,9}(?:instruction|指令|指示|инструкция)\W{0,9}$", re.IGNORECASE)
@@ -65,6 +90,11 @@ def offers_orders(component: AppComponent) -> bool:
     offered = [str(each).strip() for each in (component.value, *(component.choices or ())) if each]
     are_orders = any(ROLE_ORDER.match(each) or each.endswith((".", "。")) for each in offered)
     return are_orders or not offered
+
+
+def follows_up(label: str) -> bool:
+    """Whether a box so labelled is for words on a question or an answer that came before."""
+    return _FOLLOW_UP.match(label[:200]) is not None
 
 
 def is_instructed(label: str, labels: Iterable[str]) -> bool:

@@ -20,8 +20,10 @@ from qwen_space.gradio.page.media_inputs import MEDIA_KINDS, MediaRole, is_resto
 from qwen_space.gradio.page.message_lists import find_message_list
 from qwen_space.gradio.page.orders import (
     MATERIAL,
+    MATERIAL_TEXT,
     ROLE_ORDER,
     find_order,
+    follows_up,
     is_instructed,
     offers_orders,
 )
@@ -292,15 +294,19 @@ def _find_prompt(components: Sequence[AppComponent], clues: Clues) -> _Found:
 
 
 def _without_others(texts: list[AppComponent], clues: Clues) -> list[AppComponent]:
-    """Leave out those for the model's role, or for material, unless nothing else is the prompt."""
+    """Leave out those for the model's role, material or a later step, unless no other is left."""
 
     def is_about(label: str) -> bool:
-        is_material = MATERIAL.search(label) is not None and not asks(label)
+        is_order = asks(label) and MATERIAL_TEXT.match(label) is None
+        is_material = MATERIAL.search(label) is not None and not is_order
         return is_material or is_instructed(label, labels)
 
     others = [each for each in texts if looks_like_system(each, clues) is None]
     labels = [(each.label or "")[:200] for each in others]
     others = [each for each, label in zip(others, labels, strict=True) if not is_about(label)]
+    first = [each for each in others if not follows_up(each.label or "")]
+    if not all(is_setting((each.label or "")[:200]) for each in first):
+        others = first
     submitting = {each.id for each in texts}.intersection(clues.submitting)
     is_left = not submitting.isdisjoint(each.id for each in others) if submitting else bool(others)
     return others if is_left else texts

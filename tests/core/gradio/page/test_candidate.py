@@ -35,6 +35,22 @@ def test_a_box_that_is_shown_later_is_no_rival() -> None:
         find_endpoint(config)
 
 
+@pytest.mark.parametrize("second", ["memory later", "topic later"])
+def test_a_function_with_answers_to_the_model_s_own_questions_is_no_rival(second: str) -> None:
+    # A page in two steps: the first one asks back, the second one takes the answers.
+    config = app(
+        step("topic", "questions memory", **CLICK), step(second, "report", **CLICK, **STREAMS)
+    )
+    config["components"] += [
+        {"id": "topic", "type": "textbox", "props": {"label": "Topic"}},
+        {"id": "later", "type": "textbox", "props": {"label": "Your answers"}},
+        {"id": "questions", "type": "markdown", "props": {}},
+        {"id": "report", "type": "markdown", "props": {"label": "Report"}},
+    ]
+
+    assert find_endpoint(config).fn_index == 0
+
+
 def test_a_chat_behind_a_login_form_comes_before_the_form() -> None:
     config = app(step("box", "other", **CLICK), step("later chat", "chat", **CLICK))
     panel = {"id": "panel", "type": "column", "props": {"visible": False}}

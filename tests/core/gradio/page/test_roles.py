@@ -67,6 +67,10 @@ def test_of_boxes_that_start_the_same_function_the_first_input_is_the_prompt() -
         pytest.param({"label": "参考资料", "placeholder": "输入你的参考资料"}, 1, id="chinese"),
         pytest.param({"label": "Справочная информация"}, 1, id="russian"),
         pytest.param({"label": "Model name"}, 1, id="a-setting"),
+        pytest.param({"label": "Reference Text"}, 1, id="the-text-of-a-recording"),
+        pytest.param({"label": "Context text"}, 1, id="a-text-with-context"),
+        pytest.param({"label": "Ask about the reference text"}, 0, id="a-question-about-it"),
+        pytest.param({"label": "Source text"}, 0, id="a-text-to-translate"),
         pytest.param({"label": "Chat with the context"}, 0, id="a-label-that-asks"),
         pytest.param({"label": "Article"}, 0, id="a-text-to-be-worked-on"),
     ],
@@ -95,6 +99,29 @@ def test_an_input_is_the_material_of_an_instruction(
     config["dependencies"][0]["targets"].append([1, "submit"])
 
     assert roles(find_endpoint(config)).index("prompt") == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        pytest.param("Answer the questions", 0, id="answers"),
+        pytest.param("Your answers to the clarifying questions", 0, id="clarifying"),
+        pytest.param("Feedback", 0, id="feedback"),
+        pytest.param("Refine the report", 0, id="refine"),
+        pytest.param("Follow-up question", 0, id="follow-up"),
+        pytest.param("Уточнения к вопросу", 0, id="russian"),
+        pytest.param("输入您的修改意见...", 0, id="chinese"),
+        pytest.param("Your question", 1, id="a-question"),
+        pytest.param("Prompt to refine", 1, id="a-prompt-that-the-page-works-on"),
+    ],
+)
+def test_the_prompt_is_not_what_a_page_asks_for_once_it_has_answered(
+    label: str, expected: int
+) -> None:
+    config = page({**BOX, "label": "Topic"}, {**BOX, "label": label})
+
+    assert roles(find_endpoint(config)).index("prompt") == expected
+    assert roles(find_endpoint(page({**BOX, "label": label}))) == ["prompt"]
 
 
 def test_material_is_the_prompt_where_its_box_alone_is_sent() -> None:
