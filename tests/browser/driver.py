@@ -65,7 +65,9 @@ def ask(page: Page, text: str) -> None:
 
 
 def replied(page: Page, text: str) -> None:
-    page.locator("#chat [data-testid=bot]", has_text=text).last.wait_for()
+    """Wait until an answer below the last question has ``text``, and the page takes another."""
+    question = page.locator("#chat [data-testid=user]").last
+    question.locator("xpath=following::*[@data-testid='bot']", has_text=text).last.wait_for()
     page.get_by_role("button", name="Send").wait_for()
 
 
