@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "Completed",
     "ComponentReceived",
     "Event",
     "EventStream",
+    "Exits",
     "FileReceived",
     "Notice",
     "Queued",
@@ -327,6 +331,48 @@ Event = (
 
 
 E = TypeVar("E")
+T = TypeVar("T")
+
+_Exit = Callable[..., Awaitable[object]]
+
+
+class Exits:
+    """The ways out of contexts that were entered, taken from the last to the first.
+
+    As `contextlib.AsyncExitStack`, but that no exit holds an error back, and that one of these
+    takes 0.1 KB, where the deque of that one takes 0.7 KB of each stream.
+    """
+
+    __slots__ = ("_exits",)
+
+    def __init__(self) -> None:
+        self._exits: list[_Exit] = []
+
+    def push(self, leave: _Exit) -> None:
+        """Have a coroutine function awaited on leaving, with the three parts of an error."""
+        self._exits.append(leave)
+
+    async def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+        """Enter a context, and leave it on leaving."""
+        value = await context.__aenter__()
+        self._exits.append(context.__aexit__)
+        return value
+
+    async def leave(self, *exc_info: object) -> None:
+        """Take all ways out, also where one of them fails; the last error is raised."""
+        while self._exits:
+            leave = self._exits.pop()
+            try:
+                await leave(*(exc_info or (None, None, None)))
+            except BaseException:
+                await self.leave(*sys.exc_info())
+                raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.leave(*exc_info)
 
 
 class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
@@ -337,25 +383,25 @@ class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
     running already, and says so on stderr.
 
     Args:
-        enter: Opens the stream; the exit stack that it fills is unwound on leaving.
+        enter: Opens the stream; the exits that it pushes are taken on leaving.
     """
 
-    def __init__(self, enter: Callable[[AsyncExitStack], Awaitable[AsyncIterator[E]]]) -> None:
+    def __init__(self, enter: Callable[[Exits], Awaitable[AsyncIterator[E]]]) -> None:
         self._enter = enter
-        self._stack: AsyncExitStack | None = None
+        self._exits: Exits | None = None
 
-    def enter_on(self, stack: AsyncExitStack) -> Awaitable[AsyncIterator[E]]:
-        """Enter on a stack of the caller's, which is to leave it too."""
-        return self._enter(stack)
+    def enter_on(self, exits: Exits) -> Awaitable[AsyncIterator[E]]:
+        """Enter with exits of the caller's, who is to take them."""
+        return self._enter(exits)
 
     async def __aenter__(self) -> AsyncIterator[E]:
-        stack = AsyncExitStack()
+        exits = Exits()
         try:
-            events = await self._enter(stack)
+            events = await self._enter(exits)
         except BaseException:
-            await stack.__aexit__(*sys.exc_info())
+            await exits.leave(*sys.exc_info())
             raise
-        self._stack = stack  # itself, as reading the events may push more on it
+        self._exits = exits  # itself, as reading the events may push more on it
         return events
 
     async def __aexit__(
@@ -363,9 +409,9 @@ class EventStream(AbstractAsyncContextManager[AsyncIterator[E]], Generic[E]):
         exc_type: type[BaseException] | None,
         exc: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool | None:
-        assert self._stack is not None  # noqa: S101 - it was entered
-        return await self._stack.__aexit__(exc_type, exc, traceback)
+    ) -> None:
+        assert self._exits is not None  # noqa: S101 - it was entered
+        await self._exits.leave(exc_type, exc, traceback)
 
 
 async def last(stream: AbstractAsyncContextManager[AsyncIterator[Event]]) -> Completed:

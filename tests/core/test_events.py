@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import fastapi
@@ -15,6 +14,7 @@ from qwen_space.events import (
     Completed,
     Event,
     EventStream,
+    Exits,
     FileReceived,
     Notice,
     Queued,
@@ -97,35 +97,78 @@ def test_a_pickled_delta_holds_no_later_text() -> None:
     assert b"secret" not in pickle.dumps(delta)
 
 
-async def test_a_connection_opened_while_reading_is_closed_on_leaving() -> None:
-    closed = []
+class Closing:
+    """Notes in which order its parts are closed, and with which error."""
 
-    async def enter(stack: AsyncExitStack) -> AsyncIterator[int]:
+    def __init__(self) -> None:
+        self.closed: list[tuple[str, BaseException | None]] = []
+
+    def part(self, name: str, failure: Exception | None = None) -> Callable[..., Awaitable[None]]:
+        async def close(_: Any, error: BaseException | None, __: Any) -> None:
+            self.closed.append((name, error))
+            if failure is not None:
+                raise failure
+
+        return close
+
+
+async def test_a_connection_opened_while_reading_is_closed_on_leaving() -> None:
+    parts = Closing()
+
+    async def enter(exits: Exits) -> AsyncIterator[int]:
         async def events() -> AsyncGenerator[int, None]:
-            stack.callback(closed.append, "reading")
+            exits.push(parts.part("reading"))
             yield 1
 
-        stack.callback(closed.append, "entering")
+        exits.push(parts.part("entering"))
         return events()
 
     async with EventStream(enter) as events:
         assert await anext(events) == 1
 
-    assert closed == ["reading", "entering"]
+    assert parts.closed == [("reading", None), ("entering", None)]
 
 
 async def test_a_stream_that_cannot_be_entered_closes_its_connections() -> None:
-    closed = []
+    parts, error = Closing(), ValueError("no")
 
-    async def enter(stack: AsyncExitStack) -> AsyncIterator[int]:
-        stack.callback(closed.append, "entering")
-        raise ValueError("no")
+    async def enter(exits: Exits) -> AsyncIterator[int]:
+        exits.push(parts.part("entering"))
+        raise error
 
     with pytest.raises(ValueError, match="no"):
         async with EventStream(enter):
             pass
 
-    assert closed == ["entering"]
+    assert parts.closed == [("entering", error)]
+
+
+async def test_all_exits_are_taken_where_one_of_them_fails() -> None:
+    parts, error, later = Closing(), ValueError("of the block"), OSError("of an exit")
+
+    async def fail() -> None:
+        async with Exits() as exits:
+            exits.push(parts.part("first"))
+            exits.push(parts.part("second", later))
+            exits.push(parts.part("third"))
+            raise error
+
+    with pytest.raises(OSError, match="of an exit") as caught:
+        await fail()
+
+    assert parts.closed == [("third", error), ("second", error), ("first", later)]
+    assert caught.value.__context__ is error
+
+
+async def test_an_exit_that_was_taken_is_not_taken_again() -> None:
+    parts = Closing()
+
+    async with Exits() as exits:
+        exits.push(parts.part("first"))
+        await exits.leave()
+        exits.push(parts.part("second"))
+
+    assert parts.closed == [("first", None), ("second", None)]
 
 
 FILE = ReplyFile("http://127.0.0.1:1/red.png", "image", "image/png", "red.png")

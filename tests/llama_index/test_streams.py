@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +15,7 @@ from llama_index_qwen_space import QwenSpace
 from qwen_space import JobError
 from qwen_space.chat_model.arguments import build_config
 from qwen_space.chat_model.space import Space
-from qwen_space.events import Event, EventStream
+from qwen_space.events import Event, EventStream, Exits
 from tests.llama_index.conformance.calls import ASYNC_STREAMS, SYNC_STREAMS, question
 
 
@@ -143,13 +142,13 @@ class Watched(Space):
     def astream_chat(self, *args: Any, **options: Any) -> EventStream[Event]:
         stream = super().astream_chat(*args, **options)
 
-        def close() -> None:
+        async def close(*_: object) -> None:
             type(self).open -= 1
 
-        async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+        async def enter(exits: Exits) -> AsyncIterator[Event]:
             type(self).open += 1
-            stack.callback(close)
-            return await stream.enter_on(stack)
+            exits.push(close)
+            return await stream.enter_on(exits)
 
         return EventStream(enter)
 

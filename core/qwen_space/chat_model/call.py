@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, TypedDict
 
 import msgspec
@@ -18,7 +17,16 @@ from qwen_space.chat_model.reply import CallEvent, ChatReply
 from qwen_space.chat_model.reply_reader import ReplyReader
 from qwen_space.chat_model.response_format import ResponseFormat
 from qwen_space.chat_model.space import Space
-from qwen_space.events import Completed, Event, EventStream, Notice, Queued, Started, TextDelta
+from qwen_space.events import (
+    Completed,
+    Event,
+    EventStream,
+    Exits,
+    Notice,
+    Queued,
+    Started,
+    TextDelta,
+)
 from qwen_space.imports import import_client
 from qwen_space.tokens.limits import get_full_name
 from qwen_space.tools import NO_TOOLS, Message, ToolBinding, render
@@ -75,7 +83,7 @@ class ChatCall(msgspec.Struct, frozen=True, kw_only=True):
             ContextOverflowError: The chat is longer than the model takes.
             QwenSpaceError: The Space cannot be reached, refuses, fails or breaks off.
         """
-        return EventStream(lambda stack: self._begin(stack, deltas=deltas))
+        return EventStream(lambda exits: self._begin(exits, deltas=deltas))
 
     def stream(self, *, deltas: bool = True) -> Generator[CallEvent, None, None]:
         """Do as `astream`, for blocking callers; nothing is asked before the first `next`."""
@@ -96,8 +104,8 @@ class ChatCall(msgspec.Struct, frozen=True, kw_only=True):
         import_client()
         return run_sync(self.acomplete)
 
-    async def _begin(self, stack: AsyncExitStack, *, deltas: bool) -> AsyncIterator[CallEvent]:
-        return _Events(self, stack, deltas=deltas)
+    async def _begin(self, exits: Exits, *, deltas: bool) -> AsyncIterator[CallEvent]:
+        return _Events(self, exits, deltas=deltas)
 
     def make_chat(self) -> list[Turn]:
         """Return the turns that are sent.
@@ -141,13 +149,13 @@ class _Events(AsyncIterator[CallEvent]):
 
     Args:
         call: The call.
-        stack: Has nothing but the stream of the reply that is being read.
+        exits: Has nothing but the stream of the reply that is being read.
         deltas: Whether to give the reply as it is written.
     """
 
-    def __init__(self, call: ChatCall, stack: AsyncExitStack, *, deltas: bool) -> None:
+    def __init__(self, call: ChatCall, exits: Exits, *, deltas: bool) -> None:
         self._call = call
-        self._stack = stack
+        self._exits = exits
         self._deltas = deltas
         self._reader = ReplyReader(
             call.make_chat(),
@@ -184,7 +192,7 @@ class _Events(AsyncIterator[CallEvent]):
             tokens.check_length, chat, self._call.limits, **self._call.rendering
         )
         stream = self._call.space.astream_chat(chat, **self._call.sent_options)
-        return await stream.enter_on(self._stack)
+        return await stream.enter_on(self._exits)
 
     async def _complete(self, completed: Completed) -> Sequence[CallEvent]:
         chat = self._reader.chat or ()
@@ -198,7 +206,7 @@ class _Events(AsyncIterator[CallEvent]):
         events = self._reader.complete(completed, usage)
         self._replies = None
         if self._reader.chat is not None:
-            await self._stack.aclose()
+            await self._exits.leave()
             if self._call.before_reask is not None:
                 await self._call.before_reask()
         elif isinstance(reply := events[-1], ChatReply):

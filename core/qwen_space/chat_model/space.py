@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from qwen_space.errors import (
     SpaceStatusError,
     SpaceUnreachableError,
 )
-from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
+from qwen_space.events import Completed, Event, EventStream, Exits, ReplyFile, last
 from qwen_space.imports import import_client
 
 if TYPE_CHECKING:
@@ -209,8 +209,8 @@ class Space:
 
     async def adownload(self, file: ReplyFile, *, max_size: int | None = None) -> bytes:
         """Return the bytes of a file in a reply, as `SpaceClient.download`."""
-        async with AsyncExitStack() as stack:
-            client = await self._enter_client(stack)
+        async with Exits() as exits:
+            client = await self._enter_client(exits)
             return await client.download(file, max_size=max_size)
 
     async def acomplete(
@@ -255,7 +255,7 @@ class Space:
         """This Space alone, as one of several."""
         return Member(
             self.config.without_fallbacks,
-            lambda *asked: EventStream(lambda stack: self._begin(stack, *asked)),
+            lambda *asked: EventStream(lambda exits: self._begin(exits, *asked)),
             self.aqueue_size,
         )
 
@@ -272,8 +272,8 @@ class Space:
         Raises:
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        async with AsyncExitStack() as stack:
-            client = await self._enter_client(stack)
+        async with Exits() as exits:
+            client = await self._enter_client(exits)
             size = await client.queue_size()
             self._remember(client)
         return size
@@ -310,26 +310,26 @@ class Space:
             EndpointError: No function of the app fits, or not the one that is wanted.
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
-        async with AsyncExitStack() as stack:
-            client = await self._enter_client(stack)
+        async with Exits() as exits:
+            client = await self._enter_client(exits)
             endpoint = await client.endpoint()
             self._remember(client)
         return endpoint
 
     async def _begin(
         self,
-        stack: AsyncExitStack,
+        exits: Exits,
         chat: Sequence[Turn],
         options: CallOptions,
         timeouts: Timeouts,
     ) -> AsyncIterator[Event]:
-        client = await self._enter_client(stack)
-        events = await client.stream_within(chat, options, timeouts).enter_on(stack)
+        client = await self._enter_client(exits)
+        events = await client.stream_within(chat, options, timeouts).enter_on(exits)
         self._remember(client)
         return events
 
-    async def _enter_client(self, stack: AsyncExitStack) -> SpaceClient:
-        """Return a client, which the stack gives back."""
+    async def _enter_client(self, exits: Exits) -> SpaceClient:
+        """Return a client, which the exits give back."""
         if not hasattr(sys.modules.get("qwen_space.client.client"), "SpaceClient"):  # or half of it
             # It would stop the caller's loop for a fifth of a second.
             await asyncio.to_thread(import_client)
@@ -342,8 +342,8 @@ class Space:
             config, endpoint = self._known
             return SpaceClient.from_config(config, endpoint=endpoint, login=self._login)
 
-        client = await stack.enter_async_context(self._pool.acquire(make))
-        stack.push(partial(self._forget, client))
+        client = await exits.enter(self._pool.acquire(make))
+        exits.push(partial(self._forget, client))
         return client
 
     def _remember(self, client: SpaceClient) -> None:
@@ -359,13 +359,13 @@ class Space:
         old.is_open = False
         return old
 
-    def _forget(
+    async def _forget(
         self,
         client: SpaceClient,
         kind: type[BaseException] | None,
         exc: BaseException | None,
         _: TracebackType | None,
-    ) -> bool:
+    ) -> None:
         """Look again after a failure: the app may have been redeployed, or moved.
 
         Not after a failed job where the app has a number: that is looked at before each prompt.
@@ -376,7 +376,6 @@ class Space:
         elif isinstance(exc, (SpaceUnreachableError, SpaceStatusError, SpaceError, ProtocolError)):
             self._known = self.config.without_fallbacks, None
             self._renew_pool()
-        return False
 
 
 class SyncEventStream(AbstractContextManager["SyncEventStream"], Iterator[Event]):

@@ -32,7 +32,7 @@ from qwen_space.errors import (
     SpaceUnavailableError,
     SpaceUnreachableError,
 )
-from qwen_space.events import Event
+from qwen_space.events import Event, Exits
 from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.remarks import Remarks
 from qwen_space.gradio.wire.requests import JobRequest
@@ -75,8 +75,8 @@ class Call:
         self._options = options
         self._deadline = deadline
 
-    async def open(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
-        """Ask, and return the events of the reply; `stack` closes them.
+    async def open(self, exits: Exits) -> AsyncIterator[Event]:
+        """Ask, and return the events of the reply; `exits` close them.
 
         A Space that has gone to sleep since its endpoint was resolved is woken up.
 
@@ -85,28 +85,28 @@ class Call:
             QwenSpaceError: The Space cannot be reached, or refuses.
         """
         try:
-            return await self._resolve(stack)
+            return await self._resolve(exits)
         except QwenSpaceError as exc:
             if not is_asleep(self._transport.config, exc):
                 raise
             logger.debug("the Space has gone to sleep: %s", exc)
             self._resolver.forget()
-            return await self._resolve(stack)
+            return await self._resolve(exits)
 
-    async def _resolve(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+    async def _resolve(self, exits: Exits) -> AsyncIterator[Event]:
         """Resolve the endpoint and ask it; yield notices while a sleeping Space wakes up."""
         await self._resolver.verify(self._deadline)
         if self._resolver.is_resolved:
-            return await self._ask(stack)
+            return await self._ask(exits)
         resolving = contextlib.aclosing(self._resolver.resolve(self._deadline))
-        notices = await stack.enter_async_context(resolving)
+        notices = await exits.enter(resolving)
         if (first := await anext(notices, None)) is None:
-            return await self._ask(stack)
+            return await self._ask(exits)
 
-        events = _chain([first], notices, partial(self._ask, stack))
-        return await stack.enter_async_context(contextlib.aclosing(events))
+        events = _chain([first], notices, partial(self._ask, exits))
+        return await exits.enter(contextlib.aclosing(events))
 
-    async def _ask(self, stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+    async def _ask(self, exits: Exits) -> AsyncIterator[Event]:
         """Upload the media of the chat, and ask the endpoint."""
         # Not before: the transport of a call stays where the app was found by then.
         transport = self._transport.with_headers(self._options.get("headers"))
@@ -114,14 +114,14 @@ class Call:
         question = await self._question(found)
         media = question.every_media
         if not media:
-            return await self._submit(stack, transport, question, found)
+            return await self._submit(exits, transport, question, found)
         upload = Upload(transport, question.endpoint.prefix, media, self._deadline)
-        progress = await stack.enter_async_context(contextlib.aclosing(upload.events()))
+        progress = await exits.enter(contextlib.aclosing(upload.events()))
 
         question.files = upload.files
-        submit = partial(self._submit, stack, transport, question, found)
+        submit = partial(self._submit, exits, transport, question, found)
         events = _chain([], progress, submit)
-        return await stack.enter_async_context(contextlib.aclosing(events))
+        return await exits.enter(contextlib.aclosing(events))
 
     async def _endpoint(self) -> Endpoint:
         """Return the endpoint, once the names of its inputs are known."""
@@ -139,7 +139,7 @@ class Call:
 
     async def _submit(
         self,
-        stack: contextlib.AsyncExitStack,
+        exits: Exits,
         transport: Transport,
         question: Question,
         found: Endpoint,
@@ -182,7 +182,7 @@ class Call:
             raise explained from exc
         model = None if question.model is None else str(question.model)
         reply = EventStreamReader(submission, body, job, model, question.remarks, on_end)
-        stack.push_async_exit(reply.aclose)
+        exits.push(reply.aclose)
         return reply.events(scanner, limiter)
 
     async def _open_page(self, transport: Transport, found: Endpoint, session_hash: str) -> bool:

@@ -40,7 +40,7 @@ from qwen_space.config import (
     check_options,
     make_config,
 )
-from qwen_space.events import Completed, Event, EventStream, ReplyFile, last
+from qwen_space.events import Completed, Event, EventStream, Exits, ReplyFile, last
 from qwen_space.gradio.page.endpoint import Endpoint
 from qwen_space.gradio.wire.files import inline_bytes
 
@@ -410,11 +410,11 @@ class SpaceClient:
     ) -> EventStream[Event]:
         """Ask this Space alone, within other time limits than those of its configuration."""
 
-        async def enter(stack: contextlib.AsyncExitStack) -> AsyncIterator[Event]:
+        async def enter(exits: Exits) -> AsyncIterator[Event]:
             self._users += 1
-            stack.push_async_exit(self._end_use)
+            exits.push(self._end_use)
             deadline = Deadline(timeouts.within(options.get("timeout")))
             call = Call(self._transport, self._resolver, chat, options, deadline)
-            return await call.open(stack)
+            return await call.open(exits)
 
         return EventStream(enter)

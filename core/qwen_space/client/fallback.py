@@ -10,7 +10,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import NoReturn
 
@@ -25,6 +24,7 @@ from qwen_space.events import (
     ComponentReceived,
     Event,
     EventStream,
+    Exits,
     FileReceived,
     Notice,
     Rewritten,
@@ -94,11 +94,11 @@ def stream_with_fallback(
         config = members[0].config
         return members[0].stream(chat, options, config.timeouts)
 
-    async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
+    async def enter(exits: Exits) -> AsyncIterator[Event]:
         order = cooldowns.order(len(members))
         if strategy == "least_queue":
             order = await _by_queue(members, cooldowns, order)
-        own = await stack.enter_async_context(AsyncExitStack())
+        own = await exits.enter(Exits())
         events = _Events(
             members,
             cooldowns,
@@ -140,7 +140,7 @@ class _Events(AsyncIterator[Event]):
         members: The Spaces.
         cooldowns: Learns of their failures and replies.
         order: The places of those to ask.
-        stack: Has the stream of the Space that is being asked.
+        exits: Has the stream of the Space that is being asked.
         ask: Asks the Space at a place, within time limits.
     """
 
@@ -149,13 +149,13 @@ class _Events(AsyncIterator[Event]):
         members: Sequence[Member],
         cooldowns: Cooldowns,
         order: Sequence[int],
-        stack: AsyncExitStack,
+        exits: Exits,
         ask: Callable[[int, Timeouts], EventStream[Event]],
     ) -> None:
         self._members = members
         self._cooldowns = cooldowns
         self._order = deque(order)
-        self._stack = stack
+        self._exits = exits
         self._ask = ask
         self._place = -1
         self._asleep: deque[int] = deque()
@@ -176,7 +176,7 @@ class _Events(AsyncIterator[Event]):
             self._next()
             try:
                 stream = self._ask(self._place, self._limits())
-                self._events = await stream.enter_on(self._stack)
+                self._events = await stream.enter_on(self._exits)
             except (QwenSpaceError, ValueError) as exc:
                 await self._pass_over(exc)
             else:
@@ -251,7 +251,7 @@ class _Events(AsyncIterator[Event]):
 
         Its stream is closed before the next one opens: two never run at once.
         """
-        await self._stack.__aexit__(type(error), error, error.__traceback__)
+        await self._exits.leave(type(error), error, error.__traceback__)
         self._cooldowns.fail(self._place, error)
         if self._has_text or getattr(error, "may_have_run", False):
             raise error

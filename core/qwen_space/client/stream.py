@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from msgspec.structs import replace
 
@@ -285,19 +285,22 @@ class EventStreamReader:
             components=job.components,
         )
 
-    async def _read(self) -> bytes:
-        """Return the next bytes; none at the end.
+    def _read(self) -> Awaitable[bytes]:
+        """Return the next bytes; none at the end."""
+        # The read itself where it can be: a coroutine around it takes memory of each stream.
+        return self._body.read() if self._patience is None else self._read_in_time(self._patience)
 
-        The first token's limit counts the time spent here, so that a caller who takes time
-        over an event does not lose what arrived meanwhile.
+    async def _read_in_time(self, patience: float) -> bytes:
+        """Read within the first token's limit.
+
+        It counts the time spent here, so that a caller who takes time over an event does not lose
+        what arrived meanwhile.
         """
-        if self._patience is None:
-            return await self._body.read()
         start = time.monotonic()
         try:
-            chunk = await self._body.read(self._patience)
+            chunk = await self._body.read(patience)
         finally:
-            self._patience -= time.monotonic() - start
+            self._patience = patience - (time.monotonic() - start)
         self._has_received = True
         return chunk
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_space.chat.messages import Turn
 from qwen_space.config import SpaceConfig
-from qwen_space.events import Completed, Event, EventStream, TextDelta
+from qwen_space.events import Completed, Event, EventStream, Exits, TextDelta
 from tests.pieces import cut
 
 __all__ = ["ScriptedSession", "reply_events"]
@@ -48,12 +47,12 @@ class ScriptedSession:
             for event in reply:
                 yield event
 
-        def leave() -> None:
+        async def leave(*_: object) -> None:
             self.open -= 1
 
-        async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
+        async def enter(exits: Exits) -> AsyncIterator[Event]:
             self.open += 1
-            stack.callback(leave)
+            exits.push(leave)
             return events()
 
         return EventStream(enter)

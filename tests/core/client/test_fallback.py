@@ -4,7 +4,6 @@ import asyncio
 import pickle
 import threading
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ from qwen_space.chat.messages import Turn
 from qwen_space.client.cooldown import FIRST_COOLDOWN, LONGEST_COOLDOWN, Cooldowns
 from qwen_space.client.fallback import Member, stream_with_fallback
 from qwen_space.config import make_config
-from qwen_space.events import EventStream, last
+from qwen_space.events import EventStream, Exits, last
 from tests.hub_front import Answer, HubFront, told
 from tests.scripted_server import (
     CONFIG,
@@ -95,10 +94,10 @@ class Spaces:
             return size
 
         def stream(_: Any, __: Any, limits: Timeouts) -> EventStream[Event]:
-            async def enter(stack: AsyncExitStack) -> AsyncIterator[Event]:
+            async def enter(exits: Exits) -> AsyncIterator[Event]:
                 assert self.open == 0, "two at once"
                 self.open += 1
-                stack.callback(self._leave)
+                exits.push(self._leave)
                 self.asked.append(place)
                 self.limits.append(limits)
                 scripts = self._scripts[place]
@@ -112,7 +111,7 @@ class Spaces:
         config = SpaceConfig(space=f"http://127.0.0.1:{place + 1}", **self._options)
         return Member(config, stream, queue_size)
 
-    def _leave(self) -> None:
+    async def _leave(self, *_: object) -> None:
         self.open -= 1
 
 
