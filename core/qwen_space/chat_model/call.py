@@ -164,7 +164,7 @@ class _Events(AsyncIterator[CallEvent]):
             reask=call.reask,
             stream_arguments=call.stream_arguments,
         )
-        self._add_text = self._reader.add_text if deltas else None
+        self._add_text = self._reader.add_text
         self._replies: AsyncIterator[Event] | None = None  # of the reply that is being read
         self._ready: Iterator[CallEvent] = iter(())
 
@@ -175,7 +175,9 @@ class _Events(AsyncIterator[CallEvent]):
             event = await self._replies.__anext__()
             if type(event) is TextDelta and self._add_text is not None:  # nearly always
                 self._add_text(event.delta)
-                return event
+                if self._deltas:
+                    return event
+                continue
             if isinstance(event, Completed):
                 self._ready = iter(await self._complete(event))
                 continue
